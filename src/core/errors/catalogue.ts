@@ -1,0 +1,81 @@
+/**
+ * Every expected failure, once. `exit` is the CLI's exit code (the table in the README), `http` the API's status, `retry`
+ * whether the same call may succeed later without a change by a person. `hint` is the general advice; a throw site that
+ * knows more gives a better one. Each code has an anchor in `docs/errors.md` (held by `test/tidy.test.ts`).
+ */
+type Entry = { readonly exit: number; readonly http: number; readonly retry: boolean; readonly hint: string };
+
+const entry = (exit: number, http: number, hint: string, retry = false): Entry => ({ exit, http, retry, hint });
+
+export const catalogue = {
+  // Usage and config
+  USAGE: entry(2, 400, "run: slipway --help"),
+  CONFIG_NOT_FOUND: entry(2, 404, "run: slipway init"),
+  CONFIG_UNREADABLE: entry(2, 400, "fix the file's syntax, then run: slipway validate"),
+  CONFIG_INVALID: entry(2, 422, "fix the problems listed, then run: slipway validate"),
+  UNKNOWN_ENVIRONMENT: entry(2, 404, "name one of the environments in the config"),
+  UNKNOWN_SERVICE: entry(2, 404, "name one of the services in the config"),
+  UNKNOWN_RELEASE: entry(2, 404, "run: slipway releases"),
+  UNKNOWN_DEPLOYMENT: entry(2, 404, "run: slipway history"),
+  // Source and release
+  GIT_MISSING: entry(2, 424, "install git, or set PATH so that slipway finds it"),
+  GIT_NOT_A_REPOSITORY: entry(2, 422, "run slipway inside a git repository, or: git init && git add -A && git commit"),
+  GIT_UNKNOWN_COMMIT: entry(2, 404, "name a commit, branch or tag that exists in this repository"),
+  GIT_FAILED: entry(1, 500, "run the git command shown by hand to see why"),
+  TREE_DIRTY: entry(2, 409, "commit the changes, or pass --dirty to make an explicit +dirty release"),
+  BUILD_FAILED: entry(1, 422, "fix the build; its last lines are shown above"),
+  ARTIFACT_MISSING: entry(1, 410, "make the release again from its commit: slipway deploy --commit <commit>"),
+  ARTIFACT_CORRUPT: entry(1, 500, "the stored artifact was changed on disk; make the release again from its commit"),
+  ARTIFACT_TOO_LARGE: entry(2, 413, "pack less: set the service's path, or ignore generated files in git"),
+  // Deployment
+  ENVIRONMENT_LOCKED: entry(6, 423, "run: slipway unlock <environment>, or wait for the owner"),
+  DEPLOYMENT_IN_PROGRESS: entry(6, 409, "wait for it, cancel it, or pass --queue", true),
+  PROMOTION_REFUSED: entry(5, 409, "deploy the release to the earlier environment first"),
+  NOTHING_TO_ROLL_BACK: entry(1, 409, "there is no earlier good release in this environment; deploy one"),
+  RELEASE_KNOWN_BAD: entry(1, 409, "this release failed here before; pass --force if you are sure"),
+  NOT_CANCELLABLE: entry(1, 409, "the deployment has ended; to go back run: slipway rollback"),
+  NOT_PAUSABLE: entry(1, 409, "only a deployment under way can be paused"),
+  PROBE_DEADLINE: entry(3, 504, "read the service's log lines above; raise health.deadline if it only needs longer"),
+  HEALTH_LOST: entry(3, 502, "read the service's log lines; the previous release is live again"),
+  ERROR_RATIO: entry(3, 502, "read the service's log lines; the previous release is live again"),
+  JOB_FAILED: entry(3, 502, "read the job's log lines; nothing was switched"),
+  ROLLBACK_FAILED: entry(4, 500, "look at: slipway status, then deploy a good release by hand"),
+  CANCELLED: entry(1, 409, "it was cancelled by a person; the stable release is live"),
+  NOT_SUPPORTED: entry(2, 422, "the target or edge cannot do this; choose another strategy or driver"),
+  // Target and edge
+  START_FAILED: entry(1, 500, "check the service's command and its working directory"),
+  CRASH_LOOP: entry(3, 502, "read the service's log lines; it exits again and again"),
+  REVISION_NOT_FOUND: entry(1, 404, "it was pruned or never made; deploy the release again"),
+  INSTANCE_NOT_FOUND: entry(2, 404, "run: slipway status, for the instances that run"),
+  EXEC_FAILED: entry(1, 502, "check the command and that the instance runs"),
+  PORT_TAKEN: entry(1, 409, "stop the other program or choose another port"),
+  PORTS_EXHAUSTED: entry(1, 507, "widen the port range, or stop something"),
+  EDGE_UNREACHABLE: entry(1, 503, "run: slipway doctor", true),
+  EDGE_REFUSED_TABLE: entry(1, 422, "this is a bug in the planner; the routes in force are unchanged"),
+  EDGE_DIED: entry(1, 503, "run: slipway doctor", true),
+  SUPERVISOR_UNREACHABLE: entry(1, 503, "run: slipway doctor", true),
+  // Engine and store
+  STORE_LOCKED: entry(6, 423, "another control plane uses this state directory; stop it or use another --state-dir"),
+  STORE_CORRUPT: entry(1, 500, "restore the newest copy: slipway state restore <file>"),
+  STORE_TOO_NEW: entry(1, 500, "this state was written by a newer slipway; upgrade this one"),
+  STORE_FAILED: entry(1, 500, "check the disk: space, permissions, hardware", true),
+  DISK_FULL: entry(1, 507, "free space on the disk that holds the state directory", true),
+  BACKUP_INVALID: entry(2, 422, "name a file made by: slipway state backup"),
+  WORKFLOW_UNKNOWN: entry(
+    1,
+    500,
+    "this state holds work of a kind this slipway does not know; use the version that wrote it",
+  ),
+  WORKFLOW_DIVERGED: entry(1, 500, "the code of a workflow changed under work in flight; this is a bug"),
+  // Control plane and API
+  CONTROL_PLANE_DOWN: entry(1, 503, "run: slipway up", true),
+  CONTROL_PLANE_START: entry(1, 500, "read the control plane's log, named above"),
+  UNAUTHORIZED: entry(2, 401, "use the token in the state directory's token file"),
+  NOT_FOUND: entry(2, 404, "run: slipway --help"),
+  BODY_TOO_LARGE: entry(2, 413, "send less"),
+  TIMED_OUT: entry(124, 504, "it goes on without you; look at: slipway status"),
+  INTERRUPTED: entry(130, 499, "it goes on without you; look at: slipway status, or run: slipway cancel"),
+  INTERNAL: entry(1, 500, "this is a bug in slipway; please report it with the lines above"),
+} as const satisfies Record<string, Entry>;
+
+export type ErrorCode = keyof typeof catalogue;

@@ -1,0 +1,102 @@
+import type { EnvironmentName, ServiceName } from "../ids.ts";
+
+/**
+ * What one environment of a product is, with every default and override applied: the form that is digested, kept in a
+ * release, planned and deployed. Plain JSON; durations in ms, sizes in bytes, ratios 0 to 1.
+ */
+export type EnvironmentSpec = {
+  readonly product: string;
+  readonly environment: EnvironmentName;
+  readonly services: Readonly<Record<ServiceName, ServiceSpec>>;
+  readonly target: { readonly driver: "process" };
+  readonly rollout: RolloutSpec;
+  readonly edge: EdgeSpec;
+  /** A release is only let in after it has succeeded in this environment. */
+  readonly promoteFrom: EnvironmentName | null;
+  readonly retention: { readonly releases: number };
+};
+
+export type ServiceKind = "web" | "worker" | "job" | "static";
+
+export type ServiceSpec = {
+  readonly name: ServiceName;
+  readonly kind: ServiceKind;
+  /** Directory in the repository that is packed; `.` is the whole. */
+  readonly path: string;
+  /** Run in a clean checkout of `path` before packing; null packs the files as committed. */
+  readonly build: { readonly command: readonly string[]; readonly output: string; readonly timeoutMs: number } | null;
+  /** Argument array, run in the unpacked artifact. A `static` service has none: its files are served. */
+  readonly command: readonly string[];
+  /** For `static`: answer unknown paths with this file (single-page apps); null answers 404. */
+  readonly fallbackFile: string | null;
+  readonly health: HealthSpec;
+  readonly stopGraceMs: number;
+  readonly instances: number;
+  readonly env: Readonly<Record<string, string>>;
+  /** Services that must be healthy before this one starts. */
+  readonly needs: readonly ServiceName[];
+  readonly routes: readonly RouteSpec[];
+  readonly resources: { readonly memoryBytes: number | null; readonly cpus: number | null };
+};
+
+export type HealthSpec = {
+  /** Path asked by GET; null for services that do not listen: they are healthy when they have run for `startPeriodMs` without an exit. */
+  readonly path: string | null;
+  /** Statuses that count as healthy; null is any 2xx. */
+  readonly status: readonly number[] | null;
+  /** The answer's JSON must contain this (deep, other keys allowed), or its text must contain this string. Null: any body. */
+  readonly body: string | JsonShape | null;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** Failures in a row, after the first success, until an instance counts as unhealthy. */
+  readonly retries: number;
+  /** Grace after start in which a failure does not count, and the wait of services without a path. */
+  readonly startPeriodMs: number;
+  /** All instances must have been healthy once by then, or the deployment fails. */
+  readonly deadlineMs: number;
+};
+
+export type JsonShape = {
+  readonly [key: string]: string | number | boolean | null | JsonShape | readonly (string | number | boolean | null)[];
+};
+
+export type RouteSpec = { readonly host: string | null; readonly path: string; readonly strip: boolean };
+
+export type RolloutSpec = {
+  readonly strategy: "blue-green" | "rolling";
+  /** The watch after all traffic is on the candidate. Nothing is called succeeded before it has passed. */
+  readonly bakeMs: number;
+  /** For rolling: how many instances are replaced at once, as a share of the instances; at least one. */
+  readonly batch: number;
+  readonly drainMs: number;
+  /** How long WebSockets and event streams may stay on a revision that has no weight any more. */
+  readonly streamLimitMs: number;
+  readonly rules: {
+    /** Take back when the candidate's error ratio is above stable's by more than `margin`, with at least `minimum` requests. */
+    readonly errorRatio: { readonly margin: number; readonly minimum: number } | null;
+    /** Take back when an instance is unhealthy `retries` times in a row or exits by itself. */
+    readonly healthLost: boolean;
+  };
+  /** A deployment that comes while another is under way waits its turn, or replaces it. */
+  readonly whenBusy: "queue" | "replace" | "refuse";
+};
+
+export type EdgeSpec = {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly trustedProxies: readonly string[];
+  readonly redirectToHttps: boolean;
+  readonly redirectWww: boolean;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly cors: {
+    readonly origins: readonly string[];
+    readonly methods: readonly string[];
+    readonly headers: readonly string[];
+    readonly credentials: boolean;
+    readonly maxAgeS: number;
+  } | null;
+  readonly allowLists: readonly { readonly prefix: string; readonly allow: readonly string[] }[];
+  readonly rateLimit: { readonly requests: number; readonly perMs: number } | null;
+  readonly bodyBytes: number;
+  readonly sticky: { readonly cookie: string } | { readonly header: string } | null;
+  readonly maintenance: boolean;
+};

@@ -1,0 +1,75 @@
+import type { Json } from "../core/ids.ts";
+import type { Trx } from "../ports/store.ts";
+
+/**
+ * The ten verbs. Workflow code is plain async functions over `Ctx` and never imports an engine; the SQLite engine here and
+ * a PostgreSQL one later pass the same contract suite (`src/testing/engine`).
+ *
+ * What is promised: a finished `step` is never run again; a `tx` happens exactly once; only the one step in flight at a
+ * crash is repeated, with the same key. A workflow is resumed by running its function again and answering the finished
+ * verbs from the journal, so between verbs it must be deterministic: no clock, no random, no I/O.
+ */
+export type Workflow<Input extends Json = Json, Output extends Json = Json> = (
+  ctx: Ctx,
+  input: Input,
+) => Promise<Output>;
+
+export type StepOptions = {
+  /** Attempts in all, first included. Default 1. Only errors that say `retryable` are tried again. */
+  readonly attempts?: number;
+  /** Wait before the second attempt; doubles each time, with a cap of 30 s. Default 200 ms. */
+  readonly backoffMs?: number;
+  /** The step's signal is aborted and the attempt fails with TIMED_OUT after this. Default: none. */
+  readonly timeoutMs?: number;
+};
+
+export type Step = {
+  /** `<workflow id>/<seq>`: the same on every repeat of this step, never used by another. */
+  readonly key: string;
+  /** Aborted on cancel, on timeout, and when the engine closes. */
+  readonly signal: AbortSignal;
+};
+
+export interface Ctx {
+  readonly workflowId: string;
+  /** True while finished verbs are being answered from the journal. For logs only. */
+  readonly replaying: boolean;
+  /** Acts on the outside world. At least once: `perform` must be idempotent under `key`. Its outcome, also a failure after all attempts, is journalled. */
+  step<T extends Json>(name: string, perform: (step: Step) => Promise<T>, options?: StepOptions): Promise<T>;
+  /** Writes truth. Exactly once: the writes and the journal row commit together. Must not do I/O besides `trx`. */
+  tx<T extends Json>(name: string, write: (trx: Trx) => Promise<T>): Promise<T>;
+  /** Goes on at a fixed time, also when the process was down at that time. */
+  sleep(name: string, ms: number): Promise<void>;
+  /** The next unused signal of this topic, oldest first, or null after `timeoutMs`. A signal sent before the wait began counts. */
+  waitFor<T extends Json>(topic: string, options?: { readonly timeoutMs?: number }): Promise<T | null>;
+}
+
+export type WorkflowStatus = "queued" | "running" | "succeeded" | "failed" | "cancelled";
+
+export type WorkflowRecord = {
+  readonly id: string;
+  readonly kind: string;
+  readonly status: WorkflowStatus;
+  readonly output: Json;
+  readonly error: string | null;
+};
+
+export interface Engine {
+  /** Names the code of a kind (`deploy.v1`). Before `open`. */
+  register<Input extends Json, Output extends Json>(kind: string, workflow: Workflow<Input, Output>): void;
+  /** Resumes everything unfinished and starts timers. Errors: WORKFLOW_UNKNOWN when unfinished work has a kind that is not registered. */
+  open(): Promise<void>;
+  /** Starts a workflow once: a second start with the same id changes nothing. With `lockKey` it waits until earlier ones with that key have ended. */
+  start(kind: string, id: string, input: Json, options?: { readonly lockKey?: string }): Promise<void>;
+  /** Delivers once per `key`, also to a workflow that does not wait yet, is queued, or is down. Unknown or ended workflow: false. */
+  signal(id: string, topic: string, payload: Json, key: string): Promise<boolean>;
+  /** A queued workflow ends at once; a running one has its step's signal aborted and ends at its next verb. Ended: false. */
+  cancel(id: string, reason: string): Promise<boolean>;
+  /** Starts a workflow at every time of the cron; one start for all times missed while down. Same name: replaced. Null cron: removed. */
+  schedule(name: string, cron: string | null, kind: string, input: Json, timeZone?: string): Promise<void>;
+  get(id: string): Promise<WorkflowRecord | null>;
+  /** Resolves when the workflow has ended, or rejects with the signal's reason. */
+  ended(id: string, signal?: AbortSignal): Promise<WorkflowRecord>;
+  /** Stops taking work, aborts steps in flight (they are repeated at the next `open`), and returns when nothing runs. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,159 @@
+import type { EpochMs, InstanceId, ReleaseId, RevisionId } from "../core/ids.ts";
+
+/** What the planner may ask of an edge. */
+export type EdgeCan = {
+  readonly hold: boolean;
+  readonly exactDrain: boolean;
+  readonly sticky: boolean;
+  readonly ipRateLimit: boolean;
+  readonly chunkedBodyLimit: boolean;
+  readonly connectErrors: boolean;
+};
+
+/** Rarely changed. Applying it again changes nothing; adding or removing a listener does not disturb the others. */
+export type EdgeConfig = {
+  readonly listeners: readonly { readonly name: string; readonly host: string; readonly port: number }[];
+  /** CIDRs of proxies whose X-Forwarded-For, -Proto and trace headers are believed. */
+  readonly trustedProxies: readonly string[];
+  readonly limits: {
+    readonly headerBytes: number;
+    readonly bodyBytes: number;
+    readonly headersTimeoutMs: number;
+    readonly requestTimeoutMs: number;
+    readonly idleTimeoutMs: number;
+    /** Waiting for the first byte of a service's answer. */
+    readonly upstreamTimeoutMs: number;
+    readonly connectTimeoutMs: number;
+    readonly maxConnections: number;
+  };
+  /** JSON lines, one a request; null writes none. */
+  readonly accessLog: { readonly file: string; readonly maxBytes: number; readonly keep: number } | null;
+};
+
+export type RoutePolicy = {
+  /** `https`: plain HTTP (by X-Forwarded-Proto of a trusted proxy, or the listener) is sent to https with 308. */
+  readonly redirectToHttps: boolean;
+  /** `www.example.org` → `example.org` with 301, when set. */
+  readonly redirectHosts: Readonly<Record<string, string>>;
+  /** Set on every answer unless the service set them itself. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly cors: {
+    readonly origins: readonly string[];
+    readonly methods: readonly string[];
+    readonly headers: readonly string[];
+    readonly credentials: boolean;
+    readonly maxAgeS: number;
+  } | null;
+  /** Paths under `prefix` (decoded and normalised before the match) are only for clients in `allow` (CIDRs); others get 403. */
+  readonly allowLists: readonly { readonly prefix: string; readonly allow: readonly string[] }[];
+  /** Per client IP. Answers carry X-RateLimit-Limit, -Remaining, -Reset, and Retry-After on 429. */
+  readonly rateLimit: { readonly requests: number; readonly perMs: number } | null;
+  readonly bodyBytes: number | null;
+};
+
+export type Route = {
+  readonly listener: string;
+  /** Exact host name, or null for any. */
+  readonly host: string | null;
+  /** Longest prefix wins; `/api` matches `/api` and `/api/…`, not `/apiary`. */
+  readonly pathPrefix: string;
+  /** Removes the prefix before the request is passed on. */
+  readonly strip: boolean;
+  /** Key in `RouteTable.services`. */
+  readonly service: string;
+  readonly policy: RoutePolicy;
+};
+
+export type EdgeTarget = {
+  readonly revision: RevisionId;
+  readonly release: ReleaseId;
+  readonly instances: readonly { readonly id: InstanceId; readonly address: string }[];
+  /** 0 to 10,000: hundredths of a percent. The weights of a service that has any sum to 10,000. */
+  readonly weight: number;
+  /**
+   * Takes a request only when no weighted revision could be connected to, or when a safe request (RFC 9110 §9.2.2
+   * idempotent, no body passed on, no answer byte seen) failed there. Never counts against the candidate's share.
+   */
+  readonly fallback: boolean;
+};
+
+export type RoutedService = {
+  /** Candidate first: hash buckets fill from the first target, so a user never goes back while the weight rises. */
+  readonly targets: readonly EdgeTarget[];
+  /** By what a client is kept on one revision. The cookie is made by the edge when it is missing. Null: per request. */
+  readonly sticky: { readonly cookie: string } | { readonly header: string } | null;
+  readonly mode: "live" | "maintenance";
+};
+
+/** Everything that changes often, as one value. */
+export type RouteTable = {
+  /** Only ever rises; a lower or equal one is ignored unless it is equal and the same. */
+  readonly generation: number;
+  readonly routes: readonly Route[];
+  readonly services: Readonly<Record<string, RoutedService>>;
+};
+
+/** Upper bounds, in ms, of the latency histogram's buckets; the last bucket is everything above. About 26 % a step. */
+export const latencyBoundsMs: readonly number[] = [
+  1, 1.26, 1.58, 2, 2.51, 3.16, 3.98, 5.01, 6.31, 7.94, 10, 12.6, 15.8, 20, 25.1, 31.6, 39.8, 50.1, 63.1, 79.4, 100,
+  126, 158, 200, 251, 316, 398, 501, 631, 794, 1000, 1260, 1580, 2000, 2510, 3160, 3980, 5010, 6310, 7940, 10_000,
+  30_000,
+];
+
+/** Cumulative since the edge first saw the revision; survives worker restarts. */
+export type EdgeCounters = {
+  /** Answers given to clients on behalf of this revision, also those the edge made itself because the revision failed. */
+  readonly requests: number;
+  /** Of `requests`, by status class: 1xx, 2xx, 3xx, 4xx, 5xx. */
+  readonly byClass: readonly [number, number, number, number, number];
+  /** Attempts that failed at this revision, also when another instance then answered: no connection. */
+  readonly connectErrors: number;
+  /** The same: connection lost or timed out before a whole answer. */
+  readonly upstreamErrors: number;
+  /** The client went away first. Not in `requests`. */
+  readonly clientAborts: number;
+  readonly inflight: number;
+  readonly webSockets: number;
+  /** Time to the first byte of the answer, counted in `latencyBoundsMs` buckets, length + 1 of them. */
+  readonly latency: readonly number[];
+};
+
+export type EdgeSample = {
+  readonly at: EpochMs;
+  readonly generation: number;
+  readonly revisions: Readonly<Record<RevisionId, EdgeCounters>>;
+  /** Requests answered for no revision: no route, redirects, limits, maintenance. */
+  readonly unrouted: number;
+};
+
+/** What routes traffic to revisions by weight, and counts it. Every call may be repeated. */
+export interface Edge {
+  readonly name: string;
+  readonly can: EdgeCan;
+  /**
+   * Starts it, or finds it running, and brings listeners and limits to `config` without disturbing traffic. With `fresh`,
+   * every worker is also replaced by one that runs the code on disk, without a failed request. Errors: PORT_TAKEN, EDGE_UNREACHABLE.
+   */
+  start(config: EdgeConfig, options?: { readonly fresh?: boolean }): Promise<void>;
+  /**
+   * Puts the table in force: atomic, drops nothing. Resolves when every worker routes by it, so that no request that arrives
+   * later is routed by an older one. Errors: EDGE_REFUSED_TABLE (nothing changed), EDGE_UNREACHABLE (unknown; repeat).
+   */
+  apply(table: RouteTable): Promise<void>;
+  /** The table in force, also one that an earlier control plane applied; null before the first. Changes nothing. */
+  current(): Promise<RouteTable | null>;
+  /** New requests of the service wait until released (`null`) or `maxMs`, at most `maxQueued` of them; then 503. */
+  hold(service: string, until: { readonly maxMs: number; readonly maxQueued: number } | null): Promise<void>;
+  /**
+   * Waits until the revision has no request in flight, or `timeoutMs`. It must have weight 0 already. WebSockets and
+   * server-sent events do not hold it up; they are kept until `streamLimitMs` after the call, then closed.
+   */
+  drain(
+    revision: RevisionId,
+    limits: { readonly timeoutMs: number; readonly streamLimitMs: number },
+  ): Promise<{ readonly inflight: number }>;
+  /** The newest counters, at once and then at most every 250 ms, also when idle, until the signal is aborted. */
+  samples(signal: AbortSignal): AsyncIterable<EdgeSample>;
+  /** Stops the edge itself: listeners close, requests in flight get `graceMs`. Only for `slipway down --all` and tests. */
+  stop(graceMs: number): Promise<void>;
+}

@@ -1,0 +1,20 @@
+import type { Kysely, Transaction } from "kysely";
+import type { Database } from "./tables.ts";
+
+export type Db = Kysely<Database>;
+/** A transaction in progress. Nothing written through it is seen, or kept, before it commits. */
+export type Trx = Transaction<Database>;
+
+export type IntegrityReport = { readonly ok: boolean; readonly findings: readonly string[] };
+
+/** Where truth is kept. One open store a state directory. */
+export interface Store {
+  readonly name: string;
+  readonly db: Db;
+  /** Checks the file or server itself, and foreign keys. Changes nothing. */
+  check(): Promise<IntegrityReport>;
+  /** Writes a consistent copy to `file`, while work goes on. Refuses to overwrite. Errors: DISK_FULL, STORE_FAILED. */
+  backup(file: string): Promise<void>;
+  /** Lets go of the store and its lock. */
+  close(): Promise<void>;
+}

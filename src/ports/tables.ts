@@ -1,0 +1,184 @@
+import type {
+  DeploymentId,
+  Digest,
+  EnvironmentName,
+  EpochMs,
+  ReleaseId,
+  RevisionId,
+  ServiceName,
+} from "../core/ids.ts";
+
+/**
+ * The tables, as rows. One schema for SQLite and PostgreSQL, so only: text, integer, bigint milliseconds, JSON as text,
+ * booleans as 0 or 1. Product tables are the truth; the `workflow*` tables only answer "where was I".
+ */
+export interface Database {
+  release: ReleaseRow;
+  artifact: ArtifactRow;
+  deployment: DeploymentRow;
+  history: HistoryRow;
+  environment: EnvironmentRow;
+  request: RequestRow;
+  revision: RevisionRow;
+  workflow: WorkflowRow;
+  workflow_step: WorkflowStepRow;
+  workflow_signal: WorkflowSignalRow;
+  workflow_schedule: WorkflowScheduleRow;
+}
+
+/** Immutable once written. */
+export type ReleaseRow = {
+  id: ReleaseId;
+  product: string;
+  /** 1, 2, 3 … in a product; people say r42. */
+  number: number;
+  version: string;
+  commit_hash: string;
+  dirty: 0 | 1;
+  subject: string;
+  author: string;
+  branch: string | null;
+  config_digest: Digest;
+  /** The whole resolved config of this release, as JSON: a rollback restores it. */
+  config: string;
+  /** JSON: service → artifact digest. */
+  artifacts: string;
+  created_at: EpochMs;
+  created_by: string;
+  pinned: 0 | 1;
+  /** Artifacts have been removed by retention; the record stays. */
+  pruned_at: EpochMs | null;
+};
+
+export type ArtifactRow = { digest: Digest; bytes: number; created_at: EpochMs };
+
+export type DeploymentRow = {
+  id: DeploymentId;
+  product: string;
+  environment: EnvironmentName;
+  release_id: ReleaseId;
+  /** What was live when it began; what it goes back to. */
+  stable_id: ReleaseId | null;
+  kind: "deploy" | "promotion" | "rollback";
+  phase: string;
+  /** JSON of the state machine. */
+  state: string;
+  /** Rises by one with every change; a writer that has an older one is refused. */
+  version: number;
+  /** The last reason, for a person. */
+  reason: string;
+  created_at: EpochMs;
+  created_by: string;
+  started_at: EpochMs | null;
+  /** All traffic on the candidate. */
+  live_at: EpochMs | null;
+  /** A failure was seen. */
+  detected_at: EpochMs | null;
+  /** All traffic back on stable. */
+  restored_at: EpochMs | null;
+  ended_at: EpochMs | null;
+};
+
+/** Who, when, why: one row a change of state. Never changed, never removed. */
+export type HistoryRow = {
+  id: number;
+  at: EpochMs;
+  product: string;
+  environment: EnvironmentName | null;
+  deployment_id: DeploymentId | null;
+  release_id: ReleaseId | null;
+  /** `deployment.shifted`, `environment.locked`, `release.created` … */
+  event: string;
+  actor: string;
+  reason: string;
+  /** JSON with what was seen: the last probe, log lines, counts. */
+  evidence: string;
+};
+
+export type EnvironmentRow = {
+  product: string;
+  name: EnvironmentName;
+  /** The release at 100 %, or null before the first. */
+  live_release_id: ReleaseId | null;
+  locked_by: string | null;
+  locked_reason: string | null;
+  locked_at: EpochMs | null;
+  /** The route table generation this environment's state was last applied with. */
+  updated_at: EpochMs;
+};
+
+/** What a person asked of a deployment under way; read by its workflow. */
+export type RequestRow = {
+  id: string;
+  deployment_id: DeploymentId;
+  kind: "cancel" | "pause" | "resume" | "promote";
+  actor: string;
+  reason: string;
+  created_at: EpochMs;
+  handled_at: EpochMs | null;
+};
+
+/** Every revision ever made; which role it has now decides traffic and what is kept. */
+export type RevisionRow = {
+  id: RevisionId;
+  product: string;
+  environment: EnvironmentName;
+  service: ServiceName;
+  release_id: ReleaseId;
+  /** `candidate` and `stable` run; `warm` runs without traffic; `stopped` can be started again; `removed` is gone. */
+  role: "candidate" | "stable" | "warm" | "stopped" | "removed";
+  weight: number;
+  created_at: EpochMs;
+  updated_at: EpochMs;
+};
+
+export type WorkflowRow = {
+  id: string;
+  /** With its version: `deploy.v1`. */
+  kind: string;
+  status: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+  /** Workflows with the same key run one at a time, in the order in which they were started. */
+  lock_key: string | null;
+  input: string;
+  output: string | null;
+  error: string | null;
+  cancel_reason: string | null;
+  created_at: EpochMs;
+  started_at: EpochMs | null;
+  ended_at: EpochMs | null;
+};
+
+export type WorkflowStepRow = {
+  workflow_id: string;
+  seq: number;
+  name: string;
+  kind: "step" | "tx" | "sleep" | "wait";
+  /** `pending`: a sleep or wait whose due time is fixed. */
+  status: "pending" | "done" | "failed";
+  output: string | null;
+  error: string | null;
+  due_at: EpochMs | null;
+  started_at: EpochMs;
+  ended_at: EpochMs | null;
+};
+
+export type WorkflowSignalRow = {
+  id: number;
+  workflow_id: string;
+  topic: string;
+  /** A second signal with the same key is the same signal. */
+  key: string;
+  payload: string;
+  created_at: EpochMs;
+  consumed_seq: number | null;
+};
+
+export type WorkflowScheduleRow = {
+  name: string;
+  cron: string;
+  time_zone: string;
+  kind: string;
+  input: string;
+  next_at: EpochMs;
+  last_at: EpochMs | null;
+};

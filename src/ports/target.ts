@@ -1,0 +1,124 @@
+import type { Digest, EnvironmentName, EpochMs, InstanceId, ReleaseId, RevisionId, ServiceName } from "../core/ids.ts";
+import type { Secret } from "../core/secret.ts";
+
+/** What the planner may ask of a target. Read before anything starts; what is false is refused with words. */
+export type TargetCan = {
+  /** Runs a job to its end and reports its exit status. */
+  readonly jobs: boolean;
+  /** Keeps a revision running without traffic, so that a rollback takes milliseconds. */
+  readonly warm: boolean;
+  /** Runs a command beside a running instance. */
+  readonly exec: boolean;
+  readonly memoryLimit: boolean;
+  readonly cpuLimit: boolean;
+};
+
+export type RevisionSpec = {
+  readonly id: RevisionId;
+  readonly product: string;
+  readonly environment: EnvironmentName;
+  readonly service: ServiceName;
+  readonly release: ReleaseId;
+  readonly configDigest: Digest;
+  /** `service` runs for ever and is restarted; `job` runs once, and its exit code is its result. */
+  readonly mode: "service" | "job";
+  /** The packed directory and where its content is. */
+  readonly artifact: { readonly digest: Digest; readonly file: string };
+  /** Argument array; the first is looked up on PATH. Runs in the unpacked artifact. Never a shell string. */
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string | Secret>>;
+  /** True when the service listens: each instance is given a free port in `PORT`, and has an address. */
+  readonly listens: boolean;
+  readonly stopGraceMs: number;
+  readonly memoryBytes: number | null;
+  /** Share of one core; 0.5 is half a core. */
+  readonly cpus: number | null;
+};
+
+export type LastExit = { readonly code: number | null; readonly signal: string | null; readonly at: EpochMs };
+
+/**
+ * Where an instance is. `starting`: the process exists. `backoff`: it exited and will be started again at `until`.
+ * `crash-looping`: it exits again and again; still retried, slowly. `stopping`: asked to stop, inside its grace.
+ * `exited`: a job that ended. `stopped`: stopped on request. `running` only says that the process lives; whether it is healthy is for a
+ * probe to say.
+ */
+export type InstanceState = "running" | "backoff" | "crash-looping" | "stopping" | "stopped" | "exited";
+
+export type InstanceStatus = {
+  readonly id: InstanceId;
+  readonly index: number;
+  readonly state: InstanceState;
+  /** `host:port`, stable over restarts where possible; null when the service does not listen or the instance is not there. */
+  readonly address: string | null;
+  readonly pid: number | null;
+  readonly startedAt: EpochMs | null;
+  /** Starts after the first one, since the revision was last scaled up from zero. */
+  readonly restarts: number;
+  readonly lastExit: LastExit | null;
+  /** Share of one core over the last sample; null before the first. */
+  readonly cpu: number | null;
+  readonly memoryBytes: number | null;
+};
+
+export type RevisionStatus = {
+  readonly id: RevisionId;
+  readonly product: string;
+  readonly environment: EnvironmentName;
+  readonly service: ServiceName;
+  readonly release: ReleaseId;
+  readonly configDigest: Digest;
+  /** How many instances were asked for. */
+  readonly wanted: number;
+  readonly instances: readonly InstanceStatus[];
+};
+
+export type RevisionSelector = {
+  readonly environment?: EnvironmentName;
+  readonly service?: ServiceName;
+  readonly revision?: RevisionId;
+};
+
+export type LogLine = {
+  readonly at: EpochMs;
+  readonly stream: "stdout" | "stderr" | "slipway";
+  readonly text: string;
+  readonly service: ServiceName;
+  readonly release: ReleaseId;
+  readonly revision: RevisionId;
+  readonly instance: InstanceId;
+};
+
+export type LogQuery = RevisionSelector & {
+  /** Only the newest so many lines before following. At most 10,000. */
+  readonly tail?: number;
+  /** Goes on with new lines until the signal is aborted. */
+  readonly follow?: boolean;
+};
+
+export type ExecResult = { readonly code: number; readonly stdout: string; readonly stderr: string };
+
+/** Where revisions live. Every call may be repeated; every call may come from a control plane that has just been restarted. */
+export interface Target {
+  readonly name: string;
+  readonly can: TargetCan;
+  /**
+   * Makes the revision exist with `instances` running processes: unpacks, starts, starts again, scales up or down; zero
+   * stops all of them (graceful, then by force after the grace) and keeps what is needed to start again. Returns when the
+   * processes have been started (not healthy), and the surplus ones have ended. Does nothing when it is already so.
+   * Errors: ARTIFACT_MISSING, ARTIFACT_CORRUPT, START_FAILED, PORTS_EXHAUSTED, DISK_FULL.
+   */
+  ensure(spec: RevisionSpec, instances: number, signal: AbortSignal): Promise<RevisionStatus>;
+  /** What exists, also what an earlier control plane made. Changes nothing. Never another product's. */
+  observe(selector: RevisionSelector): Promise<readonly RevisionStatus[]>;
+  /** A status now and whenever a selected revision changes its state, until the signal is aborted. Changes nothing. */
+  watch(selector: RevisionSelector, signal: AbortSignal): AsyncIterable<readonly RevisionStatus[]>;
+  /** Stops every instance and forgets the revision and its unpacked files. Logs stay. Does nothing when it is absent. */
+  remove(revision: RevisionId, signal: AbortSignal): Promise<void>;
+  /** Log lines in order of time. Changes nothing. Absent revision: no lines. */
+  logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
+  /** Runs a command in an instance's directory with its environment. Errors: INSTANCE_NOT_FOUND, EXEC_FAILED. */
+  exec(instance: InstanceId, command: readonly string[], signal: AbortSignal): Promise<ExecResult>;
+  /** Lets go of connections. Revisions go on. */
+  close(): Promise<void>;
+}
