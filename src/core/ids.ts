@@ -5,6 +5,7 @@
 declare const brand: unique symbol;
 type Id<Name extends string> = string & { readonly [brand]: Name };
 
+export type RunId = Id<"run">; // run_…
 export type ReleaseId = Id<"release">; // rel_…
 export type DeploymentId = Id<"deployment">; // dep_…
 export type RevisionId = Id<"revision">; // rev_…: one service of one release in one environment
@@ -25,6 +26,7 @@ export const namePattern = /^[a-z][a-z0-9-]{0,39}$/;
 
 export const serviceName = (text: string): ServiceName => text as ServiceName;
 export const environmentName = (text: string): EnvironmentName => text as EnvironmentName;
+export const runId = (text: string): RunId => text as RunId;
 export const releaseId = (text: string): ReleaseId => text as ReleaseId;
 export const deploymentId = (text: string): DeploymentId => text as DeploymentId;
 export const revisionId = (text: string): RevisionId => text as RevisionId;

@@ -13,6 +13,7 @@ import type {
  * booleans as 0 or 1. Product tables are the truth; the `workflow*` tables only answer "where was I".
  */
 export interface Database {
+  run: RunRow;
   release: ReleaseRow;
   artifact: ArtifactRow;
   deployment: DeploymentRow;
@@ -25,6 +26,25 @@ export interface Database {
   workflow_signal: WorkflowSignalRow;
   workflow_schedule: WorkflowScheduleRow;
 }
+
+/** One execution of the pipeline for a commit; it ends with a release or a reason why not. */
+export type RunRow = {
+  id: RunId;
+  product: string;
+  /** Directory of the git repository on the control plane's machine. */
+  repository: string;
+  commit_hash: string;
+  dirty: 0 | 1;
+  phase: "queued" | "building" | "succeeded" | "failed";
+  /** What it does now, or why it ended; for a person. */
+  reason: string;
+  /** JSON of the error it ended with, or null. */
+  error: string | null;
+  release_id: ReleaseId | null;
+  created_at: EpochMs;
+  created_by: string;
+  ended_at: EpochMs | null;
+};
 
 /** Immutable once written. */
 export type ReleaseRow = {
@@ -43,6 +63,8 @@ export type ReleaseRow = {
   config: string;
   /** JSON: service → artifact digest. */
   artifacts: string;
+  /** JSON: the commits since the product's release before this one, newest first. */
+  commits: string;
   created_at: EpochMs;
   created_by: string;
   pinned: 0 | 1;
@@ -67,6 +89,8 @@ export type DeploymentRow = {
   version: number;
   /** The last reason, for a person. */
   reason: string;
+  /** JSON: the commits between what was live in this environment and this release, newest first. */
+  change_log: string;
   created_at: EpochMs;
   created_by: string;
   started_at: EpochMs | null;
