@@ -5,6 +5,7 @@ import type {
   EpochMs,
   ReleaseId,
   RevisionId,
+  RunId,
   ServiceName,
 } from "../core/ids.ts";
 
