@@ -128,7 +128,8 @@ export type EnvironmentRow = {
   locked_by: string | null;
   locked_reason: string | null;
   locked_at: EpochMs | null;
-  /** The route table generation this environment's state was last applied with. */
+  /** JSON: which revisions should get which share of the traffic now (`Traffic` in core/deploy). The edge is brought to it. */
+  traffic: string;
   updated_at: EpochMs;
 };
 
@@ -152,7 +153,6 @@ export type RevisionRow = {
   release_id: ReleaseId;
   /** `candidate` and `stable` run; `warm` runs without traffic; `stopped` can be started again; `removed` is gone. */
   role: "candidate" | "stable" | "warm" | "stopped" | "removed";
-  weight: number;
   created_at: EpochMs;
   updated_at: EpochMs;
 };
