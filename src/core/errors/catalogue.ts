@@ -61,6 +61,8 @@ export const catalogue = {
   STORE_FAILED: entry(1, 500, "check the disk: space, permissions, hardware", true),
   DISK_FULL: entry(1, 507, "free space on the disk that holds the state directory", true),
   BACKUP_INVALID: entry(2, 422, "name a file made by: slipway state backup"),
+  STORE_DIFFERS: entry(1, 500, "another build of slipway made this state; use the one that wrote it"),
+  PAYLOAD_TOO_LARGE: entry(2, 413, "keep large content in a file or an artifact, and pass its name"),
   WORKFLOW_UNKNOWN: entry(
     1,
     500,

@@ -1,0 +1,252 @@
+import type { EpochMs, ServiceName } from "../ids.ts";
+import {
+  type Course,
+  type Decision,
+  type Deployment,
+  type DeploymentEvent,
+  type Effect,
+  type Failure,
+  hasEnded,
+  type Phase,
+  type Rollout,
+  type Undoing,
+  type Undone,
+} from "./deployment.ts";
+
+/** A deployment at its first instant. Its first effect is `effectOf`. */
+export function begin(course: Course): Deployment {
+  return {
+    course,
+    phase: { is: "starting", stage: 0, wave: 0 },
+    liveAt: null,
+    detectedAt: null,
+    restoredAt: null,
+    marks: {},
+    shifted: 0,
+  };
+}
+
+/** What the phase asks to be done; null at an end. A pure function of the state, so a restart knows what was pending. */
+export function effectOf(deployment: Deployment): Effect | null {
+  const { phase, course } = deployment;
+  switch (phase.is) {
+    case "starting":
+      return { do: "start", stage: phase.stage, services: wave(course, phase) };
+    case "verifying":
+      return { do: "verify", stage: phase.stage, services: wave(course, phase) };
+    case "paused":
+      return { do: "await-resume" };
+    case "shifting":
+    case "unshifting":
+      return { do: "shift" };
+    case "draining":
+      return { do: "drain", stage: phase.stage };
+    case "baking":
+      return { do: "watch", until: phase.until };
+    case "held":
+      return { do: "watch", until: null };
+    case "retiring":
+      return { do: "retire" };
+    case "restoring":
+      return { do: "restore", services: phase.services };
+    case "cleaning":
+      return { do: "clean" };
+    default:
+      return null;
+  }
+}
+
+/**
+ * The one door into every phase. An event that does not belong to the phase (a late result, a request that comes too late)
+ * changes nothing and says so.
+ */
+export function decide(deployment: Deployment, event: DeploymentEvent, now: EpochMs): Decision {
+  const { phase } = deployment;
+  if (hasEnded(phase)) return stay(deployment, "the deployment has ended");
+  if (event.is === "asked") return onRequest(deployment, event, now);
+  if (event.is === "failed") return onFailure(deployment, event.failure, now);
+  switch (phase.is) {
+    case "starting":
+      return event.is === "started"
+        ? to(deployment, { ...phase, is: "verifying" }, `${names(deployment)} started; waiting until healthy`)
+        : unexpected(deployment, event);
+    case "verifying":
+      return event.is === "healthy" ? onHealthy(deployment, phase) : unexpected(deployment, event);
+    case "shifting":
+      return event.is === "shifted" ? onShifted(deployment, phase.stage, event.marks, now) : unexpected(deployment, event);
+    case "draining":
+      return event.is === "drained" ? onDrained(deployment, phase.stage, event.inflight, now) : unexpected(deployment, event);
+    case "baking":
+    case "held":
+      return event.is === "passed"
+        ? to(deployment, { is: "retiring" }, `bake passed: ${event.note}`)
+        : unexpected(deployment, event);
+    case "retiring":
+      return event.is === "retired"
+        ? to(deployment, { is: "succeeded" }, "succeeded: the release is live and has passed its bake")
+        : unexpected(deployment, event);
+    case "restoring":
+      return event.is === "restored"
+        ? to(deployment, { is: phase.then, end: phase.end }, `${phase.services.join(", ")}: stable runs again`)
+        : unexpected(deployment, event);
+    case "unshifting":
+      return event.is === "shifted" ? onUnshifted({ ...deployment, restoredAt: now }, phase.end) : unexpected(deployment, event);
+    case "cleaning":
+      return event.is === "cleaned" ? to(deployment, phase.end, endReason(phase.end)) : unexpected(deployment, event);
+    case "paused":
+      return unexpected(deployment, event);
+  }
+}
+
+function onHealthy(deployment: Deployment, phase: Extract<Phase, { is: "verifying" }>): Decision {
+  const { course } = deployment;
+  const waves = phase.stage === 0 ? course.waves.length : 1;
+  if (phase.wave + 1 < waves) {
+    return to(deployment, { is: "starting", stage: phase.stage, wave: phase.wave + 1 }, "healthy; the services that need them start");
+  }
+  return shift(deployment, phase.stage, "every candidate is healthy");
+}
+
+function shift(deployment: Deployment, stage: number, because: string): Decision {
+  const count = deployment.course.stages.length;
+  const step = count === 1 ? "switching traffic" : `switching traffic, step ${stage + 1} of ${count}`;
+  // Counted before the edge is told: after a crash in between, some user may already have met the candidate.
+  return to({ ...deployment, shifted: stage + 1 }, { is: "shifting", stage }, `${because}; ${step}`);
+}
+
+function onShifted(before: Deployment, stage: number, marks: Deployment["marks"], now: EpochMs): Decision {
+  const last = stage + 1 === before.course.stages.length;
+  const deployment = stage === 0 ? { ...before, marks } : before;
+  return to(
+    last ? { ...deployment, liveAt: now } : deployment,
+    { is: "draining", stage },
+    last ? "all traffic is on the candidate; draining stable" : "the edge has acknowledged; draining what lost its share",
+  );
+}
+
+function onDrained(deployment: Deployment, stage: number, inflight: number, now: EpochMs): Decision {
+  const rest = inflight === 0 ? "drained" : `drain time is over with ${inflight} requests still in flight`;
+  const { course } = deployment;
+  if (stage + 1 < course.stages.length) {
+    return to(deployment, { is: "starting", stage: stage + 1, wave: 0 }, `${rest}; next batch`);
+  }
+  if (course.bakeMs === 0) return to(deployment, { is: "retiring" }, `${rest}; no bake asked for`);
+  return to(deployment, { is: "baking", until: now + course.bakeMs }, `${rest}; watching the release under all traffic`);
+}
+
+function onRequest(deployment: Deployment, event: Extract<DeploymentEvent, { is: "asked" }>, now: EpochMs): Decision {
+  const { phase } = deployment;
+  switch (event.to) {
+    case "cancel":
+      return undo(deployment, "cancelled", cancelled(event), now, `cancelled by ${event.by}: ${event.why}`);
+    case "pause":
+      if (phase.is === "baking") {
+        const leftMs = Math.max(0, phase.until - now);
+        return to(deployment, { is: "held", leftMs, by: event.by }, `bake held by ${event.by}: ${event.why}`);
+      }
+      if (phase.is === "starting" || phase.is === "verifying") {
+        return to(deployment, { is: "paused", stage: phase.stage, by: event.by }, `paused by ${event.by}: ${event.why}`);
+      }
+      return stay(deployment, `cannot be paused while ${phase.is}`);
+    case "resume":
+      if (phase.is === "held") return to(deployment, { is: "baking", until: now + phase.leftMs }, `resumed by ${event.by}`);
+      // What had been started is looked at again from the first wave: each effect finds what exists.
+      if (phase.is === "paused") return to(deployment, { is: "starting", stage: phase.stage, wave: 0 }, `resumed by ${event.by}`);
+      return stay(deployment, "it was not paused");
+  }
+}
+
+function onFailure(deployment: Deployment, failure: Failure, now: EpochMs): Decision {
+  const { phase } = deployment;
+  switch (phase.is) {
+    case "restoring":
+    case "unshifting":
+      return to(
+        deployment,
+        { is: "rollback-failed", failure, cause: phase.end.failure },
+        `could not go back: ${failure.message}`,
+      );
+    case "cleaning":
+      // Traffic is where it should be; what is left over is found and removed by the next sweep.
+      return to(deployment, phase.end, `${endReason(phase.end)}; leftovers remain: ${failure.message}`);
+    case "retiring":
+      return to(deployment, { is: "succeeded" }, `succeeded; leftovers remain: ${failure.message}`);
+    default:
+      return undo(deployment, deployment.shifted > 0 ? "rolled-back" : "failed", failure, now, failure.message);
+  }
+}
+
+/** The way back from any phase before an end, as one unit over all services. */
+function undo(deployment: Deployment, how: Undone["is"], failure: Failure, now: EpochMs, reason: string): Decision {
+  const { course, phase } = deployment;
+  if (phase.is === "restoring" || phase.is === "unshifting" || phase.is === "cleaning") {
+    return stay(deployment, "it is going back already");
+  }
+  const seen: Deployment = { ...deployment, detectedAt: deployment.detectedAt ?? now };
+  if (deployment.shifted === 0) return to(seen, { is: "cleaning", end: { is: how, failure } }, reason);
+  if (course.stable === null) {
+    return to(seen, { is: "failed", failure }, `${reason}; nothing was live before, so it stays`);
+  }
+  const end = { is: how === "cancelled" ? "cancelled" : "rolled-back", failure } as const;
+  // Going back is one change of weights when what takes requests still has all its instances.
+  const services = notWhole(deployment).filter((rollout) => rollout.routed).map((rollout) => rollout.service);
+  return services.length === 0
+    ? to(seen, { is: "unshifting", end }, `${reason}; taking traffic back to stable`)
+    : to(seen, { is: "restoring", services, then: "unshifting", end }, `${reason}; starting stable's instances again`);
+}
+
+/** Traffic is back, which was the hurry; then what takes no requests (workers) and had been stopped. */
+function onUnshifted(deployment: Deployment, end: Undoing): Decision {
+  const services = notWhole(deployment).filter((rollout) => !rollout.routed).map((rollout) => rollout.service);
+  const reason = "all traffic is back on stable";
+  return services.length === 0
+    ? to(deployment, { is: "cleaning", end }, reason)
+    : to(deployment, { is: "restoring", services, then: "cleaning", end }, `${reason}; starting ${services.join(", ")} again`);
+}
+
+/** The services whose stable side a stage has, or may have, stopped in part. */
+function notWhole({ course, shifted }: Deployment): Rollout[] {
+  const stage = course.stages[shifted - 1];
+  return course.rollouts.filter(
+    (rollout) => rollout.stable !== null && stage?.[rollout.service]?.stable !== rollout.stableInstances,
+  );
+}
+
+function wave(course: Course, at: { readonly stage: number; readonly wave: number }): readonly ServiceName[] {
+  if (at.stage === 0) return course.waves[at.wave] ?? [];
+  return course.rollouts.filter((rollout) => rollout.candidate !== null && rollout.kind !== "job").map((rollout) => rollout.service);
+}
+
+function names({ course, phase }: Deployment): string {
+  return phase.is === "starting" ? wave(course, phase).join(", ") : "candidates";
+}
+
+function cancelled(event: { readonly by: string; readonly why: string }): Failure {
+  return { code: "CANCELLED", message: `cancelled by ${event.by}: ${event.why}`, evidence: [], service: null };
+}
+
+function endReason(end: Undone): string {
+  switch (end.is) {
+    case "failed":
+      return `refused: ${end.failure.message}; stable was never touched`;
+    case "rolled-back":
+      return `rolled back: ${end.failure.message}`;
+    case "cancelled":
+      return end.failure.message;
+  }
+}
+
+function to(deployment: Deployment, phase: Phase, reason: string): Decision {
+  const next = { ...deployment, phase };
+  const effect = effectOf(next);
+  return { next, effects: effect === null ? [] : [effect], reason };
+}
+
+function stay(deployment: Deployment, reason: string): Decision {
+  const effect = effectOf(deployment);
+  return { next: deployment, effects: effect === null ? [] : [effect], reason };
+}
+
+function unexpected(deployment: Deployment, event: DeploymentEvent): Decision {
+  return stay(deployment, `${event.is} does not belong to ${deployment.phase.is}; ignored`);
+}

@@ -1,0 +1,144 @@
+import type { ErrorCode } from "../errors/catalogue.ts";
+import type { Evidence } from "../errors/error.ts";
+import type { DeploymentId, EnvironmentName, EpochMs, ReleaseId, RevisionId, ServiceName } from "../ids.ts";
+import type { Counts } from "../judge/counts.ts";
+import type { ServiceKind } from "../product/spec.ts";
+
+/** Hundredths of a percent: 10,000 is all traffic. */
+export const allTraffic = 10_000;
+
+/** Why a deployment does not go on, with what was seen. */
+export type Failure = {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly evidence: readonly Evidence[];
+  readonly service: ServiceName | null;
+};
+
+/** One service of a deployment: its two sides, and how many instances each has when it is whole. */
+export type Rollout = {
+  readonly service: ServiceName;
+  readonly kind: ServiceKind;
+  /** Null when the release no longer has this service. */
+  readonly candidate: RevisionId | null;
+  readonly candidateInstances: number;
+  /** Null when nothing was live before. */
+  readonly stable: RevisionId | null;
+  readonly stableInstances: number;
+  /** Takes requests through the edge. */
+  readonly routed: boolean;
+};
+
+/** What one stage brings about for one service. */
+export type Share = { readonly candidate: number; readonly stable: number; readonly weight: number };
+
+/** A step of the traffic towards the candidate, for all services at once. The last stage has every weight at `allTraffic`. */
+export type Stage = Readonly<Record<ServiceName, Share>>;
+
+/** The part of a deployment that is fixed when it begins. */
+export type Course = {
+  readonly id: DeploymentId;
+  readonly environment: EnvironmentName;
+  readonly release: ReleaseId;
+  /** What is live when it begins, and what it goes back to; null in an empty environment. */
+  readonly stable: ReleaseId | null;
+  readonly rollouts: readonly Rollout[];
+  /** Services that may start together; each wave waits until the one before it is healthy. */
+  readonly waves: readonly (readonly ServiceName[])[];
+  readonly stages: readonly Stage[];
+  readonly drainMs: number;
+  readonly bakeMs: number;
+};
+
+/**
+ * ```text
+ *            ┌───────── next stage ─────────┐
+ * starting ─► verifying ─► (paused) ─► shifting ─► draining ─► baking ─► retiring ─► succeeded
+ *    └───────────┴────────────┤               └────────┴─────────┴──┐
+ *      before any traffic     ▼                  after some traffic ▼
+ *                         cleaning          (restoring) ─► unshifting ─► (restoring) ─► cleaning ─► rolled-back | cancelled
+ *                             └─► failed | cancelled        └──────────────┴─► rollback-failed
+ * ```
+ * A first deployment has nothing to go back to: when it fails after the switch it stays at 100 % and ends `failed`.
+ */
+export type Phase =
+  | { readonly is: "starting"; readonly stage: number; readonly wave: number }
+  | { readonly is: "verifying"; readonly stage: number; readonly wave: number }
+  | { readonly is: "paused"; readonly stage: number; readonly by: string }
+  | { readonly is: "shifting"; readonly stage: number }
+  | { readonly is: "draining"; readonly stage: number }
+  | { readonly is: "baking"; readonly until: EpochMs }
+  /** Held in the bake: still watched, the clock stands. */
+  | { readonly is: "held"; readonly leftMs: number; readonly by: string }
+  | { readonly is: "retiring" }
+  /** Stable's stopped instances are started again: before its traffic comes back, or after for what takes no requests. */
+  | { readonly is: "restoring"; readonly services: readonly ServiceName[]; readonly then: "unshifting" | "cleaning"; readonly end: Undoing }
+  | { readonly is: "unshifting"; readonly end: Undoing }
+  | { readonly is: "cleaning"; readonly end: Undone }
+  | { readonly is: "succeeded" }
+  | { readonly is: "failed"; readonly failure: Failure }
+  | { readonly is: "rolled-back"; readonly failure: Failure }
+  | { readonly is: "cancelled"; readonly failure: Failure }
+  | { readonly is: "rollback-failed"; readonly failure: Failure; readonly cause: Failure };
+
+export type Undoing = { readonly is: "rolled-back" | "cancelled"; readonly failure: Failure };
+export type Undone = { readonly is: "failed" | "rolled-back" | "cancelled"; readonly failure: Failure };
+
+export type Deployment = {
+  readonly course: Course;
+  readonly phase: Phase;
+  /** When the last instant things happened, for the record; null until they do. */
+  readonly liveAt: EpochMs | null;
+  readonly detectedAt: EpochMs | null;
+  readonly restoredAt: EpochMs | null;
+  /** What each candidate had been counted for before its first shift: a revision that was live before starts from here. */
+  readonly marks: Readonly<Record<RevisionId, Counts>>;
+  /** How many stages have been asked of the edge: above zero, some user may have met the candidate. */
+  readonly shifted: number;
+};
+
+export type EndPhase = Extract<Phase, { is: "succeeded" | "failed" | "rolled-back" | "cancelled" | "rollback-failed" }>;
+
+const ends: ReadonlySet<string> = new Set(["succeeded", "failed", "rolled-back", "cancelled", "rollback-failed"]);
+
+export function hasEnded(phase: Phase): phase is EndPhase {
+  return ends.has(phase.is);
+}
+
+/** What has to be done now. Each is safe to repeat: it looks at what exists, then does what is missing. */
+export type Effect =
+  /** Bring the wave's candidates to the stage's instances. → `started` */
+  | { readonly do: "start"; readonly stage: number; readonly services: readonly ServiceName[] }
+  /** Wait until they are healthy, jobs until they have ended well. → `healthy` */
+  | { readonly do: "verify"; readonly stage: number; readonly services: readonly ServiceName[] }
+  /** Bring the edge to the recorded traffic. → `shifted` */
+  | { readonly do: "shift" }
+  /** Let requests in flight on the losing side end, then stop what the stage no longer needs of it. → `drained` */
+  | { readonly do: "drain"; readonly stage: number }
+  /** Watch the candidate under all traffic until `until` (null: until something is asked). → `passed` */
+  | { readonly do: "watch"; readonly until: EpochMs | null }
+  /** Wait for a person. Ends only by a request. */
+  | { readonly do: "await-resume" }
+  /** Keep stable warm or stopped, drop what was warm before. → `retired` */
+  | { readonly do: "retire" }
+  /** Have stable's instances back where a stage had stopped them. → `restored` */
+  | { readonly do: "restore"; readonly services: readonly ServiceName[] }
+  /** Stop and forget the candidates. → `cleaned` */
+  | { readonly do: "clean" };
+
+/** The result of an effect, or a request of a person. */
+export type DeploymentEvent =
+  | { readonly is: "started" }
+  | { readonly is: "healthy" }
+  | { readonly is: "shifted"; readonly marks: Readonly<Record<RevisionId, Counts>> }
+  | { readonly is: "drained"; readonly inflight: number }
+  | { readonly is: "passed"; readonly note: string }
+  | { readonly is: "retired" }
+  | { readonly is: "restored" }
+  | { readonly is: "cleaned" }
+  /** An effect could not be done, or a verdict was bad. */
+  | { readonly is: "failed"; readonly failure: Failure }
+  | { readonly is: "asked"; readonly to: "cancel" | "pause" | "resume"; readonly by: string; readonly why: string };
+
+/** What is next, what to do about it, and the sentence a person will read. */
+export type Decision = { readonly next: Deployment; readonly effects: readonly Effect[]; readonly reason: string };

@@ -1,0 +1,45 @@
+import type { ServiceName } from "../ids.ts";
+import type { RolloutSpec } from "../product/spec.ts";
+import { allTraffic, type Rollout, type Share, type Stage } from "./deployment.ts";
+
+/**
+ * The steps in which traffic goes to the candidate. Blue-green: one step, and the stable side stays whole, so that going
+ * back is one change of weights. Rolling: as many steps as batches, and the stable side shrinks as the candidate grows.
+ */
+export function stages(rollouts: readonly Rollout[], rollout: Pick<RolloutSpec, "strategy" | "batch">): Stage[] {
+  switch (rollout.strategy) {
+    case "blue-green":
+      return [stageOf(rollouts, blueGreen)];
+    case "rolling":
+      return fractions(rollouts, rollout.batch).map((fraction) => stageOf(rollouts, (each) => rolling(each, fraction)));
+  }
+}
+
+function stageOf(rollouts: readonly Rollout[], share: (rollout: Rollout) => Share): Stage {
+  return Object.fromEntries(rollouts.map((rollout) => [rollout.service, share(rollout)])) as Record<ServiceName, Share>;
+}
+
+/** Only what takes requests can be kept warm beside the candidate: a second worker would go on taking work. */
+function blueGreen(rollout: Rollout): Share {
+  return { candidate: rollout.candidateInstances, stable: rollout.routed ? rollout.stableInstances : 0, weight: allTraffic };
+}
+
+function rolling(rollout: Rollout, fraction: number): Share {
+  const candidate = Math.ceil(rollout.candidateInstances * fraction);
+  if (rollout.candidate === null) return { candidate: 0, stable: fraction < 1 ? rollout.stableInstances : 0, weight: allTraffic };
+  // The weight follows the instances that exist, so that each instance of both sides carries the same load.
+  const share = candidate / rollout.candidateInstances;
+  return {
+    candidate,
+    stable: Math.ceil(rollout.stableInstances * (1 - share)),
+    weight: rollout.stable === null ? allTraffic : Math.round(share * allTraffic),
+  };
+}
+
+/** 25 % of 4 is 0.25, 0.5, 0.75, 1; a batch is at least one instance of the largest service. */
+function fractions(rollouts: readonly Rollout[], batch: number): number[] {
+  const largest = Math.max(1, ...rollouts.map((rollout) => rollout.candidateInstances));
+  const size = Math.max(1, Math.floor(largest * batch));
+  const count = Math.ceil(largest / size);
+  return Array.from({ length: count }, (_, index) => Math.min(1, ((index + 1) * size) / largest));
+}

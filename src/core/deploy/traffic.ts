@@ -1,0 +1,110 @@
+import type { ReleaseId, RevisionId, ServiceName } from "../ids.ts";
+import { allTraffic, type Course, type Deployment, type Rollout } from "./deployment.ts";
+
+/** A revision's part in a service's traffic. */
+export type TrafficTarget = {
+  readonly revision: RevisionId;
+  readonly release: ReleaseId;
+  /** Only instances with an index below this take requests; the others are being drained. */
+  readonly instances: number;
+  readonly weight: number;
+  /** Runs without a share, and takes a request only when nothing weighted could. */
+  readonly fallback: boolean;
+};
+
+/**
+ * What the edge should do for one environment: which release's routes are in force, and who takes the requests of each
+ * service. Recorded in the transaction that decides it, before the edge is told.
+ */
+export type Traffic = {
+  /** Routes and policies come from this release's config; null when nothing is live. */
+  readonly routesOf: ReleaseId | null;
+  /** Candidate first: a user in a hash bucket never goes back while the candidate's weight rises. */
+  readonly services: Readonly<Record<ServiceName, readonly TrafficTarget[]>>;
+};
+
+export const noTraffic: Traffic = { routesOf: null, services: {} };
+
+/** The traffic that a deployment's phase asks for. */
+export function trafficOf(deployment: Deployment): Traffic {
+  const { course, phase } = deployment;
+  switch (phase.is) {
+    case "starting":
+    case "verifying":
+    case "paused":
+      // A first shift has not been asked for, or the one of the stage before is in force.
+      return deployment.shifted === 0 ? stableTraffic(course) : stageTraffic(course, deployment.shifted - 1);
+    case "shifting":
+    case "draining":
+      return stageTraffic(course, phase.stage);
+    case "baking":
+    case "held":
+    case "retiring":
+    case "succeeded":
+      return stageTraffic(course, course.stages.length - 1);
+    case "restoring":
+      return phase.then === "cleaning" ? stableTraffic(course) : stageTraffic(course, deployment.shifted - 1);
+    case "unshifting":
+    case "cleaning":
+    case "rolled-back":
+    case "cancelled":
+    case "rollback-failed":
+      return stableTraffic(course);
+    case "failed":
+      // With nothing to go back to, the only release there is stays.
+      return course.stable === null && deployment.shifted > 0
+        ? stageTraffic(course, course.stages.length - 1)
+        : stableTraffic(course);
+  }
+}
+
+function stableTraffic(course: Course): Traffic {
+  if (course.stable === null) return noTraffic;
+  const release = course.stable;
+  return traffic(release, course.rollouts, (rollout) =>
+    rollout.stable === null
+      ? []
+      : [{ revision: rollout.stable, release, instances: rollout.stableInstances, weight: allTraffic, fallback: false }],
+  );
+}
+
+function stageTraffic(course: Course, stage: number): Traffic {
+  const last = stage === course.stages.length - 1;
+  return traffic(course.release, course.rollouts, (rollout) => {
+    const share = course.stages[stage]?.[rollout.service];
+    if (share === undefined) throw new Error(`stage ${stage} has no share for ${rollout.service}`);
+    const targets: TrafficTarget[] = [];
+    if (rollout.candidate !== null) {
+      targets.push({ revision: rollout.candidate, release: course.release, instances: share.candidate, weight: share.weight, fallback: false });
+    }
+    // A service that the release drops keeps its traffic until the last stage.
+    const stableWeight = rollout.candidate === null ? (last ? 0 : allTraffic) : allTraffic - share.weight;
+    if (rollout.stable !== null && course.stable !== null && share.stable > 0 && !(rollout.candidate === null && last)) {
+      targets.push({
+        revision: rollout.stable,
+        release: course.stable,
+        instances: share.stable,
+        weight: stableWeight,
+        fallback: stableWeight === 0,
+      });
+    }
+    return targets;
+  });
+}
+
+function traffic(routesOf: ReleaseId, rollouts: readonly Rollout[], targets: (rollout: Rollout) => TrafficTarget[]): Traffic {
+  const services: Record<ServiceName, readonly TrafficTarget[]> = {};
+  for (const rollout of rollouts) {
+    const list = rollout.routed ? targets(rollout) : [];
+    if (list.length > 0) services[rollout.service] = list;
+  }
+  return { routesOf, services };
+}
+
+/** Brings a release that is at rest to its traffic: what an environment's row says between deployments. */
+export function releasesAtFullTraffic(traffic: Traffic): ReleaseId[] {
+  const full = Object.values<readonly TrafficTarget[]>(traffic.services).flatMap((targets) =>
+    targets.filter((target) => target.weight === allTraffic).map((target) => target.release),
+  );
+  return [...new Set(full)];
+}

@@ -1,0 +1,46 @@
+import type { EpochMs, ReleaseId } from "../ids.ts";
+
+/** One ended or running deployment, as far as the standing of releases in an environment depends on it. */
+export type Attempt = {
+  readonly release: ReleaseId;
+  readonly phase: string;
+  readonly startedAt: EpochMs;
+  readonly endedAt: EpochMs | null;
+};
+
+/**
+ * What an environment knows of a release from its attempts: `good` has passed its bake here at least once and not been taken
+ * back since; `bad` was refused or taken back the last time; `untried` has no attempt that ended either way. A cancelled
+ * attempt says nothing.
+ */
+export type Standing = "good" | "bad" | "untried";
+
+export function standingOf(release: ReleaseId, attempts: readonly Attempt[]): Standing {
+  const told = attempts
+    .filter((attempt) => attempt.release === release && attempt.endedAt !== null && tells(attempt.phase) !== null)
+    .sort((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0));
+  const last = told.at(-1);
+  return last === undefined ? "untried" : (tells(last.phase) ?? "untried");
+}
+
+function tells(phase: string): "good" | "bad" | null {
+  if (phase === "succeeded") return "good";
+  if (phase === "failed" || phase === "rolled-back") return "bad";
+  return null;
+}
+
+/**
+ * The release a rollback without an argument goes to: among the releases that are good here, the one that went live last
+ * before the live one did. Going back twice therefore goes two releases back, not to and fro. Null when there is none.
+ */
+export function rollbackTarget(live: ReleaseId | null, attempts: readonly Attempt[]): ReleaseId | null {
+  const successes = attempts
+    .filter((attempt) => attempt.phase === "succeeded")
+    .sort((a, b) => (b.endedAt ?? 0) - (a.endedAt ?? 0));
+  const firstLive = successes.filter((attempt) => attempt.release === live).at(-1);
+  const before = successes.filter(
+    (attempt) => attempt.release !== live && (firstLive === undefined || attempt.startedAt < firstLive.startedAt),
+  );
+  const candidates = before.length > 0 ? before : successes.filter((attempt) => attempt.release !== live);
+  return candidates.find((attempt) => standingOf(attempt.release, attempts) === "good")?.release ?? null;
+}
