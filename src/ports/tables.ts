@@ -1,3 +1,4 @@
+import type { Generated } from "kysely";
 import type {
   DeploymentId,
   Digest,
@@ -18,15 +19,18 @@ export interface Database {
   release: ReleaseRow;
   artifact: ArtifactRow;
   deployment: DeploymentRow;
-  history: HistoryRow;
+  history: Numbered<HistoryRow>;
   environment: EnvironmentRow;
   request: RequestRow;
   revision: RevisionRow;
   workflow: WorkflowRow;
   workflow_step: WorkflowStepRow;
-  workflow_signal: WorkflowSignalRow;
+  workflow_signal: Numbered<WorkflowSignalRow>;
   workflow_schedule: WorkflowScheduleRow;
 }
+
+/** The store gives the row its `id`: 1, 2, 3 … in the order of writing. Leave it out when inserting. */
+type Numbered<Row extends { id: number }> = Omit<Row, "id"> & { id: Generated<number> };
 
 /** One execution of the pipeline for a commit; it ends with a release or a reason why not. */
 export type RunRow = {
@@ -159,6 +163,8 @@ export type RevisionRow = {
 
 export type WorkflowRow = {
   id: string;
+  /** 1, 2, 3 … in the order of starting, whatever the clock did; decides whose turn it is among those with one lock key. */
+  number: number;
   /** With its version: `deploy.v1`. */
   kind: string;
   status: "queued" | "running" | "succeeded" | "failed" | "cancelled";
@@ -178,8 +184,10 @@ export type WorkflowStepRow = {
   seq: number;
   name: string;
   kind: "step" | "tx" | "sleep" | "wait";
-  /** `pending`: a sleep or wait whose due time is fixed. */
+  /** `pending`: a sleep or wait whose due time is fixed, or a step that failed and is tried again at `due_at`. */
   status: "pending" | "done" | "failed";
+  /** How often a step or tx was performed to get this outcome; 0 for a sleep or wait. */
+  attempts: number;
   output: string | null;
   error: string | null;
   due_at: EpochMs | null;
