@@ -1,4 +1,4 @@
-import { type Commit, readCommit } from "./commit.ts";
+import { type Commit, type ReadCommit, readCommit } from "./commit.ts";
 
 export type ChangeLogSection = { readonly title: string; readonly lines: readonly string[] };
 
@@ -9,14 +9,14 @@ const titles: readonly (readonly [types: readonly string[], title: string])[] = 
   [["revert"], "Reverts"],
 ];
 
+type Entry = { readonly commit: Commit; readonly read: ReadCommit };
+
 /** The commits grouped for a reader: breaking changes first, then features, fixes, and the rest. Empty sections are left out. */
 export function changeLog(commits: readonly Commit[]): ChangeLogSection[] {
-  const read = commits.map((commit) => ({ commit, read: readCommit(commit) }));
-  const line = ({ commit, read }: (typeof read)[number]): string =>
-    `${read.scope === null ? "" : `${read.scope}: `}${read.text} (${commit.hash.slice(0, 7)})`;
-  const section = (title: string, belongs: (entry: (typeof read)[number]) => boolean): ChangeLogSection => ({
+  const entries = commits.map((commit): Entry => ({ commit, read: readCommit(commit) }));
+  const section = (title: string, belongs: (entry: Entry) => boolean): ChangeLogSection => ({
     title,
-    lines: read.filter(belongs).map(line),
+    lines: entries.filter(belongs).map(lineOf),
   });
   const named = new Set(titles.flatMap(([types]) => types));
   return [
@@ -26,4 +26,8 @@ export function changeLog(commits: readonly Commit[]): ChangeLogSection[] {
     ),
     section("Other changes", (entry) => entry.read.change !== "major" && !(entry.read.type !== null && named.has(entry.read.type))),
   ].filter((each) => each.lines.length > 0);
+}
+
+function lineOf({ commit, read }: Entry): string {
+  return `${read.scope === null ? "" : `${read.scope}: `}${read.text} (${commit.hash.slice(0, 7)})`;
 }

@@ -6,6 +6,8 @@ export type Attempt = {
   readonly phase: string;
   readonly startedAt: EpochMs;
   readonly endedAt: EpochMs | null;
+  /** For a rollback that a person asked for: the release it took away. That person called it bad. */
+  readonly tookAway: ReleaseId | null;
 };
 
 /**
@@ -17,15 +19,18 @@ export type Standing = "good" | "bad" | "untried";
 
 export function standingOf(release: ReleaseId, attempts: readonly Attempt[]): Standing {
   const told = attempts
-    .filter((attempt) => attempt.release === release && attempt.endedAt !== null && tells(attempt.phase) !== null)
-    .sort((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0));
-  const last = told.at(-1);
-  return last === undefined ? "untried" : (tells(last.phase) ?? "untried");
+    .filter((attempt) => attempt.endedAt !== null)
+    .sort((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0))
+    .map((attempt) => tells(release, attempt))
+    .filter((standing) => standing !== null);
+  return told.at(-1) ?? "untried";
 }
 
-function tells(phase: string): "good" | "bad" | null {
-  if (phase === "succeeded") return "good";
-  if (phase === "failed" || phase === "rolled-back") return "bad";
+function tells(release: ReleaseId, attempt: Attempt): "good" | "bad" | null {
+  if (attempt.phase === "succeeded" && attempt.tookAway === release) return "bad";
+  if (attempt.release !== release) return null;
+  if (attempt.phase === "succeeded") return "good";
+  if (attempt.phase === "failed" || attempt.phase === "rolled-back") return "bad";
   return null;
 }
 

@@ -1,0 +1,25 @@
+import type { Commit } from "../core/release/commit.ts";
+
+export type Checkout = {
+  readonly hash: string;
+  readonly dirty: boolean;
+  readonly branch: string | null;
+  readonly commit: Commit;
+  /** Tags on the commit. */
+  readonly tags: readonly string[];
+};
+
+/** Where commits come from. Changes nothing in the repository. */
+export interface Source {
+  /** The commit that `revision` names. Errors: GIT_MISSING, GIT_NOT_A_REPOSITORY, GIT_UNKNOWN_COMMIT. */
+  resolve(repository: string, revision: string): Promise<Checkout>;
+  /** Paths that differ from HEAD or are untracked and not ignored. */
+  dirtyPaths(repository: string): Promise<readonly string[]>;
+  /** Commits in `to` that are not in `from` (null: all), newest first, at most `limit`. */
+  commits(repository: string, range: { readonly from: string | null; readonly to: string }, limit: number): Promise<readonly Commit[]>;
+  /**
+   * Writes the files as of the commit (or of the working tree, when `dirty`) into the empty directory `into`, without the
+   * history. Errors: GIT_FAILED, DISK_FULL.
+   */
+  export(repository: string, what: { readonly hash: string; readonly dirty: boolean }, into: string, signal: AbortSignal): Promise<void>;
+}
