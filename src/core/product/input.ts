@@ -1,0 +1,898 @@
+// Written by `npm run docs` from the schemas and key docs beside it. Do not edit.
+import type { JsonShape } from "./spec.ts";
+import type { Duration, Percent, Size } from "./units.ts";
+
+/** How a product is built, shipped, watched and taken back. */
+export interface ProductInput {
+  /**
+   * Where an editor finds the JSON Schema of this file; for JSON and YAML.
+   * @default none
+   * @example "./node_modules/slipway/schema/slipway.schema.json"
+   */
+  $schema?: string | undefined;
+  /**
+   * The product's name, in every status, log and path.
+   * @example "shop"
+   */
+  name: string;
+  /**
+   * The product's deployable parts, by name. All are released and taken back as one unit.
+   * @example { web: { kind: "web", command: ["node", "server.js"] } }
+   */
+  services: Record<string, ServiceInput>;
+  /**
+   * How a release takes the traffic and when it is taken back.
+   * @default {}
+   * @example { strategy: "blue-green", bake: "10m" }
+   */
+  rollout?: RolloutInput | undefined;
+  /**
+   * How requests come in.
+   * @default {}
+   * @example { listen: ":8080", redirectWww: true }
+   */
+  edge?: EdgeInput | undefined;
+  /**
+   * What is kept.
+   * @default {}
+   * @example { releases: 10 }
+   */
+  retention?: RetentionInput | undefined;
+  /**
+   * Where the product runs.
+   * @default { driver: "process" }
+   * @example { driver: "process" }
+   */
+  target?: TargetInput | undefined;
+  /**
+   * The named places of the product, each with what is different there.
+   * @default { production: {} }
+   * @example { staging: { edge: { listen: ":8081" } }, production: { promoteFrom: "staging" } }
+   */
+  environments?: Record<string, EnvironmentInput> | undefined;
+}
+
+/** One deployable part of a product. */
+export interface ServiceInput {
+  /**
+   * What it is: web listens for HTTP, worker runs for ever without listening, job runs once in each deployment, static
+   * is files that Slipway serves.
+   * @example "web"
+   */
+  kind: "web" | "worker" | "job" | "static";
+  /**
+   * Directory in the repository that is built and packed; nothing outside it is.
+   * @default "."
+   * @example "apps/web"
+   */
+  path?: string | undefined;
+  /**
+   * How its files are made before they are packed; without it they are packed as committed.
+   * @default none
+   * @example { command: ["npm", "run", "build"], output: "dist" }
+   */
+  build?: BuildInput | undefined;
+  /**
+   * Services that must be healthy, or jobs that must have succeeded, before this one starts.
+   * @default []
+   * @example ["api", "migrate"]
+   */
+  needs?: string[] | undefined;
+  /**
+   * Argument array, run in the unpacked artifact; the first is looked up on PATH. Never a shell string. Every service
+   * but a static one has one. A web service listens on the port it is given in PORT.
+   * @default none; must be given unless kind is static
+   * @example ["node", "server.js"]
+   */
+  command?: string[] | undefined;
+  /**
+   * How one knows that an instance is healthy.
+   * @default {}
+   * @example { path: "/up", deadline: "2m" }
+   */
+  health?: HealthInput | undefined;
+  /**
+   * Time between SIGTERM and SIGKILL when an instance is stopped.
+   * @default "30s"
+   * @example "2m"
+   */
+  stopGrace?: Duration | undefined;
+  /**
+   * How many instances run. A job runs once and has none.
+   * @default 1
+   * @example 3
+   */
+  instances?: number | undefined;
+  /**
+   * Environment variables of the instances. Values are text. PORT and names that begin with SLIPWAY_ are set by
+   * Slipway. Not for secrets: this file is in git.
+   * @default {}
+   * @example { LOG_LEVEL: "info" }
+   */
+  env?: Record<string, string> | undefined;
+  /**
+   * Which requests reach a web or static service: "/api", "example.org", "example.org/api", or a list of such texts and
+   * of objects. An empty list keeps the service private.
+   * @default "/" of every host, for web and static
+   * @example ["/api", { host: "api.example.org", path: "/v1", strip: true }]
+   */
+  routes?: string | (string | RouteInput)[] | undefined;
+  /**
+   * For a static service: the file, relative to what is packed, that answers unknown paths, as single-page apps need
+   * it.
+   * @default none: unknown paths are 404
+   * @example "index.html"
+   */
+  fallback?: string | undefined;
+  /**
+   * Limits of an instance, where the target can hold them.
+   * @default {}
+   * @example { memory: "512MB", cpu: 0.5 }
+   */
+  resources?: ResourcesInput | undefined;
+}
+
+/** How a service's files are made. */
+export interface BuildInput {
+  /**
+   * Argument array, run in a clean checkout of the commit, in the service's path. Never a shell string.
+   * @example ["npm", "run", "build"]
+   */
+  command: string[];
+  /**
+   * Directory that is packed afterwards, relative to the service's path.
+   * @default "."
+   * @example "dist"
+   */
+  output?: string | undefined;
+  /**
+   * A build that has not ended by then is stopped and has failed.
+   * @default "10m"
+   * @example "20m"
+   */
+  timeout?: Duration | undefined;
+}
+
+/** How one knows that a service is healthy. */
+export interface HealthInput {
+  /**
+   * Path that is asked by GET to see whether an instance is healthy. Only for web and static services; a worker is
+   * healthy when it has run for startPeriod without an exit, a job when it has ended with exit code 0.
+   * @default "/"
+   * @example "/up"
+   */
+  path?: string | undefined;
+  /**
+   * HTTP status, or statuses, that count as healthy. Redirects are not followed. When path is left out, a redirect
+   * counts too, since a front page may send people to a login.
+   * @default any 2xx
+   * @example [200, 204]
+   */
+  status?: number | number[] | undefined;
+  /**
+   * What the answer must contain: a text that must occur in it, or JSON whose keys must be there with these values, at
+   * any depth; other keys are allowed. An environment's value replaces the product's as a whole.
+   * @default any body
+   * @example { status: "healthy", database: "connected" }
+   */
+  body?: string | JsonShape | undefined;
+  /**
+   * Time from one probe of an instance to the next.
+   * @default "1s"
+   * @example "2s"
+   */
+  interval?: Duration | undefined;
+  /**
+   * A probe that has no complete answer by then has failed.
+   * @default "5s"
+   * @example "3s"
+   */
+  timeout?: Duration | undefined;
+  /**
+   * Failed probes in a row, after the first success, until an instance counts as unhealthy.
+   * @default 3
+   * @example 5
+   */
+  retries?: number | undefined;
+  /**
+   * Grace after the start of an instance in which a failed probe does not count. For a worker: how long it must have
+   * run without an exit to be healthy.
+   * @default 0s; 5s for a worker
+   * @example "10s"
+   */
+  startPeriod?: Duration | undefined;
+  /**
+   * All instances must have been healthy once by then, or the deployment fails and nothing is switched. A job must have
+   * ended with exit code 0 by then.
+   * @default 1m; 10m for a job
+   * @example "2m"
+   */
+  deadline?: Duration | undefined;
+}
+
+/** Which requests a service answers. */
+export interface RouteInput {
+  /**
+   * Exact host name of the request.
+   * @default any host
+   * @example "example.org"
+   */
+  host?: string | undefined;
+  /**
+   * Prefix of the request's path; the longest wins. /api takes /api and /api/…, not /apiary.
+   * @default "/"
+   * @example "/api"
+   */
+  path?: string | undefined;
+  /**
+   * Whether the prefix is removed before the request is passed on.
+   * @default false
+   * @example true
+   */
+  strip?: boolean | undefined;
+}
+
+/** What an instance may use. */
+export interface ResourcesInput {
+  /**
+   * Memory an instance may use. MB is 1,000,000 bytes, MiB is 1,048,576.
+   * @default no limit
+   * @example "512MB"
+   */
+  memory?: Size | undefined;
+  /**
+   * Share of one core an instance may use; 0.5 is half a core.
+   * @default no limit
+   * @example 0.5
+   */
+  cpu?: number | undefined;
+}
+
+/** How a release takes the traffic and when it is taken back. */
+export interface RolloutInput {
+  /**
+   * How traffic moves: blue-green starts all instances of the candidate and switches at once; rolling replaces a batch
+   * of instances at a time.
+   * @default "blue-green"
+   * @example "rolling"
+   */
+  strategy?: "blue-green" | "rolling" | undefined;
+  /**
+   * The watch after all traffic is on the candidate. Nothing is called succeeded before it has passed, and a rule that
+   * fires in it takes the release back.
+   * @default "5m"
+   * @example "10m"
+   */
+  bake?: Duration | undefined;
+  /**
+   * For rolling: the share of instances that is replaced at once; at least one instance.
+   * @default "25%"
+   * @example "50%"
+   */
+  batch?: Percent | undefined;
+  /**
+   * How long requests in flight may go on at a revision that gets no new ones.
+   * @default "30s"
+   * @example "1m"
+   */
+  drain?: Duration | undefined;
+  /**
+   * How long WebSockets and event streams may stay on a revision that gets no new requests.
+   * @default "10m"
+   * @example "1h"
+   */
+  streamLimit?: Duration | undefined;
+  /**
+   * What takes a release back while it is watched.
+   * @default {}
+   * @example { errorRatio: { margin: "2%", minimum: 100 }, healthLost: true }
+   */
+  rules?: RulesInput | undefined;
+  /**
+   * What a deployment does that comes while another is under way in the same environment: wait its turn, replace it, or
+   * be refused.
+   * @default "queue"
+   * @example "replace"
+   */
+  whenBusy?: "queue" | "replace" | "refuse" | undefined;
+}
+
+/** What takes a release back while it is watched. */
+export interface RulesInput {
+  /**
+   * Takes a release back when its share of 5xx answers is above the stable release's by more than a margin. false turns
+   * the rule off.
+   * @default { margin: "5%", minimum: 20 }
+   * @example { margin: "2%", minimum: 100 }
+   */
+  errorRatio?: ErrorRatioInput | false | undefined;
+  /**
+   * Takes a release back when an instance becomes unhealthy or exits by itself.
+   * @default true
+   * @example false
+   */
+  healthLost?: boolean | undefined;
+}
+
+/** When errors take a release back. */
+export interface ErrorRatioInput {
+  /**
+   * How far the candidate's share of 5xx answers may be above the stable release's.
+   * @default "5%"
+   * @example "2%"
+   */
+  margin?: Percent | undefined;
+  /**
+   * Requests the candidate must have answered before its ratio is judged.
+   * @default 20
+   * @example 100
+   */
+  minimum?: number | undefined;
+}
+
+/** How requests come in. */
+export interface EdgeInput {
+  /**
+   * Where the edge listens: ":8080" on every IPv4 address, "127.0.0.1:8080", "[::]:8080", or a port alone. Port 0 takes
+   * a free one.
+   * @default ":8080"
+   * @example "127.0.0.1:8080"
+   */
+  listen?: string | number | undefined;
+  /**
+   * Addresses and ranges of proxies whose X-Forwarded-For and -Proto and trace headers are believed.
+   * @default []
+   * @example ["10.0.0.0/8"]
+   */
+  trustedProxies?: string[] | undefined;
+  /**
+   * Sends plain HTTP to https with 308. Needs a trusted proxy in front that says which one it was.
+   * @default false
+   * @example true
+   */
+  redirectToHttps?: boolean | undefined;
+  /**
+   * Sends www.<host> to <host> with 301, for every host in a route.
+   * @default false
+   * @example true
+   */
+  redirectWww?: boolean | undefined;
+  /**
+   * Headers set on every answer unless the service set them itself; false takes one of the defaults away.
+   * @default { "x-content-type-options": "nosniff", "x-frame-options": "SAMEORIGIN", "referrer-policy":
+   * "strict-origin-when-cross-origin" }
+   * @example { "strict-transport-security": "max-age=31536000", "x-frame-options": false }
+   */
+  headers?: Record<string, string | false> | undefined;
+  /**
+   * Which other web origins may ask from a browser; false, and no CORS header is set.
+   * @default false
+   * @example { origins: ["https://app.example.org"], credentials: true }
+   */
+  cors?: CorsInput | false | undefined;
+  /**
+   * Paths that only some client addresses may reach.
+   * @default []
+   * @example [{ path: "/admin", allow: ["10.0.0.0/8"] }]
+   */
+  allowLists?: AllowListInput[] | undefined;
+  /**
+   * How many requests one client IP may make; false, and there is no limit.
+   * @default false
+   * @example { requests: 100, per: "1m" }
+   */
+  rateLimit?: RateLimitInput | false | undefined;
+  /**
+   * Largest body of a request; a larger one is answered 413.
+   * @default "10MB"
+   * @example "50MB"
+   */
+  bodyLimit?: Size | undefined;
+  /**
+   * By what a client is kept on one release while two have traffic: a cookie, a request header, or false for each
+   * request anew. An environment's value replaces the product's as a whole.
+   * @default false
+   * @example { cookie: "slipway" }
+   */
+  sticky?: StickyCookie | StickyHeader | false | undefined;
+  /**
+   * Answers every request with a maintenance page and 503.
+   * @default false
+   * @example true
+   */
+  maintenance?: boolean | undefined;
+}
+
+/** Which other web origins may ask. */
+export interface CorsInput {
+  /**
+   * Web origins that may ask; * is every one, without credentials.
+   * @example ["https://app.example.org"]
+   */
+  origins: string[];
+  /**
+   * Methods they may use.
+   * @default ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+   * @example ["GET", "POST"]
+   */
+  methods?: ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS")[] | undefined;
+  /**
+   * Request headers they may send.
+   * @default ["content-type", "authorization"]
+   * @example ["content-type", "x-csrf-token"]
+   */
+  headers?: string[] | undefined;
+  /**
+   * Whether cookies and authorization may come with the request.
+   * @default false
+   * @example true
+   */
+  credentials?: boolean | undefined;
+  /**
+   * How long a browser may remember the answer to its preflight request.
+   * @default "10m"
+   * @example "1h"
+   */
+  maxAge?: Duration | undefined;
+}
+
+/** Paths that only some clients may reach. */
+export interface AllowListInput {
+  /**
+   * Prefix of the paths it guards, decoded and normalised before the match.
+   * @example "/admin"
+   */
+  path: string;
+  /**
+   * Client addresses and ranges that may; all others are answered 403.
+   * @example ["10.0.0.0/8", "192.0.2.7"]
+   */
+  allow: string[];
+}
+
+/** How much one client may ask. */
+export interface RateLimitInput {
+  /**
+   * Requests a client IP may make in the time of per; more are answered 429.
+   * @example 100
+   */
+  requests: number;
+  /**
+   * The time the requests are counted over.
+   * @example "1m"
+   */
+  per: Duration;
+}
+
+/** Kept by a cookie. */
+export interface StickyCookie {
+  /**
+   * Name of the cookie; the edge makes it when it is missing.
+   * @example "slipway"
+   */
+  cookie: string;
+}
+
+/** Kept by a header of the request. */
+export interface StickyHeader {
+  /**
+   * Name of the request header that says who it is.
+   * @example "x-user-id"
+   */
+  header: string;
+}
+
+/** What is kept. */
+export interface RetentionInput {
+  /**
+   * How many releases of each service are kept in each environment, besides what is live, warm, pinned or needed to go
+   * back.
+   * @default 3
+   * @example 10
+   */
+  releases?: number | undefined;
+}
+
+/** Where a product runs. */
+export interface TargetInput {
+  /**
+   * Where revisions live: process runs them as supervised processes of this machine.
+   * @example "process"
+   */
+  driver: "process";
+}
+
+/**
+ * A named place: what is different there. Maps are merged key by key; texts, numbers and lists replace; null goes back
+ * to the default.
+ */
+export interface EnvironmentInput {
+  /**
+   * A release is only let in after it has succeeded in this environment.
+   * @default none: every release is let in
+   * @example "staging"
+   */
+  promoteFrom?: string | undefined;
+  /**
+   * What is different about services here; null leaves a service out.
+   * @default {}
+   * @example { web: { instances: 3 }, "mail-catcher": null }
+   */
+  services?: Record<string, ServiceOverride | null> | undefined;
+  /**
+   * How a release takes the traffic here and when it is taken back.
+   * @default the product's value
+   * @example { bake: "30s" }
+   */
+  rollout?: RolloutOverride | null | undefined;
+  /**
+   * How requests come in here.
+   * @default the product's value
+   * @example { listen: ":8081" }
+   */
+  edge?: EdgeOverride | null | undefined;
+  /**
+   * What is kept here.
+   * @default the product's value
+   * @example { releases: 10 }
+   */
+  retention?: RetentionOverride | null | undefined;
+  /**
+   * Where the product runs here.
+   * @default the product's value
+   * @example { driver: "process" }
+   */
+  target?: TargetOverride | null | undefined;
+}
+
+/** What is different about a service in one environment. Null goes back to the default. */
+export interface ServiceOverride {
+  /**
+   * Argument array, run in the unpacked artifact; the first is looked up on PATH. Never a shell string. Every service
+   * but a static one has one. A web service listens on the port it is given in PORT.
+   * @default the product's value
+   * @example ["node", "server.js"]
+   */
+  command?: string[] | null | undefined;
+  /**
+   * How one knows that an instance is healthy.
+   * @default the product's value
+   * @example { deadline: "2m" }
+   */
+  health?: HealthOverride | null | undefined;
+  /**
+   * Time between SIGTERM and SIGKILL when an instance is stopped.
+   * @default the product's value
+   * @example "2m"
+   */
+  stopGrace?: Duration | null | undefined;
+  /**
+   * How many instances run. A job runs once and has none.
+   * @default the product's value
+   * @example 3
+   */
+  instances?: number | null | undefined;
+  /**
+   * Variables added or changed here; null removes one.
+   * @default the product's value
+   * @example { LOG_LEVEL: "debug", TRACE: null }
+   */
+  env?: Record<string, string | null> | null | undefined;
+  /**
+   * Which requests reach a web or static service: "/api", "example.org", "example.org/api", or a list of such texts and
+   * of objects. An empty list keeps the service private.
+   * @default the product's value
+   * @example ["/api", { host: "api.example.org", path: "/v1", strip: true }]
+   */
+  routes?: string | (string | RouteInput)[] | null | undefined;
+  /**
+   * For a static service: the file, relative to what is packed, that answers unknown paths, as single-page apps need
+   * it.
+   * @default the product's value
+   * @example "index.html"
+   */
+  fallback?: string | null | undefined;
+  /**
+   * Limits of an instance, where the target can hold them.
+   * @default the product's value
+   * @example { memory: "1GB" }
+   */
+  resources?: ResourcesOverride | null | undefined;
+}
+
+/** Health, as far as it is different here. */
+export interface HealthOverride {
+  /**
+   * Path that is asked by GET to see whether an instance is healthy. Only for web and static services; a worker is
+   * healthy when it has run for startPeriod without an exit, a job when it has ended with exit code 0.
+   * @default the product's value
+   * @example "/up"
+   */
+  path?: string | null | undefined;
+  /**
+   * HTTP status, or statuses, that count as healthy. Redirects are not followed. When path is left out, a redirect
+   * counts too, since a front page may send people to a login.
+   * @default the product's value
+   * @example [200, 204]
+   */
+  status?: number | number[] | null | undefined;
+  /**
+   * What the answer must contain: a text that must occur in it, or JSON whose keys must be there with these values, at
+   * any depth; other keys are allowed. An environment's value replaces the product's as a whole.
+   * @default the product's value
+   * @example { status: "healthy", database: "connected" }
+   */
+  body?: string | JsonShape | null | undefined;
+  /**
+   * Time from one probe of an instance to the next.
+   * @default the product's value
+   * @example "2s"
+   */
+  interval?: Duration | null | undefined;
+  /**
+   * A probe that has no complete answer by then has failed.
+   * @default the product's value
+   * @example "3s"
+   */
+  timeout?: Duration | null | undefined;
+  /**
+   * Failed probes in a row, after the first success, until an instance counts as unhealthy.
+   * @default the product's value
+   * @example 5
+   */
+  retries?: number | null | undefined;
+  /**
+   * Grace after the start of an instance in which a failed probe does not count. For a worker: how long it must have
+   * run without an exit to be healthy.
+   * @default the product's value
+   * @example "10s"
+   */
+  startPeriod?: Duration | null | undefined;
+  /**
+   * All instances must have been healthy once by then, or the deployment fails and nothing is switched. A job must have
+   * ended with exit code 0 by then.
+   * @default the product's value
+   * @example "2m"
+   */
+  deadline?: Duration | null | undefined;
+}
+
+/** Limits, as far as they are different here. */
+export interface ResourcesOverride {
+  /**
+   * Memory an instance may use. MB is 1,000,000 bytes, MiB is 1,048,576.
+   * @default the product's value
+   * @example "512MB"
+   */
+  memory?: Size | null | undefined;
+  /**
+   * Share of one core an instance may use; 0.5 is half a core.
+   * @default the product's value
+   * @example 0.5
+   */
+  cpu?: number | null | undefined;
+}
+
+/** The rollout, as far as it is different here. */
+export interface RolloutOverride {
+  /**
+   * How traffic moves: blue-green starts all instances of the candidate and switches at once; rolling replaces a batch
+   * of instances at a time.
+   * @default the product's value
+   * @example "rolling"
+   */
+  strategy?: "blue-green" | "rolling" | null | undefined;
+  /**
+   * The watch after all traffic is on the candidate. Nothing is called succeeded before it has passed, and a rule that
+   * fires in it takes the release back.
+   * @default the product's value
+   * @example "10m"
+   */
+  bake?: Duration | null | undefined;
+  /**
+   * For rolling: the share of instances that is replaced at once; at least one instance.
+   * @default the product's value
+   * @example "50%"
+   */
+  batch?: Percent | null | undefined;
+  /**
+   * How long requests in flight may go on at a revision that gets no new ones.
+   * @default the product's value
+   * @example "1m"
+   */
+  drain?: Duration | null | undefined;
+  /**
+   * How long WebSockets and event streams may stay on a revision that gets no new requests.
+   * @default the product's value
+   * @example "1h"
+   */
+  streamLimit?: Duration | null | undefined;
+  /**
+   * What takes a release back while it is watched.
+   * @default the product's value
+   * @example { errorRatio: false }
+   */
+  rules?: RulesOverride | null | undefined;
+  /**
+   * What a deployment does that comes while another is under way in the same environment: wait its turn, replace it, or
+   * be refused.
+   * @default the product's value
+   * @example "replace"
+   */
+  whenBusy?: "queue" | "replace" | "refuse" | null | undefined;
+}
+
+/** Rules, as far as they are different here. */
+export interface RulesOverride {
+  /**
+   * Takes a release back when it answers more errors than the stable one. false turns the rule off.
+   * @default the product's value
+   * @example { margin: "10%" }
+   */
+  errorRatio?: ErrorRatioOverride | false | null | undefined;
+  /**
+   * Takes a release back when an instance becomes unhealthy or exits by itself.
+   * @default the product's value
+   * @example false
+   */
+  healthLost?: boolean | null | undefined;
+}
+
+/** The rule, as far as it is different here. */
+export interface ErrorRatioOverride {
+  /**
+   * How far the candidate's share of 5xx answers may be above the stable release's.
+   * @default the product's value
+   * @example "2%"
+   */
+  margin?: Percent | null | undefined;
+  /**
+   * Requests the candidate must have answered before its ratio is judged.
+   * @default the product's value
+   * @example 100
+   */
+  minimum?: number | null | undefined;
+}
+
+/** The edge, as far as it is different here. */
+export interface EdgeOverride {
+  /**
+   * Where the edge listens: ":8080" on every IPv4 address, "127.0.0.1:8080", "[::]:8080", or a port alone. Port 0 takes
+   * a free one.
+   * @default the product's value
+   * @example "127.0.0.1:8080"
+   */
+  listen?: string | number | null | undefined;
+  /**
+   * Addresses and ranges of proxies whose X-Forwarded-For and -Proto and trace headers are believed.
+   * @default the product's value
+   * @example ["10.0.0.0/8"]
+   */
+  trustedProxies?: string[] | null | undefined;
+  /**
+   * Sends plain HTTP to https with 308. Needs a trusted proxy in front that says which one it was.
+   * @default the product's value
+   * @example true
+   */
+  redirectToHttps?: boolean | null | undefined;
+  /**
+   * Sends www.<host> to <host> with 301, for every host in a route.
+   * @default the product's value
+   * @example true
+   */
+  redirectWww?: boolean | null | undefined;
+  /**
+   * Headers added or changed here; false is not set at all, null goes back to the default.
+   * @default the product's value
+   * @example { "x-robots-tag": "noindex" }
+   */
+  headers?: Record<string, string | false | null> | null | undefined;
+  /**
+   * Which other web origins may ask from a browser; false, and no CORS header is set.
+   * @default the product's value
+   * @example { origins: ["https://staging.example.org"] }
+   */
+  cors?: CorsOverride | false | null | undefined;
+  /**
+   * Paths that only some client addresses may reach.
+   * @default the product's value
+   * @example [{ path: "/admin", allow: ["10.0.0.0/8"] }]
+   */
+  allowLists?: AllowListInput[] | null | undefined;
+  /**
+   * How many requests one client IP may make; false, and there is no limit.
+   * @default the product's value
+   * @example { requests: 1000 }
+   */
+  rateLimit?: RateLimitOverride | false | null | undefined;
+  /**
+   * Largest body of a request; a larger one is answered 413.
+   * @default the product's value
+   * @example "50MB"
+   */
+  bodyLimit?: Size | null | undefined;
+  /**
+   * By what a client is kept on one release while two have traffic: a cookie, a request header, or false for each
+   * request anew. An environment's value replaces the product's as a whole.
+   * @default the product's value
+   * @example { cookie: "slipway" }
+   */
+  sticky?: StickyCookie | StickyHeader | false | null | undefined;
+  /**
+   * Answers every request with a maintenance page and 503.
+   * @default the product's value
+   * @example true
+   */
+  maintenance?: boolean | null | undefined;
+}
+
+/** CORS, as far as it is different here. */
+export interface CorsOverride {
+  /**
+   * Web origins that may ask; * is every one, without credentials.
+   * @default the product's value
+   * @example ["https://app.example.org"]
+   */
+  origins?: string[] | null | undefined;
+  /**
+   * Methods they may use.
+   * @default the product's value
+   * @example ["GET", "POST"]
+   */
+  methods?: ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS")[] | null | undefined;
+  /**
+   * Request headers they may send.
+   * @default the product's value
+   * @example ["content-type", "x-csrf-token"]
+   */
+  headers?: string[] | null | undefined;
+  /**
+   * Whether cookies and authorization may come with the request.
+   * @default the product's value
+   * @example true
+   */
+  credentials?: boolean | null | undefined;
+  /**
+   * How long a browser may remember the answer to its preflight request.
+   * @default the product's value
+   * @example "1h"
+   */
+  maxAge?: Duration | null | undefined;
+}
+
+/** The limit, as far as it is different here. */
+export interface RateLimitOverride {
+  /**
+   * Requests a client IP may make in the time of per; more are answered 429.
+   * @default the product's value
+   * @example 100
+   */
+  requests?: number | null | undefined;
+  /**
+   * The time the requests are counted over.
+   * @default the product's value
+   * @example "1m"
+   */
+  per?: Duration | null | undefined;
+}
+
+/** What is kept here. */
+export interface RetentionOverride {
+  /**
+   * How many releases of each service are kept in each environment, besides what is live, warm, pinned or needed to go
+   * back.
+   * @default the product's value
+   * @example 10
+   */
+  releases?: number | null | undefined;
+}
+
+/** Where it runs here. */
+export interface TargetOverride {
+  /**
+   * Where revisions live: process runs them as supervised processes of this machine.
+   * @default the product's value
+   * @example "process"
+   */
+  driver?: "process" | null | undefined;
+}

@@ -1,0 +1,84 @@
+import type { ProductInput, RulesInput, RulesOverride, ServiceInput, ServiceOverride } from "./input.ts";
+
+/** A product's own part, without its environments. */
+export type Merged = Omit<ProductInput, "environments">;
+
+/**
+ * The product as one environment has it, still in the user's terms. Maps are merged key by key; texts, numbers and lists
+ * replace; null takes the product's value away, so that the default holds; a service that is null is left out. The result
+ * has still to be checked: half of a limit here and nothing in the product make half of a limit.
+ */
+export function mergeEnvironment(product: ProductInput, name: string): Merged {
+  const { environments = {}, ...base } = product;
+  const here = Object.hasOwn(environments, name) ? (environments[name] ?? {}) : {};
+  return present({
+    ...base,
+    services: mergeServices(base.services, here.services ?? {}),
+    rollout: mergeKeys(base.rollout, here.rollout, {
+      rules: mergeRules(base.rollout?.rules, here.rollout?.rules),
+    }),
+    edge: mergeKeys(base.edge, here.edge, {
+      headers: mergeKeys(smallLetters(base.edge?.headers), smallLetters(here.edge?.headers)),
+      cors: mergeSwitched(base.edge?.cors, here.edge?.cors),
+      rateLimit: mergeSwitched(base.edge?.rateLimit, here.edge?.rateLimit),
+    }),
+    retention: mergeKeys(base.retention, here.retention),
+    target: mergeKeys(base.target, here.target),
+  }) as Merged;
+}
+
+function mergeServices(
+  services: Readonly<Record<string, ServiceInput>>,
+  overrides: Readonly<Record<string, ServiceOverride | null>>,
+): Record<string, ServiceInput> {
+  const entries = Object.entries(services).flatMap(([name, service]) => {
+    const override = Object.hasOwn(overrides, name) ? overrides[name] : undefined;
+    return override === null ? [] : [[name, mergeService(service, override ?? {})] as const];
+  });
+  return Object.fromEntries(entries);
+}
+
+function mergeService(service: ServiceInput, override: ServiceOverride): ServiceInput {
+  return mergeKeys(service, override, {
+    health: mergeKeys(service.health, override.health),
+    env: mergeKeys(service.env, override.env),
+    resources: mergeKeys(service.resources, override.resources),
+  }) as Mapping & ServiceInput;
+}
+
+function mergeRules(base: RulesInput | undefined, here: RulesOverride | null | undefined): Mapping | undefined {
+  return mergeKeys(base, here, { errorRatio: mergeSwitched(base?.errorRatio, here?.errorRatio) });
+}
+
+type Mapping = { [key: string]: unknown };
+
+/** Two spellings of one header are one header. */
+function smallLetters(headers: object | null | undefined): object | null | undefined {
+  if (headers === null || headers === undefined) return headers;
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+/** Something that may be off: an object here turns it on again, false here turns it off. */
+function mergeSwitched(base: object | false | undefined, here: object | false | null | undefined): unknown {
+  if (here === undefined) return base;
+  if (here === null || here === false) return here ?? undefined;
+  return mergeKeys(base === false ? undefined : base, here);
+}
+
+/** One level. `inner` holds the keys that have been merged further down; they count only where either side has them. */
+function mergeKeys(
+  base: object | null | undefined,
+  here: object | null | undefined,
+  inner: Mapping = {},
+): Mapping | undefined {
+  if (here === null) return undefined;
+  if ((base ?? undefined) === undefined && here === undefined) return undefined;
+  return present({ ...base, ...present(here ?? {}, { keepNull: true }), ...inner });
+}
+
+/** Without the keys that are undefined or null: they are as good as absent. */
+function present(value: object, { keepNull = false } = {}): Mapping {
+  return Object.fromEntries(
+    Object.entries(value).filter(([, item]) => item !== undefined && (keepNull || item !== null)),
+  );
+}

@@ -1,0 +1,196 @@
+import { SlipwayError } from "../errors/error.ts";
+import { type EnvironmentName, environmentName, type ServiceName, serviceName } from "../ids.ts";
+import { normalPath, parseCidr, parseListen, parseRoute } from "./addresses.ts";
+import { edgeDefaults } from "./edge.ts";
+import { environmentDefaults } from "./environment.ts";
+import { nearest } from "./guess.ts";
+import { frontPageStatuses, healthDefaults } from "./health.ts";
+import type { EdgeInput, HealthInput, RolloutInput, RouteInput, ServiceInput } from "./input.ts";
+import { type Merged, mergeEnvironment } from "./merge.ts";
+import { rolloutDefaults } from "./rollout.ts";
+import type { ProductConfig } from "./schema.ts";
+import { serviceDefaults } from "./service.ts";
+import type { EdgeSpec, EnvironmentSpec, HealthSpec, RolloutSpec, RouteSpec, ServiceSpec } from "./spec.ts";
+import { type Duration, type Percent, parseDuration, parsePercent, parseSize, type Size } from "./units.ts";
+
+/** The environments of a product, in the order of the file; one `production` when it names none. */
+export function environmentNames(config: ProductConfig): readonly EnvironmentName[] {
+  const names = Object.keys(config.environments ?? {});
+  return (names.length > 0 ? names : [environmentDefaults.name]).map(environmentName);
+}
+
+/**
+ * One environment with every default and override applied. Pure; the same for the same config. Takes what
+ * `validateProduct` has let through. Errors: UNKNOWN_ENVIRONMENT.
+ */
+export function resolveEnvironment(config: ProductConfig, name: string): EnvironmentSpec {
+  const names = environmentNames(config);
+  if (!names.some((known) => known === name)) throw unknownEnvironment(name, names);
+  const here = config.environments?.[name];
+  return resolveMerged(mergeEnvironment(config, name), name, here?.promoteFrom ?? null);
+}
+
+export function resolveMerged(product: Merged, name: string, promoteFrom: string | null): EnvironmentSpec {
+  const services = Object.entries(product.services).map(
+    ([service, input]) => [serviceName(service), resolveService(service, input)] as const,
+  );
+  return {
+    product: product.name,
+    environment: environmentName(name),
+    services: Object.fromEntries(services) as Record<ServiceName, ServiceSpec>,
+    target: { driver: product.target?.driver ?? environmentDefaults.driver },
+    rollout: resolveRollout(product.rollout ?? {}),
+    edge: resolveEdge(product.edge ?? {}),
+    promoteFrom: promoteFrom === null ? null : environmentName(promoteFrom),
+    retention: { releases: product.retention?.releases ?? environmentDefaults.releases },
+  };
+}
+
+function resolveService(name: string, service: ServiceInput): ServiceSpec {
+  const { build, resources } = service;
+  const answersRequests = service.kind === "web" || service.kind === "static";
+  return {
+    name: serviceName(name),
+    kind: service.kind,
+    path: inside(service.path ?? serviceDefaults.path),
+    build:
+      build === undefined
+        ? null
+        : {
+            command: build.command,
+            output: inside(build.output ?? serviceDefaults.buildOutput),
+            timeoutMs: ms(build.timeout ?? serviceDefaults.buildTimeout),
+          },
+    command: service.command ?? [],
+    fallbackFile: service.fallback === undefined ? null : inside(service.fallback),
+    health: resolveHealth(service.kind, service.health ?? {}),
+    stopGraceMs: ms(service.stopGrace ?? serviceDefaults.stopGrace),
+    instances: service.instances ?? serviceDefaults.instances,
+    env: service.env ?? {},
+    needs: (service.needs ?? []).map(serviceName),
+    routes: answersRequests ? resolveRoutes(service.routes ?? serviceDefaults.routes) : [],
+    resources: {
+      memoryBytes: resources?.memory === undefined ? null : bytes(resources.memory),
+      cpus: resources?.cpu ?? null,
+    },
+  };
+}
+
+function resolveHealth(kind: ServiceInput["kind"], health: HealthInput): HealthSpec {
+  const listens = kind === "web" || kind === "static";
+  const deadline = kind === "job" ? healthDefaults.deadlineOfJob : healthDefaults.deadline;
+  const startPeriod = kind === "worker" ? healthDefaults.startPeriodWithoutPath : healthDefaults.startPeriod;
+  return {
+    path: listens ? (health.path ?? healthDefaults.path) : null,
+    status: resolveStatus(health, listens),
+    body: health.body ?? null,
+    intervalMs: ms(health.interval ?? healthDefaults.interval),
+    timeoutMs: ms(health.timeout ?? healthDefaults.timeout),
+    retries: health.retries ?? healthDefaults.retries,
+    startPeriodMs: ms(health.startPeriod ?? startPeriod),
+    deadlineMs: ms(health.deadline ?? deadline),
+  };
+}
+
+function resolveStatus({ path, status }: HealthInput, listens: boolean): readonly number[] | null {
+  if (status !== undefined) return typeof status === "number" ? [status] : status;
+  return listens && path === undefined ? frontPageStatuses : null;
+}
+
+function resolveRoutes(routes: string | readonly (string | RouteInput)[]): readonly RouteSpec[] {
+  return (typeof routes === "string" ? [routes] : routes).map((route) => {
+    if (typeof route === "string") return { ...valid(parseRoute(route), route), strip: serviceDefaults.routeStrip };
+    return {
+      host: route.host ?? null,
+      path: normalPath(route.path ?? serviceDefaults.routePath),
+      strip: route.strip ?? serviceDefaults.routeStrip,
+    };
+  });
+}
+
+function resolveRollout(rollout: RolloutInput): RolloutSpec {
+  const errorRatio = rollout.rules?.errorRatio ?? {};
+  return {
+    strategy: rollout.strategy ?? rolloutDefaults.strategy,
+    bakeMs: ms(rollout.bake ?? rolloutDefaults.bake),
+    batch: ratio(rollout.batch ?? rolloutDefaults.batch),
+    drainMs: ms(rollout.drain ?? rolloutDefaults.drain),
+    streamLimitMs: ms(rollout.streamLimit ?? rolloutDefaults.streamLimit),
+    rules: {
+      errorRatio:
+        errorRatio === false
+          ? null
+          : {
+              margin: ratio(errorRatio.margin ?? rolloutDefaults.margin),
+              minimum: errorRatio.minimum ?? rolloutDefaults.minimum,
+            },
+      healthLost: rollout.rules?.healthLost ?? rolloutDefaults.healthLost,
+    },
+    whenBusy: rollout.whenBusy ?? rolloutDefaults.whenBusy,
+  };
+}
+
+function resolveEdge(edge: EdgeInput): EdgeSpec {
+  const listen = edge.listen ?? edgeDefaults.listen;
+  const { rateLimit = false, sticky = false } = edge;
+  return {
+    listen: valid(parseListen(listen), listen),
+    trustedProxies: (edge.trustedProxies ?? []).map(range),
+    redirectToHttps: edge.redirectToHttps ?? false,
+    redirectWww: edge.redirectWww ?? false,
+    headers: resolveHeaders(edge.headers ?? {}),
+    cors: resolveCors(edge.cors ?? false),
+    allowLists: (edge.allowLists ?? []).map(({ path, allow }) => ({
+      prefix: normalPath(path),
+      allow: allow.map(range),
+    })),
+    rateLimit: rateLimit === false ? null : { requests: rateLimit.requests, perMs: ms(rateLimit.per) },
+    bodyBytes: bytes(edge.bodyLimit ?? edgeDefaults.bodyLimit),
+    sticky: sticky === false ? null : sticky,
+    maintenance: edge.maintenance ?? false,
+  };
+}
+
+/** Names in small letters, so that two spellings of one header are one header; false takes a default away. */
+function resolveHeaders(headers: NonNullable<EdgeInput["headers"]>): Record<string, string> {
+  const own = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
+  const all: [string, string | false][] = Object.entries({ ...edgeDefaults.headers, ...Object.fromEntries(own) });
+  return Object.fromEntries(all.filter((header): header is [string, string] => header[1] !== false));
+}
+
+function resolveCors(cors: NonNullable<EdgeInput["cors"]>): EdgeSpec["cors"] {
+  if (cors === false) return null;
+  return {
+    origins: cors.origins,
+    methods: cors.methods ?? edgeDefaults.corsMethods,
+    headers: (cors.headers ?? edgeDefaults.corsHeaders).map((name) => name.toLowerCase()),
+    credentials: cors.credentials ?? edgeDefaults.corsCredentials,
+    maxAgeS: Math.floor(ms(cors.maxAge ?? edgeDefaults.corsMaxAge) / 1000),
+  };
+}
+
+/** `./apps/web/` → `apps/web`. */
+function inside(path: string): string {
+  const parts = path.split("/").filter((part) => part !== "" && part !== ".");
+  return parts.length === 0 ? "." : parts.join("/");
+}
+
+const ms = (text: Duration): number => valid(parseDuration(text), text);
+const ratio = (text: Percent): number => valid(parsePercent(text), text);
+const bytes = (text: Size): number => valid(parseSize(text), text);
+const range = (text: string): string => valid(parseCidr(text), text);
+
+/** What a validated config cannot fail at; if it does, a config has come here past `validateProduct`, which is a bug. */
+function valid<T>(value: T | null, seen: unknown): T {
+  if (value === null) throw new Error(`an unchecked value was resolved: ${JSON.stringify(seen)}`);
+  return value;
+}
+
+function unknownEnvironment(name: string, names: readonly string[]): SlipwayError {
+  const guess = nearest(name, names);
+  return new SlipwayError("UNKNOWN_ENVIRONMENT", {
+    message: `there is no environment "${name}"`,
+    evidence: [["known", names.join(", ")]],
+    ...(guess === null ? {} : { hint: `did you mean "${guess}"?` }),
+  });
+}

@@ -1,0 +1,52 @@
+import { z } from "zod";
+import { edgeSchema } from "./edge.ts";
+import { environmentDefaults, environmentSchema, retentionSchema, targetSchema } from "./environment.ts";
+import type { ProductInput } from "./input.ts";
+import { named, optional, required } from "./key.ts";
+import { rolloutSchema } from "./rollout.ts";
+import { serviceSchema } from "./service.ts";
+import { environmentText, name, text } from "./values.ts";
+
+/** A product as its file says it, checked. Still in the user's terms; `resolveEnvironment` applies defaults and overrides. */
+export type ProductConfig = ProductInput;
+
+/** The whole of `slipway.config.*`. Unknown keys are refused. It changes nothing: what comes out is what went in. */
+export const productSchema = named(
+  "ProductInput",
+  "How a product is built, shipped, watched and taken back.",
+  z.strictObject({
+    $schema: optional(text(), {
+      meaning: "Where an editor finds the JSON Schema of this file; for JSON and YAML.",
+      default: "(none)",
+      example: "./node_modules/slipway/schema/slipway.schema.json",
+    }),
+    name: required(name("product"), { meaning: "The product's name, in every status, log and path.", example: "shop" }),
+    services: required(z.record(name("service"), serviceSchema), {
+      meaning: "The product's deployable parts, by name. All are released and taken back as one unit.",
+      example: { web: { kind: "web", command: ["node", "server.js"] } },
+      allowed: 'names and services, such as { web: { kind: "web", command: ["node", "server.js"] } }',
+    }),
+    rollout: optional(rolloutSchema, {
+      meaning: "How a release takes the traffic and when it is taken back.",
+      default: {},
+      example: { strategy: "blue-green", bake: "10m" },
+    }),
+    edge: optional(edgeSchema, {
+      meaning: "How requests come in.",
+      default: {},
+      example: { listen: ":8080", redirectWww: true },
+    }),
+    retention: optional(retentionSchema, { meaning: "What is kept.", default: {}, example: { releases: 10 } }),
+    target: optional(targetSchema, {
+      meaning: "Where the product runs.",
+      default: { driver: environmentDefaults.driver },
+      example: { driver: "process" },
+    }),
+    environments: optional(z.record(environmentText(), environmentSchema), {
+      meaning: "The named places of the product, each with what is different there.",
+      default: { [environmentDefaults.name]: {} },
+      example: { staging: { edge: { listen: ":8081" } }, production: { promoteFrom: "staging" } },
+      allowed: "names and what is different there, such as { staging: {}, production: {} }",
+    }),
+  }),
+);
