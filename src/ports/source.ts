@@ -2,7 +2,8 @@ import type { Commit } from "../core/release/commit.ts";
 
 export type Checkout = {
   readonly hash: string;
-  readonly dirty: boolean;
+  /** Where the asked directory is inside the repository; empty at its top. */
+  readonly prefix: string;
   readonly branch: string | null;
   readonly commit: Commit;
   /** Tags on the commit. */

@@ -50,7 +50,7 @@ export function effectOf(deployment: Deployment): Effect | null {
     case "restoring":
       return { do: "restore", services: phase.services };
     case "cleaning":
-      return { do: "clean" };
+      return { do: "clean", failure: phase.end.failure };
     default:
       return null;
   }
@@ -92,10 +92,15 @@ export function decide(deployment: Deployment, event: DeploymentEvent, now: Epoc
     case "unshifting":
       return event.is === "shifted" ? onUnshifted({ ...deployment, restoredAt: now }, phase.end) : unexpected(deployment, event);
     case "cleaning":
-      return event.is === "cleaned" ? to(deployment, phase.end, endReason(phase.end)) : unexpected(deployment, event);
+      return event.is === "cleaned" ? onCleaned(deployment, phase.end, event.evidence) : unexpected(deployment, event);
     case "paused":
       return unexpected(deployment, event);
   }
+}
+
+function onCleaned(deployment: Deployment, end: Undone, evidence: Failure["evidence"]): Decision {
+  const failure = { ...end.failure, evidence: [...end.failure.evidence, ...evidence] };
+  return to(deployment, { ...end, failure }, endReason(end));
 }
 
 function onHealthy(deployment: Deployment, phase: Extract<Phase, { is: "verifying" }>): Decision {

@@ -124,7 +124,7 @@ export type Effect =
   /** Have stable's instances back where a stage had stopped them. → `restored` */
   | { readonly do: "restore"; readonly services: readonly ServiceName[] }
   /** Stop and forget the candidates. → `cleaned` */
-  | { readonly do: "clean" };
+  | { readonly do: "clean"; readonly failure: Failure };
 
 /** The result of an effect, or a request of a person. */
 export type DeploymentEvent =
@@ -135,7 +135,8 @@ export type DeploymentEvent =
   | { readonly is: "passed"; readonly note: string }
   | { readonly is: "retired" }
   | { readonly is: "restored" }
-  | { readonly is: "cleaned" }
+  /** With the last log lines of what failed, read before it was removed. */
+  | { readonly is: "cleaned"; readonly evidence: readonly Evidence[] }
   /** An effect could not be done, or a verdict was bad. */
   | { readonly is: "failed"; readonly failure: Failure }
   | { readonly is: "asked"; readonly to: "cancel" | "pause" | "resume"; readonly by: string; readonly why: string };

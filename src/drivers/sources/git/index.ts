@@ -29,7 +29,8 @@ async function resolve(repository: string, revision: string): Promise<Checkout> 
   const branch = (await must(repository, ["rev-parse", "--abbrev-ref", "HEAD"])).trim();
   const head = (await must(repository, ["rev-parse", "HEAD"])).trim();
   if (commit === undefined) throw new SlipwayError("GIT_FAILED", { message: `git log printed nothing for ${hash}` });
-  return { hash, dirty: false, branch: head === hash && branch !== "HEAD" ? branch : null, commit, tags };
+  const prefix = (await must(repository, ["rev-parse", "--show-prefix"])).trim().replace(/\/$/, "");
+  return { hash, prefix, branch: head === hash && branch !== "HEAD" ? branch : null, commit, tags };
 }
 
 async function dirtyPaths(repository: string): Promise<string[]> {

@@ -1,0 +1,73 @@
+import type { DeploymentId, ReleaseId, RevisionId, ServiceName } from "../ids.ts";
+import { revisionId } from "../ids.ts";
+import type { EnvironmentSpec, ServiceSpec } from "../product/spec.ts";
+import type { Course, Rollout } from "./deployment.ts";
+import { stages } from "./stages.ts";
+import { waves } from "./waves.ts";
+
+/** A release as one environment sees it. */
+export type ReleaseView = { readonly id: ReleaseId; readonly number: number; readonly spec: EnvironmentSpec };
+
+/**
+ * The course of a deployment, fixed when it begins. A rollback takes all traffic in one step and has no bake: its release
+ * has passed one here before.
+ */
+export function courseOf(input: {
+  readonly id: DeploymentId;
+  readonly kind: "deploy" | "promotion" | "rollback";
+  readonly release: ReleaseView;
+  readonly stable: ReleaseView | null;
+}): Course {
+  const { release, stable } = input;
+  const { rollout } = release.spec;
+  const rollouts = rolloutsOf(release, stable);
+  return {
+    id: input.id,
+    environment: release.spec.environment,
+    release: release.id,
+    stable: stable?.id ?? null,
+    rollouts,
+    waves: waves(Object.values<ServiceSpec>(release.spec.services)),
+    stages: stages(rollouts, input.kind === "rollback" ? { ...rollout, strategy: "blue-green" } : rollout),
+    drainMs: rollout.drainMs,
+    bakeMs: input.kind === "rollback" ? 0 : rollout.bakeMs,
+  };
+}
+
+/** The same for the same service of the same release in the same environment, so that it is found again after a crash. */
+export function revisionOf(release: ReleaseView, service: ServiceName): RevisionId {
+  const { product, environment } = release.spec;
+  return revisionId(`rev_${product}-${environment.replace("/", "~")}-${service}-r${release.number}`);
+}
+
+function rolloutsOf(release: ReleaseView, stable: ReleaseView | null): Rollout[] {
+  const dropped = Object.values<ServiceSpec>(stable?.spec.services ?? {}).filter(
+    (service) => release.spec.services[service.name] === undefined && service.kind !== "job",
+  );
+  return [
+    ...Object.values<ServiceSpec>(release.spec.services).map((service): Rollout => {
+      const before = stable?.spec.services[service.name];
+      const keeps = stable !== null && before !== undefined && before.kind !== "job" && service.kind !== "job";
+      return {
+        service: service.name,
+        kind: service.kind,
+        candidate: revisionOf(release, service.name),
+        candidateInstances: service.kind === "job" ? 1 : service.instances,
+        stable: keeps ? revisionOf(stable, service.name) : null,
+        stableInstances: keeps ? before.instances : 0,
+        routed: service.routes.length > 0 || (keeps && before.routes.length > 0),
+      };
+    }),
+    ...dropped.map(
+      (service): Rollout => ({
+        service: service.name,
+        kind: service.kind,
+        candidate: null,
+        candidateInstances: 0,
+        stable: stable === null ? null : revisionOf(stable, service.name),
+        stableInstances: service.instances,
+        routed: service.routes.length > 0,
+      }),
+    ),
+  ];
+}

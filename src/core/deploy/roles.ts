@@ -1,0 +1,35 @@
+import type { RevisionId } from "../ids.ts";
+import type { Deployment } from "./deployment.ts";
+
+/** `candidate` and `stable` run; `warm` runs without traffic; `stopped` can be started again; `removed` is gone. */
+export type Role = "candidate" | "stable" | "warm" | "stopped" | "removed";
+
+/** What each revision of a deployment is in its phase. */
+export function rolesOf({ course, phase, shifted }: Deployment): Map<RevisionId, Role> {
+  const roles = new Map<RevisionId, Role>();
+  const last = course.stages.at(-1);
+  for (const rollout of course.rollouts) {
+    const job = rollout.kind === "job";
+    if (rollout.candidate !== null) roles.set(rollout.candidate, candidateRole({ is: phase.is, job, kept: course.stable === null && shifted > 0 }));
+    if (rollout.stable === null) continue;
+    const succeeded = phase.is === "succeeded";
+    const running = (last?.[rollout.service]?.stable ?? 0) > 0;
+    roles.set(rollout.stable, succeeded ? (running ? "warm" : "stopped") : "stable");
+  }
+  return roles;
+}
+
+function candidateRole(at: { readonly is: Deployment["phase"]["is"]; readonly job: boolean; readonly kept: boolean }): Role {
+  switch (at.is) {
+    case "succeeded":
+      return at.job ? "stopped" : "stable";
+    case "failed":
+      return at.kept ? "stable" : "removed";
+    case "rolled-back":
+    case "cancelled":
+    case "rollback-failed":
+      return "removed";
+    default:
+      return "candidate";
+  }
+}

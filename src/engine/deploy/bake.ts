@@ -1,0 +1,124 @@
+import type { Failure } from "../../core/deploy/deployment.ts";
+import type { EpochMs, RevisionId } from "../../core/ids.ts";
+import { type Counts, noCounts, since } from "../../core/judge/counts.ts";
+import { judgeErrorRatio } from "../../core/judge/error-ratio.ts";
+import type { Verdict } from "../../core/judge/verdict.ts";
+import type { RolloutSpec } from "../../core/product/spec.ts";
+import { exitText, seenEvidence } from "../health/evidence.ts";
+import { HealthWatch, type InstanceReport } from "../health/health-watch.ts";
+import type { World } from "../world.ts";
+import type { Verified } from "./verify.ts";
+
+export type Baked = Verified & {
+  readonly stable: RevisionId | null;
+  readonly routed: boolean;
+  /** The candidate's counts before its first shift. */
+  readonly mark: Counts;
+};
+
+export type BakeInput = {
+  readonly services: readonly Baked[];
+  readonly rules: RolloutSpec["rules"];
+  /** Exits before this do not count: the revision had no traffic yet. */
+  readonly since: EpochMs;
+  /** When the watch may end well; null: never by itself. */
+  readonly until: EpochMs | null;
+};
+
+/** Longest wait between two looks at the rules; the edge's samples come at least this often. */
+const lookMs = 100;
+/** A sample older than this says nothing about now. */
+const staleMs = 2_000;
+
+/**
+ * Watches candidates that have traffic. Resolves with the failure as soon as a rule is broken, or with a note for the
+ * record when `until` has passed and every instance has been seen healthy in this watch.
+ */
+export async function bake(world: World, input: BakeInput, signal: AbortSignal): Promise<Failure | { readonly note: string }> {
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  const running = input.services.filter((service) => service.kind !== "job");
+  const watch = new HealthWatch(world, running, either);
+  const samples = announceSamples(world, either);
+  try {
+    for (;;) {
+      const verdicts: Verdict[] = [];
+      for (const service of running) {
+        const reports = watch.report(service.revision);
+        const health = input.rules.healthLost ? judgeHealth(service, reports, input.since) : null;
+        if (health !== null && health.verdict.is === "fail") return failureOf(service, health.verdict, health.report);
+        const errors = judgeErrors(world, service, input.rules);
+        if (errors !== null && errors.is === "fail") return failureOf(service, errors, null);
+        if (health !== null) verdicts.push(health.verdict);
+        if (errors !== null) verdicts.push(errors);
+      }
+      const over = input.until !== null && world.clock.now() >= input.until;
+      // Unknown is not healthy: a watch that was cut short by a restart goes on until it has seen for itself.
+      if (over && running.every((service) => isSeenHealthy(service, watch.report(service.revision)))) return { note: noteOf(verdicts) };
+      await Promise.race([watch.news(lookMs), samples.next()]);
+    }
+  } finally {
+    stop.abort();
+  }
+}
+
+function judgeHealth(
+  service: Baked,
+  reports: readonly InstanceReport[],
+  sinceAt: EpochMs,
+): { readonly verdict: Verdict; readonly report: InstanceReport | null } {
+  for (const report of reports) {
+    const { status, health } = report;
+    const exit = status.lastExit;
+    const crashed = exit !== null && exit.at > sinceAt && status.state !== "stopped" && status.state !== "stopping";
+    if (crashed) {
+      const why = `${service.service} instance ${status.index} exited by itself after the switch: ${exitText(exit)}`;
+      return { verdict: { is: "fail", code: "HEALTH_LOST", why, evidence: [] }, report };
+    }
+    if (health.is === "unhealthy" && health.failuresInRow >= service.health.retries) {
+      const why = `${service.service} instance ${status.index} lost its health: ${health.failuresInRow} probes in a row failed`;
+      return { verdict: { is: "fail", code: "HEALTH_LOST", why, evidence: [] }, report };
+    }
+  }
+  const healthy = reports.filter(({ health }) => health.is === "healthy").length;
+  return { verdict: { is: "pass", why: `${service.service} ${healthy}/${service.instances} healthy` }, report: null };
+}
+
+function judgeErrors(world: World, service: Baked, rules: RolloutSpec["rules"]): Verdict | null {
+  if (rules.errorRatio === null || !service.routed) return null;
+  const age = world.counts.ageMs(world.clock.now());
+  if (age === null || age > staleMs) return { is: "inconclusive", why: `${service.service}: the edge gives no counts` };
+  const stable = service.stable === null ? noCounts : world.counts.of(service.stable);
+  const verdict = judgeErrorRatio(since(world.counts.of(service.revision), service.mark), stable, rules.errorRatio);
+  return { ...verdict, why: `${service.service}: ${verdict.why}` };
+}
+
+function isSeenHealthy(service: Baked, reports: readonly InstanceReport[]): boolean {
+  return reports.filter(({ health }) => health.is === "healthy").length >= service.instances;
+}
+
+/** Without log lines: traffic goes back first, and they are added before the candidate is removed. */
+function failureOf(service: Baked, verdict: Extract<Verdict, { is: "fail" }>, report: InstanceReport | null): Failure {
+  const evidence = [...verdict.evidence, ...seenEvidence(report)];
+  return { code: verdict.code, message: verdict.why, evidence, service: service.service };
+}
+
+function noteOf(verdicts: readonly Verdict[]): string {
+  return verdicts.length === 0 ? "no rule is switched on" : verdicts.map((verdict) => verdict.why).join("; ");
+}
+
+/** Wakes at every new sample of the edge, without a pile of listeners when the other wake-up wins. */
+function announceSamples(world: World, signal: AbortSignal): { next(): Promise<void> } {
+  let pending: Promise<void> | null = null;
+  return {
+    next: () => {
+      pending ??= world.counts
+        .next(signal)
+        .then(() => {})
+        .finally(() => {
+          pending = null;
+        });
+      return pending;
+    },
+  };
+}

@@ -1,0 +1,249 @@
+import { allTraffic, type Deployment, type DeploymentEvent, type Effect, type Failure, type Rollout } from "../../core/deploy/deployment.ts";
+import { isSlipwayError, reasonOf, SlipwayError } from "../../core/errors/error.ts";
+import type { ReleaseId, RevisionId, ServiceName } from "../../core/ids.ts";
+import { type Counts, noCounts } from "../../core/judge/counts.ts";
+import { logEvidence } from "../health/evidence.ts";
+import { releaseView } from "../release/read.ts";
+import type { World } from "../world.ts";
+import { type Baked, bake } from "./bake.ts";
+import { someoneAsks } from "./requests.ts";
+import { revisionSpec } from "./revision-spec.ts";
+import { type Verified, verify } from "./verify.ts";
+
+/**
+ * Does what a phase asks, and tells what came of it as the next event; null when a person has asked something meanwhile.
+ * Every effect may be repeated after a crash. Rejects only with what is worth another attempt, and when it is aborted.
+ */
+export async function perform(
+  world: World,
+  deployment: Deployment,
+  effect: Effect,
+  signal: AbortSignal,
+): Promise<DeploymentEvent | null> {
+  try {
+    return await effects(world, deployment, effect, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isSlipwayError(error) && error.retryable) throw error;
+    world.log.error("deployment.effect-failed", { deployment: deployment.course.id, effect: effect.do, reason: reasonOf(error) });
+    return { is: "failed", failure: failureFrom(error) };
+  }
+}
+
+/** Any thrown thing as a failure that a person can read. */
+export function failureFrom(error: unknown): Failure {
+  const { code, message, evidence } = isSlipwayError(error) ? error : new SlipwayError("INTERNAL", { message: reasonOf(error) });
+  return { code, message, evidence, service: null };
+}
+
+function effects(world: World, deployment: Deployment, effect: Effect, signal: AbortSignal): Promise<DeploymentEvent | null> {
+  switch (effect.do) {
+    case "start":
+      return start(world, deployment, effect, signal);
+    case "verify":
+      return verifyCandidates(world, deployment, effect, signal);
+    case "shift":
+      return shift(world, deployment);
+    case "drain":
+      return drain(world, deployment, effect.stage, signal);
+    case "watch":
+      return watch(world, deployment, effect.until, signal);
+    case "await-resume":
+      return untilAsked(world, deployment, signal, watchOnly(world, deployment));
+    case "retire":
+      return retire(world, deployment, signal);
+    case "restore":
+      return restore(world, deployment, effect.services, signal);
+    case "clean":
+      return clean(world, deployment, effect.failure, signal);
+  }
+}
+
+async function start(
+  world: World,
+  { course }: Deployment,
+  { stage, services }: Extract<Effect, { do: "start" }>,
+  signal: AbortSignal,
+): Promise<DeploymentEvent> {
+  const counts = services.map((service) => [service, course.stages[stage]?.[service]?.candidate ?? 0] as const);
+  await Promise.all(counts.map(([service, count]) => scale(world, course, { release: course.release, service, count }, signal)));
+  return { is: "started" };
+}
+
+async function verifyCandidates(
+  world: World,
+  deployment: Deployment,
+  { stage, services }: Extract<Effect, { do: "verify" }>,
+  signal: AbortSignal,
+): Promise<DeploymentEvent | null> {
+  const { course } = deployment;
+  const sides = course.rollouts
+    .filter((rollout) => services.includes(rollout.service))
+    .map((rollout) => ({ rollout, count: course.stages[stage]?.[rollout.service]?.candidate ?? 0 }));
+  const checked = await verified(world, course, { release: course.release, sides, side: "candidate" });
+  return untilAsked(world, deployment, signal, async (aborted) => {
+    const failure = verify(world, checked, aborted);
+    // From the second step on the candidate has users: it is watched while its next instances start.
+    const first = await (deployment.shifted === 0 ? failure : Promise.race([failure, watchOnly(world, deployment)(aborted)]));
+    if (first === null) return { is: "healthy" };
+    return "is" in first ? first : { is: "failed", failure: first };
+  });
+}
+
+async function shift(world: World, { course }: Deployment): Promise<DeploymentEvent> {
+  const marks: Record<RevisionId, Counts> = {};
+  for (const rollout of course.rollouts) {
+    if (rollout.candidate !== null) marks[rollout.candidate] = world.counts.of(rollout.candidate);
+  }
+  await world.router.sync();
+  return { is: "shifted", marks };
+}
+
+async function drain(world: World, deployment: Deployment, stage: number, signal: AbortSignal): Promise<DeploymentEvent | null> {
+  const { course } = deployment;
+  return untilAsked(world, deployment, signal, async (aborted) => {
+    const drained = drainStable(world, deployment, stage, aborted).then((inflight): DeploymentEvent => ({ is: "drained", inflight }));
+    return Promise.race([drained, watchOnly(world, deployment)(aborted)]);
+  }).finally(() => world.log.info("deployment.drained", { deployment: course.id, stage }));
+}
+
+async function drainStable(world: World, { course }: Deployment, stage: number, signal: AbortSignal): Promise<number> {
+  const view = await releaseView(world.store.db, course.release, course.environment);
+  const limits = { timeoutMs: course.drainMs, streamLimitMs: view.spec.rollout.streamLimitMs };
+  const left = await Promise.all(
+    course.rollouts.map(async (rollout) => {
+      const share = course.stages[stage]?.[rollout.service];
+      if (rollout.stable === null || share === undefined) return 0;
+      const isWeightless = share.weight === allTraffic;
+      const inflight = rollout.routed && isWeightless ? (await world.edge.drain(rollout.stable, limits)).inflight : 0;
+      // The edge's drain cannot be called off: by now the deployment may be on its way back.
+      signal.throwIfAborted();
+      if (share.stable < rollout.stableInstances && course.stable !== null) {
+        await scale(world, course, { release: course.stable, service: rollout.service, count: share.stable }, signal);
+      }
+      return inflight;
+    }),
+  );
+  return left.reduce((sum, each) => sum + each, 0);
+}
+
+async function watch(world: World, deployment: Deployment, until: number | null, signal: AbortSignal): Promise<DeploymentEvent | null> {
+  return untilAsked(world, deployment, signal, async (aborted) => {
+    const result = await bakeOf(world, deployment, until, aborted);
+    return "note" in result ? { is: "passed", note: result.note } : { is: "failed", failure: result };
+  });
+}
+
+async function retire(world: World, { course }: Deployment, signal: AbortSignal): Promise<DeploymentEvent> {
+  const own = new Set(course.rollouts.flatMap((rollout) => [rollout.candidate, rollout.stable]));
+  const warm = await world.store.db
+    .selectFrom("revision")
+    .select(["id", "release_id", "service"])
+    .where("environment", "=", course.environment)
+    .where("role", "in", ["warm", "candidate"])
+    .execute();
+  const surplus = warm.filter((revision) => !own.has(revision.id));
+  await Promise.all(
+    surplus.map((revision) =>
+      scale(world, course, { release: revision.release_id, service: revision.service, count: 0 }, signal),
+    ),
+  );
+  return { is: "retired" };
+}
+
+async function restore(
+  world: World,
+  { course }: Deployment,
+  services: readonly ServiceName[],
+  signal: AbortSignal,
+): Promise<DeploymentEvent> {
+  if (course.stable === null) return { is: "restored" };
+  const release = course.stable;
+  const sides = course.rollouts
+    .filter((rollout) => services.includes(rollout.service))
+    .map((rollout) => ({ rollout, count: rollout.stableInstances }));
+  await Promise.all(sides.map(({ rollout, count }) => scale(world, course, { release, service: rollout.service, count }, signal)));
+  const failure = await verify(world, await verified(world, course, { release, sides, side: "stable" }), signal);
+  return failure === null ? { is: "restored" } : { is: "failed", failure };
+}
+
+async function clean(world: World, { course }: Deployment, failure: Failure, signal: AbortSignal): Promise<DeploymentEvent> {
+  const guilty = course.rollouts.find((rollout) => rollout.service === failure.service)?.candidate ?? null;
+  const evidence = guilty === null ? [] : await logEvidence(world.target, guilty);
+  const candidates = course.rollouts.flatMap((rollout) => (rollout.candidate === null ? [] : [rollout.candidate]));
+  await Promise.all(candidates.map((revision) => world.target.remove(revision, signal)));
+  return { is: "cleaned", evidence };
+}
+
+type Scaled = { readonly release: ReleaseId; readonly service: ServiceName; readonly count: number };
+
+async function scale(world: World, course: Deployment["course"], { release, service, count }: Scaled, signal: AbortSignal): Promise<void> {
+  const view = await releaseView(world.store.db, release, course.environment);
+  await world.target.ensure(await revisionSpec(world, view, service), count, signal);
+}
+
+type Sides = {
+  readonly release: ReleaseId;
+  readonly sides: readonly { readonly rollout: Rollout; readonly count: number }[];
+  readonly side: "candidate" | "stable";
+};
+
+async function verified(world: World, course: Deployment["course"], { release, sides, side }: Sides): Promise<Verified[]> {
+  const { spec } = await releaseView(world.store.db, release, course.environment);
+  return sides.flatMap(({ rollout, count }) => {
+    const service = spec.services[rollout.service];
+    const revision = rollout[side];
+    if (service === undefined || revision === null) return [];
+    return [{ revision, service: rollout.service, health: service.health, instances: count, kind: service.kind }];
+  });
+}
+
+async function bakeOf(world: World, deployment: Deployment, until: number | null, signal: AbortSignal) {
+  const { course } = deployment;
+  const { spec } = await releaseView(world.store.db, course.release, course.environment);
+  const stage = Math.max(0, deployment.shifted - 1);
+  const sides = course.rollouts.map((rollout) => ({ rollout, count: course.stages[stage]?.[rollout.service]?.candidate ?? 0 }));
+  const checked = await verified(world, course, { release: course.release, sides, side: "candidate" });
+  const services = checked.map((service): Baked => {
+    const rollout = course.rollouts.find((each) => each.service === service.service);
+    const mark = deployment.marks[service.revision] ?? noCounts;
+    return { ...service, stable: rollout?.stable ?? null, routed: rollout?.routed ?? false, mark };
+  });
+  const since = deployment.liveAt ?? world.clock.now();
+  return bake(world, { services, rules: spec.rollout.rules, since, until }, signal);
+}
+
+/** The rules without an end: resolves only with a failure. */
+function watchOnly(world: World, deployment: Deployment): (signal: AbortSignal) => Promise<DeploymentEvent> {
+  return async (signal) => {
+    if (deployment.shifted === 0) return never(signal);
+    const result = await bakeOf(world, deployment, null, signal);
+    if ("note" in result) throw new Error("a watch without an end has ended well");
+    return { is: "failed", failure: result };
+  };
+}
+
+/** Runs the work until it has a result or a person asks something, whichever is first; the other is aborted. */
+async function untilAsked(
+  world: World,
+  { course }: Deployment,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<DeploymentEvent>,
+): Promise<DeploymentEvent | null> {
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  const result = work(either);
+  const asked = someoneAsks(world, course.id, either).then(() => null);
+  try {
+    return await Promise.race([result, asked]);
+  } finally {
+    stop.abort(new Error("decided otherwise"));
+    await Promise.allSettled([result, asked]);
+  }
+}
+
+function never(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}

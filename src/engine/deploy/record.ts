@@ -1,0 +1,200 @@
+import { begin, decide } from "../../core/deploy/decide.ts";
+import { courseOf } from "../../core/deploy/course.ts";
+import { type Deployment, type DeploymentEvent, type Failure, hasEnded } from "../../core/deploy/deployment.ts";
+import { rolesOf } from "../../core/deploy/roles.ts";
+import { trafficOf } from "../../core/deploy/traffic.ts";
+import type { DeploymentId, EpochMs, ReleaseId } from "../../core/ids.ts";
+import type { Trx } from "../../ports/store.ts";
+import type { DeploymentRow } from "../../ports/tables.ts";
+import { appendHistory } from "../history.ts";
+import { releaseView } from "../release/read.ts";
+import { openRequests, requestEvent } from "./requests.ts";
+
+/** Who the history names when nobody asked: the machine itself. */
+const self = "slipway";
+
+/** Fixes the course from what is live now, records the first state and its revisions. Repeating it changes nothing. */
+export async function recordBegin(trx: Trx, id: DeploymentId, now: EpochMs): Promise<Deployment | null> {
+  const row = await deploymentRow(trx, id);
+  if (row.phase !== "queued") return row.state === "" ? null : (JSON.parse(row.state) as Deployment);
+  const [asked] = (await openRequests(trx, id)).filter((request) => request.kind === "cancel");
+  if (asked !== undefined) {
+    await endQueued(trx, row, { phase: "cancelled", actor: asked.actor, reason: `cancelled by ${asked.actor}: ${asked.reason}`, now });
+    return null;
+  }
+  const environment = await trx
+    .selectFrom("environment")
+    .select("live_release_id")
+    .where("product", "=", row.product)
+    .where("name", "=", row.environment)
+    .executeTakeFirst();
+  const live = environment?.live_release_id ?? null;
+  if (live === row.release_id) {
+    await endQueued(trx, row, { phase: "succeeded", actor: self, reason: "it is live already; nothing to do", now });
+    return null;
+  }
+  const deployment = begin(
+    courseOf({
+      id,
+      kind: row.kind,
+      release: await releaseView(trx, row.release_id, row.environment),
+      stable: live === null ? null : await releaseView(trx, live, row.environment),
+    }),
+  );
+  await write(trx, { row, deployment, actor: self, reason: "started", now });
+  return deployment;
+}
+
+/** Decides on the event, then on every open request, and records each decision with its reason. */
+export async function recordEvent(trx: Trx, id: DeploymentId, event: DeploymentEvent | null, now: EpochMs): Promise<Deployment> {
+  let row = await deploymentRow(trx, id);
+  let deployment = JSON.parse(row.state) as Deployment;
+  const take = async (next: DeploymentEvent): Promise<void> => {
+    const decision = decide(deployment, next, now);
+    const moved = decision.next !== deployment;
+    deployment = decision.next;
+    const actor = next.is === "asked" ? next.by : self;
+    if (moved) row = await write(trx, { row, deployment, actor, reason: decision.reason, now, ...failureIn(next) });
+    else if (next.is === "asked") await appendHistory(trx, { ...entryOf(row, now), event: "deployment.ignored", actor, reason: decision.reason });
+  };
+  if (event !== null) await take(event);
+  for (const request of await openRequests(trx, id)) {
+    await take(requestEvent(request));
+    await trx.updateTable("request").set({ handled_at: now }).where("id", "=", request.id).execute();
+  }
+  return deployment;
+}
+
+/** The row of a deployment. A missing one is a bug: rows are never removed. */
+export async function deploymentRow(trx: Trx, id: DeploymentId): Promise<DeploymentRow> {
+  return trx.selectFrom("deployment").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
+}
+
+type Written = {
+  readonly row: DeploymentRow;
+  readonly deployment: Deployment;
+  readonly actor: string;
+  readonly reason: string;
+  readonly now: EpochMs;
+  readonly failure?: Failure;
+};
+
+/** State, history, traffic and roles, in the caller's transaction; refused when somebody else moved the deployment first. */
+async function write(trx: Trx, { row, deployment, actor, reason, now, failure }: Written): Promise<DeploymentRow> {
+  const { course, phase } = deployment;
+  const ended = hasEnded(phase);
+  const changed: Partial<DeploymentRow> = {
+    phase: phase.is,
+    state: JSON.stringify(deployment),
+    version: row.version + 1,
+    reason,
+    stable_id: course.stable,
+    started_at: row.started_at ?? now,
+    live_at: deployment.liveAt,
+    detected_at: deployment.detectedAt,
+    restored_at: deployment.restoredAt,
+    ended_at: ended ? now : null,
+  };
+  const result = await trx
+    .updateTable("deployment")
+    .set(changed)
+    .where("id", "=", row.id)
+    .where("version", "=", row.version)
+    .executeTakeFirst();
+  if (result.numUpdatedRows !== 1n) throw new Error(`${row.id} was moved on by somebody else at version ${row.version}`);
+  await writeTraffic(trx, row, deployment, { live: ended ? liveAfter(deployment) : course.stable, now });
+  await writeRoles(trx, row, deployment, now);
+  await writeRetired(trx, row, deployment, now);
+  await appendHistory(trx, {
+    ...entryOf(row, now),
+    event: `deployment.${phase.is}`,
+    actor,
+    reason,
+    ...(failure === undefined ? {} : { evidence: failure.evidence }),
+  });
+  return { ...row, ...changed };
+}
+
+/** Which release is at 100 % at this end. */
+function liveAfter({ course, phase, shifted }: Deployment): ReleaseId | null {
+  if (phase.is === "succeeded") return course.release;
+  return course.stable === null && shifted > 0 && phase.is === "failed" ? course.release : course.stable;
+}
+
+async function writeTraffic(
+  trx: Trx,
+  row: DeploymentRow,
+  deployment: Deployment,
+  { live, now }: { readonly live: ReleaseId | null; readonly now: EpochMs },
+): Promise<void> {
+  const set = { live_release_id: live, traffic: JSON.stringify(trafficOf(deployment)), updated_at: now };
+  await trx
+    .updateTable("environment")
+    .set(set)
+    .where("product", "=", row.product)
+    .where("name", "=", row.environment)
+    .execute();
+}
+
+async function writeRoles(trx: Trx, row: DeploymentRow, deployment: Deployment, now: EpochMs): Promise<void> {
+  const roles = rolesOf(deployment);
+  for (const rollout of deployment.course.rollouts) {
+    for (const [revision, release] of [
+      [rollout.candidate, deployment.course.release],
+      [rollout.stable, deployment.course.stable],
+    ] as const) {
+      const role = revision === null ? undefined : roles.get(revision);
+      if (revision === null || release === null || role === undefined) continue;
+      await trx
+        .insertInto("revision")
+        .values({
+          id: revision,
+          product: row.product,
+          environment: row.environment,
+          service: rollout.service,
+          release_id: release,
+          role,
+          created_at: now,
+          updated_at: now,
+        })
+        .onConflict((conflict) => conflict.column("id").doUpdateSet({ role, updated_at: now }).where("revision.role", "!=", role))
+        .execute();
+    }
+  }
+}
+
+/** What was warm before is stopped once another release has succeeded: `retire` has seen to it. */
+async function writeRetired(trx: Trx, row: DeploymentRow, { course, phase }: Deployment, now: EpochMs): Promise<void> {
+  if (phase.is !== "succeeded") return;
+  const own = course.rollouts.flatMap((rollout) => [rollout.candidate, rollout.stable]).filter((id) => id !== null);
+  await trx
+    .updateTable("revision")
+    .set({ role: "stopped", updated_at: now })
+    .where("product", "=", row.product)
+    .where("environment", "=", row.environment)
+    .where("role", "in", ["warm", "candidate"])
+    .where("id", "not in", own)
+    .execute();
+}
+
+async function endQueued(
+  trx: Trx,
+  row: DeploymentRow,
+  end: { readonly phase: "cancelled" | "succeeded"; readonly actor: string; readonly reason: string; readonly now: EpochMs },
+): Promise<void> {
+  await trx
+    .updateTable("deployment")
+    .set({ phase: end.phase, reason: end.reason, version: row.version + 1, started_at: end.now, ended_at: end.now })
+    .where("id", "=", row.id)
+    .execute();
+  await trx.updateTable("request").set({ handled_at: end.now }).where("deployment_id", "=", row.id).execute();
+  await appendHistory(trx, { ...entryOf(row, end.now), event: `deployment.${end.phase}`, actor: end.actor, reason: end.reason });
+}
+
+function entryOf(row: DeploymentRow, now: EpochMs) {
+  return { at: now, product: row.product, environment: row.environment, deployment: row.id, release: row.release_id };
+}
+
+function failureIn(event: DeploymentEvent): { failure?: Failure } {
+  return event.is === "failed" ? { failure: event.failure } : {};
+}

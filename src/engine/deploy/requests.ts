@@ -1,0 +1,42 @@
+import type { DeploymentEvent } from "../../core/deploy/deployment.ts";
+import type { DeploymentId } from "../../core/ids.ts";
+import type { Db, Trx } from "../../ports/store.ts";
+import type { RequestRow } from "../../ports/tables.ts";
+import type { World } from "../world.ts";
+
+/** A look at the store at least this often, besides every announcement: another control plane may have written. */
+const lookMs = 1_000;
+
+/** What persons asked of a deployment and nobody has answered yet, oldest first. */
+export function openRequests(db: Db | Trx, deployment: DeploymentId): Promise<RequestRow[]> {
+  return db
+    .selectFrom("request")
+    .selectAll()
+    .where("deployment_id", "=", deployment)
+    .where("handled_at", "is", null)
+    .orderBy("created_at")
+    .orderBy("id")
+    .execute();
+}
+
+export function requestEvent(request: RequestRow): DeploymentEvent {
+  // A manual promotion to the next step comes with canaries; until then it means: go on.
+  const to = request.kind === "promote" ? "resume" : request.kind;
+  return { is: "asked", to, by: request.actor, why: request.reason };
+}
+
+/** Resolves when somebody has asked something that is still open. */
+export async function someoneAsks(world: World, deployment: DeploymentId, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const stop = new AbortController();
+    const either = AbortSignal.any([signal, stop.signal]);
+    const changed = world.changes.next(either).catch(() => {});
+    try {
+      if ((await openRequests(world.store.db, deployment)).length > 0) return;
+      await Promise.race([changed, world.clock.sleep(lookMs, either)]);
+      signal.throwIfAborted();
+    } finally {
+      stop.abort();
+    }
+  }
+}

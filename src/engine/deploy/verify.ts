@@ -1,0 +1,67 @@
+import type { Failure } from "../../core/deploy/deployment.ts";
+import type { ServiceSpec } from "../../core/product/spec.ts";
+import { formatDuration } from "../../core/product/units.ts";
+import { exitText, seenEvidence } from "../health/evidence.ts";
+import { HealthWatch, type InstanceReport, type Watched } from "../health/health-watch.ts";
+import type { World } from "../world.ts";
+
+export type Verified = Watched & { readonly kind: ServiceSpec["kind"] };
+
+/** Longest wait between looks when nothing is announced: the clock itself (a start period, a deadline) is news too. */
+const lookMs = 50;
+
+/**
+ * Waits until every instance has been healthy, and every job has ended well. Null when so; else why not: the deadline
+ * passed, a process crashes again and again, a job failed. The deadline counts from this call.
+ */
+export async function verify(world: World, services: readonly Verified[], signal: AbortSignal): Promise<Failure | null> {
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  const watch = new HealthWatch(world, services, either);
+  const started = world.clock.monotonicMs();
+  try {
+    for (;;) {
+      const tookMs = world.clock.monotonicMs() - started;
+      const states = services.map((service) => ({ service, reports: watch.report(service.revision) }));
+      for (const { service, reports } of states) {
+        const failure = failureOf(service, reports, tookMs);
+        if (failure !== null) return failure;
+      }
+      if (states.every(({ service, reports }) => isReady(service, reports))) return null;
+      await watch.news(lookMs);
+    }
+  } finally {
+    stop.abort();
+  }
+}
+
+function isReady(service: Verified, reports: readonly InstanceReport[]): boolean {
+  if (service.kind === "job") return reports.some(({ status }) => status.state === "exited" && status.lastExit?.code === 0);
+  return reports.filter(({ health }) => health.is === "healthy").length >= service.instances;
+}
+
+function failureOf(service: Verified, reports: readonly InstanceReport[], tookMs: number): Failure | null {
+  const fail = (code: Failure["code"], message: string, report: InstanceReport | null): Failure => ({
+    code,
+    message,
+    evidence: seenEvidence(report),
+    service: service.service,
+  });
+  if (service.kind === "job") {
+    const ended = reports.find(({ status }) => status.state === "exited" && status.lastExit?.code !== 0);
+    if (ended?.status.lastExit != null) {
+      return fail("JOB_FAILED", `job ${service.service} failed: ${exitText(ended.status.lastExit)}`, ended);
+    }
+  }
+  const looping = reports.find(({ status }) => status.state === "crash-looping");
+  if (looping?.status.lastExit != null) {
+    const message = `${service.service} crashes again and again: ${exitText(looping.status.lastExit)}, ${looping.status.restarts} restarts`;
+    return fail("CRASH_LOOP", message, looping);
+  }
+  if (tookMs >= service.health.deadlineMs && !isReady(service, reports)) {
+    const sick = reports.find(({ health }) => health.is !== "healthy") ?? null;
+    const what = service.kind === "job" ? "had not ended" : "was not healthy";
+    return fail("PROBE_DEADLINE", `${service.service} ${what} within ${formatDuration(service.health.deadlineMs)}`, sick);
+  }
+  return null;
+}

@@ -1,0 +1,145 @@
+import type { EpochMs, InstanceId, RevisionId, ServiceName } from "../../core/ids.ts";
+import { type InstanceHealth, judgeAnswer, observe, unknownHealth } from "../../core/judge/probe.ts";
+import type { HealthSpec } from "../../core/product/spec.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Prober } from "../../ports/probe.ts";
+import type { InstanceStatus, RevisionStatus, Target } from "../../ports/target.ts";
+
+/** A revision that is watched, and what counts as healthy there. */
+export type Watched = {
+  readonly revision: RevisionId;
+  readonly service: ServiceName;
+  readonly health: HealthSpec;
+  /** How many instances there should be. */
+  readonly instances: number;
+};
+
+export type InstanceReport = { readonly status: InstanceStatus; readonly health: InstanceHealth; readonly probed: string | null };
+
+/** First waits between probes of an instance that has not been healthy yet: a fast start is noticed fast. */
+const firstProbeMs = 4;
+const probeGrowth = 1.5;
+
+/**
+ * Keeps looking at the instances of some revisions: what the target says of the processes, and what a probe past the edge
+ * gets from each. Levels, not edges: it starts from what exists, whoever started it. Ends with the signal.
+ */
+export class HealthWatch {
+  readonly #deps: { readonly target: Target; readonly prober: Prober; readonly clock: Clock };
+  readonly #watched: ReadonlyMap<RevisionId, Watched>;
+  readonly #signal: AbortSignal;
+  readonly #statuses = new Map<RevisionId, RevisionStatus>();
+  readonly #health = new Map<InstanceId, InstanceHealth>();
+  readonly #probing = new Map<InstanceId, string>();
+  readonly #waiting = new Set<() => void>();
+  #failure: unknown = null;
+
+  constructor(
+    deps: { readonly target: Target; readonly prober: Prober; readonly clock: Clock },
+    watched: readonly Watched[],
+    signal: AbortSignal,
+  ) {
+    this.#deps = deps;
+    this.#watched = new Map(watched.map((each) => [each.revision, each]));
+    this.#signal = signal;
+    void this.#follow();
+  }
+
+  /** What is known now, instance by instance, in order of index. Throws what ended the watch, if anything did. */
+  report(revision: RevisionId): readonly InstanceReport[] {
+    if (this.#failure !== null) throw this.#failure;
+    const watched = this.#watched.get(revision);
+    const path = watched?.health.path ?? null;
+    return (this.#statuses.get(revision)?.instances ?? []).map((status) => ({
+      status,
+      health: path === null ? this.#byLife(status, watched) : (this.#health.get(status.id) ?? unknownHealth),
+      probed: path === null || status.address === null ? null : `GET http://${status.address}${path}`,
+    }));
+  }
+
+  /** Resolves at the next news, or after `ms`. */
+  async news(ms: number): Promise<void> {
+    const timer = new AbortController();
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        this.#waiting.delete(wake);
+        resolve();
+      };
+      this.#waiting.add(wake);
+      void this.#deps.clock.sleep(ms, timer.signal).then(wake, () => {});
+      this.#signal.addEventListener("abort", wake, { once: true, signal: timer.signal });
+    });
+    timer.abort();
+    this.#signal.throwIfAborted();
+  }
+
+  async #follow(): Promise<void> {
+    try {
+      for await (const statuses of this.#deps.target.watch({}, this.#signal)) {
+        for (const status of statuses) if (this.#watched.has(status.id)) this.#seen(status);
+        this.#wake();
+      }
+    } catch (error) {
+      if (!this.#signal.aborted) this.#failure = error;
+      this.#wake();
+    }
+  }
+
+  #seen(status: RevisionStatus): void {
+    this.#statuses.set(status.id, status);
+    for (const instance of status.instances) {
+      if (instance.state !== "running") {
+        // A process that is gone is not healthy, whatever its last answer was. The next one starts unknown.
+        this.#health.delete(instance.id);
+        this.#probing.delete(instance.id);
+      } else if (instance.address !== null && this.#probing.get(instance.id) !== identity(instance)) {
+        this.#health.delete(instance.id);
+        this.#probing.set(instance.id, identity(instance));
+        void this.#probe(status.id, instance);
+      }
+    }
+  }
+
+  /** Probes one process until it is replaced, gone, or the watch ends. */
+  async #probe(revision: RevisionId, instance: InstanceStatus): Promise<void> {
+    const { clock, prober } = this.#deps;
+    const health = this.#watched.get(revision)?.health;
+    if (health === undefined || health.path === null || instance.address === null) return;
+    let waitMs = firstProbeMs;
+    try {
+      while (!this.#signal.aborted && this.#probing.get(instance.id) === identity(instance)) {
+        const answer = await prober.http({ address: instance.address, path: health.path, timeoutMs: health.timeoutMs }, this.#signal);
+        if (this.#probing.get(instance.id) !== identity(instance)) return;
+        const before = this.#health.get(instance.id) ?? unknownHealth;
+        const inStartPeriod = before.is === "unknown" && clock.now() - (instance.startedAt ?? 0) < health.startPeriodMs;
+        const result = judgeAnswer(health, answer);
+        const after = observe(before, result, health.retries);
+        this.#health.set(instance.id, inStartPeriod && !result.healthy ? { ...unknownHealth, last: result } : after);
+        this.#wake();
+        waitMs = after.is === "healthy" ? health.intervalMs : Math.min(health.intervalMs, waitMs * probeGrowth);
+        await clock.sleep(waitMs, this.#signal);
+      }
+    } catch (error) {
+      if (!this.#signal.aborted) this.#failure = error;
+      this.#wake();
+    }
+  }
+
+  /** A service that does not listen is healthy when it has lived through its start period. */
+  #byLife(status: InstanceStatus, watched: Watched | undefined): InstanceHealth {
+    if (status.state !== "running" || status.startedAt === null) return unknownHealth;
+    const livedMs = this.#deps.clock.now() - status.startedAt;
+    const neededMs = watched?.health.startPeriodMs ?? 0;
+    const last = { healthy: livedMs >= neededMs, saw: `has run for ${Math.floor(livedMs)} ms of ${neededMs} ms` };
+    return last.healthy ? { is: "healthy", failuresInRow: 0, last } : { ...unknownHealth, last };
+  }
+
+  #wake(): void {
+    for (const wake of [...this.#waiting]) wake();
+  }
+}
+
+/** One life of an instance: another start is another identity. */
+function identity(instance: InstanceStatus): string {
+  return `${instance.pid}@${instance.startedAt satisfies EpochMs | null}`;
+}

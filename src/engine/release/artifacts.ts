@@ -1,0 +1,55 @@
+import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { SlipwayError } from "../../core/errors/error.ts";
+import type { Digest } from "../../core/ids.ts";
+import { PackError, packDirectory } from "../../lib/pack.ts";
+
+/** Packed directories by the digest of their content: the same content is kept once, whatever release made it. */
+export class Artifacts {
+  readonly #directory: string;
+
+  constructor(directory: string) {
+    this.#directory = join(directory, "artifacts");
+  }
+
+  /** Packs a directory and keeps it. Repeating it with the same content changes nothing. Errors: ARTIFACT_TOO_LARGE, DISK_FULL. */
+  async keep(source: string): Promise<{ digest: Digest; bytes: number }> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    const incoming = join(this.#directory, `incoming-${process.pid}-${Math.random().toString(36).slice(2)}.tar`);
+    try {
+      const packed = await packDirectory(source, incoming, { skip: (path) => path === ".git" });
+      await rename(incoming, this.file(packed.digest));
+      return { digest: packed.digest, bytes: packed.bytes };
+    } catch (error) {
+      await rm(incoming, { force: true });
+      throw error instanceof PackError ? asSlipwayError(error, source) : error;
+    }
+  }
+
+  file(digest: Digest): string {
+    return join(this.#directory, `${digest.replace("sha256:", "")}.tar`);
+  }
+
+  async has(digest: Digest): Promise<boolean> {
+    return stat(this.file(digest)).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Forgets the content. Does nothing when it is absent. */
+  async remove(digest: Digest): Promise<void> {
+    await rm(this.file(digest), { force: true });
+  }
+}
+
+function asSlipwayError(error: PackError, source: string): SlipwayError {
+  const codes = {
+    MISSING: "BUILD_FAILED",
+    CORRUPT: "ARTIFACT_CORRUPT",
+    TOO_LARGE: "ARTIFACT_TOO_LARGE",
+    UNSAFE: "BUILD_FAILED",
+    NO_SPACE: "DISK_FULL",
+  } as const;
+  return new SlipwayError(codes[error.code], { message: `${source} could not be packed: ${error.message}`, cause: error });
+}

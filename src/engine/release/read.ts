@@ -1,0 +1,36 @@
+import { SlipwayError } from "../../core/errors/error.ts";
+import type { ReleaseView } from "../../core/deploy/course.ts";
+import type { Digest, EnvironmentName, ReleaseId, ServiceName } from "../../core/ids.ts";
+import { resolveEnvironment } from "../../core/product/resolve.ts";
+import type { Db, Trx } from "../../ports/store.ts";
+import type { ReleaseRow } from "../../ports/tables.ts";
+
+/** The row of a release. Errors: UNKNOWN_RELEASE. */
+export async function releaseRow(db: Db | Trx, id: ReleaseId): Promise<ReleaseRow> {
+  const row = await db.selectFrom("release").selectAll().where("id", "=", id).executeTakeFirst();
+  if (row === undefined) throw new SlipwayError("UNKNOWN_RELEASE", { message: `there is no release ${id}` });
+  return row;
+}
+
+/** Releases are immutable, so a resolved one never changes: the few that are in use are kept. */
+const views = new Map<string, ReleaseView>();
+const maxViews = 64;
+
+/** The release as the environment sees it: every default and override applied. Errors: UNKNOWN_RELEASE, UNKNOWN_ENVIRONMENT. */
+export async function releaseView(db: Db | Trx, id: ReleaseId, environment: EnvironmentName): Promise<ReleaseView> {
+  const key = `${id}/${environment}`;
+  const known = views.get(key);
+  if (known !== undefined) return known;
+  const view = viewOf(await releaseRow(db, id), environment);
+  if (views.size >= maxViews) views.delete(views.keys().next().value ?? "");
+  views.set(key, view);
+  return view;
+}
+
+export function viewOf(row: ReleaseRow, environment: EnvironmentName): ReleaseView {
+  return { id: row.id, number: row.number, spec: resolveEnvironment(JSON.parse(row.config), environment) };
+}
+
+export function artifactsOf(row: Pick<ReleaseRow, "artifacts">): Readonly<Record<ServiceName, Digest>> {
+  return JSON.parse(row.artifacts) as Record<ServiceName, Digest>;
+}

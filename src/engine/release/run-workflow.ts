@@ -1,0 +1,171 @@
+import { createHash, randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { isSlipwayError, SlipwayError, type WireError } from "../../core/errors/error.ts";
+import { type Digest, type EpochMs, type Json, type ReleaseId, type RunId, releaseId, runId, type ServiceName } from "../../core/ids.ts";
+import { canonicalJson } from "../../core/product/canonical.ts";
+import { environmentNames, resolveEnvironment } from "../../core/product/resolve.ts";
+import type { ProductConfig } from "../../core/product/schema.ts";
+import type { ServiceSpec } from "../../core/product/spec.ts";
+import type { Commit } from "../../core/release/commit.ts";
+import { nextVersion } from "../../core/release/version.ts";
+import type { Trx } from "../../ports/store.ts";
+import type { ReleaseRow, RunRow } from "../../ports/tables.ts";
+import { appendHistory } from "../history.ts";
+import type { Workflow } from "../verbs.ts";
+import type { World } from "../world.ts";
+import { buildService, checkOut, workspaceOf } from "./build.ts";
+
+export const runKind = "run.v1";
+
+/** Commits that a release names at most; more are counted by git, not by us. */
+const maxCommits = 200;
+
+/** From a commit to a release: check out, build and pack each service, record. What it made is immutable. */
+export function runWorkflow(world: World): Workflow<{ readonly run: string }, Json> {
+  return async (ctx, input) => {
+    const id = runId(input.run);
+    const run = await ctx.tx("begin", (trx) => moveRun(trx, id, { phase: "building", reason: "checking out" }, world.clock.now()));
+    world.changes.announce();
+    const workspace = workspaceOf(world, id);
+    try {
+      const prepared = await ctx.step("check out", async ({ signal }) => {
+        const checkout = await world.source.resolve(run.repository, run.commit_hash);
+        await checkOut(world, workspace, { repository: run.repository, hash: checkout.hash, dirty: run.dirty === 1 }, signal);
+        const config = await world.readConfig(join(workspace.source, checkout.prefix));
+        if (config.name !== run.product) throw renamed(run.product, config.name);
+        return { checkout, config: canonicalJson(JSON.parse(JSON.stringify(config))) };
+      });
+      const config = JSON.parse(prepared.config) as ProductConfig;
+      const artifacts: Record<ServiceName, Artifact> = {};
+      for (const service of servicesOf(config)) {
+        await ctx.tx(`build ${service.name}`, (trx) => moveRun(trx, id, { phase: "building", reason: `building ${service.name}` }, world.clock.now()));
+        world.changes.announce();
+        artifacts[service.name] = await ctx.step(`pack ${service.name}`, ({ signal }) =>
+          buildService(world, { workspace, product: prepared.checkout.prefix, service, commit: run.commit_hash }, signal),
+        );
+      }
+      const commits = await ctx.step("read commits", async () => {
+        const last = await lastRelease(world, run.product);
+        return world.source.commits(run.repository, { from: last?.commit_hash ?? null, to: run.commit_hash }, maxCommits);
+      });
+      const release = await ctx.tx("record release", (trx) =>
+        recordRelease(trx, { run, text: prepared.config, checkout: prepared.checkout, artifacts, commits, now: world.clock.now() }),
+      );
+      world.changes.announce();
+      await ctx.step("tidy up", () => tidy(workspace.directory));
+      return release;
+    } catch (error) {
+      if (!isSlipwayError(error)) throw error;
+      const wire = error.toJSON();
+      await ctx.tx("fail", (trx) => moveRun(trx, id, { phase: "failed", reason: error.message, error: wire }, world.clock.now()));
+      world.changes.announce();
+      await ctx.step("tidy up", () => tidy(workspace.source));
+      return null;
+    }
+  };
+}
+
+type Move = { readonly phase: RunRow["phase"]; readonly reason: string; readonly error?: WireError; readonly release?: ReleaseId };
+
+async function moveRun(trx: Trx, id: RunId, move: Move, now: EpochMs): Promise<RunRow> {
+  const ended = move.phase === "succeeded" || move.phase === "failed";
+  await trx
+    .updateTable("run")
+    .set({
+      phase: move.phase,
+      reason: move.reason,
+      error: move.error === undefined ? null : JSON.stringify(move.error),
+      release_id: move.release ?? null,
+      ended_at: ended ? now : null,
+    })
+    .where("id", "=", id)
+    .execute();
+  return trx.selectFrom("run").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
+}
+
+/** Every service that any environment has: a release is taken through all of them. */
+function servicesOf(config: ProductConfig): ServiceSpec[] {
+  const found = new Map<ServiceName, ServiceSpec>();
+  for (const environment of environmentNames(config)) {
+    for (const service of Object.values<ServiceSpec>(resolveEnvironment(config, environment).services)) {
+      if (!found.has(service.name)) found.set(service.name, service);
+    }
+  }
+  return [...found.values()];
+}
+
+function lastRelease(world: World, product: string) {
+  return world.store.db
+    .selectFrom("release")
+    .select(["commit_hash", "version"])
+    .where("product", "=", product)
+    .where("dirty", "=", 0)
+    .orderBy("number", "desc")
+    .executeTakeFirst();
+}
+
+type Artifact = { readonly digest: Digest; readonly bytes: number };
+
+type NewRelease = {
+  readonly run: RunRow;
+  /** The config as canonical JSON: what is digested and kept. */
+  readonly text: string;
+  readonly checkout: { readonly branch: string | null; readonly commit: Commit; readonly tags: readonly string[] };
+  readonly artifacts: Readonly<Record<ServiceName, Artifact>>;
+  readonly commits: readonly Commit[];
+  readonly now: EpochMs;
+};
+
+async function recordRelease(trx: Trx, { run, text, checkout, artifacts, commits, now }: NewRelease): Promise<ReleaseId> {
+  const last = await trx.selectFrom("release").select(["number"]).where("product", "=", run.product).orderBy("number", "desc").executeTakeFirst();
+  const lastClean = await trx
+    .selectFrom("release")
+    .select("version")
+    .where("product", "=", run.product)
+    .where("dirty", "=", 0)
+    .orderBy("number", "desc")
+    .executeTakeFirst();
+  const number = (last?.number ?? 0) + 1;
+  const id = releaseId(`rel_${randomBytes(6).toString("hex")}`);
+  const release: ReleaseRow = {
+    id,
+    product: run.product,
+    number,
+    version: nextVersion({ tags: checkout.tags, last: lastClean?.version ?? null, commits, dirty: run.dirty === 1 }),
+    commit_hash: run.commit_hash,
+    dirty: run.dirty,
+    subject: checkout.commit.subject,
+    author: checkout.commit.author,
+    branch: checkout.branch,
+    config_digest: `sha256:${createHash("sha256").update(text).digest("hex")}`,
+    config: text,
+    artifacts: JSON.stringify(Object.fromEntries(Object.entries<Artifact>(artifacts).map(([name, { digest }]) => [name, digest]))),
+    commits: JSON.stringify(commits),
+    created_at: now,
+    created_by: run.created_by,
+    pinned: 0,
+    pruned_at: null,
+  };
+  for (const artifact of Object.values<Artifact>(artifacts)) {
+    await trx
+      .insertInto("artifact")
+      .values({ ...artifact, created_at: now })
+      .onConflict((conflict) => conflict.column("digest").doNothing())
+      .execute();
+  }
+  await trx.insertInto("release").values(release).execute();
+  await moveRun(trx, run.id, { phase: "succeeded", reason: `made r${number}`, release: id }, now);
+  const reason = `r${number} ${release.version} from ${run.commit_hash.slice(0, 7)}: ${checkout.commit.subject}`;
+  await appendHistory(trx, { at: now, product: run.product, release: id, event: "release.created", actor: run.created_by, reason });
+  return id;
+}
+
+async function tidy(directory: string): Promise<null> {
+  await rm(directory, { recursive: true, force: true });
+  return null;
+}
+
+function renamed(asked: string, found: string): SlipwayError {
+  return new SlipwayError("CONFIG_INVALID", { message: `the config at this commit is of product ${found}, not ${asked}` });
+}

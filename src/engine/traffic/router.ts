@@ -1,0 +1,85 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Traffic } from "../../core/deploy/traffic.ts";
+import type { Edge, EdgeConfig, RouteTable } from "../../ports/edge.ts";
+import type { Log } from "../../ports/log.ts";
+import type { Store } from "../../ports/store.ts";
+import type { Target } from "../../ports/target.ts";
+import { releaseView } from "../release/read.ts";
+import { type EnvironmentTraffic, edgeConfig, routeTable } from "./table.ts";
+
+type Deps = {
+  readonly store: Store;
+  readonly target: Target;
+  readonly edge: Edge;
+  readonly log: Log;
+  readonly base: Omit<EdgeConfig, "listeners" | "trustedProxies">;
+};
+
+/**
+ * Brings the edge to the traffic that is recorded. It holds no truth of its own: every `sync` reads the store, looks at what
+ * runs, and applies one table for all environments. Calls that come while one is under way share the next one.
+ */
+export class Router {
+  readonly #deps: Deps;
+  #config: EdgeConfig | null = null;
+  #table: RouteTable | null = null;
+  #running: Promise<void> | null = null;
+  #next: Promise<void> | null = null;
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  /** Resolves when the edge routes by the truth that was in the store when it was called. Safe to repeat. Errors: EDGE_*, PORT_TAKEN. */
+  sync(): Promise<void> {
+    if (this.#running === null) {
+      this.#running = this.#apply().finally(() => {
+        this.#running = null;
+      });
+      return this.#running;
+    }
+    // The one under way may have read the store before our caller wrote: ours is the one after it, shared by all who wait.
+    this.#next ??= this.#running
+      .catch(() => {})
+      .then(() => {
+        this.#next = null;
+        return this.sync();
+      });
+    return this.#next;
+  }
+
+  /** Forgets what is in force, so that the next `sync` applies everything again: after the edge itself was away. */
+  forget(): void {
+    this.#config = null;
+    this.#table = null;
+  }
+
+  async #apply(): Promise<void> {
+    const { target, edge, base, log } = this.#deps;
+    const [environments, running] = await Promise.all([this.#environments(), target.observe({})]);
+    const config = edgeConfig(environments, base);
+    if (!isDeepStrictEqual(config, this.#config)) {
+      await edge.start(config);
+      this.#config = config;
+      this.#table = await edge.current();
+    }
+    const generation = (this.#table?.generation ?? 0) + 1;
+    const table = routeTable(environments, running, generation);
+    if (this.#table !== null && isDeepStrictEqual({ ...table, generation: this.#table.generation }, this.#table)) return;
+    await edge.apply(table);
+    this.#table = table;
+    log.info("edge.applied", { generation, routes: table.routes.length });
+  }
+
+  async #environments(): Promise<EnvironmentTraffic[]> {
+    const { db } = this.#deps.store;
+    const rows = await db.selectFrom("environment").select(["name", "product", "traffic"]).orderBy("product").orderBy("name").execute();
+    const result: EnvironmentTraffic[] = [];
+    for (const row of rows) {
+      const traffic = JSON.parse(row.traffic) as Traffic;
+      if (traffic.routesOf === null) continue;
+      result.push({ traffic, spec: (await releaseView(db, traffic.routesOf, row.name)).spec });
+    }
+    return result;
+  }
+}

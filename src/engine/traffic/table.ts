@@ -1,0 +1,88 @@
+import type { EdgeConfig, EdgeTarget, Route, RoutedService, RoutePolicy, RouteTable } from "../../ports/edge.ts";
+import type { RevisionId, ServiceName } from "../../core/ids.ts";
+import type { Traffic, TrafficTarget } from "../../core/deploy/traffic.ts";
+import type { EdgeSpec, EnvironmentSpec, ServiceSpec } from "../../core/product/spec.ts";
+import type { RevisionStatus } from "../../ports/target.ts";
+
+/** One environment's part of the table: its recorded traffic, and the config its routes come from. */
+export type EnvironmentTraffic = { readonly traffic: Traffic; readonly spec: EnvironmentSpec };
+
+/** The whole table, from what is recorded and what runs. Pure, so the same truth always gives the same table. */
+export function routeTable(
+  environments: readonly EnvironmentTraffic[],
+  running: readonly RevisionStatus[],
+  generation: number,
+): RouteTable {
+  const addresses = new Map(running.map((revision) => [revision.id, revision]));
+  const services: Record<string, RoutedService> = {};
+  const routes: Route[] = [];
+  for (const { traffic, spec } of environments) {
+    for (const [service, targets] of Object.entries<readonly TrafficTarget[]>(traffic.services)) {
+      services[serviceKey(spec, service as ServiceName)] = {
+        targets: targets.map((target) => edgeTarget(target, addresses)),
+        sticky: spec.edge.sticky,
+        mode: spec.edge.maintenance ? "maintenance" : "live",
+      };
+    }
+    for (const service of Object.values<ServiceSpec>(spec.services)) {
+      if (traffic.services[service.name] !== undefined) routes.push(...routesOf(spec, service));
+    }
+  }
+  return { generation, routes, services };
+}
+
+export function edgeConfig(environments: readonly EnvironmentTraffic[], base: Omit<EdgeConfig, "listeners" | "trustedProxies">): EdgeConfig {
+  const listeners = new Map(
+    environments.map(({ spec }) => [listenerName(spec.edge), { name: listenerName(spec.edge), ...spec.edge.listen }]),
+  );
+  return {
+    ...base,
+    listeners: [...listeners.values()].sort((a, b) => a.name.localeCompare(b.name)),
+    trustedProxies: [...new Set(environments.flatMap(({ spec }) => spec.edge.trustedProxies))].sort(),
+  };
+}
+
+export function serviceKey(spec: Pick<EnvironmentSpec, "product" | "environment">, service: ServiceName): string {
+  return `${spec.product}/${spec.environment}/${service}`;
+}
+
+function edgeTarget(target: TrafficTarget, running: ReadonlyMap<RevisionId, RevisionStatus>): EdgeTarget {
+  const instances = (running.get(target.revision)?.instances ?? [])
+    .filter((instance) => instance.index < target.instances && instance.address !== null && instance.state !== "stopped")
+    .map((instance) => ({ id: instance.id, address: instance.address ?? "" }));
+  return { revision: target.revision, release: target.release, instances, weight: target.weight, fallback: target.fallback };
+}
+
+function routesOf(spec: EnvironmentSpec, service: ServiceSpec): Route[] {
+  return service.routes.flatMap((route) =>
+    hostsOf(spec.edge, route.host).map((host) => ({
+      listener: listenerName(spec.edge),
+      host,
+      pathPrefix: route.path,
+      strip: route.strip,
+      service: serviceKey(spec, service.name),
+      policy: policyOf(spec.edge, route.host),
+    })),
+  );
+}
+
+/** The www name must reach the edge's policy too, to be sent on to the name without it. */
+function hostsOf(edge: EdgeSpec, host: string | null): readonly (string | null)[] {
+  return edge.redirectWww && host !== null && !host.startsWith("www.") ? [host, `www.${host}`] : [host];
+}
+
+function listenerName(edge: EdgeSpec): string {
+  return `${edge.listen.host}:${edge.listen.port}`;
+}
+
+function policyOf(edge: EdgeSpec, host: string | null): RoutePolicy {
+  return {
+    redirectToHttps: edge.redirectToHttps,
+    redirectHosts: edge.redirectWww && host !== null ? { [`www.${host}`]: host } : {},
+    headers: edge.headers,
+    cors: edge.cors,
+    allowLists: edge.allowLists,
+    rateLimit: edge.rateLimit,
+    bodyBytes: edge.bodyBytes,
+  };
+}

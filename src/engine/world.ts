@@ -1,0 +1,35 @@
+import type { ProductConfig } from "../core/product/schema.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Edge } from "../ports/edge.ts";
+import type { Log } from "../ports/log.ts";
+import type { Prober } from "../ports/probe.ts";
+import type { Source } from "../ports/source.ts";
+import type { Store } from "../ports/store.ts";
+import type { Target } from "../ports/target.ts";
+import type { Changes } from "./history.ts";
+import type { Artifacts } from "./release/artifacts.ts";
+import type { EdgeCounts } from "./traffic/counts.ts";
+import type { Router } from "./traffic/router.ts";
+import type { Engine } from "./verbs.ts";
+
+/** Everything the engine's parts act through. Made once, in the place that wires the drivers. */
+export type World = {
+  readonly store: Store;
+  readonly engine: Engine;
+  readonly target: Target;
+  readonly edge: Edge;
+  readonly prober: Prober;
+  readonly source: Source;
+  readonly artifacts: Artifacts;
+  readonly router: Router;
+  readonly counts: EdgeCounts;
+  readonly changes: Changes;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Reads and checks the config in a checkout. Errors: CONFIG_*. */
+  readonly readConfig: (directory: string) => Promise<ProductConfig>;
+  /** Where runs have their workspaces and logs. */
+  readonly runsDirectory: string;
+  /** Command that serves a static service's directory on PORT. */
+  readonly staticCommand: (fallbackFile: string | null) => readonly string[];
+};
