@@ -1,0 +1,59 @@
+import { SlipwayError } from "../../core/errors/error.ts";
+import type { Json } from "../../core/ids.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Step } from "../verbs.ts";
+import { abortGraceMs, Stopped } from "./services.ts";
+
+export type Attempt<T> = { readonly value: T } | { readonly error: unknown; readonly timedOut: boolean };
+
+type Terms = {
+  readonly key: string;
+  readonly name: string;
+  /** Aborted when the workflow is cancelled or the engine closes. */
+  readonly stop: AbortSignal;
+  readonly timeoutMs: number | undefined;
+  readonly clock: Clock;
+};
+
+/**
+ * Performs a step once. When time is up or the workflow is stopped, its signal is aborted, it gets `abortGraceMs` to end, and
+ * its outcome does not count any more: code that returns early because it was told to stop must not pass for done.
+ * Throws `Stopped` when it was stopped.
+ */
+export async function attempt<T extends Json>(
+  perform: (step: Step) => Promise<T>,
+  { key, name, stop, timeoutMs, clock }: Terms,
+): Promise<Attempt<T>> {
+  if (stop.aborted) throw new Stopped("stopped before it began");
+  const control = new AbortController();
+  const over = new AbortController();
+  const performed = run(perform, { key, signal: control.signal });
+  const interrupted = new Promise<"stopped" | "timed out">((resolve) => {
+    stop.addEventListener("abort", () => resolve("stopped"), { once: true, signal: over.signal });
+    if (timeoutMs !== undefined) clock.sleep(timeoutMs, over.signal).then(() => resolve("timed out"), ignore);
+  });
+  try {
+    const first = await Promise.race([performed, interrupted]);
+    if (typeof first === "object") return first;
+    const error = new SlipwayError("TIMED_OUT", {
+      message: `${name} was not done within ${timeoutMs} ms`,
+      hint: "raise its time limit if it only needs longer",
+    });
+    control.abort(first === "stopped" ? stop.reason : error);
+    await Promise.race([performed, clock.sleep(abortGraceMs, over.signal).catch(ignore)]);
+    if (first === "stopped") throw new Stopped("stopped in flight");
+    return { error, timedOut: true };
+  } finally {
+    over.abort();
+  }
+}
+
+async function run<T>(perform: (step: Step) => Promise<T>, step: Step): Promise<Attempt<T>> {
+  try {
+    return { value: await perform(step) };
+  } catch (error) {
+    return { error, timedOut: false };
+  }
+}
+
+const ignore = (): void => {};

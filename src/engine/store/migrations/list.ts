@@ -1,0 +1,5 @@
+import { spine } from "./001-spine.ts";
+import type { Migration } from "./migration.ts";
+
+/** Every schema there has been, oldest first. A new one is added at the end, with golden rows in `golden.ts`. */
+export const migrations: readonly Migration[] = [spine];
