@@ -34,7 +34,11 @@ const staleMs = 2_000;
  * Watches candidates that have traffic. Resolves with the failure as soon as a rule is broken, or with a note for the
  * record when `until` has passed and every instance has been seen healthy in this watch.
  */
-export async function bake(world: World, input: BakeInput, signal: AbortSignal): Promise<Failure | { readonly note: string }> {
+export async function bake(
+  world: World,
+  input: BakeInput,
+  signal: AbortSignal,
+): Promise<Failure | { readonly note: string }> {
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   const running = input.services.filter((service) => service.kind !== "job");
@@ -54,7 +58,8 @@ export async function bake(world: World, input: BakeInput, signal: AbortSignal):
       }
       const over = input.until !== null && world.clock.now() >= input.until;
       // Unknown is not healthy: a watch that was cut short by a restart goes on until it has seen for itself.
-      if (over && running.every((service) => isSeenHealthy(service, watch.report(service.revision)))) return { note: noteOf(verdicts) };
+      if (over && running.every((service) => isSeenHealthy(service, watch.report(service.revision))))
+        return { note: noteOf(verdicts) };
       await Promise.race([watch.news(lookMs), samples.next()]);
     }
   } finally {

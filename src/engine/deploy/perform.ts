@@ -1,4 +1,11 @@
-import { allTraffic, type Deployment, type DeploymentEvent, type Effect, type Failure, type Rollout } from "../../core/deploy/deployment.ts";
+import {
+  allTraffic,
+  type Deployment,
+  type DeploymentEvent,
+  type Effect,
+  type Failure,
+  type Rollout,
+} from "../../core/deploy/deployment.ts";
 import { isSlipwayError, reasonOf, SlipwayError } from "../../core/errors/error.ts";
 import type { ReleaseId, RevisionId, ServiceName } from "../../core/ids.ts";
 import { type Counts, noCounts } from "../../core/judge/counts.ts";
@@ -25,18 +32,29 @@ export async function perform(
   } catch (error) {
     signal.throwIfAborted();
     if (isSlipwayError(error) && error.retryable) throw error;
-    world.log.error("deployment.effect-failed", { deployment: deployment.course.id, effect: effect.do, reason: reasonOf(error) });
+    world.log.error("deployment.effect-failed", {
+      deployment: deployment.course.id,
+      effect: effect.do,
+      reason: reasonOf(error),
+    });
     return { is: "failed", failure: failureFrom(error) };
   }
 }
 
 /** Any thrown thing as a failure that a person can read. */
 export function failureFrom(error: unknown): Failure {
-  const { code, message, evidence } = isSlipwayError(error) ? error : new SlipwayError("INTERNAL", { message: reasonOf(error) });
+  const { code, message, evidence } = isSlipwayError(error)
+    ? error
+    : new SlipwayError("INTERNAL", { message: reasonOf(error) });
   return { code, message, evidence, service: null };
 }
 
-function effects(world: World, deployment: Deployment, effect: Effect, signal: AbortSignal): Promise<DeploymentEvent | null> {
+function effects(
+  world: World,
+  deployment: Deployment,
+  effect: Effect,
+  signal: AbortSignal,
+): Promise<DeploymentEvent | null> {
   switch (effect.do) {
     case "start":
       return start(world, deployment, effect, signal);
@@ -66,7 +84,9 @@ async function start(
   signal: AbortSignal,
 ): Promise<DeploymentEvent> {
   const counts = services.map((service) => [service, course.stages[stage]?.[service]?.candidate ?? 0] as const);
-  await Promise.all(counts.map(([service, count]) => scale(world, course, { release: course.release, service, count }, signal)));
+  await Promise.all(
+    counts.map(([service, count]) => scale(world, course, { release: course.release, service, count }, signal)),
+  );
   return { is: "started" };
 }
 
@@ -84,7 +104,9 @@ async function verifyCandidates(
   return untilAsked(world, deployment, signal, async (aborted) => {
     const failure = verify(world, checked, aborted);
     // From the second step on the candidate has users: it is watched while its next instances start.
-    const first = await (deployment.shifted === 0 ? failure : Promise.race([failure, watchOnly(world, deployment)(aborted)]));
+    const first = await (deployment.shifted === 0
+      ? failure
+      : Promise.race([failure, watchOnly(world, deployment)(aborted)]));
     if (first === null) return { is: "healthy" };
     return "is" in first ? first : { is: "failed", failure: first };
   });
@@ -99,10 +121,17 @@ async function shift(world: World, { course }: Deployment): Promise<DeploymentEv
   return { is: "shifted", marks };
 }
 
-async function drain(world: World, deployment: Deployment, stage: number, signal: AbortSignal): Promise<DeploymentEvent | null> {
+async function drain(
+  world: World,
+  deployment: Deployment,
+  stage: number,
+  signal: AbortSignal,
+): Promise<DeploymentEvent | null> {
   const { course } = deployment;
   return untilAsked(world, deployment, signal, async (aborted) => {
-    const drained = drainStable(world, deployment, stage, aborted).then((inflight): DeploymentEvent => ({ is: "drained", inflight }));
+    const drained = drainStable(world, deployment, stage, aborted).then(
+      (inflight): DeploymentEvent => ({ is: "drained", inflight }),
+    );
     return Promise.race([drained, watchOnly(world, deployment)(aborted)]);
   }).finally(() => world.log.info("deployment.drained", { deployment: course.id, stage }));
 }
@@ -127,7 +156,12 @@ async function drainStable(world: World, { course }: Deployment, stage: number, 
   return left.reduce((sum, each) => sum + each, 0);
 }
 
-async function watch(world: World, deployment: Deployment, until: number | null, signal: AbortSignal): Promise<DeploymentEvent | null> {
+async function watch(
+  world: World,
+  deployment: Deployment,
+  until: number | null,
+  signal: AbortSignal,
+): Promise<DeploymentEvent | null> {
   return untilAsked(world, deployment, signal, async (aborted) => {
     const result = await bakeOf(world, deployment, until, aborted);
     return "note" in result ? { is: "passed", note: result.note } : { is: "failed", failure: result };
@@ -162,12 +196,19 @@ async function restore(
   const sides = course.rollouts
     .filter((rollout) => services.includes(rollout.service))
     .map((rollout) => ({ rollout, count: rollout.stableInstances }));
-  await Promise.all(sides.map(({ rollout, count }) => scale(world, course, { release, service: rollout.service, count }, signal)));
+  await Promise.all(
+    sides.map(({ rollout, count }) => scale(world, course, { release, service: rollout.service, count }, signal)),
+  );
   const failure = await verify(world, await verified(world, course, { release, sides, side: "stable" }), signal);
   return failure === null ? { is: "restored" } : { is: "failed", failure };
 }
 
-async function clean(world: World, { course }: Deployment, failure: Failure, signal: AbortSignal): Promise<DeploymentEvent> {
+async function clean(
+  world: World,
+  { course }: Deployment,
+  failure: Failure,
+  signal: AbortSignal,
+): Promise<DeploymentEvent> {
   const guilty = course.rollouts.find((rollout) => rollout.service === failure.service)?.candidate ?? null;
   const evidence = guilty === null ? [] : await logEvidence(world.target, guilty);
   const candidates = course.rollouts.flatMap((rollout) => (rollout.candidate === null ? [] : [rollout.candidate]));
@@ -177,7 +218,12 @@ async function clean(world: World, { course }: Deployment, failure: Failure, sig
 
 type Scaled = { readonly release: ReleaseId; readonly service: ServiceName; readonly count: number };
 
-async function scale(world: World, course: Deployment["course"], { release, service, count }: Scaled, signal: AbortSignal): Promise<void> {
+async function scale(
+  world: World,
+  course: Deployment["course"],
+  { release, service, count }: Scaled,
+  signal: AbortSignal,
+): Promise<void> {
   const view = await releaseView(world.store.db, release, course.environment);
   await world.target.ensure(await revisionSpec(world, view, service), count, signal);
 }
@@ -188,7 +234,11 @@ type Sides = {
   readonly side: "candidate" | "stable";
 };
 
-async function verified(world: World, course: Deployment["course"], { release, sides, side }: Sides): Promise<Verified[]> {
+async function verified(
+  world: World,
+  course: Deployment["course"],
+  { release, sides, side }: Sides,
+): Promise<Verified[]> {
   const { spec } = await releaseView(world.store.db, release, course.environment);
   return sides.flatMap(({ rollout, count }) => {
     const service = spec.services[rollout.service];
@@ -202,7 +252,10 @@ async function bakeOf(world: World, deployment: Deployment, until: number | null
   const { course } = deployment;
   const { spec } = await releaseView(world.store.db, course.release, course.environment);
   const stage = Math.max(0, deployment.shifted - 1);
-  const sides = course.rollouts.map((rollout) => ({ rollout, count: course.stages[stage]?.[rollout.service]?.candidate ?? 0 }));
+  const sides = course.rollouts.map((rollout) => ({
+    rollout,
+    count: course.stages[stage]?.[rollout.service]?.candidate ?? 0,
+  }));
   const checked = await verified(world, course, { release: course.release, sides, side: "candidate" });
   const services = checked.map((service): Baked => {
     const rollout = course.rollouts.find((each) => each.service === service.service);

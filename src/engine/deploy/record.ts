@@ -1,5 +1,5 @@
-import { begin, decide } from "../../core/deploy/decide.ts";
 import { courseOf } from "../../core/deploy/course.ts";
+import { begin, decide } from "../../core/deploy/decide.ts";
 import { type Deployment, type DeploymentEvent, type Failure, hasEnded } from "../../core/deploy/deployment.ts";
 import { rolesOf } from "../../core/deploy/roles.ts";
 import { trafficOf } from "../../core/deploy/traffic.ts";
@@ -19,7 +19,12 @@ export async function recordBegin(trx: Trx, id: DeploymentId, now: EpochMs): Pro
   if (row.phase !== "queued") return row.state === "" ? null : (JSON.parse(row.state) as Deployment);
   const [asked] = (await openRequests(trx, id)).filter((request) => request.kind === "cancel");
   if (asked !== undefined) {
-    await endQueued(trx, row, { phase: "cancelled", actor: asked.actor, reason: `cancelled by ${asked.actor}: ${asked.reason}`, now });
+    await endQueued(trx, row, {
+      phase: "cancelled",
+      actor: asked.actor,
+      reason: `cancelled by ${asked.actor}: ${asked.reason}`,
+      now,
+    });
     return null;
   }
   const environment = await trx
@@ -46,7 +51,12 @@ export async function recordBegin(trx: Trx, id: DeploymentId, now: EpochMs): Pro
 }
 
 /** Decides on the event, then on every open request, and records each decision with its reason. */
-export async function recordEvent(trx: Trx, id: DeploymentId, event: DeploymentEvent | null, now: EpochMs): Promise<Deployment> {
+export async function recordEvent(
+  trx: Trx,
+  id: DeploymentId,
+  event: DeploymentEvent | null,
+  now: EpochMs,
+): Promise<Deployment> {
   let row = await deploymentRow(trx, id);
   let deployment = JSON.parse(row.state) as Deployment;
   const take = async (next: DeploymentEvent): Promise<void> => {
@@ -55,7 +65,8 @@ export async function recordEvent(trx: Trx, id: DeploymentId, event: DeploymentE
     deployment = decision.next;
     const actor = next.is === "asked" ? next.by : self;
     if (moved) row = await write(trx, { row, deployment, actor, reason: decision.reason, now, ...failureIn(next) });
-    else if (next.is === "asked") await appendHistory(trx, { ...entryOf(row, now), event: "deployment.ignored", actor, reason: decision.reason });
+    else if (next.is === "asked")
+      await appendHistory(trx, { ...entryOf(row, now), event: "deployment.ignored", actor, reason: decision.reason });
   };
   if (event !== null) await take(event);
   for (const request of await openRequests(trx, id)) {
@@ -101,7 +112,8 @@ async function write(trx: Trx, { row, deployment, actor, reason, now, failure }:
     .where("id", "=", row.id)
     .where("version", "=", row.version)
     .executeTakeFirst();
-  if (result.numUpdatedRows !== 1n) throw new Error(`${row.id} was moved on by somebody else at version ${row.version}`);
+  if (result.numUpdatedRows !== 1n)
+    throw new Error(`${row.id} was moved on by somebody else at version ${row.version}`);
   await writeTraffic(trx, row, deployment, { live: ended ? liveAfter(deployment) : course.stable, now });
   await writeRoles(trx, row, deployment, now);
   await writeRetired(trx, row, deployment, now);
@@ -157,7 +169,9 @@ async function writeRoles(trx: Trx, row: DeploymentRow, deployment: Deployment, 
           created_at: now,
           updated_at: now,
         })
-        .onConflict((conflict) => conflict.column("id").doUpdateSet({ role, updated_at: now }).where("revision.role", "!=", role))
+        .onConflict((conflict) =>
+          conflict.column("id").doUpdateSet({ role, updated_at: now }).where("revision.role", "!=", role),
+        )
         .execute();
     }
   }
@@ -177,10 +191,16 @@ async function writeRetired(trx: Trx, row: DeploymentRow, { course, phase }: Dep
     .execute();
 }
 
-async function endQueued(
+/** Ends a deployment that never had its turn. */
+export async function endQueued(
   trx: Trx,
   row: DeploymentRow,
-  end: { readonly phase: "cancelled" | "succeeded"; readonly actor: string; readonly reason: string; readonly now: EpochMs },
+  end: {
+    readonly phase: "cancelled" | "succeeded";
+    readonly actor: string;
+    readonly reason: string;
+    readonly now: EpochMs;
+  },
 ): Promise<void> {
   await trx
     .updateTable("deployment")
@@ -188,7 +208,12 @@ async function endQueued(
     .where("id", "=", row.id)
     .execute();
   await trx.updateTable("request").set({ handled_at: end.now }).where("deployment_id", "=", row.id).execute();
-  await appendHistory(trx, { ...entryOf(row, end.now), event: `deployment.${end.phase}`, actor: end.actor, reason: end.reason });
+  await appendHistory(trx, {
+    ...entryOf(row, end.now),
+    event: `deployment.${end.phase}`,
+    actor: end.actor,
+    reason: end.reason,
+  });
 }
 
 function entryOf(row: DeploymentRow, now: EpochMs) {

@@ -26,7 +26,12 @@ export async function revisionSpec(world: World, view: ReleaseView, name: Servic
     mode: service.kind === "job" ? "job" : "service",
     artifact: { digest, file: world.artifacts.file(digest) },
     command: service.kind === "static" ? world.staticCommand(service.fallbackFile) : service.command,
-    env: { ...service.env, SLIPWAY_VERSION: row.version, SLIPWAY_COMMIT: row.commit_hash, SLIPWAY_EDGE_URL: edgeUrl(view) },
+    env: {
+      ...service.env,
+      SLIPWAY_VERSION: row.version,
+      SLIPWAY_COMMIT: row.commit_hash,
+      SLIPWAY_EDGE_URL: edgeUrl(view),
+    },
     listens: service.kind === "web" || service.kind === "static",
     stopGraceMs: service.stopGraceMs,
     memoryBytes: service.resources.memoryBytes,
@@ -35,7 +40,12 @@ export async function revisionSpec(world: World, view: ReleaseView, name: Servic
 }
 
 /** The same, by ids. */
-export async function revisionSpecOf(world: World, release: ReleaseId, view: Pick<ReleaseView["spec"], "environment">, name: ServiceName): Promise<RevisionSpec> {
+export async function revisionSpecOf(
+  world: World,
+  release: ReleaseId,
+  view: Pick<ReleaseView["spec"], "environment">,
+  name: ServiceName,
+): Promise<RevisionSpec> {
   return revisionSpec(world, await releaseView(world.store.db, release, view.environment), name);
 }
 

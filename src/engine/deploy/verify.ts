@@ -14,7 +14,11 @@ const lookMs = 50;
  * Waits until every instance has been healthy, and every job has ended well. Null when so; else why not: the deadline
  * passed, a process crashes again and again, a job failed. The deadline counts from this call.
  */
-export async function verify(world: World, services: readonly Verified[], signal: AbortSignal): Promise<Failure | null> {
+export async function verify(
+  world: World,
+  services: readonly Verified[],
+  signal: AbortSignal,
+): Promise<Failure | null> {
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   const watch = new HealthWatch(world, services, either);
@@ -36,7 +40,8 @@ export async function verify(world: World, services: readonly Verified[], signal
 }
 
 function isReady(service: Verified, reports: readonly InstanceReport[]): boolean {
-  if (service.kind === "job") return reports.some(({ status }) => status.state === "exited" && status.lastExit?.code === 0);
+  if (service.kind === "job")
+    return reports.some(({ status }) => status.state === "exited" && status.lastExit?.code === 0);
   return reports.filter(({ health }) => health.is === "healthy").length >= service.instances;
 }
 
@@ -61,7 +66,11 @@ function failureOf(service: Verified, reports: readonly InstanceReport[], tookMs
   if (tookMs >= service.health.deadlineMs && !isReady(service, reports)) {
     const sick = reports.find(({ health }) => health.is !== "healthy") ?? null;
     const what = service.kind === "job" ? "had not ended" : "was not healthy";
-    return fail("PROBE_DEADLINE", `${service.service} ${what} within ${formatDuration(service.health.deadlineMs)}`, sick);
+    return fail(
+      "PROBE_DEADLINE",
+      `${service.service} ${what} within ${formatDuration(service.health.deadlineMs)}`,
+      sick,
+    );
   }
   return null;
 }

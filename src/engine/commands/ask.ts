@@ -1,0 +1,46 @@
+import { randomBytes } from "node:crypto";
+import { SlipwayError } from "../../core/errors/error.ts";
+import type { DeploymentId } from "../../core/ids.ts";
+import type { RequestRow } from "../../ports/tables.ts";
+import { endQueued } from "../deploy/record.ts";
+import type { World } from "../world.ts";
+
+export type Ask = { readonly deployment: DeploymentId; readonly kind: RequestRow["kind"]; readonly actor: string; readonly reason: string };
+
+/**
+ * Asks something of a deployment under way; its workflow answers at once. One that still waits in the queue is ended here.
+ * Errors: UNKNOWN_DEPLOYMENT, NOT_CANCELLABLE, NOT_PAUSABLE.
+ */
+export async function ask(world: World, input: Ask): Promise<void> {
+  const now = world.clock.now();
+  const wasQueued = await world.store.db.transaction().execute(async (trx) => {
+    const row = await trx.selectFrom("deployment").selectAll().where("id", "=", input.deployment).executeTakeFirst();
+    if (row === undefined) throw new SlipwayError("UNKNOWN_DEPLOYMENT", { message: `there is no deployment ${input.deployment}` });
+    if (row.ended_at !== null) {
+      throw new SlipwayError(input.kind === "cancel" ? "NOT_CANCELLABLE" : "NOT_PAUSABLE", {
+        message: `${row.id} has ended: ${row.phase}`,
+        evidence: [["reason", row.reason]],
+      });
+    }
+    if (row.phase === "queued" && input.kind === "cancel") {
+      const reason = `cancelled by ${input.actor}: ${input.reason}`;
+      await endQueued(trx, row, { phase: "cancelled", actor: input.actor, reason, now });
+      return true;
+    }
+    await trx
+      .insertInto("request")
+      .values({
+        id: `req_${randomBytes(6).toString("hex")}`,
+        deployment_id: row.id,
+        kind: input.kind,
+        actor: input.actor,
+        reason: input.reason,
+        created_at: now,
+        handled_at: null,
+      })
+      .execute();
+    return false;
+  });
+  if (wasQueued) await world.engine.cancel(input.deployment, input.reason);
+  world.changes.announce();
+}

@@ -1,0 +1,21 @@
+import type { EnvironmentName } from "../../core/ids.ts";
+import type { Attempt } from "../../core/release/standing.ts";
+import type { Db, Trx } from "../../ports/store.ts";
+
+/** Every attempt of an environment that has begun, for the standing of its releases. */
+export async function attemptsIn(db: Db | Trx, product: string, environment: EnvironmentName): Promise<Attempt[]> {
+  const rows = await db
+    .selectFrom("deployment")
+    .select(["release_id", "stable_id", "kind", "phase", "started_at", "ended_at"])
+    .where("product", "=", product)
+    .where("environment", "=", environment)
+    .where("started_at", "is not", null)
+    .execute();
+  return rows.map((row) => ({
+    release: row.release_id,
+    phase: row.phase,
+    startedAt: row.started_at ?? 0,
+    endedAt: row.ended_at,
+    tookAway: row.kind === "rollback" ? row.stable_id : null,
+  }));
+}

@@ -1,0 +1,43 @@
+import { SlipwayError } from "../../core/errors/error.ts";
+import { noTraffic } from "../../core/deploy/traffic.ts";
+import type { EnvironmentName } from "../../core/ids.ts";
+import { appendHistory } from "../history.ts";
+import type { World } from "../world.ts";
+
+export type Lock = { readonly product: string; readonly environment: EnvironmentName; readonly actor: string; readonly reason: string };
+
+/** Keeps new deployments and promotions out until it is unlocked. What is under way goes on; a rollback passes. Errors: ENVIRONMENT_LOCKED. */
+export async function lock(world: World, { product, environment, actor, reason }: Lock): Promise<void> {
+  const now = world.clock.now();
+  await world.store.db.transaction().execute(async (trx) => {
+    const before = await trx.selectFrom("environment").selectAll().where("product", "=", product).where("name", "=", environment).executeTakeFirst();
+    if (before?.locked_by != null) {
+      throw new SlipwayError("ENVIRONMENT_LOCKED", { message: `${environment} is locked by ${before.locked_by}: ${before.locked_reason}` });
+    }
+    const locked = { locked_by: actor, locked_reason: reason, locked_at: now };
+    await trx
+      .insertInto("environment")
+      .values({ product, name: environment, live_release_id: null, traffic: JSON.stringify(noTraffic), updated_at: now, ...locked })
+      .onConflict((conflict) => conflict.columns(["product", "name"]).doUpdateSet(locked))
+      .execute();
+    await appendHistory(trx, { at: now, product, environment, event: "environment.locked", actor, reason });
+  });
+  world.changes.announce();
+}
+
+/** Lets deployments in again. Does nothing when it was not locked. */
+export async function unlock(world: World, { product, environment, actor, reason }: Lock): Promise<void> {
+  const now = world.clock.now();
+  await world.store.db.transaction().execute(async (trx) => {
+    const result = await trx
+      .updateTable("environment")
+      .set({ locked_by: null, locked_reason: null, locked_at: null })
+      .where("product", "=", product)
+      .where("name", "=", environment)
+      .where("locked_by", "is not", null)
+      .executeTakeFirst();
+    if (result.numUpdatedRows === 0n) return;
+    await appendHistory(trx, { at: now, product, environment, event: "environment.unlocked", actor, reason });
+  });
+  world.changes.announce();
+}

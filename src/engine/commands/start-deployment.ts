@@ -1,0 +1,207 @@
+import { randomBytes } from "node:crypto";
+import { noTraffic } from "../../core/deploy/traffic.ts";
+import { SlipwayError } from "../../core/errors/error.ts";
+import { type DeploymentId, deploymentId, type EnvironmentName, type ReleaseId } from "../../core/ids.ts";
+import type { EnvironmentSpec, RolloutSpec } from "../../core/product/spec.ts";
+import type { Commit } from "../../core/release/commit.ts";
+import { standingOf } from "../../core/release/standing.ts";
+import type { Trx } from "../../ports/store.ts";
+import type { DeploymentRow, ReleaseRow } from "../../ports/tables.ts";
+import { deployKind } from "../deploy/workflow.ts";
+import { appendHistory } from "../history.ts";
+import { releaseRow, viewOf } from "../release/read.ts";
+import type { World } from "../world.ts";
+import { attemptsIn } from "./attempts.ts";
+
+export type StartDeployment = {
+  readonly environment: EnvironmentName;
+  readonly release: ReleaseId;
+  readonly kind: DeploymentRow["kind"];
+  readonly actor: string;
+  readonly reason: string;
+  /** Instead of what the config says. */
+  readonly whenBusy?: RolloutSpec["whenBusy"];
+};
+
+const maxCommits = 200;
+
+/**
+ * Puts a deployment in the environment's queue and starts its workflow. Errors: UNKNOWN_RELEASE, UNKNOWN_ENVIRONMENT,
+ * ARTIFACT_MISSING, ENVIRONMENT_LOCKED (a rollback passes), PROMOTION_REFUSED, DEPLOYMENT_IN_PROGRESS.
+ */
+export async function startDeployment(world: World, input: StartDeployment): Promise<DeploymentId> {
+  const release = await releaseRow(world.store.db, input.release);
+  const { spec } = viewOf(release, input.environment);
+  const id = deploymentId(`dep_${randomBytes(6).toString("hex")}`);
+  const changeLog = await changesFor(world, release, input);
+  await world.store.db.transaction().execute(async (trx) => {
+    await mustBeKept(trx, release);
+    await mustBeAllowed(trx, release, spec, input);
+    await makeRoom(world, trx, { release, spec, input, id });
+    await insertQueued(world, trx, { id, release, input, changeLog });
+  });
+  await beginWorkflow(world, { id, product: release.product, environment: input.environment });
+  world.changes.announce();
+  return id;
+}
+
+/** Starts the workflow of a deployment that is in the store: also by the sweep, when a crash came in between. Safe to repeat. */
+export async function beginWorkflow(
+  world: World,
+  at: { readonly id: DeploymentId; readonly product: string; readonly environment: EnvironmentName },
+): Promise<void> {
+  await world.engine.start(deployKind, at.id, { deployment: at.id }, { lockKey: `${at.product}/${at.environment}` });
+}
+
+/** Deployments of the environment that have not ended, oldest first. */
+export function openDeployments(db: Trx | World["store"]["db"], product: string, environment: EnvironmentName): Promise<DeploymentRow[]> {
+  return db
+    .selectFrom("deployment")
+    .selectAll()
+    .where("product", "=", product)
+    .where("environment", "=", environment)
+    .where("ended_at", "is", null)
+    .orderBy("created_at")
+    .execute();
+}
+
+/** Asked inside the transaction: retention may have pruned it a moment ago. */
+async function mustBeKept(trx: Trx, { id, number }: ReleaseRow): Promise<void> {
+  const { pruned_at } = await releaseRow(trx, id);
+  if (pruned_at === null) return;
+  throw new SlipwayError("ARTIFACT_MISSING", {
+    message: `the artifacts of r${number} were pruned at ${new Date(pruned_at).toISOString()}`,
+  });
+}
+
+async function mustBeAllowed(trx: Trx, release: ReleaseRow, spec: EnvironmentSpec, input: StartDeployment): Promise<void> {
+  const row = await trx
+    .selectFrom("environment")
+    .selectAll()
+    .where("product", "=", release.product)
+    .where("name", "=", input.environment)
+    .executeTakeFirst();
+  if (row?.locked_by != null && input.kind !== "rollback") {
+    throw new SlipwayError("ENVIRONMENT_LOCKED", {
+      message: `${input.environment} is locked by ${row.locked_by}: ${row.locked_reason}`,
+      evidence: [["since", new Date(row.locked_at ?? 0).toISOString()]],
+      hint: `run: slipway unlock ${input.environment}, or ask ${row.locked_by}`,
+    });
+  }
+  if (spec.promoteFrom === null || input.kind === "rollback") return;
+  const standing = standingOf(release.id, await attemptsIn(trx, release.product, spec.promoteFrom));
+  if (standing === "good") return;
+  throw new SlipwayError("PROMOTION_REFUSED", {
+    message: `${input.environment} takes only releases that have succeeded in ${spec.promoteFrom}; r${release.number} ${
+      standing === "bad" ? "failed there" : "has not been deployed there"
+    }`,
+    hint: `run: slipway deploy --env ${spec.promoteFrom} --release r${release.number}, then: slipway promote ${input.environment}`,
+  });
+}
+
+type Admission = { readonly release: ReleaseRow; readonly spec: EnvironmentSpec; readonly input: StartDeployment; readonly id: DeploymentId };
+
+async function makeRoom(world: World, trx: Trx, { release, spec, input, id }: Admission): Promise<void> {
+  const open = await openDeployments(trx, release.product, input.environment);
+  if (open.length === 0) return;
+  const policy = input.whenBusy ?? spec.rollout.whenBusy;
+  if (policy === "refuse") {
+    const [first] = open;
+    throw new SlipwayError("DEPLOYMENT_IN_PROGRESS", {
+      message: `${first?.id} is under way in ${input.environment} (${first?.phase})`,
+      evidence: [["started by", first?.created_by ?? "?"], ["now", first?.reason ?? "?"]],
+    });
+  }
+  if (policy === "queue") return;
+  for (const other of open) {
+    await trx
+      .insertInto("request")
+      .values({
+        id: `req_${randomBytes(6).toString("hex")}`,
+        deployment_id: other.id,
+        kind: "cancel",
+        actor: input.actor,
+        reason: `replaced by ${id}`,
+        created_at: world.clock.now(),
+        handled_at: null,
+      })
+      .execute();
+  }
+}
+
+async function insertQueued(
+  world: World,
+  trx: Trx,
+  { id, release, input, changeLog }: { readonly id: DeploymentId; readonly release: ReleaseRow; readonly input: StartDeployment; readonly changeLog: readonly Commit[] },
+): Promise<void> {
+  const now = world.clock.now();
+  await trx
+    .insertInto("environment")
+    .values({
+      product: release.product,
+      name: input.environment,
+      live_release_id: null,
+      locked_by: null,
+      locked_reason: null,
+      locked_at: null,
+      traffic: JSON.stringify(noTraffic),
+      updated_at: now,
+    })
+    .onConflict((conflict) => conflict.columns(["product", "name"]).doNothing())
+    .execute();
+  await trx
+    .insertInto("deployment")
+    .values({
+      id,
+      product: release.product,
+      environment: input.environment,
+      release_id: release.id,
+      stable_id: null,
+      kind: input.kind,
+      phase: "queued",
+      state: "",
+      version: 0,
+      reason: input.reason,
+      change_log: JSON.stringify(changeLog),
+      created_at: now,
+      created_by: input.actor,
+      started_at: null,
+      live_at: null,
+      detected_at: null,
+      restored_at: null,
+      ended_at: null,
+    })
+    .execute();
+  await appendHistory(trx, {
+    at: now,
+    product: release.product,
+    environment: input.environment,
+    deployment: id,
+    release: release.id,
+    event: "deployment.queued",
+    actor: input.actor,
+    reason: input.reason,
+  });
+}
+
+/** The commits that come into the environment with this release; from git where the repository is still there. */
+export async function changesFor(
+  world: World,
+  release: ReleaseRow,
+  { environment, kind }: Pick<StartDeployment, "environment" | "kind">,
+): Promise<readonly Commit[]> {
+  if (kind === "rollback") return [];
+  const { db } = world.store;
+  const live = await db
+    .selectFrom("environment")
+    .innerJoin("release", "release.id", "environment.live_release_id")
+    .select("release.commit_hash")
+    .where("environment.product", "=", release.product)
+    .where("environment.name", "=", environment)
+    .executeTakeFirst();
+  const run = await db.selectFrom("run").select("repository").where("release_id", "=", release.id).executeTakeFirst();
+  const known = JSON.parse(release.commits) as Commit[];
+  if (run === undefined) return known;
+  const range = { from: live?.commit_hash ?? null, to: release.commit_hash };
+  return world.source.commits(run.repository, range, maxCommits).catch(() => known);
+}

@@ -1,0 +1,75 @@
+import { randomBytes } from "node:crypto";
+import { SlipwayError } from "../../core/errors/error.ts";
+import { type ReleaseId, type RunId, runId } from "../../core/ids.ts";
+import { runKind } from "../release/run-workflow.ts";
+import type { World } from "../world.ts";
+
+export type StartRun = {
+  readonly product: string;
+  /** Directory with the config, inside a git repository on this machine. */
+  readonly repository: string;
+  /** Commit, branch or tag. */
+  readonly revision: string;
+  /** Take the working tree as it is, and mark the release `+dirty`. */
+  readonly dirty: boolean;
+  readonly actor: string;
+};
+
+/** How many changed paths are named in a refusal. */
+const shownPaths = 6;
+
+/**
+ * Begins to make a release from a commit. A commit that has one already (same product, clean, artifacts kept) is not built
+ * again: that release is answered. Errors: GIT_*, TREE_DIRTY.
+ */
+export async function startRun(world: World, input: StartRun): Promise<{ readonly run: RunId | null; readonly release: ReleaseId | null }> {
+  const { db } = world.store;
+  const checkout = await world.source.resolve(input.repository, input.revision);
+  if (!input.dirty) {
+    if (input.revision === "HEAD") await mustBeClean(world, input.repository);
+    const made = await db
+      .selectFrom("release")
+      .select("id")
+      .where("product", "=", input.product)
+      .where("commit_hash", "=", checkout.hash)
+      .where("dirty", "=", 0)
+      .where("pruned_at", "is", null)
+      .orderBy("number", "desc")
+      .executeTakeFirst();
+    if (made !== undefined) return { run: null, release: made.id };
+  }
+  const id = runId(`run_${randomBytes(6).toString("hex")}`);
+  await db
+    .insertInto("run")
+    .values({
+      id,
+      product: input.product,
+      repository: input.repository,
+      commit_hash: checkout.hash,
+      dirty: input.dirty ? 1 : 0,
+      phase: "queued",
+      reason: `from ${checkout.hash.slice(0, 7)}: ${checkout.commit.subject}`,
+      error: null,
+      release_id: null,
+      created_at: world.clock.now(),
+      created_by: input.actor,
+      ended_at: null,
+    })
+    .execute();
+  await world.engine.start(runKind, id, { run: id }, { lockKey: `run/${input.product}` });
+  world.changes.announce();
+  return { run: id, release: null };
+}
+
+async function mustBeClean(world: World, repository: string): Promise<void> {
+  const paths = await world.source.dirtyPaths(repository);
+  if (paths.length === 0) return;
+  const more = paths.length - shownPaths;
+  throw new SlipwayError("TREE_DIRTY", {
+    message: `the working tree differs from HEAD in ${paths.length} ${paths.length === 1 ? "path" : "paths"}`,
+    evidence: [
+      ...paths.slice(0, shownPaths).map((path): readonly [string, string] => ["changed", path]),
+      ...(more > 0 ? [["and", `${more} more`] as const] : []),
+    ],
+  });
+}

@@ -1,0 +1,120 @@
+import { reasonOf } from "../core/errors/error.ts";
+import { deploymentId } from "../core/ids.ts";
+import { beginWorkflow } from "./commands/start-deployment.ts";
+import { deployKind } from "./deploy/workflow.ts";
+import { revisionSpec } from "./deploy/revision-spec.ts";
+import { releaseView } from "./release/read.ts";
+import type { World } from "./world.ts";
+
+/** How often the levels are looked at, besides every change the target tells of. */
+const lookMs = 5_000;
+
+/**
+ * Keeps what is at rest as it is recorded: live revisions run with all their instances, the edge is there and routes to their
+ * addresses, and every deployment in the store has its workflow. What a deployment under way does is its own business.
+ */
+export class Keeper {
+  readonly #world: World;
+  readonly #stop = new AbortController();
+  #done: Promise<unknown> = Promise.resolve();
+  /** The same trouble again is not news. */
+  #lastTrouble = "";
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  open(): void {
+    this.#done = Promise.all([this.#look(), this.#follow()]);
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(new Error("the control plane is closing"));
+    await this.#done;
+  }
+
+  async #look(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await this.#guarded("keeper.look", async () => {
+        await this.#startLostWorkflows();
+        await this.#runLive();
+        await this.#routeToLive();
+      });
+      await this.#world.clock.sleep(lookMs, signal).catch(() => {});
+    }
+  }
+
+  /** An instance that came back elsewhere gets its requests at once, not at the next look. */
+  async #follow(): Promise<void> {
+    const { signal } = this.#stop;
+    const { target, router, clock } = this.#world;
+    while (!signal.aborted) {
+      await this.#guarded("keeper.follow", async () => {
+        for await (const _ of target.watch({}, signal)) await this.#guarded("keeper.route", () => router.sync());
+      });
+      await clock.sleep(lookMs, signal).catch(() => {});
+    }
+  }
+
+  async #startLostWorkflows(): Promise<void> {
+    const { store, engine } = this.#world;
+    const open = await store.db.selectFrom("deployment").select(["id", "product", "environment"]).where("ended_at", "is", null).orderBy("created_at").execute();
+    for (const row of open) {
+      const workflow = await engine.get(row.id);
+      if (workflow === null) await beginWorkflow(this.#world, row);
+      // A bug ended it half-way. The state says where it was, and every effect looks before it acts, so another one goes on.
+      else if (workflow.status === "failed" && (await engine.get(`${row.id}/again`)) === null) {
+        this.#world.log.error("deployment.workflow-failed", { deployment: row.id, reason: workflow.error });
+        await engine.start(deployKind, `${row.id}/again`, { deployment: deploymentId(row.id) }, { lockKey: `${row.product}/${row.environment}` });
+      }
+    }
+  }
+
+  async #runLive(): Promise<void> {
+    const { store, target } = this.#world;
+    const environments = await store.db
+      .selectFrom("environment")
+      .leftJoin("deployment", (join) =>
+        join
+          .onRef("deployment.product", "=", "environment.product")
+          .onRef("deployment.environment", "=", "environment.name")
+          .on("deployment.ended_at", "is", null)
+          .on("deployment.phase", "!=", "queued"),
+      )
+      .select(["environment.name", "environment.live_release_id"])
+      .where("environment.live_release_id", "is not", null)
+      .where("deployment.id", "is", null)
+      .execute();
+    const running = new Map((await target.observe({})).map((revision) => [revision.id, revision]));
+    for (const { name, live_release_id } of environments) {
+      if (live_release_id === null) continue;
+      const view = await releaseView(store.db, live_release_id, name);
+      for (const service of Object.values(view.spec.services)) {
+        if (service.kind === "job") continue;
+        const spec = await revisionSpec(this.#world, view, service.name);
+        if (running.get(spec.id)?.wanted === service.instances) continue;
+        this.#world.log.warn("revision.started-again", { revision: spec.id, instances: service.instances });
+        await target.ensure(spec, service.instances, this.#stop.signal);
+      }
+    }
+  }
+
+  async #routeToLive(): Promise<void> {
+    const { edge, router } = this.#world;
+    if ((await edge.current().catch(() => null)) === null) router.forget();
+    await router.sync();
+  }
+
+  async #guarded(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#lastTrouble = "";
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      const trouble = `${what}: ${reasonOf(error)}`;
+      if (trouble !== this.#lastTrouble) this.#world.log.warn(what, { reason: reasonOf(error) });
+      this.#lastTrouble = trouble;
+    }
+  }
+}

@@ -1,0 +1,109 @@
+import type { Digest, EnvironmentName, ReleaseId } from "../core/ids.ts";
+import { planRetention, type RetentionView } from "../core/release/retention.ts";
+import { rollbackTarget, standingOf } from "../core/release/standing.ts";
+import type { Trx } from "../ports/store.ts";
+import { attemptsIn } from "./commands/attempts.ts";
+import { artifactsOf, viewOf } from "./release/read.ts";
+import type { World } from "./world.ts";
+
+/** How many of the newest releases are kept although no environment has seen them. */
+const keepNewest = 3;
+/** Where a config no longer says how many. */
+const defaultKeep = 3;
+
+/**
+ * Prunes what nobody needs: processes and files of revisions, then artifacts. The decision is recorded before anything is
+ * removed, so an interrupted prune is finished by the next. Never what a rollback needs: `core` decides that.
+ */
+export async function prune(world: World, product: string, signal: AbortSignal): Promise<void> {
+  const pruned = await world.store.db.transaction().execute(async (trx) => {
+    const plan = planRetention(await retentionView(trx, product));
+    if (plan.prune.length > 0) {
+      await trx.updateTable("release").set({ pruned_at: world.clock.now() }).where("id", "in", plan.prune).execute();
+    }
+    return plan.prune;
+  });
+  for (const release of pruned) world.log.info("release.pruned", { release });
+  await removeRevisions(world, signal);
+  await removeArtifacts(world);
+}
+
+async function removeRevisions(world: World, signal: AbortSignal): Promise<void> {
+  const { db } = world.store;
+  const left = await db
+    .selectFrom("revision")
+    .innerJoin("release", "release.id", "revision.release_id")
+    .select("revision.id")
+    .where("release.pruned_at", "is not", null)
+    .where("revision.role", "!=", "removed")
+    .execute();
+  for (const { id } of left) {
+    await world.target.remove(id, signal);
+    await db.updateTable("revision").set({ role: "removed", updated_at: world.clock.now() }).where("id", "=", id).execute();
+  }
+}
+
+async function removeArtifacts(world: World): Promise<void> {
+  const { db } = world.store;
+  const releases = await db.selectFrom("release").select("artifacts").where("pruned_at", "is", null).execute();
+  const needed = new Set(releases.flatMap((row) => Object.values<Digest>(artifactsOf(row))));
+  const kept = await db.selectFrom("artifact").select("digest").execute();
+  for (const { digest } of kept.filter((artifact) => !needed.has(artifact.digest))) {
+    await world.artifacts.remove(digest);
+    await db.deleteFrom("artifact").where("digest", "=", digest).execute();
+  }
+}
+
+async function retentionView(db: Trx, product: string): Promise<RetentionView> {
+  const releases = await db.selectFrom("release").selectAll().where("product", "=", product).where("pruned_at", "is", null).orderBy("number", "desc").execute();
+  const environments = await db.selectFrom("environment").selectAll().where("product", "=", product).execute();
+  const newest = releases[0];
+  return {
+    releases: releases.map((row) => ({ id: row.id, pinned: row.pinned === 1, artifacts: Object.values<Digest>(artifactsOf(row)) })),
+    environments: await Promise.all(
+      environments.map(async (environment) => {
+        const attempts = await attemptsIn(db, product, environment.name);
+        const good = attempts
+          .filter((attempt) => attempt.phase === "succeeded" && standingOf(attempt.release, attempts) === "good")
+          .sort((a, b) => (b.endedAt ?? 0) - (a.endedAt ?? 0))
+          .map((attempt) => attempt.release);
+        return {
+          name: environment.name,
+          good: [...new Set(good)],
+          inUse: await inUse(db, product, environment.name, environment.live_release_id),
+          rollback: rollbackTarget(environment.live_release_id, attempts),
+          keep: newest === undefined ? defaultKeep : keepOf(newest, environment.name),
+        };
+      }),
+    ),
+    keepNewest,
+  };
+}
+
+async function inUse(db: Trx, product: string, environment: EnvironmentName, live: ReleaseId | null): Promise<ReleaseId[]> {
+  const running = await db
+    .selectFrom("revision")
+    .select("release_id")
+    .where("product", "=", product)
+    .where("environment", "=", environment)
+    .where("role", "in", ["candidate", "stable", "warm"])
+    .execute();
+  const open = await db
+    .selectFrom("deployment")
+    .select(["release_id", "stable_id"])
+    .where("product", "=", product)
+    .where("environment", "=", environment)
+    .where("ended_at", "is", null)
+    .execute();
+  const ids = [live, ...running.map((row) => row.release_id), ...open.flatMap((row) => [row.release_id, row.stable_id])];
+  return [...new Set(ids.filter((id) => id !== null))];
+}
+
+function keepOf(newest: Parameters<typeof viewOf>[0], environment: EnvironmentName): number {
+  try {
+    return viewOf(newest, environment).spec.retention.releases;
+  } catch {
+    // The environment is no longer in the config; what it had is kept like the default.
+    return defaultKeep;
+  }
+}
