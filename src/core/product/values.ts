@@ -15,10 +15,7 @@ import {
   type Size,
   sizePattern,
 } from "./units.ts";
-import { aKindOf, asArguments, nameGuess, show, sizeGuess, unitGuess } from "./wording.ts";
-
-/** What a check says about a value it refuses. */
-export type Refusal = { readonly message: string; readonly guess?: string };
+import { aKindOf, asArguments, literal, nameGuess, show, sizeGuess, unitGuess } from "./wording.ts";
 
 /** `30s`. The limits are durations too, so that the message can show them as a person writes them. */
 export function duration({ min, max }: { min?: Duration; max?: Duration } = {}): z.ZodType<Duration, Duration> {
@@ -28,7 +25,7 @@ export function duration({ min, max }: { min?: Duration; max?: Duration } = {}):
     if (ms === null) return notA(seen, "duration", allowed, unitGuess(seen, parseDuration, ["s"]));
     const tooShort = min !== undefined && ms < parseDuration(min)!;
     const tooLong = max !== undefined && ms > parseDuration(max)!;
-    return tooShort || tooLong ? { message: `${seen} is too ${tooShort ? "short" : "long"}; use ${allowed}` } : null;
+    return tooShort || tooLong ? `${seen} is too ${tooShort ? "short" : "long"}; use ${allowed}` : null;
   });
 }
 
@@ -46,7 +43,7 @@ export function size({ minBytes }: { minBytes: number }): z.ZodType<Size, Size> 
   return checkedText<Size>({ type: "Size", allowed, pattern: sizePattern.source }, (seen) => {
     const bytes = parseSize(seen);
     if (bytes === null) return notA(seen, "size", allowed, sizeGuess(seen));
-    return bytes < minBytes ? { message: `${seen} is too small; use at least ${minBytes} bytes` } : null;
+    return bytes < minBytes ? `${seen} is too small; use at least ${minBytes} bytes` : null;
   });
 }
 
@@ -70,9 +67,7 @@ export function environmentText(): z.ZodType<string, string> {
 /** Any text that is not empty. */
 export function text(): z.ZodType<string, string> {
   const allowed = "a text that is not empty";
-  return checkedText({ type: "string", allowed }, (seen) =>
-    seen === "" ? { message: `empty; use ${allowed}` } : null,
-  );
+  return checkedText({ type: "string", allowed }, (seen) => (seen === "" ? `empty; use ${allowed}` : null));
 }
 
 /** A path inside the repository: relative, with `/`, never up and out. */
@@ -159,9 +154,7 @@ export function token(what: string, example: string): z.ZodType<string, string> 
 export function headerValue(): z.ZodType<string, string> {
   const allowed = "one line of text";
   return checkedText({ type: "string", allowed }, (seen) =>
-    /^[\t\x20-\x7e\x80-\xff]*$/.test(seen) && seen.length <= 8192
-      ? null
-      : { message: `not a header's value; use ${allowed}` },
+    /^[\t\x20-\x7e\x80-\xff]*$/.test(seen) && seen.length <= 8192 ? null : `not a header's value; use ${allowed}`,
   );
 }
 
@@ -194,7 +187,7 @@ export function command(): z.ZodType<string[], string[]> {
     .array(z.string({ error: ({ input }) => `${show(input)} is not text; put it in quotes` }), {
       error: ({ input }) =>
         typeof input === "string" && input.trim() !== ""
-          ? `${show(input)} is a string; use an array: ${JSON.stringify(asArguments(input))}`
+          ? `${show(input)} is a string; use an array: ${literal(asArguments(input))}`
           : `${show(input)} is not a command; use ${allowed}`,
     })
     .check(({ value, issues }) => {
@@ -203,7 +196,7 @@ export function command(): z.ZodType<string[], string[]> {
       else if (value[0] === "") refuse(`the program's name is empty; use ${allowed}`);
       else if (value.some((argument) => argument.includes("\0"))) refuse("an argument has a NUL in it");
       else if (value.length === 1 && /\s/.test(value[0]!))
-        refuse(`${show(value[0])} is one argument; use ${JSON.stringify(asArguments(value[0]!))}`);
+        refuse(`${show(value[0])} is one argument; use ${literal(asArguments(value[0]!))}`);
     });
   valueKinds.set(schema, { type: "string[]", allowed });
   return schema;
@@ -271,27 +264,26 @@ function isJsonShape(value: unknown, depth: number): boolean {
 }
 
 /** A string with a check that may say what is wrong and what was probably meant. */
-function checkedText<T extends string>(kind: ValueKind, refuse: (seen: string) => Refusal | null): z.ZodType<T, T> {
+function checkedText<T extends string>(kind: ValueKind, refuse: (seen: string) => string | null): z.ZodType<T, T> {
   const schema = z.string({ error: ({ input }) => wrongKind(input, kind, refuse) }).check(({ value, issues }) => {
     const refusal = refuse(value);
-    if (refusal !== null)
-      issues.push({ code: "custom", input: value, message: refusal.message, params: { guess: refusal.guess } });
+    if (refusal !== null) issues.push({ code: "custom", input: value, message: refusal });
   });
   valueKinds.set(schema, kind);
   return schema as unknown as z.ZodType<T, T>;
 }
 
 /** A number where a text with a unit belongs is the commonest slip: it is answered as that text would be. */
-function wrongKind(input: unknown, kind: ValueKind, refuse: (seen: string) => Refusal | null): string {
+function wrongKind(input: unknown, kind: ValueKind, refuse: (seen: string) => string | null): string {
   const asText = typeof input === "number" ? refuse(String(input)) : null;
-  if (asText !== null) return asText.message;
+  if (asText !== null) return asText.replace(`"${input}"`, String(input));
   return `${show(input)} is not a text; use ${kind.allowed}`;
 }
 
-function notA(seen: string, what: string, allowed: string, guess?: string): Refusal {
+function notA(seen: string, what: string, allowed: string, guess?: string): string {
   const quoted = show(seen);
-  if (guess === undefined) return { message: `${quoted} is not a ${what}; use ${allowed}` };
-  return { message: `${quoted} is not a ${what}; did you mean "${guess}"?`, guess };
+  if (guess === undefined) return `${quoted} is not a ${what}; use ${allowed}`;
+  return `${quoted} is not a ${what}; did you mean "${guess}"?`;
 }
 
 function limits(min?: Duration, max?: Duration): string {

@@ -1,0 +1,59 @@
+import { error, type Finding, type Place, warning } from "./finding.ts";
+
+/** Settings of the rollout and the edge that do not go together, or that do what is seldom meant. */
+export function checkPolicy(place: Place): readonly Finding[] {
+  return [...rolloutOf(place), ...edgeOf(place)];
+}
+
+function rolloutOf({ merged, spec: { rollout }, where }: Place): readonly Finding[] {
+  const findings: Finding[] = [];
+  if (rollout.bakeMs === 0)
+    findings.push(
+      warning(
+        where(["rollout", "bake"]),
+        "nothing is watched after the switch, so a bad release is not taken back by itself",
+      ),
+    );
+  else if (rollout.rules.errorRatio === null && !rollout.rules.healthLost)
+    findings.push(
+      warning(where(["rollout", "rules"]), "every rule is off, so a bad release is not taken back by itself"),
+    );
+  if (rollout.strategy === "blue-green" && merged.rollout?.batch !== undefined)
+    findings.push(
+      warning(where(["rollout", "batch"]), "has no effect with blue-green; it is for rolling", {
+        because: [where(["rollout", "strategy"])],
+      }),
+    );
+  if (rollout.batch === 0)
+    findings.push(warning(where(["rollout", "batch"]), "0% still replaces one instance at a time"));
+  return findings;
+}
+
+function edgeOf({ spec: { edge, services }, where }: Place): readonly Finding[] {
+  const findings: Finding[] = [];
+  const at = (...keys: readonly string[]) => where(["edge", ...keys]);
+  if (edge.cors?.credentials && edge.cors.origins.includes("*"))
+    findings.push(
+      error(at("cors", "origins"), '"*" and credentials do not go together (browsers refuse it); name the origins'),
+    );
+  if (edge.redirectToHttps && edge.trustedProxies.length === 0)
+    findings.push(
+      warning(
+        at("redirectToHttps"),
+        "no proxy is trusted to say that a request came by https, so every request is redirected; set trustedProxies",
+        { because: [at("trustedProxies")] },
+      ),
+    );
+  const hosts = new Set(Object.values(services).flatMap(({ routes }) => routes.map(({ host }) => host)));
+  const named = [...hosts].filter((host) => host !== null);
+  if (edge.redirectWww && named.length === 0)
+    findings.push(warning(at("redirectWww"), "has no effect: no route names a host", { because: [["services"]] }));
+  for (const host of edge.redirectWww ? named : [])
+    if (host.startsWith("www.") && !hosts.has(host.slice(4)))
+      findings.push(
+        error(at("redirectWww"), `${host} would be sent to ${host.slice(4)}, which no route answers; add that route`, {
+          because: [["services"]],
+        }),
+      );
+  return findings;
+}

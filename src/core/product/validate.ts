@@ -1,0 +1,154 @@
+import { checkEnvironments } from "./checks/environments.ts";
+import type { Finding, Place } from "./checks/finding.ts";
+import { checkNeeds } from "./checks/needs.ts";
+import { checkPolicy } from "./checks/policy.ts";
+import { checkRoutes } from "./checks/routes.ts";
+import { checkServices } from "./checks/services.ts";
+import type { ProductInput } from "./input.ts";
+import { mergeEnvironment } from "./merge.ts";
+import { type Located, type Path, type Problem, pathText, problemsOf, valueAt } from "./problems.ts";
+import { environmentNames, resolveMerged } from "./resolve.ts";
+import { type ProductConfig, productSchema } from "./schema.ts";
+import { aKindOf, show } from "./wording.ts";
+
+export type Validation = {
+  /** Null when there is an error among the problems. */
+  readonly config: ProductConfig | null;
+  readonly problems: readonly Problem[];
+};
+
+/**
+ * Checks a product's config and says everything that is wrong with it at once: first each key by itself, then, on what is
+ * left when the refused parts are taken out, the keys against each other in every environment. Never throws, whatever the
+ * value; changes nothing.
+ */
+export function validateProduct(value: unknown): Validation {
+  const parsed = productSchema.safeParse(value);
+  const refused = parsed.success ? [] : problemsOf(parsed.error.issues, value);
+  const rest = parsed.success ? { product: parsed.data, removed: [] } : withoutRefused(value, refused);
+  const findings = rest === null ? [] : checkProduct(rest.product).filter((finding) => stands(finding, rest.removed));
+  const problems = unique([...refused, ...findings]);
+  const sound = problems.every(({ severity }) => severity === "warning");
+  return { config: sound && parsed.success ? parsed.data : null, problems };
+}
+
+/** What each environment would be, checked again as a whole, because half a limit here may complete half a limit there. */
+function checkProduct(product: ProductInput): readonly Checked[] {
+  const findings: Finding[] = [];
+  const places: Place[] = [];
+  const located: Checked[] = [];
+  for (const name of environmentNames(product)) {
+    const merged = mergeEnvironment(product, name);
+    const where = whereOf(product, name);
+    const whole = productSchema.safeParse(merged);
+    if (!whole.success) {
+      const issues = problemsOf(whole.error.issues, merged);
+      located.push(
+        ...issues.map(({ problem, at }) => ({
+          at: where(at),
+          because: [],
+          problem: { ...problem, path: pathText(where(at)) },
+        })),
+      );
+      continue;
+    }
+    const promoteFrom = product.environments?.[name]?.promoteFrom ?? null;
+    const place = { name, merged, spec: resolveMerged(merged, name, promoteFrom), where };
+    places.push(place);
+    findings.push(...checkServices(place), ...checkNeeds(place, product), ...checkRoutes(place), ...checkPolicy(place));
+  }
+  findings.push(...checkEnvironments(product, places));
+  return [...located, ...findings.map((finding) => checkedOf(finding, product))];
+}
+
+type Checked = Located & { readonly because: readonly Path[] };
+
+function checkedOf({ at, message, severity, guess, because = [] }: Finding, product: ProductInput): Checked {
+  const value = valueAt(product, at);
+  const seen = value === undefined ? null : at.at(-2) === "env" ? aKindOf(value) : show(value);
+  return { at, because, problem: { path: pathText(at), message, seen, allowed: null, guess: guess ?? null, severity } };
+}
+
+/**
+ * A key is written in the environment when that has a value for it, or has what it is missing from; else in the product.
+ */
+function whereOf(product: ProductInput, name: string): (path: Path) => Path {
+  const { environments = {} } = product;
+  const here = Object.hasOwn(environments, name) ? environments[name] : undefined;
+  return (path) => {
+    const inProduct = valueAt(product, path) !== undefined;
+    const inHere = valueAt(here, path) !== undefined || (!inProduct && isMapping(valueAt(here, path.slice(0, -1))));
+    return inHere && path.length > 1 ? ["environments", name, ...path] : path;
+  };
+}
+
+function isMapping(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
+}
+
+const maxPasses = 12;
+
+/** The config without what was refused, so that the rest can be checked too; null when nothing useful is left. */
+function withoutRefused(
+  value: unknown,
+  refused: readonly Located[],
+): { product: ProductInput; removed: Path[] } | null {
+  const copy = copyOf(value);
+  const removed: Path[] = [];
+  let pending = refused;
+  for (let pass = 0; pass < maxPasses; pass++) {
+    for (const { at } of pending) {
+      const path = removable(copy, at);
+      if (path === null) return null;
+      removed.push(path);
+      if (path.length === 1 && path[0] === "name") (copy as { name: string }).name = "unnamed";
+      else delete (valueAt(copy, path.slice(0, -1)) as Record<PropertyKey, unknown>)[path.at(-1)!];
+    }
+    const parsed = productSchema.safeParse(copy);
+    if (parsed.success) return { product: parsed.data, removed };
+    pending = problemsOf(parsed.error.issues, copy);
+  }
+  return null;
+}
+
+/** The path itself, or what it is in when it is not there or is a place in a list. */
+function removable(root: unknown, at: Path): Path | null {
+  if (at.length === 1 && at[0] === "name") return at;
+  let path = at;
+  while (path.length > 0 && (typeof path.at(-1) === "number" || valueAt(root, path) === undefined))
+    path = path.slice(0, -1);
+  return path.length === 0 ? null : path;
+}
+
+/** Deeper than any config; a value that holds itself ends there too. */
+const maxDepth = 32;
+
+function copyOf(value: unknown, depth = 0): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (depth > maxDepth) return undefined;
+  if (Array.isArray(value)) return value.map((item) => copyOf(item, depth + 1));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copyOf(item, depth + 1)]));
+}
+
+/** A finding that rests on something already refused may be false; the refused part is fixed first. */
+function stands({ at, because }: Checked, removed: readonly Path[]): boolean {
+  return ![at, ...because].some((path) => removed.some((gone) => isWithin(path, gone) || isWithin(gone, path)));
+}
+
+function isWithin(path: Path, outer: Path): boolean {
+  return outer.every((segment, index) => path[index] === segment);
+}
+
+/** What is wrong in the product is found again in each environment: said once. Errors before warnings. */
+function unique(located: readonly Located[]): readonly Problem[] {
+  const seen = new Map<string, Problem>();
+  for (const { problem } of located) {
+    const key = `${problem.path}\n${problem.message}`;
+    if (!seen.has(key)) seen.set(key, problem);
+  }
+  const problems = [...seen.values()];
+  return [
+    ...problems.filter(({ severity }) => severity === "error"),
+    ...problems.filter(({ severity }) => severity === "warning"),
+  ];
+}
