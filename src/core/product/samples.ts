@@ -1,4 +1,4 @@
-import type { ProductInput } from "../input.ts";
+import type { ProductInput } from "./input.ts";
 
 /** Configs that tests of this folder and of the loader share. */
 
