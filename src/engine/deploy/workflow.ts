@@ -1,8 +1,11 @@
 import { effectOf } from "../../core/deploy/decide.ts";
-import { deploymentId, type Json } from "../../core/ids.ts";
+import type { DeploymentEvent } from "../../core/deploy/deployment.ts";
+import { isSlipwayError, reasonOf } from "../../core/errors/error.ts";
+import { type DeploymentId, deploymentId, type Json } from "../../core/ids.ts";
+import { prune } from "../retention.ts";
 import type { Workflow } from "../verbs.ts";
 import type { World } from "../world.ts";
-import { perform } from "./perform.ts";
+import { failureFrom, perform } from "./perform.ts";
 import { recordBegin, recordEvent } from "./record.ts";
 
 /** Carries its version: work in flight goes on with the code that began it. */
@@ -20,11 +23,35 @@ export function deployWorkflow(world: World): Workflow<{ readonly deployment: st
     for (;;) {
       if (deployment === null) return null;
       const effect = effectOf(deployment);
-      if (effect === null) return deployment.phase.is;
+      if (effect === null) {
+        await ctx.step("prune", ({ signal }) => pruneQuietly(world, id, signal));
+        return deployment.phase.is;
+      }
       const now = deployment;
-      const event = await ctx.step(effect.do, ({ signal }) => perform(world, now, effect, signal));
+      const event = await ctx
+        .step(effect.do, ({ signal }) => perform(world, now, effect, signal), patience)
+        // What was worth another attempt has had them all.
+        .catch((error: unknown): DeploymentEvent => {
+          if (!isSlipwayError(error)) throw error;
+          return { is: "failed", failure: failureFrom(error) };
+        });
       deployment = await ctx.tx(`record ${effect.do}`, (trx) => recordEvent(trx, id, event, world.clock.now()));
       world.changes.announce();
     }
   };
+}
+
+/** An edge or supervisor that is away is started again within a second or two; for half a minute it is worth waiting. */
+const patience = { attempts: 8, backoffMs: 100 };
+
+/** Old releases are a matter of disk space, never a reason for a deployment not to have succeeded. */
+async function pruneQuietly(world: World, id: DeploymentId, signal: AbortSignal): Promise<null> {
+  try {
+    const { product } = await world.store.db.selectFrom("deployment").select("product").where("id", "=", id).executeTakeFirstOrThrow();
+    await prune(world, product, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    world.log.warn("release.prune-failed", { deployment: id, reason: reasonOf(error) });
+  }
+  return null;
 }

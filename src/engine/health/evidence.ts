@@ -10,7 +10,8 @@ const shownChars = 400;
 /** What was seen of a sick instance: the last probe and the last exit. */
 export function seenEvidence(report: InstanceReport | null): Evidence[] {
   const evidence: Evidence[] = [];
-  if (report?.health.last != null) evidence.push(["last probe", `${report.probed ?? "process"} -> ${report.health.last.saw}`]);
+  if (report?.health.last != null)
+    evidence.push(["last probe", `${report.probed ?? "process"} -> ${report.health.last.saw}`]);
   if (report?.status.lastExit != null) evidence.push(["last exit", exitText(report.status.lastExit)]);
   return evidence;
 }

@@ -14,7 +14,11 @@ export type Watched = {
   readonly instances: number;
 };
 
-export type InstanceReport = { readonly status: InstanceStatus; readonly health: InstanceHealth; readonly probed: string | null };
+export type InstanceReport = {
+  readonly status: InstanceStatus;
+  readonly health: InstanceHealth;
+  readonly probed: string | null;
+};
 
 /** First waits between probes of an instance that has not been healthy yet: a fast start is noticed fast. */
 const firstProbeMs = 4;
@@ -108,7 +112,10 @@ export class HealthWatch {
     let waitMs = firstProbeMs;
     try {
       while (!this.#signal.aborted && this.#probing.get(instance.id) === identity(instance)) {
-        const answer = await prober.http({ address: instance.address, path: health.path, timeoutMs: health.timeoutMs }, this.#signal);
+        const answer = await prober.http(
+          { address: instance.address, path: health.path, timeoutMs: health.timeoutMs },
+          this.#signal,
+        );
         if (this.#probing.get(instance.id) !== identity(instance)) return;
         const before = this.#health.get(instance.id) ?? unknownHealth;
         const inStartPeriod = before.is === "unknown" && clock.now() - (instance.startedAt ?? 0) < health.startPeriodMs;

@@ -51,5 +51,8 @@ function asSlipwayError(error: PackError, source: string): SlipwayError {
     UNSAFE: "BUILD_FAILED",
     NO_SPACE: "DISK_FULL",
   } as const;
-  return new SlipwayError(codes[error.code], { message: `${source} could not be packed: ${error.message}`, cause: error });
+  return new SlipwayError(codes[error.code], {
+    message: `${source} could not be packed: ${error.message}`,
+    cause: error,
+  });
 }

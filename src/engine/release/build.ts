@@ -2,8 +2,8 @@ import { appendFile, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Evidence, SlipwayError } from "../../core/errors/error.ts";
 import type { Digest } from "../../core/ids.ts";
-import { formatDuration } from "../../core/product/units.ts";
 import type { ServiceSpec } from "../../core/product/spec.ts";
+import { formatDuration } from "../../core/product/units.ts";
 import { type CommandResult, runCommand } from "../../lib/run-command.ts";
 import type { World } from "../world.ts";
 
@@ -32,7 +32,12 @@ export async function checkOut(
 /** Builds one service where its config says so, packs the result, and keeps it. The same content gives the same digest. */
 export async function buildService(
   world: World,
-  input: { readonly workspace: Workspace; readonly product: string; readonly service: ServiceSpec; readonly commit: string },
+  input: {
+    readonly workspace: Workspace;
+    readonly product: string;
+    readonly service: ServiceSpec;
+    readonly commit: string;
+  },
   signal: AbortSignal,
 ): Promise<{ digest: Digest; bytes: number }> {
   const { service, workspace } = input;
@@ -42,7 +47,11 @@ export async function buildService(
 }
 
 async function runBuild(
-  { service, workspace, commit }: { readonly service: ServiceSpec; readonly workspace: Workspace; readonly commit: string },
+  {
+    service,
+    workspace,
+    commit,
+  }: { readonly service: ServiceSpec; readonly workspace: Workspace; readonly commit: string },
   build: NonNullable<ServiceSpec["build"]>,
   root: string,
   signal: AbortSignal,
@@ -51,7 +60,13 @@ async function runBuild(
   let writing = Promise.resolve();
   const result = await runCommand(build.command, {
     directory: root,
-    env: { PATH: process.env["PATH"] ?? "", HOME: process.env["HOME"] ?? workspace.directory, LANG: "C.UTF-8", CI: "true", SLIPWAY_COMMIT: commit },
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      HOME: process.env["HOME"] ?? workspace.directory,
+      LANG: "C.UTF-8",
+      CI: "true",
+      SLIPWAY_COMMIT: commit,
+    },
     timeoutMs: build.timeoutMs,
     signal,
     onLine: (line) => {

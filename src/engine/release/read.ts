@@ -1,5 +1,5 @@
-import { SlipwayError } from "../../core/errors/error.ts";
 import type { ReleaseView } from "../../core/deploy/course.ts";
+import { SlipwayError } from "../../core/errors/error.ts";
 import type { Digest, EnvironmentName, ReleaseId, ServiceName } from "../../core/ids.ts";
 import { resolveEnvironment } from "../../core/product/resolve.ts";
 import type { Db, Trx } from "../../ports/store.ts";

@@ -2,7 +2,16 @@ import { createHash, randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isSlipwayError, SlipwayError, type WireError } from "../../core/errors/error.ts";
-import { type Digest, type EpochMs, type Json, type ReleaseId, type RunId, releaseId, runId, type ServiceName } from "../../core/ids.ts";
+import {
+  type Digest,
+  type EpochMs,
+  type Json,
+  type ReleaseId,
+  type RunId,
+  releaseId,
+  runId,
+  type ServiceName,
+} from "../../core/ids.ts";
 import { canonicalJson } from "../../core/product/canonical.ts";
 import { environmentNames, resolveEnvironment } from "../../core/product/resolve.ts";
 import type { ProductConfig } from "../../core/product/schema.ts";
@@ -25,13 +34,20 @@ const maxCommits = 200;
 export function runWorkflow(world: World): Workflow<{ readonly run: string }, Json> {
   return async (ctx, input) => {
     const id = runId(input.run);
-    const run = await ctx.tx("begin", (trx) => moveRun(trx, id, { phase: "building", reason: "checking out" }, world.clock.now()));
+    const run = await ctx.tx("begin", (trx) =>
+      moveRun(trx, id, { phase: "building", reason: "checking out" }, world.clock.now()),
+    );
     world.changes.announce();
     const workspace = workspaceOf(world, id);
     try {
       const prepared = await ctx.step("check out", async ({ signal }) => {
         const checkout = await world.source.resolve(run.repository, run.commit_hash);
-        await checkOut(world, workspace, { repository: run.repository, hash: checkout.hash, dirty: run.dirty === 1 }, signal);
+        await checkOut(
+          world,
+          workspace,
+          { repository: run.repository, hash: checkout.hash, dirty: run.dirty === 1 },
+          signal,
+        );
         const config = await world.readConfig(join(workspace.source, checkout.prefix));
         if (config.name !== run.product) throw renamed(run.product, config.name);
         return { checkout, config: canonicalJson(JSON.parse(JSON.stringify(config))) };
@@ -39,18 +55,35 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
       const config = JSON.parse(prepared.config) as ProductConfig;
       const artifacts: Record<ServiceName, Artifact> = {};
       for (const service of servicesOf(config)) {
-        await ctx.tx(`build ${service.name}`, (trx) => moveRun(trx, id, { phase: "building", reason: `building ${service.name}` }, world.clock.now()));
+        await ctx.tx(`build ${service.name}`, (trx) =>
+          moveRun(trx, id, { phase: "building", reason: `building ${service.name}` }, world.clock.now()),
+        );
         world.changes.announce();
         artifacts[service.name] = await ctx.step(`pack ${service.name}`, ({ signal }) =>
-          buildService(world, { workspace, product: prepared.checkout.prefix, service, commit: run.commit_hash }, signal),
+          buildService(
+            world,
+            { workspace, product: prepared.checkout.prefix, service, commit: run.commit_hash },
+            signal,
+          ),
         );
       }
       const commits = await ctx.step("read commits", async () => {
         const last = await lastRelease(world, run.product);
-        return world.source.commits(run.repository, { from: last?.commit_hash ?? null, to: run.commit_hash }, maxCommits);
+        return world.source.commits(
+          run.repository,
+          { from: last?.commit_hash ?? null, to: run.commit_hash },
+          maxCommits,
+        );
       });
       const release = await ctx.tx("record release", (trx) =>
-        recordRelease(trx, { run, text: prepared.config, checkout: prepared.checkout, artifacts, commits, now: world.clock.now() }),
+        recordRelease(trx, {
+          run,
+          text: prepared.config,
+          checkout: prepared.checkout,
+          artifacts,
+          commits,
+          now: world.clock.now(),
+        }),
       );
       world.changes.announce();
       await ctx.step("tidy up", () => tidy(workspace.directory));
@@ -58,7 +91,9 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
     } catch (error) {
       if (!isSlipwayError(error)) throw error;
       const wire = error.toJSON();
-      await ctx.tx("fail", (trx) => moveRun(trx, id, { phase: "failed", reason: error.message, error: wire }, world.clock.now()));
+      await ctx.tx("fail", (trx) =>
+        moveRun(trx, id, { phase: "failed", reason: error.message, error: wire }, world.clock.now()),
+      );
       world.changes.announce();
       await ctx.step("tidy up", () => tidy(workspace.source));
       return null;
@@ -66,7 +101,12 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
   };
 }
 
-type Move = { readonly phase: RunRow["phase"]; readonly reason: string; readonly error?: WireError; readonly release?: ReleaseId };
+type Move = {
+  readonly phase: RunRow["phase"];
+  readonly reason: string;
+  readonly error?: WireError;
+  readonly release?: ReleaseId;
+};
 
 async function moveRun(trx: Trx, id: RunId, move: Move, now: EpochMs): Promise<RunRow> {
   const ended = move.phase === "succeeded" || move.phase === "failed";
@@ -117,8 +157,16 @@ type NewRelease = {
   readonly now: EpochMs;
 };
 
-async function recordRelease(trx: Trx, { run, text, checkout, artifacts, commits, now }: NewRelease): Promise<ReleaseId> {
-  const last = await trx.selectFrom("release").select(["number"]).where("product", "=", run.product).orderBy("number", "desc").executeTakeFirst();
+async function recordRelease(
+  trx: Trx,
+  { run, text, checkout, artifacts, commits, now }: NewRelease,
+): Promise<ReleaseId> {
+  const last = await trx
+    .selectFrom("release")
+    .select(["number"])
+    .where("product", "=", run.product)
+    .orderBy("number", "desc")
+    .executeTakeFirst();
   const lastClean = await trx
     .selectFrom("release")
     .select("version")
@@ -140,7 +188,9 @@ async function recordRelease(trx: Trx, { run, text, checkout, artifacts, commits
     branch: checkout.branch,
     config_digest: `sha256:${createHash("sha256").update(text).digest("hex")}`,
     config: text,
-    artifacts: JSON.stringify(Object.fromEntries(Object.entries<Artifact>(artifacts).map(([name, { digest }]) => [name, digest]))),
+    artifacts: JSON.stringify(
+      Object.fromEntries(Object.entries<Artifact>(artifacts).map(([name, { digest }]) => [name, digest])),
+    ),
     commits: JSON.stringify(commits),
     created_at: now,
     created_by: run.created_by,
@@ -157,7 +207,14 @@ async function recordRelease(trx: Trx, { run, text, checkout, artifacts, commits
   await trx.insertInto("release").values(release).execute();
   await moveRun(trx, run.id, { phase: "succeeded", reason: `made r${number}`, release: id }, now);
   const reason = `r${number} ${release.version} from ${run.commit_hash.slice(0, 7)}: ${checkout.commit.subject}`;
-  await appendHistory(trx, { at: now, product: run.product, release: id, event: "release.created", actor: run.created_by, reason });
+  await appendHistory(trx, {
+    at: now,
+    product: run.product,
+    release: id,
+    event: "release.created",
+    actor: run.created_by,
+    reason,
+  });
   return id;
 }
 
@@ -167,5 +224,7 @@ async function tidy(directory: string): Promise<null> {
 }
 
 function renamed(asked: string, found: string): SlipwayError {
-  return new SlipwayError("CONFIG_INVALID", { message: `the config at this commit is of product ${found}, not ${asked}` });
+  return new SlipwayError("CONFIG_INVALID", {
+    message: `the config at this commit is of product ${found}, not ${asked}`,
+  });
 }

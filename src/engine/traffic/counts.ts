@@ -1,5 +1,5 @@
-import { type Counts, noCounts } from "../../core/judge/counts.ts";
 import type { EpochMs, RevisionId } from "../../core/ids.ts";
+import { type Counts, noCounts } from "../../core/judge/counts.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Edge, EdgeCounters, EdgeSample } from "../../ports/edge.ts";
 import type { Log } from "../../ports/log.ts";

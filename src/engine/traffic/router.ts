@@ -65,7 +65,8 @@ export class Router {
     }
     const generation = (this.#table?.generation ?? 0) + 1;
     const table = routeTable(environments, running, generation);
-    if (this.#table !== null && isDeepStrictEqual({ ...table, generation: this.#table.generation }, this.#table)) return;
+    if (this.#table !== null && isDeepStrictEqual({ ...table, generation: this.#table.generation }, this.#table))
+      return;
     await edge.apply(table);
     this.#table = table;
     log.info("edge.applied", { generation, routes: table.routes.length });
@@ -73,7 +74,12 @@ export class Router {
 
   async #environments(): Promise<EnvironmentTraffic[]> {
     const { db } = this.#deps.store;
-    const rows = await db.selectFrom("environment").select(["name", "product", "traffic"]).orderBy("product").orderBy("name").execute();
+    const rows = await db
+      .selectFrom("environment")
+      .select(["name", "product", "traffic"])
+      .orderBy("product")
+      .orderBy("name")
+      .execute();
     const result: EnvironmentTraffic[] = [];
     for (const row of rows) {
       const traffic = JSON.parse(row.traffic) as Traffic;

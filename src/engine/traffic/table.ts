@@ -1,7 +1,7 @@
-import type { EdgeConfig, EdgeTarget, Route, RoutedService, RoutePolicy, RouteTable } from "../../ports/edge.ts";
-import type { RevisionId, ServiceName } from "../../core/ids.ts";
 import type { Traffic, TrafficTarget } from "../../core/deploy/traffic.ts";
+import type { RevisionId, ServiceName } from "../../core/ids.ts";
 import type { EdgeSpec, EnvironmentSpec, ServiceSpec } from "../../core/product/spec.ts";
+import type { EdgeConfig, EdgeTarget, Route, RoutedService, RoutePolicy, RouteTable } from "../../ports/edge.ts";
 import type { RevisionStatus } from "../../ports/target.ts";
 
 /** One environment's part of the table: its recorded traffic, and the config its routes come from. */
@@ -31,7 +31,10 @@ export function routeTable(
   return { generation, routes, services };
 }
 
-export function edgeConfig(environments: readonly EnvironmentTraffic[], base: Omit<EdgeConfig, "listeners" | "trustedProxies">): EdgeConfig {
+export function edgeConfig(
+  environments: readonly EnvironmentTraffic[],
+  base: Omit<EdgeConfig, "listeners" | "trustedProxies">,
+): EdgeConfig {
   const listeners = new Map(
     environments.map(({ spec }) => [listenerName(spec.edge), { name: listenerName(spec.edge), ...spec.edge.listen }]),
   );
@@ -48,9 +51,17 @@ export function serviceKey(spec: Pick<EnvironmentSpec, "product" | "environment"
 
 function edgeTarget(target: TrafficTarget, running: ReadonlyMap<RevisionId, RevisionStatus>): EdgeTarget {
   const instances = (running.get(target.revision)?.instances ?? [])
-    .filter((instance) => instance.index < target.instances && instance.address !== null && instance.state !== "stopped")
+    .filter(
+      (instance) => instance.index < target.instances && instance.address !== null && instance.state !== "stopped",
+    )
     .map((instance) => ({ id: instance.id, address: instance.address ?? "" }));
-  return { revision: target.revision, release: target.release, instances, weight: target.weight, fallback: target.fallback };
+  return {
+    revision: target.revision,
+    release: target.release,
+    instances,
+    weight: target.weight,
+    fallback: target.fallback,
+  };
 }
 
 function routesOf(spec: EnvironmentSpec, service: ServiceSpec): Route[] {

@@ -1,0 +1,156 @@
+import { z } from "zod";
+import type { Failure } from "../core/deploy/deployment.ts";
+import type { Plan } from "../core/deploy/plan.ts";
+import type { WireError } from "../core/errors/error.ts";
+import type { DeploymentId, EnvironmentName, EpochMs, ReleaseId, RevisionId, RunId, ServiceName } from "../core/ids.ts";
+
+/** What the CLI, the dashboard and scripts say to a control plane, and what they get back. Everything else is private. */
+const name = z.string().min(1).max(80);
+const person = z.string().min(1).max(120);
+const reason = z.string().max(500);
+
+export const startRunBody = z.strictObject({
+  product: name,
+  repository: z.string().min(1).max(4_096),
+  revision: z.string().min(1).max(255),
+  dirty: z.boolean(),
+  actor: person,
+});
+export const startDeploymentBody = z.strictObject({
+  environment: name,
+  release: z.string().max(80),
+  kind: z.enum(["deploy", "promotion"]),
+  actor: person,
+  reason,
+  whenBusy: z.enum(["queue", "replace", "refuse"]).optional(),
+});
+export const planBody = z.strictObject({ environment: name, release: z.string().max(80) });
+export const rollbackBody = z.strictObject({
+  product: name,
+  environment: name,
+  to: z.string().max(80).nullable(),
+  force: z.boolean(),
+  actor: person,
+  reason,
+});
+export const askBody = z.strictObject({ kind: z.enum(["cancel", "pause", "resume"]), actor: person, reason });
+export const lockBody = z.strictObject({ product: name, environment: name, actor: person, reason, locked: z.boolean() });
+export const execBody = z.strictObject({ instance: z.string().max(200), command: z.array(z.string().max(32_768)).min(1).max(256) });
+export const backupBody = z.strictObject({ file: z.string().min(1).max(4_096) });
+export const stopBody = z.strictObject({ everything: z.boolean() });
+
+export type StartRunBody = z.infer<typeof startRunBody>;
+export type StartDeploymentBody = z.infer<typeof startDeploymentBody>;
+export type RollbackBody = z.infer<typeof rollbackBody>;
+export type AskBody = z.infer<typeof askBody>;
+export type LockBody = z.infer<typeof lockBody>;
+
+export type RunView = {
+  readonly id: RunId;
+  readonly product: string;
+  readonly phase: "queued" | "building" | "succeeded" | "failed";
+  readonly reason: string;
+  readonly error: WireError | null;
+  readonly release: ReleaseId | null;
+  readonly commit: string;
+  readonly createdAt: EpochMs;
+  readonly endedAt: EpochMs | null;
+};
+
+export type ReleaseView = {
+  readonly id: ReleaseId;
+  readonly product: string;
+  readonly number: number;
+  readonly version: string;
+  readonly commit: string;
+  readonly dirty: boolean;
+  readonly subject: string;
+  readonly author: string;
+  readonly createdAt: EpochMs;
+  readonly createdBy: string;
+  readonly pinned: boolean;
+  readonly pruned: boolean;
+  /** Environments where it is at 100 %. */
+  readonly live: readonly EnvironmentName[];
+};
+
+export type HistoryView = {
+  readonly at: EpochMs;
+  readonly environment: EnvironmentName | null;
+  readonly deployment: DeploymentId | null;
+  readonly event: string;
+  readonly actor: string;
+  readonly reason: string;
+};
+
+export type DeploymentView = {
+  readonly id: DeploymentId;
+  readonly product: string;
+  readonly environment: EnvironmentName;
+  readonly kind: "deploy" | "promotion" | "rollback";
+  readonly release: { readonly id: ReleaseId; readonly number: number; readonly version: string; readonly subject: string };
+  readonly stable: { readonly id: ReleaseId; readonly number: number; readonly version: string } | null;
+  readonly phase: string;
+  readonly ended: boolean;
+  readonly reason: string;
+  readonly failure: Failure | null;
+  readonly bakeUntil: EpochMs | null;
+  readonly createdAt: EpochMs;
+  readonly createdBy: string;
+  readonly startedAt: EpochMs | null;
+  readonly liveAt: EpochMs | null;
+  readonly detectedAt: EpochMs | null;
+  readonly restoredAt: EpochMs | null;
+  readonly endedAt: EpochMs | null;
+};
+
+/** A deployment with the steps it has taken. */
+export type DeploymentDetail = DeploymentView & { readonly history: readonly HistoryView[]; readonly services: readonly ServiceTraffic[] };
+
+export type ServiceTraffic = {
+  readonly service: ServiceName;
+  readonly revisions: readonly {
+    readonly revision: RevisionId;
+    readonly release: ReleaseId;
+    readonly number: number;
+    readonly role: string;
+    /** Hundredths of a percent. */
+    readonly weight: number;
+    readonly instances: readonly InstanceView[];
+    readonly requests: number;
+    readonly errors: number;
+  }[];
+};
+
+export type InstanceView = {
+  readonly id: string;
+  readonly state: string;
+  readonly address: string | null;
+  readonly restarts: number;
+  readonly cpu: number | null;
+  readonly memoryBytes: number | null;
+};
+
+export type EnvironmentView = {
+  readonly product: string;
+  readonly name: EnvironmentName;
+  readonly url: string | null;
+  readonly live: { readonly id: ReleaseId; readonly number: number; readonly version: string; readonly subject: string; readonly since: EpochMs } | null;
+  readonly locked: { readonly by: string; readonly reason: string; readonly at: EpochMs } | null;
+  readonly deployment: DeploymentView | null;
+  readonly queued: number;
+  readonly services: readonly ServiceTraffic[];
+};
+
+export type StatusView = {
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAt: EpochMs;
+  readonly edge: { readonly generation: number; readonly sampleAgeMs: number | null } | null;
+  readonly environments: readonly EnvironmentView[];
+};
+
+export type PlanView = Plan;
+
+export type CheckView = { readonly name: string; readonly ok: boolean; readonly says: string; readonly hint: string | null };
+export type ErrorBody = { readonly error: WireError };

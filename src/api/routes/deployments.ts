@@ -1,0 +1,65 @@
+import type { FastifyInstance } from "fastify";
+import { type DeploymentId, deploymentId, environmentName, releaseId } from "../../core/ids.ts";
+import { ask } from "../../engine/commands/ask.ts";
+import { rollback } from "../../engine/commands/rollback.ts";
+import { startDeployment } from "../../engine/commands/start-deployment.ts";
+import type { World } from "../../engine/world.ts";
+import { askBody, type DeploymentDetail, rollbackBody, startDeploymentBody } from "../contract.ts";
+import { streamLines } from "../stream.ts";
+import { deploymentDetail, deploymentViews } from "../views.ts";
+
+/** Counters of a deployment under way are sent at most this often; its changes at once. */
+const countersMs = 500;
+const maxListed = 500;
+
+export function deploymentRoutes(server: FastifyInstance, world: World): void {
+  server.post("/v1/deployments", async (request) => {
+    const { whenBusy, ...body } = startDeploymentBody.parse(request.body);
+    const deployment = await startDeployment(world, {
+      ...body,
+      ...(whenBusy === undefined ? {} : { whenBusy }),
+      environment: environmentName(body.environment),
+      release: releaseId(body.release),
+    });
+    return { deployment };
+  });
+
+  server.post("/v1/rollbacks", async (request) => {
+    const body = rollbackBody.parse(request.body);
+    const to = body.to === null ? null : releaseId(body.to);
+    return { deployment: await rollback(world, { ...body, environment: environmentName(body.environment), to }) };
+  });
+
+  server.get<{ Querystring: { product?: string; environment?: string; limit?: string } }>("/v1/deployments", async ({ query }) => ({
+    deployments: await deploymentViews(world, {
+      product: query.product ?? "",
+      environment: query.environment === undefined ? null : environmentName(query.environment),
+      limit: Math.min(maxListed, Math.max(1, Number(query.limit ?? 50) || 50)),
+    }),
+  }));
+
+  server.get<{ Params: { id: string } }>("/v1/deployments/:id", (request) => deploymentDetail(world, deploymentId(request.params.id)));
+
+  server.get<{ Params: { id: string } }>("/v1/deployments/:id/follow", (request, reply) =>
+    streamLines(request, reply, (signal) => followDeployment(world, deploymentId(request.params.id), signal)),
+  );
+
+  server.post<{ Params: { id: string } }>("/v1/deployments/:id/requests", async (request) => {
+    await ask(world, { deployment: deploymentId(request.params.id), ...askBody.parse(request.body) });
+    return {};
+  });
+}
+
+/** The deployment now, at every change, and with fresh counters meanwhile, until it has ended. */
+async function* followDeployment(world: World, id: DeploymentId, signal: AbortSignal): AsyncGenerator<DeploymentDetail> {
+  for (;;) {
+    const stop = new AbortController();
+    const either = AbortSignal.any([signal, stop.signal]);
+    const changed = world.changes.next(either);
+    changed.catch(() => {});
+    const detail = await deploymentDetail(world, id);
+    yield detail;
+    if (detail.ended) return stop.abort();
+    await Promise.race([changed, world.clock.sleep(countersMs, either)]).finally(() => stop.abort());
+  }
+}

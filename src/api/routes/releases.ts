@@ -1,0 +1,42 @@
+import type { FastifyInstance } from "fastify";
+import { SlipwayError } from "../../core/errors/error.ts";
+import { environmentName, releaseId, type RunId, runId } from "../../core/ids.ts";
+import { plan } from "../../engine/commands/plan.ts";
+import { startRun } from "../../engine/commands/start-run.ts";
+import type { World } from "../../engine/world.ts";
+import { planBody, type RunView, startRunBody } from "../contract.ts";
+import { streamLines } from "../stream.ts";
+import { releaseViews, runView } from "../views.ts";
+
+export function releaseRoutes(server: FastifyInstance, world: World): void {
+  server.post("/v1/runs", async (request) => startRun(world, startRunBody.parse(request.body)));
+
+  server.get<{ Params: { id: string } }>("/v1/runs/:id/follow", (request, reply) =>
+    streamLines(request, reply, (signal) => followRun(world, runId(request.params.id), signal)),
+  );
+
+  server.get<{ Querystring: { product?: string } }>("/v1/releases", async (request) => ({
+    releases: await releaseViews(world, request.query.product ?? ""),
+  }));
+
+  server.post("/v1/plans", async (request) => {
+    const body = planBody.parse(request.body);
+    return plan(world, { release: releaseId(body.release), environment: environmentName(body.environment) });
+  });
+}
+
+/** The run now and at every change, until it has ended. */
+async function* followRun(world: World, id: RunId, signal: AbortSignal): AsyncGenerator<RunView> {
+  let last = "";
+  for (;;) {
+    const changed = world.changes.next(signal);
+    changed.catch(() => {});
+    const row = await world.store.db.selectFrom("run").selectAll().where("id", "=", id).executeTakeFirst();
+    if (row === undefined) throw new SlipwayError("NOT_FOUND", { message: `there is no run ${id}` });
+    const view = runView(row);
+    if (JSON.stringify(view) !== last) yield view;
+    last = JSON.stringify(view);
+    if (row.ended_at !== null) return;
+    await changed;
+  }
+}

@@ -1,0 +1,67 @@
+import { timingSafeEqual } from "node:crypto";
+import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
+import { z } from "zod";
+import { isSlipwayError, reasonOf, SlipwayError } from "../core/errors/error.ts";
+import type { World } from "../engine/world.ts";
+import { deploymentRoutes } from "./routes/deployments.ts";
+import { environmentRoutes } from "./routes/environments.ts";
+import { logRoutes } from "./routes/logs.ts";
+import { releaseRoutes } from "./routes/releases.ts";
+import { stateRoutes } from "./routes/state.ts";
+
+export type ApiOptions = {
+  readonly token: string;
+  readonly version: string;
+  readonly startedAt: number;
+  /** Called after the answer to a request to stop has been sent. */
+  readonly onStop: (everything: boolean) => void;
+};
+
+/** Largest request body. The API carries names and reasons, never files. */
+const bodyLimitBytes = 256 * 1024;
+
+/** The HTTP API over the engine. Every route but the liveness check needs the bearer token. */
+export function apiServer(world: World, options: ApiOptions): FastifyInstance {
+  const server = Fastify({ bodyLimit: bodyLimitBytes, logger: false, forceCloseConnections: true });
+  server.addHook("onRequest", async (request) => {
+    if (request.url !== "/v1/alive") authorize(request.headers.authorization, options.token);
+  });
+  server.setErrorHandler((error, _request, reply) => sendError(world, reply, error));
+  server.setNotFoundHandler((request, reply) =>
+    sendError(world, reply, new SlipwayError("NOT_FOUND", { message: `${request.method} ${request.url} is not part of the API` })),
+  );
+  server.get("/v1/alive", async () => ({ version: options.version, pid: process.pid }));
+  releaseRoutes(server, world);
+  deploymentRoutes(server, world);
+  environmentRoutes(server, world, options);
+  logRoutes(server, world);
+  stateRoutes(server, world, options);
+  return server;
+}
+
+function authorize(header: string | undefined, token: string): void {
+  const seen = Buffer.from(header ?? "");
+  const wanted = Buffer.from(`Bearer ${token}`);
+  if (seen.length === wanted.length && timingSafeEqual(seen, wanted)) return;
+  throw new SlipwayError("UNAUTHORIZED", { message: header === undefined ? "the request carries no token" : "the token is not the right one" });
+}
+
+function sendError(world: World, reply: FastifyReply, error: unknown): FastifyReply {
+  const known = asSlipwayError(error);
+  if (known.code === "INTERNAL") world.log.error("api.bug", { reason: reasonOf(error), stack: error instanceof Error ? error.stack : null });
+  return reply.code(known.httpStatus).send({ error: known.toJSON() });
+}
+
+function asSlipwayError(error: unknown): SlipwayError {
+  if (isSlipwayError(error)) return error;
+  if (error instanceof z.ZodError) {
+    return new SlipwayError("USAGE", {
+      message: "the request is not what this route takes",
+      evidence: error.issues.map((issue) => [issue.path.join(".") || "body", issue.message]),
+    });
+  }
+  if (error instanceof Error && "statusCode" in error && typeof error.statusCode === "number" && error.statusCode < 500) {
+    return new SlipwayError(error.statusCode === 413 ? "BODY_TOO_LARGE" : "USAGE", { message: error.message });
+  }
+  return new SlipwayError("INTERNAL", { message: reasonOf(error), cause: error });
+}

@@ -1,0 +1,211 @@
+import { hasEnded, type Deployment, type Failure } from "../core/deploy/deployment.ts";
+import type { Traffic } from "../core/deploy/traffic.ts";
+import { SlipwayError } from "../core/errors/error.ts";
+import type { DeploymentId, EnvironmentName, ReleaseId, ServiceName } from "../core/ids.ts";
+import { openDeployments } from "../engine/commands/start-deployment.ts";
+import { releaseView } from "../engine/release/read.ts";
+import type { World } from "../engine/world.ts";
+import type { DeploymentRow, HistoryRow, ReleaseRow, RunRow } from "../ports/tables.ts";
+import type { RevisionStatus } from "../ports/target.ts";
+import type { DeploymentDetail, DeploymentView, EnvironmentView, HistoryView, ReleaseView, RunView, ServiceTraffic } from "./contract.ts";
+
+/** How many history rows a deployment's detail carries. */
+const maxHistory = 200;
+
+export function runView(row: RunRow): RunView {
+  return {
+    id: row.id,
+    product: row.product,
+    phase: row.phase,
+    reason: row.reason,
+    error: row.error === null ? null : JSON.parse(row.error),
+    release: row.release_id,
+    commit: row.commit_hash,
+    createdAt: row.created_at,
+    endedAt: row.ended_at,
+  };
+}
+
+export async function releaseViews(world: World, product: string): Promise<ReleaseView[]> {
+  const { db } = world.store;
+  const rows = await db.selectFrom("release").selectAll().where("product", "=", product).orderBy("number", "desc").limit(500).execute();
+  const live = await db.selectFrom("environment").select(["name", "live_release_id"]).where("product", "=", product).execute();
+  return rows.map((row) => ({
+    id: row.id,
+    product: row.product,
+    number: row.number,
+    version: row.version,
+    commit: row.commit_hash,
+    dirty: row.dirty === 1,
+    subject: row.subject,
+    author: row.author,
+    createdAt: row.created_at,
+    createdBy: row.created_by,
+    pinned: row.pinned === 1,
+    pruned: row.pruned_at !== null,
+    live: live.filter((environment) => environment.live_release_id === row.id).map((environment) => environment.name),
+  }));
+}
+
+export async function deploymentViews(
+  world: World,
+  where: { readonly product: string; readonly environment: EnvironmentName | null; readonly limit: number },
+): Promise<DeploymentView[]> {
+  let query = world.store.db.selectFrom("deployment").selectAll().where("product", "=", where.product);
+  if (where.environment !== null) query = query.where("environment", "=", where.environment);
+  const rows = await query.orderBy("created_at", "desc").limit(where.limit).execute();
+  return Promise.all(rows.map((row) => deploymentView(world, row)));
+}
+
+/** Errors: UNKNOWN_DEPLOYMENT. */
+export async function deploymentDetail(world: World, id: DeploymentId): Promise<DeploymentDetail> {
+  const { db } = world.store;
+  const row = await db.selectFrom("deployment").selectAll().where("id", "=", id).executeTakeFirst();
+  if (row === undefined) throw new SlipwayError("UNKNOWN_DEPLOYMENT", { message: `there is no deployment ${id}` });
+  const history = await db.selectFrom("history").selectAll().where("deployment_id", "=", id).orderBy("id").limit(maxHistory).execute();
+  const running = await world.target.observe({ environment: row.environment });
+  return {
+    ...(await deploymentView(world, row)),
+    history: history.map(historyView),
+    services: await serviceTraffic(world, row, running),
+  };
+}
+
+export async function environmentView(
+  world: World,
+  at: { readonly product: string; readonly name: EnvironmentName },
+  running: readonly RevisionStatus[],
+): Promise<EnvironmentView> {
+  const { db } = world.store;
+  const row = await db.selectFrom("environment").selectAll().where("product", "=", at.product).where("name", "=", at.name).executeTakeFirstOrThrow();
+  const [under, ...queued] = await openDeployments(db, at.product, at.name);
+  const live = row.live_release_id === null ? null : await shortRelease(world, row.live_release_id);
+  const routesOf = (JSON.parse(row.traffic) as Traffic).routesOf;
+  return {
+    product: at.product,
+    name: at.name,
+    url: routesOf === null ? null : await urlOf(world, routesOf, at.name),
+    live: live === null ? null : { ...live, since: await liveSince(world, at, live.id) },
+    locked: row.locked_by === null ? null : { by: row.locked_by, reason: row.locked_reason ?? "", at: row.locked_at ?? 0 },
+    deployment: under === undefined ? null : await deploymentView(world, under),
+    queued: queued.length,
+    services: await serviceTraffic(world, { product: at.product, environment: at.name }, running),
+  };
+}
+
+export function historyView(row: HistoryRow): HistoryView {
+  return { at: row.at, environment: row.environment, deployment: row.deployment_id, event: row.event, actor: row.actor, reason: row.reason };
+}
+
+export async function deploymentView(world: World, row: DeploymentRow): Promise<DeploymentView> {
+  const state = row.state === "" ? null : (JSON.parse(row.state) as Deployment);
+  return {
+    id: row.id,
+    product: row.product,
+    environment: row.environment,
+    kind: row.kind,
+    release: await shortRelease(world, row.release_id),
+    stable: row.stable_id === null ? null : await shortRelease(world, row.stable_id),
+    phase: row.phase,
+    ended: row.ended_at !== null,
+    reason: row.reason,
+    failure: failureOf(state),
+    bakeUntil: state?.phase.is === "baking" ? state.phase.until : null,
+    createdAt: row.created_at,
+    createdBy: row.created_by,
+    startedAt: row.started_at,
+    liveAt: row.live_at,
+    detectedAt: row.detected_at,
+    restoredAt: row.restored_at,
+    endedAt: row.ended_at,
+  };
+}
+
+function failureOf(state: Deployment | null): Failure | null {
+  if (state === null) return null;
+  const { phase } = state;
+  if ("failure" in phase) return phase.failure;
+  return !hasEnded(phase) && "end" in phase ? phase.end.failure : null;
+}
+
+async function serviceTraffic(
+  world: World,
+  at: { readonly product: string; readonly environment: EnvironmentName },
+  running: readonly RevisionStatus[],
+): Promise<ServiceTraffic[]> {
+  const rows = await world.store.db
+    .selectFrom("revision")
+    .innerJoin("release", "release.id", "revision.release_id")
+    .select(["revision.id", "revision.service", "revision.role", "revision.release_id", "release.number"])
+    .where("revision.product", "=", at.product)
+    .where("revision.environment", "=", at.environment)
+    .where("revision.role", "in", ["candidate", "stable", "warm"])
+    .orderBy("revision.service")
+    .orderBy("release.number", "desc")
+    .execute();
+  const traffic = await currentTraffic(world, at);
+  const services = new Map<ServiceName, ServiceTraffic["revisions"][number][]>();
+  for (const row of rows) {
+    const counts = world.counts.of(row.id);
+    const list = services.get(row.service) ?? [];
+    services.set(row.service, list);
+    list.push({
+      revision: row.id,
+      release: row.release_id,
+      number: row.number,
+      role: row.role,
+      weight: traffic.services[row.service]?.find((target) => target.revision === row.id)?.weight ?? 0,
+      instances: (running.find((revision) => revision.id === row.id)?.instances ?? []).map((instance) => ({
+        id: instance.id,
+        state: instance.state,
+        address: instance.address,
+        restarts: instance.restarts,
+        cpu: instance.cpu,
+        memoryBytes: instance.memoryBytes,
+      })),
+      requests: counts.requests,
+      errors: counts.errors,
+    });
+  }
+  return [...services].map(([service, revisions]) => ({ service, revisions }));
+}
+
+async function currentTraffic(world: World, at: { readonly product: string; readonly environment: EnvironmentName }): Promise<Traffic> {
+  const row = await world.store.db
+    .selectFrom("environment")
+    .select("traffic")
+    .where("product", "=", at.product)
+    .where("name", "=", at.environment)
+    .executeTakeFirstOrThrow();
+  return JSON.parse(row.traffic) as Traffic;
+}
+
+type ShortRelease = { id: ReleaseId; number: number; version: string; subject: string };
+
+async function shortRelease(world: World, id: ReleaseId): Promise<ShortRelease> {
+  const row: Pick<ReleaseRow, "id" | "number" | "version" | "subject"> = await world.store.db
+    .selectFrom("release")
+    .select(["id", "number", "version", "subject"])
+    .where("id", "=", id)
+    .executeTakeFirstOrThrow();
+  return row;
+}
+
+async function liveSince(world: World, at: { readonly product: string; readonly name: EnvironmentName }, release: ReleaseId): Promise<number> {
+  const row = await world.store.db
+    .selectFrom("deployment")
+    .select("live_at")
+    .where("product", "=", at.product)
+    .where("environment", "=", at.name)
+    .where("release_id", "=", release)
+    .where("live_at", "is not", null)
+    .orderBy("live_at", "desc")
+    .executeTakeFirst();
+  return row?.live_at ?? 0;
+}
+
+async function urlOf(world: World, release: ReleaseId, environment: EnvironmentName): Promise<string> {
+  const { spec } = await releaseView(world.store.db, release, environment);
+  const { host, port } = spec.edge.listen;
+  return `http://${host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host}:${port}`;
+}

@@ -1,0 +1,148 @@
+import type { EnvironmentName, ReleaseId, ServiceName } from "../ids.ts";
+import type { Json } from "../ids.ts";
+import { canonicalJson } from "../product/canonical.ts";
+import type { EnvironmentSpec, ServiceSpec } from "../product/spec.ts";
+import { formatDuration } from "../product/units.ts";
+import { type ChangeLogSection, changeLog } from "../release/change-log.ts";
+import type { Commit } from "../release/commit.ts";
+import type { Standing } from "../release/standing.ts";
+import { courseOf, type ReleaseView } from "./course.ts";
+import { allTraffic, type Course, type Rollout } from "./deployment.ts";
+
+export type ServicePlan = {
+  readonly name: ServiceName;
+  readonly kind: string;
+  readonly change: "new" | "changed" | "same" | "dropped";
+  readonly instances: string;
+  /** Keys of the config that differ from what is live, with both values. */
+  readonly config: readonly string[];
+};
+
+export type Plan = {
+  readonly environment: EnvironmentName;
+  readonly release: { readonly id: ReleaseId; readonly number: number; readonly version: string };
+  readonly live: { readonly number: number; readonly version: string } | null;
+  readonly strategy: string;
+  /** What will be done, in order. */
+  readonly steps: readonly string[];
+  readonly services: readonly ServicePlan[];
+  readonly changeLog: readonly ChangeLogSection[];
+  /** What would refuse it now. */
+  readonly blocked: readonly string[];
+  readonly warnings: readonly string[];
+  /** How it would be taken back. */
+  readonly rollback: string;
+};
+
+export type PlanInput = {
+  readonly release: ReleaseView & { readonly version: string };
+  readonly live: (ReleaseView & { readonly version: string }) | null;
+  readonly artifacts: { readonly release: Readonly<Record<ServiceName, string>>; readonly live: Readonly<Record<ServiceName, string>> };
+  readonly commits: readonly Commit[];
+  readonly standing: Standing;
+  /** Standing in the environment it must be promoted from; null when there is none. */
+  readonly before: Standing | null;
+  readonly locked: { readonly by: string; readonly reason: string } | null;
+  /** Deployments that have not ended. */
+  readonly open: number;
+};
+
+/** Everything a deployment would do, from what is recorded now. Changes nothing. */
+export function planOf(input: PlanInput): Plan {
+  const { release, live } = input;
+  const { spec } = release;
+  const course = courseOf({ id: "dep_plan" as Course["id"], kind: "deploy", release, stable: live });
+  return {
+    environment: spec.environment,
+    release: { id: release.id, number: release.number, version: release.version },
+    live: live === null ? null : { number: live.number, version: live.version },
+    strategy: spec.rollout.strategy,
+    steps: live?.id === release.id ? ["nothing: this release is live already"] : stepsOf(course, spec),
+    services: course.rollouts.map((rollout) => servicePlan(rollout, input)),
+    changeLog: changeLog(input.commits),
+    blocked: blockedBy(input),
+    warnings: warningsOf(input),
+    rollback: rollbackText(course, spec),
+  };
+}
+
+function stepsOf(course: Course, spec: EnvironmentSpec): string[] {
+  const steps = course.waves.map((names) => {
+    const each = names.map((name) => {
+      const service = spec.services[name];
+      return service?.kind === "job" ? `run ${name} to its end` : `start ${name} x${course.stages[0]?.[name]?.candidate ?? 0}`;
+    });
+    return `${each.join(", ")}; wait until healthy`;
+  });
+  const routed = course.rollouts.filter((rollout) => rollout.routed && rollout.candidate !== null);
+  for (const stage of course.stages) {
+    if (routed.length === 0) break;
+    const shares = routed.map((rollout) => `${rollout.service} ${((stage[rollout.service]?.weight ?? 0) / allTraffic) * 100} %`);
+    steps.push(`switch traffic: ${shares.join(", ")}`);
+  }
+  if (course.stable !== null) steps.push(`drain the old release, up to ${formatDuration(course.drainMs)}`);
+  const rules = [spec.rollout.rules.healthLost ? "health" : null, spec.rollout.rules.errorRatio === null ? null : "error ratio"].filter((rule) => rule !== null);
+  steps.push(course.bakeMs === 0 ? "no bake" : `watch for ${formatDuration(course.bakeMs)}: ${rules.join(" and ") || "no rule is switched on"}`);
+  return steps;
+}
+
+function servicePlan(rollout: Rollout, { release, live, artifacts }: PlanInput): ServicePlan {
+  const after = release.spec.services[rollout.service];
+  const before = live?.spec.services[rollout.service];
+  const config = after === undefined || before === undefined ? [] : differences(before, after);
+  const sameCode = artifacts.release[rollout.service] === artifacts.live[rollout.service];
+  return {
+    name: rollout.service,
+    kind: rollout.kind,
+    change: after === undefined ? "dropped" : before === undefined ? "new" : sameCode && config.length === 0 ? "same" : "changed",
+    instances: rollout.stable === null ? `${rollout.candidateInstances}` : `${rollout.stableInstances} -> ${rollout.candidateInstances}`,
+    config,
+  };
+}
+
+/** `health.path: "/up" -> "/healthz"`, one a changed key. Values of env are not shown: they may be private. */
+function differences(before: ServiceSpec, after: ServiceSpec): string[] {
+  const result: string[] = [];
+  const walk = (path: readonly string[], a: unknown, b: unknown): void => {
+    if (isObject(a) && isObject(b)) {
+      for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) walk([...path, key], a[key], b[key]);
+      return;
+    }
+    const [from, to] = [text(a), text(b)];
+    if (from === to) return;
+    result.push(path[0] === "env" ? `${path.join(".")} ${a === undefined ? "added" : b === undefined ? "removed" : "changed"}` : `${path.join(".")}: ${from} -> ${to}`);
+  };
+  walk([], before, after);
+  return result;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function text(value: unknown): string {
+  return value === undefined ? "(unset)" : canonicalJson(value as Json);
+}
+
+function blockedBy({ release, locked, before }: PlanInput): string[] {
+  const { promoteFrom } = release.spec;
+  return [
+    ...(locked === null ? [] : [`locked by ${locked.by}: ${locked.reason}`]),
+    ...(promoteFrom === null || before === "good" ? [] : [`r${release.number} has not succeeded in ${promoteFrom} yet`]),
+  ];
+}
+
+function warningsOf({ release, standing, open }: PlanInput): string[] {
+  return [
+    ...(standing === "bad" ? [`r${release.number} failed here the last time`] : []),
+    ...(open > 0 ? [`${open} ${open === 1 ? "deployment is" : "deployments are"} under way or waiting: ${release.spec.rollout.whenBusy}`] : []),
+    ...(release.spec.rollout.bakeMs === 0 ? ["there is no bake: nobody watches after the switch"] : []),
+  ];
+}
+
+function rollbackText(course: Course, spec: EnvironmentSpec): string {
+  if (course.stable === null) return "nothing is live before this one, so there is nothing to go back to";
+  return spec.rollout.strategy === "blue-green"
+    ? "the old release stays warm: going back is one change of weights"
+    : "the old release's instances are started again, then traffic goes back";
+}
