@@ -1,0 +1,151 @@
+import type { InstanceId, RevisionId } from "../../../core/ids.ts";
+import type { Supervisor } from "../../../lib/supervisor/client.ts";
+import type { UnitReport, UnitSpec } from "../../../lib/supervisor/contract.ts";
+import type {
+  ExecResult,
+  LogLine,
+  LogQuery,
+  RevisionSelector,
+  RevisionSpec,
+  RevisionStatus,
+  Target,
+  TargetCan,
+} from "../../../ports/target.ts";
+import { instanceEnvironment, instanceVariable } from "./environment.ts";
+import { asSlipwayError, startFailed } from "./errors.ts";
+import { labelsOf, logLineOf, selectorOf, statusOf } from "./labels.ts";
+import { RevisionFiles } from "./revision-files.ts";
+
+/** The port's limit of `tail`. */
+const maxTail = 10_000;
+
+export type ProcessTargetOptions = {
+  /** Where revisions are unpacked: `<directory>/revisions/<revision>`. */
+  readonly directory: string;
+  /** Whose revisions these are. Others in the same supervisor are never seen nor touched. */
+  readonly product: string;
+  readonly supervisor: Supervisor;
+};
+
+/**
+ * Revisions as local processes, kept running by the supervisor: they outlive the control plane and are found again by their
+ * labels. Nothing of the control plane's environment reaches them. Does not close the supervisor it was given.
+ */
+export function processTarget(options: ProcessTargetOptions): Target {
+  return new ProcessTarget(options);
+}
+
+class ProcessTarget implements Target {
+  readonly name = "process";
+  readonly can: TargetCan;
+  readonly #product: string;
+  readonly #supervisor: Supervisor;
+  readonly #files: RevisionFiles;
+  readonly #closed = new AbortController();
+
+  constructor({ directory, product, supervisor }: ProcessTargetOptions) {
+    this.#product = product;
+    this.#supervisor = supervisor;
+    this.#files = new RevisionFiles(directory);
+    // Memory is held by the kernel where it lets us, else by sampling and a restart; a share of CPU only by the kernel.
+    this.can = { jobs: true, warm: true, exec: true, memoryLimit: true, cpuLimit: supervisor.limits.cpu === "hard" };
+  }
+
+  async ensure(spec: RevisionSpec, instances: number, signal: AbortSignal): Promise<RevisionStatus> {
+    return this.#wrapped(signal, async (until) => {
+      if (instances > 0) await this.#files.unpack(spec.id, spec.artifact, until);
+      const unit = this.#unitOf(spec);
+      try {
+        return statusOf(await this.#supervisor.ensure(unit, instances, until));
+      } catch (error) {
+        throw startFailed(error, unit);
+      }
+    });
+  }
+
+  async observe(selector: RevisionSelector): Promise<readonly RevisionStatus[]> {
+    return this.#wrapped(null, async (until) => {
+      return (await this.#supervisor.observe(selectorOf(this.#product, selector), until)).map(statusOf);
+    });
+  }
+
+  async *watch(selector: RevisionSelector, signal: AbortSignal): AsyncGenerator<readonly RevisionStatus[]> {
+    try {
+      const until = this.#until(signal);
+      for await (const units of this.#supervisor.watch(selectorOf(this.#product, selector), until)) {
+        yield units.map(statusOf);
+      }
+    } catch (error) {
+      throw asSlipwayError(error);
+    }
+  }
+
+  async remove(revision: RevisionId, signal: AbortSignal): Promise<void> {
+    await this.#wrapped(signal, async (until) => {
+      const unit = await this.#find(revision, until);
+      if (unit === "another-product's") return;
+      if (unit !== null) await this.#supervisor.remove(revision, until);
+      await this.#files.remove(revision);
+    });
+  }
+
+  async *logs(query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine> {
+    try {
+      const selector = selectorOf(this.#product, query);
+      const tail = query.tail === undefined ? null : Math.min(query.tail, maxTail);
+      const request = { selector, tail, follow: query.follow === true };
+      for await (const record of this.#supervisor.logs(request, this.#until(signal))) yield logLineOf(record);
+    } catch (error) {
+      throw asSlipwayError(error);
+    }
+  }
+
+  async exec(instance: InstanceId, command: readonly string[], signal: AbortSignal): Promise<ExecResult> {
+    return this.#wrapped(signal, async (until) => {
+      const unit = await this.#find(instance.slice(0, instance.lastIndexOf(".")), until);
+      // The supervisor refuses an unknown one by itself; another product's is as unknown.
+      const known = unit === "another-product's" ? `${instance} (not of ${this.#product})` : instance;
+      return this.#supervisor.exec(known, command, until);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+  }
+
+  async #find(key: string, signal: AbortSignal): Promise<UnitReport | null | "another-product's"> {
+    const [unit] = await this.#supervisor.observe({ key }, signal);
+    if (unit === undefined) return null;
+    return unit.labels.product === this.#product ? unit : "another-product's";
+  }
+
+  #unitOf(spec: RevisionSpec): UnitSpec {
+    return {
+      key: spec.id,
+      labels: labelsOf(spec),
+      notes: { configDigest: spec.configDigest },
+      mode: spec.mode,
+      command: spec.command,
+      cwd: this.#files.directoryOf(spec.id),
+      env: instanceEnvironment(spec, process.env),
+      idVariable: instanceVariable,
+      port: spec.listens,
+      stopGraceMs: spec.stopGraceMs,
+      memoryBytes: spec.memoryBytes,
+      cpus: spec.cpus,
+    };
+  }
+
+  async #wrapped<T>(signal: AbortSignal | null, work: (until: AbortSignal) => Promise<T>): Promise<T> {
+    try {
+      return await work(this.#until(signal));
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw asSlipwayError(error);
+    }
+  }
+
+  #until(signal: AbortSignal | null): AbortSignal {
+    return signal === null ? this.#closed.signal : AbortSignal.any([signal, this.#closed.signal]);
+  }
+}

@@ -1,0 +1,69 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { RevisionId } from "../../../core/ids.ts";
+import { unpackArchive } from "../../../lib/unpack.ts";
+import type { RevisionSpec } from "../../../ports/target.ts";
+
+/**
+ * The unpacked files of each revision, in a directory that all its instances share. It is there whole or not at all, and
+ * writable: programs keep caches beside their code. It goes with the revision.
+ */
+export class RevisionFiles {
+  readonly #root: string;
+  readonly #underWay = new Map<RevisionId, Promise<void>>();
+
+  constructor(directory: string) {
+    this.#root = join(directory, "revisions");
+  }
+
+  directoryOf(revision: RevisionId): string {
+    return join(this.#root, revision);
+  }
+
+  /** Does nothing when it is there; calls at the same time share one unpacking. Errors: PackError. */
+  async unpack(revision: RevisionId, artifact: RevisionSpec["artifact"], signal: AbortSignal): Promise<void> {
+    let work = this.#underWay.get(revision);
+    if (work === undefined) {
+      work = this.#unpack(revision, artifact, signal).finally(() => this.#underWay.delete(revision));
+      this.#underWay.set(revision, work);
+    }
+    await work;
+  }
+
+  async remove(revision: RevisionId): Promise<void> {
+    const directory = this.directoryOf(revision);
+    // Out of the way first: a crash halfway leaves no half revision under its name.
+    const doomed = `${directory}.${randomBytes(4).toString("hex")}.tmp`;
+    try {
+      await rename(directory, doomed);
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    }
+    await this.#removeLeftovers(revision);
+  }
+
+  async #unpack(revision: RevisionId, artifact: RevisionSpec["artifact"], signal: AbortSignal): Promise<void> {
+    const directory = this.directoryOf(revision);
+    if (await isDirectory(directory)) return;
+    await mkdir(this.#root, { recursive: true, mode: 0o700 });
+    await this.#removeLeftovers(revision);
+    await unpackArchive(artifact, directory, { signal });
+  }
+
+  /** Of an unpacking or a removal that a crash cut short. */
+  async #removeLeftovers(revision: RevisionId): Promise<void> {
+    const names = await readdir(this.#root).catch(() => [] as string[]);
+    for (const name of names) {
+      const isLeftover = name.startsWith(`${revision}.`) && name.endsWith(".tmp");
+      if (isLeftover) await rm(join(this.#root, name), { recursive: true, force: true, maxRetries: 3 });
+    }
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+}

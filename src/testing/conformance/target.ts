@@ -1,0 +1,439 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import {
+  type Digest,
+  environmentName,
+  type InstanceId,
+  instanceId,
+  releaseId,
+  revisionId,
+  serviceName,
+} from "../../core/ids.ts";
+import { Secret } from "../../core/secret.ts";
+import { packDirectory } from "../../lib/pack.ts";
+import type { InstanceStatus, LogLine, RevisionSpec, RevisionStatus, Target } from "../../ports/target.ts";
+import { appSource } from "./target/app.ts";
+
+/** One place where revisions live, empty at the beginning, and gone with all its processes after `close`. */
+export type TargetHarness = {
+  /** Another client of the same place, for a product. */
+  open(product: string): Promise<Target>;
+  /** Calls `ensure` from a process that is then killed with SIGKILL. */
+  ensureAndDie(product: string, spec: RevisionSpec, instances: number): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** How long anything may take that a test waits for. The tests wait for events, not for this. */
+const patienceMs = 20_000;
+const never = new AbortController().signal;
+
+/** What every target must do. `make` gives an empty place. */
+export function targetConformance(name: string, make: () => Promise<TargetHarness>): void {
+  describe(`target: ${name}`, () => {
+    let harness: TargetHarness;
+    let target: Target;
+    let folder: string;
+    let artifact: RevisionSpec["artifact"];
+
+    beforeAll(async () => {
+      harness = await make();
+      target = await harness.open("shop");
+      folder = await mkdtemp(join(tmpdir(), "slipway-target-"));
+      const source = await mkdtemp(join(folder, "source-"));
+      await writeFile(join(source, "app.cjs"), appSource);
+      await writeFile(join(source, "hello world ü.txt"), "hello");
+      const file = join(folder, "artifact.tar");
+      artifact = { file, digest: (await packDirectory(source, file)).digest };
+    });
+
+    afterAll(async () => {
+      await target?.close();
+      await harness?.close();
+      if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+    });
+
+    const spec = (command: readonly string[], more: Partial<RevisionSpec> = {}): RevisionSpec => ({
+      id: revisionId(`rev_${randomBytes(4).toString("hex")}`),
+      product: "shop",
+      environment: environmentName("production"),
+      service: serviceName("web"),
+      release: releaseId("rel_1"),
+      configDigest: `sha256:${"c".repeat(64)}` as Digest,
+      mode: "service",
+      artifact,
+      command: [process.execPath, "app.cjs", ...command],
+      env: {},
+      listens: true,
+      stopGraceMs: 2_000,
+      memoryBytes: null,
+      cpus: null,
+      ...more,
+    });
+
+    test("starts the instances that are asked for, each with its own address, and says what they are", async () => {
+      const wanted = spec(["serve"]);
+      const status = await target.ensure(wanted, 2, never);
+      expect(status).toMatchObject({
+        id: wanted.id,
+        product: "shop",
+        environment: "production",
+        service: "web",
+        release: "rel_1",
+        configDigest: wanted.configDigest,
+        wanted: 2,
+      });
+      const running = runningOf(status);
+      expect(running.map(({ id }) => id)).toEqual([instanceId(wanted.id, 0), instanceId(wanted.id, 1)]);
+      expect(new Set(running.map(({ address }) => address)).size).toBe(2);
+      expect(
+        running.every(({ pid, startedAt, restarts }) => pid !== null && startedAt !== null && restarts === 0),
+      ).toBe(true);
+      for (const { address, pid } of running) expect((await ask(address)).pid).toBe(pid);
+      expect(await target.observe({ revision: wanted.id })).toMatchObject([{ id: wanted.id, wanted: 2 }]);
+      await target.remove(wanted.id, never);
+    });
+
+    test("does nothing when it is already so, scales up beside what runs, and down again, also to nothing", async () => {
+      const wanted = spec(["serve"]);
+      const [first] = runningOf(await target.ensure(wanted, 1, never));
+      expect(runningOf(await target.ensure(wanted, 1, never))[0]).toMatchObject({ pid: first?.pid, restarts: 0 });
+      const three = runningOf(await target.ensure(wanted, 3, never));
+      expect(three).toHaveLength(3);
+      expect(three[0]).toMatchObject({ pid: first?.pid, address: first?.address });
+      const one = await target.ensure(wanted, 1, never);
+      expect(runningOf(one).map(({ pid }) => pid)).toEqual([first?.pid]);
+      for (const { pid } of three.slice(1)) expect(isAlive(pid)).toBe(false);
+      const none = await target.ensure(wanted, 0, never);
+      expect(none.wanted).toBe(0);
+      expect(runningOf(none)).toEqual([]);
+      expect(isAlive(first?.pid)).toBe(false);
+      const again = runningOf(await target.ensure(wanted, 1, never));
+      expect(again).toMatchObject([{ restarts: 0 }]);
+      await ask(again[0]?.address ?? null);
+      await target.remove(wanted.id, never);
+    });
+
+    test("is given its environment and nothing of ours, exactly, with spaces, quotes and other alphabets", async () => {
+      const odd = "a b\t'\"$HOME `x` ü 漢字 \\ \n end";
+      process.env.SLIPWAY_TEST_LEAK = "must not be seen";
+      const wanted = spec(["serve", odd, ""], { env: { ODD: odd, TOKEN: new Secret("s3cret"), NODE_ENV: "test" } });
+      const [instance] = runningOf(await target.ensure(wanted, 1, never));
+      const seen = await ask(instance?.address ?? null);
+      delete process.env.SLIPWAY_TEST_LEAK;
+      expect(seen.args).toEqual([odd, ""]);
+      expect(seen.env).toMatchObject({
+        ODD: odd,
+        TOKEN: "s3cret",
+        NODE_ENV: "test",
+        PORT: instance?.address?.split(":")[1],
+        SLIPWAY_PRODUCT: "shop",
+        SLIPWAY_ENVIRONMENT: "production",
+        SLIPWAY_SERVICE: "web",
+        SLIPWAY_RELEASE: "rel_1",
+        SLIPWAY_REVISION: wanted.id,
+        SLIPWAY_INSTANCE: `${wanted.id}.0`,
+      });
+      expect(Object.keys(seen.env)).not.toContain("SLIPWAY_TEST_LEAK");
+      await target.remove(wanted.id, never);
+    });
+
+    test("is found again, unchanged, after the control plane that started it was killed", async () => {
+      const wanted = spec(["serve"]);
+      await harness.ensureAndDie("shop", wanted, 2);
+      const second = await harness.open("shop");
+      const [found] = await second.observe({ revision: wanted.id });
+      const running = runningOf(found);
+      expect(running).toHaveLength(2);
+      expect(found?.configDigest).toBe(wanted.configDigest);
+      const repeated = runningOf(await second.ensure(wanted, 2, never));
+      expect(repeated.map(({ pid }) => pid)).toEqual(running.map(({ pid }) => pid));
+      await second.remove(wanted.id, never);
+      await second.close();
+    });
+
+    test("an instance that is killed is started again at the same address, and watchers hear of it at once", async () => {
+      const wanted = spec(["serve"]);
+      const [before] = runningOf(await target.ensure(wanted, 1, never));
+      await ask(before?.address ?? null);
+      const stop = new AbortController();
+      const seen = target.watch({ revision: wanted.id }, stop.signal);
+      const updates = seen[Symbol.asyncIterator]();
+      expect((await updates.next()).value?.[0]?.instances[0]?.state).toBe("running");
+      const killedAt = performance.now();
+      process.kill(before?.pid ?? 0, "SIGKILL");
+      const ended = await nextThat(updates, ([revision]) => revision?.instances[0]?.state === "backoff");
+      expect(performance.now() - killedAt).toBeLessThan(1_000);
+      expect(ended[0]?.instances[0]?.lastExit).toMatchObject({ code: null, signal: "SIGKILL" });
+      const restarted = await nextThat(updates, ([revision]) => revision?.instances[0]?.state === "running");
+      expect(restarted[0]?.instances[0]).toMatchObject({ restarts: 1, address: before?.address });
+      expect((await ask(before?.address ?? null)).pid).toBe(restarted[0]?.instances[0]?.pid);
+      stop.abort();
+      expect((await updates.next()).done).toBe(true);
+      await target.remove(wanted.id, never);
+    });
+
+    test("a program that ends again and again is a crash loop, with its exit and its last words", async () => {
+      const wanted = spec(["crash"]);
+      await target.ensure(wanted, 1, never);
+      const updates = target.watch({ revision: wanted.id }, never)[Symbol.asyncIterator]();
+      const looping = await nextThat(updates, ([each]) => each?.instances[0]?.state === "crash-looping");
+      await updates.return?.(undefined);
+      expect(looping[0]?.instances[0]?.lastExit).toMatchObject({ code: 7, signal: null });
+      expect(looping[0]?.instances[0]?.restarts).toBeGreaterThanOrEqual(4);
+      const last = await textsOf(target.logs({ revision: wanted.id, tail: 20 }, never), "stderr");
+      expect(last).toContain("it broke");
+      await target.remove(wanted.id, never);
+    });
+
+    test("stops by SIGTERM inside the grace, and by SIGKILL after it", async () => {
+      const polite = spec(["serve"], { stopGraceMs: 15_000 });
+      await ask(runningOf(await target.ensure(polite, 1, never))[0]?.address ?? null);
+      const began = performance.now();
+      await target.ensure(polite, 0, never);
+      expect(performance.now() - began).toBeLessThan(10_000);
+      expect(await textsOf(target.logs({ revision: polite.id }, never), "stdout")).toContain("asked to stop");
+      const stubborn = spec(["stubborn"], { stopGraceMs: 300 });
+      const [instance] = runningOf(await target.ensure(stubborn, 1, never));
+      await text(instance?.address ?? null);
+      await target.ensure(stubborn, 0, never);
+      expect(isAlive(instance?.pid)).toBe(false);
+      expect(await textsOf(target.logs({ revision: stubborn.id }, never), "stdout")).toContain("no");
+      await target.remove(polite.id, never);
+      await target.remove(stubborn.id, never);
+    });
+
+    test("what a program forked goes with it: when it is stopped, and when it dies", async () => {
+      const wanted = spec(["forks"], { stopGraceMs: 300 });
+      const [instance] = runningOf(await target.ensure(wanted, 1, never));
+      const first = Number(await text(instance?.address ?? null));
+      expect(isAlive(first)).toBe(true);
+      process.kill(instance?.pid ?? 0, "SIGKILL");
+      await eventually(() => !isAlive(first));
+      const second = await eventually(async () => {
+        const child = Number(await text(instance?.address ?? null));
+        return child !== first && child;
+      });
+      await target.ensure(wanted, 0, never);
+      expect(isAlive(second)).toBe(false);
+      await target.remove(wanted.id, never);
+    });
+
+    test("logs say whose they are, give the newest lines, and follow without losing or repeating one", async () => {
+      const wanted = spec(["print", "300"]);
+      const [instance] = runningOf(await target.ensure(wanted, 1, never));
+      await text(instance?.address ?? null);
+      const stop = new AbortController();
+      const lines: LogLine[] = [];
+      let asked = 0;
+      for await (const line of target.logs({ revision: wanted.id, tail: 10_000, follow: true }, stop.signal)) {
+        if (line.stream === "stdout") lines.push(line);
+        if (line.text.startsWith("listening")) await text(instance?.address ?? null);
+        if (line.text === "asked" && ++asked === 2) stop.abort();
+      }
+      const printed = lines.map((line) => line.text).filter((each) => each.startsWith("line "));
+      expect(printed).toEqual(Array.from({ length: 300 }, (_, i) => `line ${i}`));
+      expect(lines[0]).toMatchObject({
+        service: "web",
+        release: "rel_1",
+        revision: wanted.id,
+        instance: `${wanted.id}.0`,
+      });
+      const tail = await textsOf(target.logs({ revision: wanted.id, tail: 2 }, never), null);
+      expect(tail).toEqual(["asked", "asked"]);
+      await target.remove(wanted.id, never);
+      expect(await textsOf(target.logs({ revision: wanted.id, tail: 500 }, never), "stdout")).toContain("line 299");
+    });
+
+    test("runs a command beside an instance: exit code, both outputs, a bound on them, and a refusal", async () => {
+      const wanted = spec(["serve"]);
+      const status = await target.ensure(wanted, 1, never);
+      const id = status.instances[0]?.id as InstanceId;
+      const script = "cat 'hello world ü.txt'; echo $SLIPWAY_INSTANCE >&2; exit 5";
+      expect(await target.exec(id, ["sh", "-c", script], never)).toEqual({
+        code: 5,
+        stdout: "hello",
+        stderr: `${id}\n`,
+      });
+      const loud = await target.exec(id, ["sh", "-c", "head -c 5000000 /dev/zero | tr '\\0' x"], never);
+      expect(loud.code).toBe(0);
+      expect(loud.stdout.length).toBeLessThan(2_000_000);
+      const missing = target.exec(id, ["there-is-no-such-command"], never);
+      await expect(missing).rejects.toMatchObject({ code: "EXEC_FAILED" });
+      const absent = target.exec(instanceId(wanted.id, 9), ["true"], never);
+      await expect(absent).rejects.toMatchObject({ code: "INSTANCE_NOT_FOUND" });
+      const stop = new AbortController();
+      const long = target.exec(id, ["sleep", "1000"], stop.signal);
+      stop.abort(new Error("enough"));
+      await expect(long).rejects.toThrow("enough");
+      await target.remove(wanted.id, never);
+    });
+
+    test("a job runs once and its exit code is kept, also a bad one; it runs again only after zero", async () => {
+      for (const code of [0, 3]) {
+        const job = spec(["job", String(code)], { mode: "job", listens: false });
+        await target.ensure(job, 1, never);
+        const done = await eventually(async () => {
+          const [revision] = await target.observe({ revision: job.id });
+          return revision?.instances[0]?.state === "exited" && revision.instances[0];
+        });
+        expect(done).toMatchObject({ lastExit: { code, signal: null }, address: null, pid: null });
+        await target.ensure(job, 1, never);
+        const printed = () => textsOf(target.logs({ revision: job.id }, never), "stdout");
+        expect(await printed()).toEqual(["working"]);
+        await target.ensure(job, 0, never);
+        await target.ensure(job, 1, never);
+        await eventually(async () => (await printed()).length === 2);
+        await target.remove(job.id, never);
+      }
+    });
+
+    test("a removed revision is gone, removing it again does nothing, and absent ones are nothing", async () => {
+      const wanted = spec(["serve"]);
+      const [instance] = runningOf(await target.ensure(wanted, 1, never));
+      await target.remove(wanted.id, never);
+      expect(isAlive(instance?.pid)).toBe(false);
+      expect(await target.observe({ revision: wanted.id })).toEqual([]);
+      await target.remove(wanted.id, never);
+      const absent = revisionId("rev_never_made");
+      await target.remove(absent, never);
+      expect(await textsOf(target.logs({ revision: absent, tail: 10 }, never), null)).toEqual([]);
+    });
+
+    test("a missing artifact and one that was changed are refused, and nothing is left of the attempt", async () => {
+      const missing = spec(["serve"], { artifact: { ...artifact, file: join(folder, "nowhere.tar") } });
+      await expect(target.ensure(missing, 1, never)).rejects.toMatchObject({ code: "ARTIFACT_MISSING" });
+      const changed = spec(["serve"], { artifact: { ...artifact, digest: `sha256:${"0".repeat(64)}` } });
+      await expect(target.ensure(changed, 1, never)).rejects.toMatchObject({ code: "ARTIFACT_CORRUPT" });
+      for (const { id } of [missing, changed]) expect(await target.observe({ revision: id })).toEqual([]);
+      const repaired = { ...changed, artifact };
+      expect(runningOf(await target.ensure(repaired, 1, never))).toHaveLength(1);
+      await target.remove(repaired.id, never);
+    });
+
+    test("a command that is not there fails the start, with what was tried", async () => {
+      const wanted = { ...spec([]), command: ["there-is-no-such-program", "--flag"] };
+      const failure = await target.ensure(wanted, 1, never).catch((error: unknown) => error);
+      expect(failure).toMatchObject({
+        code: "START_FAILED",
+        message: expect.stringContaining("there-is-no-such-program"),
+        evidence: expect.arrayContaining([["command", '["there-is-no-such-program","--flag"]']]),
+      });
+      await target.remove(wanted.id, never);
+      expect(await target.observe({ revision: wanted.id })).toEqual([]);
+    });
+
+    test("selects by environment and service, and never sees or touches another product's revisions", async () => {
+      const other = await harness.open("bakery");
+      const theirs = spec(["serve"], { product: "bakery" });
+      const ours = spec(["serve"], { environment: environmentName("staging"), service: serviceName("api") });
+      const [their] = runningOf(await other.ensure(theirs, 1, never));
+      await target.ensure(ours, 1, never);
+      expect((await target.observe({})).map(({ id }) => id)).toEqual([ours.id]);
+      expect((await target.observe({ environment: ours.environment })).map(({ id }) => id)).toEqual([ours.id]);
+      expect(await target.observe({ service: theirs.service })).toEqual([]);
+      await target.remove(theirs.id, never);
+      const exec = target.exec(instanceId(theirs.id, 0), ["true"], never);
+      await expect(exec).rejects.toMatchObject({ code: "INSTANCE_NOT_FOUND" });
+      expect(await textsOf(target.logs({ revision: theirs.id }, never), null)).toEqual([]);
+      expect(runningOf((await other.observe({}))[0])).toMatchObject([{ pid: their?.pid, restarts: 0 }]);
+      await other.remove(theirs.id, never);
+      await target.remove(ours.id, never);
+      await other.close();
+    });
+
+    test("samples CPU and memory of a running instance", async () => {
+      const wanted = spec(["serve"]);
+      await target.ensure(wanted, 1, never);
+      const sampled = await eventually(async () => {
+        const [revision] = await target.observe({ revision: wanted.id });
+        const instance = revision?.instances[0];
+        return instance?.cpu !== null && instance?.memoryBytes !== null && instance;
+      });
+      expect(sampled?.memoryBytes).toBeGreaterThan(10_000_000);
+      expect(sampled?.cpu).toBeLessThan(4);
+      await target.remove(wanted.id, never);
+    });
+
+    test("a memory limit, where the target has one, ends an instance that passes it", async () => {
+      if (!target.can.memoryLimit) return;
+      const hog = spec([], { memoryBytes: 150_000_000, listens: false });
+      const script = "const kept = []; setInterval(() => kept.push(Buffer.alloc(20e6, 1)), 50)";
+      await target.ensure({ ...hog, command: [process.execPath, "-e", script] }, 1, never);
+      await eventually(async () => {
+        const [revision] = await target.observe({ revision: hog.id });
+        return (revision?.instances[0]?.restarts ?? 0) > 0;
+      });
+      await target.remove(hog.id, never);
+    });
+  });
+}
+
+function runningOf(status: RevisionStatus | undefined): InstanceStatus[] {
+  return (status?.instances ?? []).filter(({ state }) => state === "running");
+}
+
+type Seen = { pid: number; env: Record<string, string>; args: string[]; cwd: string };
+
+async function ask(address: string | null): Promise<Seen> {
+  return JSON.parse(await text(address)) as Seen;
+}
+
+/** The answer of an instance, as soon as it listens. */
+function text(address: string | null): Promise<string> {
+  return eventually(async () => {
+    const answer = await fetch(`http://${address}/`, { headers: { connection: "close" } });
+    return { body: await answer.text() };
+  }).then(({ body }) => body);
+}
+
+async function textsOf(lines: AsyncIterable<LogLine>, stream: LogLine["stream"] | null): Promise<string[]> {
+  const texts: string[] = [];
+  for await (const line of lines) if (stream === null || line.stream === stream) texts.push(line.text);
+  return texts;
+}
+
+async function nextThat<T>(updates: AsyncIterator<T>, accepts: (value: T) => boolean): Promise<T> {
+  const until = performance.now() + patienceMs;
+  while (performance.now() < until) {
+    const { value, done } = await updates.next();
+    if (done) break;
+    if (accepts(value)) return value;
+  }
+  throw new Error("what was waited for did not come");
+}
+
+/** The first truthy answer; a failure counts as none. */
+async function eventually<T>(look: () => T | Promise<T>): Promise<Exclude<T, false | null | undefined>> {
+  const until = performance.now() + patienceMs;
+  for (;;) {
+    const [value, error] = await Promise.resolve()
+      .then(look)
+      .then(
+        (seen) => [seen, null] as const,
+        (thrown: unknown) => [null, thrown] as const,
+      );
+    if (value) return value as Exclude<T, false | null | undefined>;
+    if (performance.now() > until) throw error ?? new Error("what was waited for did not come");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** A zombie, which nobody has reaped yet, does not live. */
+function isAlive(pid: number | null | undefined): boolean {
+  if (pid === null || pid === undefined) return false;
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
+  } catch {
+    return process.platform !== "linux";
+  }
+}
