@@ -1,0 +1,72 @@
+import type { ReleaseId } from "../../../core/ids.ts";
+import type { IpSet } from "../../../lib/ip.ts";
+import type { RoutedService } from "../../../ports/edge.ts";
+import type { RateLimiter } from "./rate-limit.ts";
+import type { Revision } from "./revision.ts";
+import type { Upstream } from "./upstream.ts";
+
+/** A route table as a request needs it: everything looked up, parsed and spelled once, when the table is applied. */
+export type CompiledTable = {
+  readonly generation: number;
+  readonly listeners: ReadonlyMap<string, ListenerRoutes>;
+  readonly services: ReadonlyMap<string, Service>;
+};
+
+export type ListenerRoutes = {
+  readonly hosts: ReadonlyMap<string, readonly CompiledRoute[]>;
+  /** Routes of any host, asked when no route of the request's own host matches. */
+  readonly anyHost: readonly CompiledRoute[];
+  /** `www.example.org` → `example.org` and the policy that says so. */
+  readonly redirects: ReadonlyMap<string, { readonly to: string; readonly policy: Policy }>;
+};
+
+/** Sorted longest prefix first. `prefix` has no slash at its end: the root is the empty text. */
+export type CompiledRoute = {
+  readonly prefix: string;
+  readonly strip: boolean;
+  readonly service: Service;
+  readonly policy: Policy;
+};
+
+export type Policy = {
+  readonly redirectToHttps: boolean;
+  readonly guards: readonly { readonly prefix: string; readonly allowed: IpSet }[];
+  readonly limiter: { readonly limit: string; readonly rate: RateLimiter } | null;
+  readonly cors: Cors | null;
+  readonly bodyBytes: number | null;
+  readonly answers: AnswerNames;
+};
+
+export type Cors = {
+  readonly origins: ReadonlySet<string>;
+  readonly anyOrigin: boolean;
+  readonly methods: string;
+  readonly headers: string;
+  readonly credentials: boolean;
+  readonly maxAge: string;
+};
+
+/** What is done about each header of an answer by its name, and what is added when the service did not send it. */
+export type AnswerNames = {
+  readonly kinds: (name: string) => number;
+  /** Name, value, name, value, … */
+  readonly defaults: readonly string[];
+};
+
+export type Service = {
+  readonly name: string;
+  readonly mode: RoutedService["mode"];
+  readonly sticky: { readonly cookie: string; readonly find: string } | { readonly header: string } | null;
+  /** Only those with a weight, in the order of the table. */
+  readonly weighted: readonly Side[];
+  readonly fallbacks: readonly Side[];
+};
+
+/** One revision of a service and the part of the buckets it holds. */
+export type Side = {
+  readonly release: ReleaseId;
+  readonly revision: Revision;
+  readonly upstreams: readonly Upstream[];
+  /** The first bucket that is no longer its own. */
+  readonly untilBucket: number;
+};

@@ -1,0 +1,167 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { discardRest, lingerOnClose } from "./body-relay.ts";
+import type { Choice } from "./choose.ts";
+import type { CompiledRoute, Policy } from "./compiled.ts";
+import { corsHeaders } from "./cors.ts";
+import { page } from "./pages.ts";
+import type { RateVerdict } from "./rate-limit.ts";
+import type { Refusal, RequestHead } from "./request-head.ts";
+import type { Revision } from "./revision.ts";
+import type { Traffic } from "./traffic.ts";
+
+/**
+ * One request and its answer, from the client's side. It ends exactly once: answered by a service (`end`), by the edge
+ * (`refuse`, `answer`), or because the client or an operator broke it off (`close`).
+ */
+export class Exchange {
+  readonly traffic: Traffic;
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly head: RequestHead;
+  readonly at = Date.now();
+  readonly startedMs = performance.now();
+  /** What routes are matched against; the raw target until it was read. */
+  path: string;
+  forward = "";
+  route: CompiledRoute | null = null;
+  policy: Policy | null = null;
+  rate: RateVerdict | null = null;
+  /** Set when the edge gives the client a key that keeps it on one revision. */
+  newCookie = "";
+  served: Choice | null = null;
+  attempts = 0;
+  status = 0;
+  code = "";
+  bytes = 0;
+  firstByteMs = 0;
+  over = false;
+  /** The client was asked to send the body it had announced. */
+  continued = false;
+  /** What to stop when the client leaves: an attempt at an instance, a place in a queue. */
+  stop: (() => void) | null = null;
+
+  constructor(traffic: Traffic, req: IncomingMessage, res: ServerResponse, head: RequestHead) {
+    this.traffic = traffic;
+    this.req = req;
+    this.res = res;
+    this.head = head;
+    this.path = req.url ?? "/";
+    (res as Owned)[owner] = this;
+    res.on("close", onClose);
+  }
+
+  /** Adds what the edge says in every answer of the route. */
+  addOwn(headers: string[]): void {
+    const { rate, policy } = this;
+    headers.push("X-Trace-Id", this.head.traceId);
+    if (policy !== null) {
+      if (policy.cors !== null && this.head.origin !== "") headers.push(...corsHeaders(policy.cors, this.head.origin));
+      if (rate !== null && policy.limiter !== null)
+        headers.push(
+          "X-RateLimit-Limit",
+          policy.limiter.limit,
+          "X-RateLimit-Remaining",
+          String(rate.remaining),
+          "X-RateLimit-Reset",
+          String(rate.resetS),
+        );
+    }
+    if (this.newCookie !== "") headers.push("Set-Cookie", this.newCookie);
+    if (this.traffic.leaving) headers.push("Connection", "close");
+  }
+
+  /** Answers with a page of the edge's own. `blame`: the revision in whose name it is, when it failed to answer. */
+  refuse(
+    refusal: Refusal,
+    options: { readonly headers?: readonly string[]; readonly blame?: Revision } = {},
+  ): undefined {
+    const { type, body } = page(refusal, this.head.traceId, String(this.req.headers.accept ?? ""));
+    this.code = refusal.code;
+    this.answer(
+      refusal.status,
+      ["Content-Type", type, "Cache-Control", "no-store", ...(options.headers ?? [])],
+      body,
+      options.blame,
+    );
+  }
+
+  /** Answers without a service. */
+  answer(status: number, headers: readonly string[], body: string, blame?: Revision): undefined {
+    const { res, req } = this;
+    if (this.over) return;
+    if (res.headersSent) return this.close();
+    const all = [...headers];
+    this.addOwn(all);
+    if (this.policy !== null) addMissing(all, this.policy.answers.defaults);
+    const bytes = Buffer.byteLength(body);
+    if (status !== 204) all.push("Content-Length", String(bytes));
+    this.status = status;
+    this.bytes = req.method === "HEAD" ? 0 : bytes;
+    this.firstByteMs = performance.now() - this.startedMs;
+    // A request whose framing or body was refused may go on with bytes that must not be read as the next request.
+    if (unreliable(this) && !this.traffic.leaving) {
+      all.push("Connection", "close");
+      lingerOnClose(req.socket);
+    }
+    res.writeHead(status, all);
+    res.end(req.method === "HEAD" ? undefined : body);
+    if (blame === undefined) this.traffic.unrouted += 1;
+    else blame.counts.answered(status, this.firstByteMs);
+    this.#finish(false);
+  }
+
+  /** The service's answer has been handed over in full. */
+  end(): void {
+    if (this.over) return;
+    this.#finish(false);
+  }
+
+  /** Broken off: the connection is closed without a proper end, so that the client sees that something is missing. */
+  close(): undefined {
+    this.res.socket?.destroy();
+    if (!this.over) this.#finish(true);
+  }
+
+  #finish(aborted: boolean): void {
+    this.over = true;
+    this.stop = null;
+    const { req, head, traffic } = this;
+    if (head.hasBody && !req.complete && !aborted) discardRest(req);
+    traffic.log?.write(this, { ms: performance.now() - this.startedMs, aborted });
+  }
+}
+
+/** A property, not a WeakMap: one entry a request made garbage collection dearer. */
+const owner = Symbol("exchange");
+type Owned = ServerResponse & { [owner]?: Exchange };
+
+/** One listener for all answers. It also runs after a proper end, when there is nothing left to do. */
+function onClose(this: Owned): void {
+  const exchange = this[owner];
+  if (exchange === undefined || exchange.over) return;
+  const { stop } = exchange;
+  exchange.status ||= clientClosedRequest;
+  stop?.();
+  if (!exchange.over) exchange.close();
+}
+
+/** nginx's number for it; only ever in the log. */
+const clientClosedRequest = 499;
+
+function unreliable({ req, head, continued }: Exchange): boolean {
+  if (head.refusal !== null) return true;
+  return (
+    head.hasBody && !req.complete && (head.contentLength > discardableBytes || (head.expectsContinue && !continued))
+  );
+}
+
+/** A refused body up to this size is read away, and the connection goes on. */
+const discardableBytes = 1_048_576;
+
+function addMissing(headers: string[], defaults: readonly string[]): void {
+  for (let index = 0; index < defaults.length; index += 2) {
+    const name = defaults[index] as string;
+    const there = headers.some((text, at) => at % 2 === 0 && text.toLowerCase() === name.toLowerCase());
+    if (!there) headers.push(name, defaults[index + 1] as string);
+  }
+}

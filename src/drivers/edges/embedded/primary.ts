@@ -1,0 +1,169 @@
+import { readFileSync, statSync } from "node:fs";
+import { chmod, mkdir, rm } from "node:fs/promises";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
+import { readJsonFile, writeJsonFile } from "../../../lib/json-file.ts";
+import type { EdgeConfig, RouteTable } from "../../../ports/edge.ts";
+import { checkTable, sameJson } from "./check-table.ts";
+import { type Control, controlServer } from "./control-server.ts";
+import { Fleet } from "./fleet.ts";
+import { controlSocket } from "./launch.ts";
+import { rotateAccessLog } from "./log-rotation.ts";
+
+/**
+ * The edge's first process: `primary.js <directory> <workers>`. Carries no traffic; it owns the ports, keeps the workers,
+ * remembers config and route table in `edge.json`, and takes orders on a socket that only its user may open.
+ */
+type Kept = { readonly config: EdgeConfig | null; readonly table: RouteTable | null };
+
+const [directory = ".", workersText = "2"] = process.argv.slice(2);
+const file = join(directory, "edge.json");
+const socketFile = controlSocket(directory);
+/** After a kill the old workers need a moment to let go of the ports. */
+const restoreTries = 20;
+const restorePauseMs = 250;
+const signalGraceMs = 10_000;
+const ownerCheckMs = 1000;
+
+process.umask(0o077);
+await mkdir(directory, { recursive: true });
+if (await answers(socketFile)) process.exit(0);
+
+let kept: Kept = (await readJsonFile<Kept>(file).catch(setAside)) ?? { config: null, table: null };
+let inForce = kept.table;
+let listening = false;
+let stopping: Promise<void> | null = null;
+let turn: Promise<unknown> = Promise.resolve();
+const fleet = new Fleet(Math.max(1, Number(workersText) || 2));
+
+const control: Control = {
+  status: () => ({
+    pid: process.pid,
+    workers: fleet.pids,
+    serving: fleet.serving,
+    generation: inForce?.generation ?? null,
+    config: kept.config,
+  }),
+  start: (config, fresh) => inTurn(() => start(config, fresh)),
+  apply: (table) => inTurn(() => apply(table)),
+  current: () => inForce,
+  hold: (service, until) => fleet.hold(service, until),
+  drain: (revision, limits) => fleet.drain(revision, limits),
+  sample: () => fleet.totals.sample(Date.now(), inForce?.generation ?? 0),
+  stop,
+};
+const server = controlServer(control);
+
+// Restored first: whoever finds the socket finds the routes that were in force.
+await inTurn(restore);
+await rm(socketFile, { force: true });
+await new Promise<void>((resolve, reject) => server.once("error", reject).listen(socketFile, resolve));
+await chmod(socketFile, 0o600);
+const { ino } = statSync(socketFile);
+setInterval(stepAside, ownerCheckMs);
+rotateAccessLog(fleet, () => kept.config);
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signalGraceMs).then(leave));
+
+/** Changes of config and table happen one after the other. */
+function inTurn<T>(change: () => Promise<T>): Promise<T> {
+  const done = turn.then(change);
+  turn = done.catch(() => undefined);
+  return done;
+}
+
+async function restore(): Promise<void> {
+  if (kept.table !== null) await fleet.apply(kept.table);
+  const { config } = kept;
+  for (let tries = 0; config !== null && tries < restoreTries; tries += 1) {
+    try {
+      await fleet.configure(config);
+      listening = true;
+      return;
+    } catch (error) {
+      console.error("edge.not-restored", reasonOf(error));
+      await sleep(restorePauseMs);
+    }
+  }
+}
+
+async function start(config: EdgeConfig, fresh: boolean): Promise<void> {
+  refuseWhenStopping();
+  if (!listening || !sameJson(config, kept.config)) {
+    await fleet.configure(config);
+    listening = true;
+    await keep({ ...kept, config });
+  }
+  if (fresh) await fleet.refresh();
+}
+
+async function apply(table: RouteTable): Promise<void> {
+  refuseWhenStopping();
+  checkTable(table, inForce, kept.config);
+  if (sameJson(table, inForce)) return;
+  // Side by side: should this process end between the two, the call was not answered, and is repeated.
+  await Promise.all([keep({ ...kept, table }), fleet.apply(table)]);
+  inForce = table;
+  fleet.totals.forget(
+    new Set(Object.values(table.services).flatMap((service) => service.targets.map((t) => t.revision))),
+  );
+}
+
+async function keep(next: Kept): Promise<void> {
+  kept = next;
+  await writeJsonFile(file, kept);
+}
+
+function stop(graceMs: number): Promise<void> {
+  stopping ??= fleet.stop(graceMs).then(() => {
+    // After the answer to the one who asked.
+    setTimeout(leave, 100);
+  });
+  return stopping;
+}
+
+function refuseWhenStopping(): void {
+  if (stopping !== null) throw new SlipwayError("EDGE_UNREACHABLE", { message: "The edge is stopping" });
+}
+
+function leave(): void {
+  if (ownsSocket()) rmNow();
+  process.exit(0);
+}
+
+/** Another primary has taken the directory over, or the directory is gone: this one is no longer the edge. */
+function stepAside(): void {
+  if (!ownsSocket()) void stop(0);
+}
+
+function ownsSocket(): boolean {
+  try {
+    return statSync(socketFile).ino === ino;
+  } catch {
+    return false;
+  }
+}
+
+function rmNow(): void {
+  server.close();
+  void rm(socketFile, { force: true });
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
+
+/** A state that cannot be read is kept for a person to look at; the edge begins empty and is told its routes again. */
+async function setAside(error: unknown): Promise<null> {
+  console.error("edge.state-unreadable", reasonOf(error));
+  await writeJsonFile(`${file}.unreadable`, readFileSync(file, "utf8"));
+  return null;
+}

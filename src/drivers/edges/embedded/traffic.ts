@@ -1,0 +1,50 @@
+import { type IpSet, ipSet, plainIp } from "../../../lib/ip.ts";
+import type { EdgeConfig } from "../../../ports/edge.ts";
+import { AccessLog } from "./access-log.ts";
+import type { CompiledTable } from "./compiled.ts";
+import type { Holds } from "./holds.ts";
+import type { Peer } from "./request-head.ts";
+
+/** What all requests of one worker share. */
+export class Traffic {
+  limits: EdgeConfig["limits"];
+  trusted: IpSet;
+  table: CompiledTable | null = null;
+  log: AccessLog | null;
+  readonly holds: Holds;
+  /** Requests answered for no revision. */
+  unrouted = 0;
+  /** Answers say `Connection: close`, because this worker is about to end. */
+  leaving = false;
+  #config: EdgeConfig;
+  #peers = new WeakMap<object, Peer>();
+
+  constructor(config: EdgeConfig, holds: Holds) {
+    this.#config = config;
+    this.holds = holds;
+    this.limits = config.limits;
+    this.trusted = ipSet(config.trustedProxies);
+    this.log = config.accessLog === null ? null : new AccessLog(config.accessLog);
+  }
+
+  configure(config: EdgeConfig): void {
+    const before = this.#config;
+    this.#config = config;
+    this.limits = config.limits;
+    this.trusted = ipSet(config.trustedProxies);
+    this.#peers = new WeakMap();
+    if (before.accessLog?.file === config.accessLog?.file) return;
+    void this.log?.reopen();
+    this.log = config.accessLog === null ? null : new AccessLog(config.accessLog);
+  }
+
+  /** Who is at the other end; worked out once a connection. */
+  peer(socket: { readonly remoteAddress?: string | undefined }): Peer {
+    const known = this.#peers.get(socket);
+    if (known !== undefined) return known;
+    const ip = plainIp(socket.remoteAddress ?? "");
+    const peer = { ip, trusted: this.trusted.has(ip) };
+    this.#peers.set(socket, peer);
+    return peer;
+  }
+}

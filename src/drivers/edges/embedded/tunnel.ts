@@ -1,0 +1,51 @@
+import { STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import type { Exchange } from "./exchange.ts";
+import type { Revision } from "./revision.ts";
+
+/** Joins the two connections of a WebSocket, until either side ends it or it is cut. */
+export function tunnel(
+  exchange: Exchange,
+  revision: Revision,
+  upstream: { readonly status: number; readonly headers: string[]; readonly socket: Duplex },
+): void {
+  const client = exchange.req.socket;
+  const service = upstream.socket;
+  exchange.stop = null;
+  exchange.res.detachSocket(client);
+  exchange.addOwn(upstream.headers);
+
+  let open = true;
+  const close = (): void => {
+    if (!open) return;
+    open = false;
+    client.destroy();
+    service.destroy();
+    revision.streams.delete(stream);
+    revision.counts.webSockets -= 1;
+    exchange.end();
+  };
+  const stream = { cut: close };
+  revision.streams.add(stream);
+  revision.counts.webSockets += 1;
+  for (const side of [client, service]) side.on("error", close).on("close", close);
+
+  client.setTimeout(0);
+  client.setNoDelay(true);
+  client.write(switchingHead(upstream.status, upstream.headers), "latin1");
+  // A side that has ended its half is told to the other by `pipe`; the tunnel goes when the connections do.
+  client.pipe(service);
+  service.pipe(client);
+  service.on("data", (chunk: Buffer) => {
+    exchange.bytes += chunk.length;
+  });
+}
+
+function switchingHead(status: number, headers: readonly string[]): string {
+  let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Switching Protocols"}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n`;
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    const name = headers[index] as string;
+    if (name !== "Connection") text += `${name}: ${headers[index + 1]}\r\n`;
+  }
+  return `${text}\r\n`;
+}
