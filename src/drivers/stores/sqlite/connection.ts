@@ -14,7 +14,6 @@ type Value = null | number | bigint | string | Uint8Array;
 type Statement = {
   all(...values: Value[]): Record<string, Value>[];
   run(...values: Value[]): { changes: number | bigint; lastInsertRowid: number | bigint };
-  iterate(...values: Value[]): IterableIterator<unknown>;
   columns(): unknown[];
 };
 
@@ -24,7 +23,7 @@ type Sqlite = {
 };
 
 /** Statements are few and written in the code; the limit only guards against SQL with values in its text. */
-const maxCachedStatements = 500;
+const maxKeptStatements = 500;
 
 /** Opens the file. Errors: STORE_CORRUPT, STORE_FAILED, DISK_FULL. */
 export async function connect(file: string, options: { readonly readOnly?: boolean } = {}): Promise<Connection> {
@@ -42,29 +41,32 @@ async function sqliteModule(): Promise<Sqlite> {
   return (await import("@photostructure/sqlite")) as unknown as Sqlite;
 }
 
-/** The connection as Kysely's SQLite dialect wants it, with failures in our words. */
+/**
+ * The connection as Kysely's SQLite dialect wants it, with failures in our words. Statements are kept prepared.
+ *
+ * `@photostructure/sqlite` 1.2.1 can only finalize a statement by the garbage collector (node:sqlite does at the close): a
+ * closed connection may keep its file open until then, harmlessly, except that a file which it has open in WAL mode must
+ * not be renamed and opened again by the same process. So files that are to be renamed are never in WAL mode.
+ */
 export function forKysely(connection: Connection, file: string): SqliteDatabase {
-  const cache = new Map<string, SqliteStatement>();
-  const prepare = (sql: string): SqliteStatement => {
-    // Kysely rolls back after every failure, but SQLite has done so itself after some (disk full): that must not mask them.
-    if (sql === "rollback" && !connection.isTransaction) return nothing;
-    // One process, one writer: taking the write lock at once spares every transaction the upgrade that may fail.
-    const statement = connection.prepare(sql === "begin" ? "begin immediate" : sql);
-    return {
-      reader: statement.columns().length > 0,
-      all: (values) => translated(file, () => statement.all(...values.map(bindable))),
-      run: (values) => translated(file, () => statement.run(...values.map(bindable))),
-      iterate: (values) => statement.iterate(...values.map(bindable)),
-    };
-  };
+  const kept = new Map<string, SqliteStatement>();
   return {
     close: () => connection.close(),
     prepare: (sql) => {
-      const known = cache.get(sql);
+      // Kysely rolls back after every failure; after some (disk full) SQLite has done so itself, and that must not mask them.
+      if (sql === "rollback" && !connection.isTransaction) return nothing;
+      const known = kept.get(sql);
       if (known !== undefined) return known;
-      const statement = translated(file, () => prepare(sql));
-      if (statement !== nothing && cache.size < maxCachedStatements) cache.set(sql, statement);
-      return statement;
+      // One process, one writer: the write lock at once spares every transaction the upgrade to it, which may fail.
+      const statement = translated(file, () => connection.prepare(sql === "begin" ? "begin immediate" : sql));
+      const prepared: SqliteStatement = {
+        reader: statement.columns().length > 0,
+        all: (values) => translated(file, () => statement.all(...values.map(bindable))),
+        run: (values) => translated(file, () => statement.run(...values.map(bindable))),
+        iterate: (values) => translated(file, () => statement.all(...values.map(bindable)))[Symbol.iterator](),
+      };
+      if (kept.size < maxKeptStatements) kept.set(sql, prepared);
+      return prepared;
     },
   };
 }

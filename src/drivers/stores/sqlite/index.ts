@@ -11,7 +11,7 @@ import type { Database } from "../../../ports/tables.ts";
 import { copyState } from "./copy.ts";
 import { storeError } from "./errors.ts";
 import { lockDirectory } from "./lock.ts";
-import { openState } from "./state-file.ts";
+import { closeState, openState } from "./state-file.ts";
 import { bringUpToDate } from "./upgrade.ts";
 
 export type SqliteStoreOptions = {
@@ -43,7 +43,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
       check: () => check(db, invariants),
       backup: (to) => inWords(to, () => copyState(db, to)),
       close: async () => {
-        await db.destroy();
+        await closeState(db);
         await lock.release();
       },
     };

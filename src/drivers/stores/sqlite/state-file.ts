@@ -1,6 +1,7 @@
 import { statSync } from "node:fs";
 import { CompiledQuery, Kysely, SqliteDialect, sql } from "kysely";
-import { type AppliedMigration, appliedMigrations } from "../../../engine/store/migrate.ts";
+import { appliedMigrations, pendingMigrations } from "../../../engine/store/migrate.ts";
+import type { Migration } from "../../../engine/store/migrations/migration.ts";
 import { type Connection, connect, forKysely } from "./connection.ts";
 import { corruptStore } from "./errors.ts";
 
@@ -12,18 +13,18 @@ const maxFindings = 10;
 /** How a state is kept: on disk when a commit returns; references checked; REPLACE refused where DELETE is. */
 const pragmas = [
   "busy_timeout = 5000",
-  "journal_mode = wal",
   "synchronous = full",
   "foreign_keys = on",
   "recursive_triggers = on",
   "journal_size_limit = 67108864",
 ];
 
-/** Opens the file for reading and writing. Errors: STORE_CORRUPT, STORE_FAILED, DISK_FULL. */
-export async function openState<Tables>(file: string): Promise<Kysely<Tables>> {
+/** Opens the file for reading and writing; `delete` for one that is renamed later. Errors: STORE_CORRUPT, STORE_FAILED, DISK_FULL. */
+export async function openState<Tables>(file: string, journal: "wal" | "delete" = "wal"): Promise<Kysely<Tables>> {
   const db = new Kysely<Tables>({ dialect: dialectOf(await connect(file), file) });
   try {
-    for (const pragma of pragmas) await db.executeQuery(CompiledQuery.raw(`pragma ${pragma}`));
+    for (const pragma of [...pragmas, `journal_mode = ${journal}`])
+      await db.executeQuery(CompiledQuery.raw(`pragma ${pragma}`));
     return db;
   } catch (error) {
     await db.destroy();
@@ -32,17 +33,26 @@ export async function openState<Tables>(file: string): Promise<Kysely<Tables>> {
 }
 
 /**
- * Looks at a database through a connection that cannot write, not even when it is closed: a broken file stays as it is.
- * Tells which migrations it has been through. Errors: STORE_CORRUPT.
+ * Takes what is in the log into the file, as far as nobody reads, and closes. The file alone is then the whole state.
+ * A failure is no loss: the log stays and is taken in when the file is next opened.
+ */
+export async function closeState<Tables>(db: Kysely<Tables>): Promise<void> {
+  await db.executeQuery(CompiledQuery.raw("pragma wal_checkpoint(truncate)")).catch(() => {});
+  await db.destroy();
+}
+
+/**
+ * Looks at a database through a connection that cannot write, not even when it is closed: one that is broken or foreign stays
+ * as it is. Returns the migrations it still needs. Errors: STORE_CORRUPT, STORE_TOO_NEW, STORE_DIFFERS.
  */
 export async function inspectState(
   file: string,
+  known: readonly Migration[],
   options: { readonly whole?: boolean } = {},
-): Promise<readonly AppliedMigration[]> {
+): Promise<readonly Migration[]> {
   const bytes = statSync(file).size;
   if (bytes === 0) throw corruptStore(file, ["the file is empty"]);
-  const connection = await connect(file, { readOnly: true });
-  const db = new Kysely<unknown>({ dialect: dialectOf(connection, file) });
+  const db = new Kysely<unknown>({ dialect: dialectOf(await connect(file, { readOnly: true }), file) });
   try {
     const applied = await appliedMigrations(db);
     if (options.whole === true || bytes <= maxCheckedAtOpenBytes) {
@@ -51,7 +61,7 @@ export async function inspectState(
       if (findings.join() !== "ok") throw corruptStore(file, findings);
     }
     if (applied.length === 0) throw corruptStore(file, ["it is a database, but not a slipway state"]);
-    return applied;
+    return pendingMigrations(db, "sqlite", known, applied);
   } finally {
     await db.destroy();
   }

@@ -1,11 +1,12 @@
 import { existsSync, rmSync, statSync } from "node:fs";
 import { rename } from "node:fs/promises";
-import { applyMigration, pendingMigrations } from "../../../engine/store/migrate.ts";
+import type { Kysely } from "kysely";
+import { applyMigration } from "../../../engine/store/migrate.ts";
 import type { Migration } from "../../../engine/store/migrations/migration.ts";
 import { copyState, syncToDisk } from "./copy.ts";
 import { corruptStore } from "./errors.ts";
 import { createPrivate } from "./private-file.ts";
-import { inspectState, openState } from "./state-file.ts";
+import { closeState, inspectState, openState } from "./state-file.ts";
 
 /**
  * Makes the state file, or brings an older one to the newest schema, keeping a copy of how it was. The caller holds the
@@ -22,9 +23,9 @@ export async function bringUpToDate(file: string, migrations: readonly Migration
 /** Under another name until its schema is whole: a `state.db` that is empty or has no schema was never made by us. */
 async function create(file: string, migrations: readonly Migration[], now: number): Promise<void> {
   const making = `${file}.creating`;
-  for (const part of [making, `${making}-wal`, `${making}-shm`]) rmSync(part, { force: true });
+  for (const part of [making, `${making}-journal`]) rmSync(part, { force: true });
   createPrivate(making);
-  const db = await openState<unknown>(making);
+  const db = await openState<unknown>(making, "delete");
   try {
     for (const migration of migrations) await applyMigration(db, "sqlite", migration, now);
   } finally {
@@ -35,21 +36,23 @@ async function create(file: string, migrations: readonly Migration[], now: numbe
 }
 
 async function upgrade(file: string, migrations: readonly Migration[], now: number): Promise<void> {
-  const applied = await inspectState(file);
+  const pending = await inspectState(file, migrations);
+  const first = pending[0];
+  if (first === undefined) return;
   const db = await openState<unknown>(file);
   try {
-    const pending = pendingMigrations(db, "sqlite", migrations, applied);
-    const first = pending[0];
-    if (first === undefined) return;
-    const kept = `${file}.before-${first.number}`;
-    const copying = `${kept}.copying`;
-    rmSync(copying, { force: true });
-    await copyState(db, copying);
-    // One left by an upgrade that did not finish is of the same state.
-    await rename(copying, kept);
-    await syncToDisk(kept);
+    await keepCopy(db, `${file}.before-${first.number}`);
     for (const migration of pending) await applyMigration(db, "sqlite", migration, now);
   } finally {
-    await db.destroy();
+    await closeState(db);
   }
+}
+
+/** Replaces one that was left by an upgrade that did not finish: it is of the same state. */
+async function keepCopy(db: Kysely<unknown>, kept: string): Promise<void> {
+  const copying = `${kept}.copying`;
+  rmSync(copying, { force: true });
+  await copyState(db, copying);
+  await rename(copying, kept);
+  await syncToDisk(kept);
 }

@@ -1,0 +1,4 @@
+import { serveChild } from "./child.ts";
+import { openSqlitePlace } from "./sqlite.ts";
+
+await serveChild(() => openSqlitePlace(process.argv[2] ?? ""));
