@@ -1,0 +1,156 @@
+import { dirname } from "node:path";
+import type { DeploymentDetail, EnvironmentView, PlanView } from "../../api/contract.ts";
+import { SlipwayError } from "../../core/errors/error.ts";
+import { findConfig } from "../config/find.ts";
+import { exitCodeOf, followDeployment, followRun } from "../follow.ts";
+import { findRelease, type GlobalOptions, type Session, status, timeoutOf, withSession } from "../session.ts";
+import { confirm } from "../terminal/confirm.ts";
+import { planLines } from "./plan-text.ts";
+
+export type DeployOptions = GlobalOptions & {
+  readonly env: string;
+  readonly commit?: string;
+  readonly release?: string;
+  readonly dirty?: boolean;
+  readonly wait: boolean;
+  readonly timeout?: string;
+  readonly yes?: boolean;
+  readonly reason?: string;
+  readonly dryRun?: boolean;
+  readonly busy?: "queue" | "replace" | "refuse";
+};
+
+/** Makes a release of the commit (or takes a given one) and deploys it. */
+export function deploy(options: DeployOptions): Promise<number> {
+  return withSession(options, async (session) => {
+    const release = options.release === undefined ? await makeRelease(session, options) : await findRelease(session, options.release);
+    return bring(session, { ...options, release, kind: "deploy", reason: options.reason ?? "deployed by hand" });
+  });
+}
+
+export type PromoteOptions = Omit<DeployOptions, "env" | "commit" | "dirty">;
+
+/** Takes the release that is live in the environment before to this one: the same artifacts, nothing rebuilt. */
+export function promote(environment: string, options: PromoteOptions & { readonly from?: string }): Promise<number> {
+  return withSession(options, async (session) => {
+    const release = options.release === undefined ? await releaseBefore(session, environment, options.from) : await findRelease(session, options.release);
+    return bring(session, { ...options, env: environment, release, kind: "promotion", reason: options.reason ?? "promoted by hand" });
+  });
+}
+
+export type RollbackOptions = GlobalOptions & {
+  readonly to?: string;
+  readonly force?: boolean;
+  readonly wait: boolean;
+  readonly timeout?: string;
+  readonly reason?: string;
+};
+
+/** Back to the last good release, or to a given one. */
+export function rollback(environment: string, options: RollbackOptions): Promise<number> {
+  return withSession(options, async (session) => {
+    const to = options.to === undefined ? null : await findRelease(session, options.to);
+    const { deployment } = await session.client.post<{ deployment: string }>("/v1/rollbacks", {
+      product: session.product,
+      environment,
+      to,
+      force: options.force === true,
+      actor: session.actor,
+      reason: options.reason ?? "rolled back by hand",
+    });
+    const ended = await conclude(session, deployment, options);
+    // What was asked is that the environment goes back: a deployment that was called off did just that.
+    return ended !== null && (ended.phase === "cancelled" || ended.phase === "rolled-back") ? 0 : ended === null ? 0 : exitCodeOf(ended);
+  });
+}
+
+type Bring = {
+  readonly env: string;
+  readonly release: string;
+  readonly kind: "deploy" | "promotion";
+  readonly reason: string;
+  readonly wait: boolean;
+  readonly timeout?: string;
+  readonly yes?: boolean;
+  readonly dryRun?: boolean;
+  readonly busy?: "queue" | "replace" | "refuse";
+};
+
+async function bring(session: Session, options: Bring): Promise<number> {
+  if (options.dryRun === true || needsConfirmation(session, options)) {
+    const plan = await session.client.post<PlanView>("/v1/plans", { environment: options.env, release: options.release });
+    for (const line of planLines(plan)) session.out.line(line);
+    if (options.dryRun === true) {
+      session.out.json(plan);
+      return 0;
+    }
+    if (!(await confirm(`Deploy r${plan.release.number} to ${options.env}?`))) return 130;
+  }
+  const { deployment } = await session.client.post<{ deployment: string }>("/v1/deployments", {
+    environment: options.env,
+    release: options.release,
+    kind: options.kind,
+    actor: session.actor,
+    reason: options.reason,
+    ...(options.busy === undefined ? {} : { whenBusy: options.busy }),
+  });
+  const ended = await conclude(session, deployment, options);
+  return ended === null ? 0 : exitCodeOf(ended);
+}
+
+/** A person at a terminal is shown the plan first, and asked; scripts say what they mean with their arguments. */
+function needsConfirmation(session: Session, options: Bring): boolean {
+  return session.out.mode === "terminal" && options.yes !== true && process.stdin.isTTY === true;
+}
+
+async function conclude(
+  session: Session,
+  deployment: string,
+  options: { readonly wait: boolean; readonly timeout?: string },
+): Promise<DeploymentDetail | null> {
+  if (!options.wait) {
+    session.out.line(`${deployment} has begun; look at it with: slipway status`);
+    session.out.json({ deployment });
+    return null;
+  }
+  const ended = await followDeployment(session.reconnect, deployment, session.out, timeoutOf(options.timeout));
+  session.out.json(ended);
+  return ended;
+}
+
+async function makeRelease(session: Session, options: DeployOptions): Promise<string> {
+  const made = await session.client.post<{ run: string | null; release: string | null }>("/v1/runs", {
+    product: session.product,
+    repository: dirname(findConfig(process.cwd())),
+    revision: options.commit ?? "HEAD",
+    dirty: options.dirty === true,
+    actor: session.actor,
+  });
+  if (made.release !== null) return made.release;
+  return followRun(session.client, made.run ?? "", session.out);
+}
+
+async function releaseBefore(session: Session, environment: string, from: string | undefined): Promise<string> {
+  const { environments } = await status(session);
+  const source = from ?? (await sourceOf(session, environment, environments));
+  const live = environments.find((each) => each.name === source)?.live;
+  if (live != null) return live.id;
+  throw new SlipwayError("PROMOTION_REFUSED", {
+    message: `nothing is live in ${source} to promote to ${environment}`,
+    hint: `run: slipway deploy --env ${source}`,
+  });
+}
+
+async function sourceOf(session: Session, environment: string, environments: readonly EnvironmentView[]): Promise<string> {
+  const { loadConfig } = await import("../config/load.ts");
+  const { resolveEnvironment } = await import("../../core/product/resolve.ts");
+  const { promoteFrom } = resolveEnvironment((await loadConfig({ directory: dirname(findConfig(process.cwd())) })).config, environment);
+  if (promoteFrom !== null) return promoteFrom;
+  const others = environments.filter((each) => each.product === session.product && each.name !== environment);
+  const [only] = others;
+  if (others.length === 1 && only !== undefined) return only.name;
+  throw new SlipwayError("USAGE", {
+    message: `the config does not say where ${environment} is promoted from`,
+    hint: `pass --from <environment> or --release <release>, or set environments.${environment}.promoteFrom`,
+  });
+}

@@ -1,0 +1,55 @@
+import { isSlipwayError, SlipwayError } from "../../core/errors/error.ts";
+import { connect, whereIsState } from "../connect.ts";
+import { output } from "../output.ts";
+import { type GlobalOptions, withSession } from "../session.ts";
+import { readRunning } from "../state-directory.ts";
+import { sign, style } from "../terminal/style.ts";
+
+/** Starts the control plane in the background, when it does not run. */
+export async function up(options: GlobalOptions): Promise<number> {
+  const out = output(options);
+  const { client, at, started } = await connect({ stateDir: options.stateDir });
+  const alive = await client.get<{ version: string; pid: number }>("/v1/alive");
+  client.close();
+  out.line(`${style.good(sign.done)} control plane ${started ? "started" : "runs"}: pid ${alive.pid}, version ${alive.version}, state in ${at.root}`);
+  out.json({ ...alive, started, stateDirectory: at.root });
+  return 0;
+}
+
+/** How long a control plane may take to stop: a step in flight gets its grace. */
+const stopMs = 30_000;
+
+/** Stops the control plane; with --all also the edge and every revision. The product goes on otherwise. */
+export async function down(options: GlobalOptions & { readonly all?: boolean }): Promise<number> {
+  const out = output(options);
+  const everything = options.all === true;
+  const at = whereIsState(options.stateDir);
+  const running = readRunning(at);
+  try {
+    // Stopping everything needs somebody who knows everything: one is started for it when none runs.
+    await withSession(options, (session) => session.client.post("/v1/stop", { everything }), everything);
+  } catch (error) {
+    if (!isSlipwayError(error) || error.code !== "CONTROL_PLANE_DOWN") throw error;
+    out.line("no control plane runs");
+    out.json({ stopped: false });
+    return 0;
+  }
+  const pid = running?.pid ?? readRunning(at)?.pid;
+  if (pid !== undefined) await ended(pid);
+  out.line(`${style.good(sign.done)} control plane stopped${everything ? ", with the edge and every revision" : "; the edge and the revisions go on"}`);
+  out.json({ stopped: true, everything });
+  return 0;
+}
+
+async function ended(pid: number): Promise<void> {
+  const until = Date.now() + stopMs;
+  while (Date.now() < until) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new SlipwayError("TIMED_OUT", { message: `the control plane (pid ${pid}) has not stopped within ${stopMs / 1000} s`, hint: "look at its log in the state directory" });
+}

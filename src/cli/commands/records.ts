@@ -1,0 +1,59 @@
+import type { DeploymentView, ReleaseView } from "../../api/contract.ts";
+import { type GlobalOptions, type Session, withSession } from "../session.ts";
+import { sign, style, table } from "../terminal/style.ts";
+import { ago, dateTime, took } from "../terminal/words.ts";
+
+export type HistoryOptions = GlobalOptions & { readonly env?: string; readonly limit: string };
+
+/** Deployments, newest first: what, when, who, how it ended and why. */
+export function history(options: HistoryOptions): Promise<number> {
+  return withSession(options, async (session) => {
+    const query = new URLSearchParams({ product: session.product, limit: options.limit, ...(options.env === undefined ? {} : { environment: options.env }) });
+    const { deployments } = await session.client.get<{ deployments: DeploymentView[] }>(`/v1/deployments?${query}`);
+    session.out.json({ deployments });
+    if (deployments.length === 0) session.out.line("no deployment yet");
+    for (const line of table(deployments.map(deploymentRow))) session.out.line(line);
+    return 0;
+  });
+}
+
+function deploymentRow(deployment: DeploymentView): string[] {
+  const lasted = deployment.startedAt === null || deployment.endedAt === null ? "" : took(deployment.endedAt - deployment.startedAt);
+  return [
+    style.quiet(dateTime(deployment.createdAt)),
+    `${phaseSign(deployment.phase)} ${deployment.environment}`,
+    `r${deployment.release.number} ${deployment.release.version}`,
+    deployment.kind,
+    deployment.phase,
+    style.quiet(lasted),
+    deployment.createdBy,
+    style.quiet(deployment.reason),
+  ];
+}
+
+function phaseSign(phase: string): string {
+  if (phase === "succeeded") return style.good(sign.done);
+  if (phase === "failed" || phase === "rollback-failed") return style.bad(sign.failed);
+  if (phase === "rolled-back" || phase === "cancelled") return style.warn(sign.back);
+  return style.accent(sign.running);
+}
+
+/** Releases, newest first, and where each is live. */
+export function releases(options: GlobalOptions): Promise<number> {
+  return withSession(options, async (session) => {
+    const list = await fetchReleases(session);
+    session.out.json({ releases: list });
+    if (list.length === 0) session.out.line("no release yet; run: slipway deploy --env <environment>");
+    for (const line of table(list.map(releaseRow))) session.out.line(line);
+    return 0;
+  });
+}
+
+async function fetchReleases(session: Session): Promise<ReleaseView[]> {
+  return (await session.client.get<{ releases: ReleaseView[] }>(`/v1/releases?product=${encodeURIComponent(session.product)}`)).releases;
+}
+
+function releaseRow(release: ReleaseView): string[] {
+  const marks = [...release.live.map((environment) => style.good(`live in ${environment}`)), ...(release.pinned ? ["pinned"] : []), ...(release.pruned ? [style.quiet("pruned")] : [])];
+  return [style.name(`r${release.number}`), release.version, release.commit.slice(0, 7), release.subject, style.quiet(`${release.author}, ${ago(release.createdAt, Date.now())}`), marks.join(", ")];
+}

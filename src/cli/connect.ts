@@ -1,0 +1,100 @@
+import { spawn } from "node:child_process";
+import { existsSync, openSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { Client } from "../api/client.ts";
+import { type Evidence, fromWire, isSlipwayError, SlipwayError } from "../core/errors/error.ts";
+import { entryFile } from "../lib/entry.ts";
+import { configIn, findConfig } from "./config/find.ts";
+import type { ReadyMessage } from "./control-plane.ts";
+import { prepareStateDirectory, type Running, readRunning, readToken, type StateDirectory, stateDirectory, stateDirectoryName } from "./state-directory.ts";
+
+export type Connection = { readonly client: Client; readonly product: string; readonly at: StateDirectory; readonly started: boolean };
+
+export type ConnectOptions = {
+  readonly stateDir?: string | undefined;
+  /** Start a control plane when none runs. Default true. */
+  readonly start?: boolean;
+};
+
+/** How long a control plane may take to be ready: opening, upgrading and resuming a large state included. */
+const readyMs = 30_000;
+const shownLines = 8;
+
+/** Finds the control plane of this product, starting it when it does not run. Errors: CONFIG_NOT_FOUND, CONTROL_PLANE_*. */
+export async function connect(options: ConnectOptions): Promise<Connection> {
+  const at = whereIsState(options.stateDir);
+  const running = readRunning(at);
+  if (running !== null && existsSync(at.token)) {
+    const client = new Client({ port: running.port, token: readToken(at) });
+    if (await answers(client, running)) return { client, product: running.product, at, started: false };
+    client.close();
+  }
+  if (options.start === false) {
+    throw new SlipwayError("CONTROL_PLANE_DOWN", { message: `no control plane runs for ${at.root}` });
+  }
+  const fresh = await startControlPlane(at);
+  return { client: new Client({ port: fresh.port, token: readToken(at) }), product: fresh.product, at, started: true };
+}
+
+/** `--state-dir`, else SLIPWAY_STATE_DIR, else `.slipway` beside the config. Errors: CONFIG_NOT_FOUND. */
+export function whereIsState(stateDir: string | undefined): StateDirectory {
+  const given = stateDir ?? process.env["SLIPWAY_STATE_DIR"];
+  if (given !== undefined && given !== "") return stateDirectory(resolve(given));
+  return stateDirectory(join(dirname(findConfig(process.cwd())), stateDirectoryName));
+}
+
+async function answers(client: Client, running: Running): Promise<boolean> {
+  try {
+    const alive = await client.get<{ pid: number }>("/v1/alive");
+    return alive.pid === running.pid;
+  } catch (error) {
+    if (isSlipwayError(error)) return false;
+    throw error;
+  }
+}
+
+async function startControlPlane(at: StateDirectory): Promise<Running> {
+  const product = await productName(at);
+  prepareStateDirectory(at);
+  const log = openSync(at.log, "a", 0o600);
+  const child = spawn(process.execPath, [entryFile(import.meta.url, "./control-plane.ts"), at.root, product], {
+    cwd: at.root,
+    detached: true,
+    stdio: ["ignore", log, log, "ipc"],
+  });
+  try {
+    return await new Promise<Running>((settle, reject) => {
+      const timer = setTimeout(() => reject(didNotStart(at, `it was not ready within ${readyMs / 1000} s`)), readyMs);
+      child.once("message", (message: ReadyMessage) => {
+        clearTimeout(timer);
+        if ("ready" in message) settle(message.ready);
+        else reject(fromWire(message.failed));
+      });
+      child.once("exit", (code, signal) => {
+        clearTimeout(timer);
+        // Its last word may still be on its way.
+        setImmediate(() => reject(didNotStart(at, signal === null ? `it ended with exit code ${code}` : `it was killed by ${signal}`)));
+      });
+      child.once("error", (error) => reject(didNotStart(at, error.message)));
+    });
+  } finally {
+    if (child.connected) child.disconnect();
+    child.unref();
+  }
+}
+
+async function productName(at: StateDirectory): Promise<string> {
+  // Loaded only here: a command that finds a control plane running does not read the config.
+  const { loadConfig } = await import("./config/load.ts");
+  const beside = dirname(at.root);
+  const directory = existsSync(beside) && configIn(beside) !== null ? beside : dirname(findConfig(process.cwd()));
+  return (await loadConfig({ directory })).config.name;
+}
+
+function didNotStart(at: StateDirectory, why: string): SlipwayError {
+  const lines = readFileSync(at.log, "utf8").trimEnd().split("\n").slice(-shownLines);
+  return new SlipwayError("CONTROL_PLANE_START", {
+    message: `the control plane did not start: ${why}`,
+    evidence: [["log", at.log], ...lines.map((line): Evidence => ["", line])],
+  });
+}

@@ -1,0 +1,85 @@
+import { appendFileSync, renameSync, rmSync, statSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { apiServer } from "../api/server.ts";
+import { isSlipwayError, reasonOf, SlipwayError, type WireError } from "../core/errors/error.ts";
+import { writeJsonFile } from "../lib/json-file.ts";
+import { loadConfig } from "./config/load.ts";
+import { jsonLog } from "./log.ts";
+import { prepareStateDirectory, type Running, readToken, stateDirectory } from "./state-directory.ts";
+import { slipwayVersion } from "./version.ts";
+import { wire } from "./wire.ts";
+
+/**
+ * The control plane as a program: `control-plane.js <state directory> <product>`. It tells the command that started it when
+ * it is ready, or why it could not start, and from then on depends on nobody. SIGTERM closes it; the product goes on.
+ */
+export type ReadyMessage = { readonly ready: Running } | { readonly failed: WireError };
+
+/** The log is turned over at start when it is larger than this; one old one is kept. */
+const maxLogBytes = 16 * 1024 ** 2;
+
+async function main(): Promise<void> {
+  const [root, product] = process.argv.slice(2);
+  if (root === undefined || product === undefined) throw new SlipwayError("USAGE", { message: "control-plane needs a state directory and a product" });
+  const at = stateDirectory(root);
+  prepareStateDirectory(at);
+  turnLogOver(at.log);
+  const log = jsonLog((line) => appendFileSync(at.log, line, { mode: 0o600 }));
+  // A bug in one unit of work must not take the others down with it; it is logged with its stack and found in `doctor`.
+  process.on("unhandledRejection", (error) => log.error("bug.unhandled", { reason: reasonOf(error), stack: error instanceof Error ? error.stack : null }));
+  const readConfig = async (directory: string) => (await loadConfig({ directory })).config;
+  const wired = await wire({ directory: root, product, log, readConfig, ...crashPoint() });
+  const startedAt = Date.now();
+  const version = slipwayVersion();
+  let stopping = false;
+  const stop = async (everything: boolean): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    log.info("control-plane.stopping", { everything });
+    await server.close();
+    await wired.close({ everything });
+    rmSync(at.running, { force: true });
+    log.info("control-plane.stopped");
+    process.exit(0);
+  };
+  const server = apiServer(wired.world, { token: readToken(at), version, startedAt, onStop: (everything) => void stop(everything) });
+  await server.listen({ host: "127.0.0.1", port: 0 });
+  const running: Running = { pid: process.pid, port: (server.server.address() as AddressInfo).port, version, product };
+  await writeJsonFile(at.running, running);
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(false));
+  log.info("control-plane.ready", { ...running });
+  tell({ ready: running });
+}
+
+/** For the crash test of the deployment: ends this process, as SIGKILL would, at the n-th boundary between record and perform. */
+function crashPoint() {
+  const at = Number(process.env["SLIPWAY_TEST_CRASH_AT"] ?? 0);
+  if (at <= 0) return {};
+  let seen = 0;
+  const onBoundary = (): void => {
+    seen += 1;
+    if (seen === at) process.kill(process.pid, "SIGKILL");
+  };
+  return { onBoundary };
+}
+
+function turnLogOver(file: string): void {
+  try {
+    if (statSync(file).size > maxLogBytes) renameSync(file, `${file}.1`);
+  } catch {
+    // There is none yet.
+  }
+}
+
+function tell(message: ReadyMessage): void {
+  process.send?.(message, undefined, undefined, () => process.disconnect?.());
+}
+
+main().catch((error: unknown) => {
+  const known = isSlipwayError(error) ? error : new SlipwayError("INTERNAL", { message: reasonOf(error), cause: error });
+  if (error instanceof Error && !isSlipwayError(error)) process.stderr.write(`${error.stack}\n`);
+  if (process.send === undefined) process.stderr.write(`${known.code} ${known.message}\n`);
+  process.exitCode = 1;
+  if (process.send === undefined) return process.exit(1);
+  process.send({ failed: known.toJSON() } satisfies ReadyMessage, undefined, undefined, () => process.exit(1));
+});

@@ -1,0 +1,164 @@
+import type { Client } from "../api/client.ts";
+import type { DeploymentDetail, HistoryView, RunView, ServiceTraffic } from "../api/contract.ts";
+import { fromWire, isSlipwayError, SlipwayError } from "../core/errors/error.ts";
+import { evidenceLines, type Output } from "./output.ts";
+import { LiveLines } from "./terminal/live.ts";
+import { bar, sign, style, table } from "./terminal/style.ts";
+import { clockTime, percentOf, plural, took } from "./terminal/words.ts";
+
+/** Waits for a run to end; the release it made. Errors: what the run ended with. */
+export async function followRun(client: Client, id: string, out: Output): Promise<string> {
+  for await (const run of client.stream<RunView>(`/v1/runs/${id}/follow`)) {
+    if (run.phase === "failed") throw run.error === null ? new SlipwayError("BUILD_FAILED", { message: run.reason }) : fromWire(run.error);
+    if (run.phase === "succeeded" && run.release !== null) return run.release;
+    if (out.mode !== "json") out.line(`  ${style.quiet(sign.waiting)} ${run.reason}`);
+  }
+  throw new SlipwayError("INTERNAL", { message: `run ${id} ended without a release` });
+}
+
+/** How long to go on asking while the control plane is away: it may be on its way back. */
+const patienceMs = 15_000;
+const againMs = 200;
+
+/**
+ * Shows a deployment until it has ended, and returns it as it ended. Drawn in place on a terminal, a line a step elsewhere.
+ * Outlives a restart of the control plane. Errors: TIMED_OUT, CONTROL_PLANE_DOWN.
+ */
+export async function followDeployment(
+  reconnect: () => Promise<Client>,
+  id: string,
+  out: Output,
+  timeoutMs: number | null,
+): Promise<DeploymentDetail> {
+  const view = out.mode === "terminal" ? liveView() : plainView(out);
+  const signal = timeoutMs === null ? undefined : AbortSignal.timeout(timeoutMs);
+  let lostAt: number | null = null;
+  for (;;) {
+    try {
+      const client = await reconnect();
+      for await (const detail of client.stream<DeploymentDetail>(`/v1/deployments/${id}/follow`, signal)) {
+        lostAt = null;
+        view(detail);
+        if (detail.ended) return detail;
+      }
+    } catch (error) {
+      if (signal?.aborted === true) throw new SlipwayError("TIMED_OUT", { message: `${id} has not ended within ${took(timeoutMs ?? 0)}` });
+      if (!isSlipwayError(error) || error.code !== "CONTROL_PLANE_DOWN") throw error;
+      lostAt ??= Date.now();
+      if (Date.now() - lostAt > patienceMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, againMs));
+    }
+  }
+}
+
+function plainView(out: Output): (detail: DeploymentDetail) => void {
+  let shown = 0;
+  return (detail) => {
+    for (const entry of detail.history.slice(shown)) out.line(`${clockTime(entry.at)}  ${detail.environment}  ${phaseOf(entry)}  ${entry.reason}`);
+    shown = detail.history.length;
+    if (detail.ended) for (const line of endLines(detail)) out.line(line);
+  };
+}
+
+function liveView(): (detail: DeploymentDetail) => void {
+  const live = new LiveLines(process.stdout);
+  return (detail) => {
+    live.draw([...stepLines(detail), ...(detail.ended ? endLines(detail) : [...bakeLines(detail), ...trafficLines(detail.services)])]);
+    if (detail.ended) live.done();
+  };
+}
+
+/** One line a step: what was done, how long it took, what was said. */
+function stepLines(detail: DeploymentDetail): string[] {
+  const steps = detail.history.filter((entry) => entry.event !== "deployment.queued");
+  return table(
+    steps.map((entry, index) => {
+      const next = steps[index + 1];
+      const running = next === undefined && !detail.ended;
+      const time = next === undefined ? (running ? style.quiet("…") : "") : style.quiet(took(next.at - entry.at));
+      return [`  ${stepSign(phaseOf(entry), running)} ${phaseOf(entry)}`, time, style.quiet(entry.reason)];
+    }),
+  );
+}
+
+function stepSign(phase: string, running: boolean): string {
+  if (phase === "failed" || phase === "rollback-failed") return style.bad(sign.failed);
+  if (phase === "rolled-back" || phase === "unshifting" || phase === "restoring" || phase === "cancelled") return style.warn(sign.back);
+  return running ? style.accent(sign.running) : style.good(sign.done);
+}
+
+function bakeLines(detail: DeploymentDetail): string[] {
+  const since = detail.history.findLast((entry) => phaseOf(entry) === "baking")?.at;
+  if (detail.bakeUntil === null || since === undefined) return [];
+  const total = detail.bakeUntil - since;
+  const left = Math.max(0, detail.bakeUntil - Date.now());
+  return [`    ${style.accent(bar(1 - left / Math.max(1, total)))} ${took(left)} left`];
+}
+
+export function trafficLines(services: readonly ServiceTraffic[]): string[] {
+  return table(
+    services.flatMap(({ service, revisions }) =>
+      revisions.map((revision) => [
+        `    ${service}`,
+        `r${revision.number}`,
+        revision.role,
+        percentOf(revision.weight),
+        plural(revision.instances.filter((instance) => instance.state === "running").length, "instance"),
+        style.quiet(`${revision.requests} requests`),
+        revision.errors > 0 ? style.bad(`${revision.errors} errors`) : "",
+      ]),
+    ),
+  );
+}
+
+export function endLines(detail: DeploymentDetail): string[] {
+  const release = `r${detail.release.number} ${detail.release.version}`;
+  const lines: string[] = [];
+  switch (detail.phase) {
+    case "succeeded":
+      lines.push(`${style.good(sign.done)} ${style.name(release)} is live in ${detail.environment}${timesOf(detail)}`);
+      break;
+    case "rolled-back":
+    case "cancelled": {
+      const back = detail.stable === null ? "" : `; r${detail.stable.number} is live`;
+      lines.push(`${style.warn(sign.back)} ${style.name(release)} ${detail.phase === "cancelled" ? "was cancelled" : "was taken back"}${back}${timesOf(detail)}`);
+      break;
+    }
+    default:
+      lines.push(`${style.bad(sign.failed)} ${style.name(release)} ${detail.phase} in ${detail.environment}${detail.stable === null ? "" : `; r${detail.stable.number} is live, untouched`}`);
+  }
+  if (detail.failure !== null && detail.phase !== "cancelled") {
+    lines.push(...evidenceLines([["reason", `${detail.failure.code}: ${detail.failure.message}`], ...detail.failure.evidence]));
+  }
+  return lines;
+}
+
+function timesOf(detail: DeploymentDetail): string {
+  const { startedAt, liveAt, detectedAt, restoredAt } = detail;
+  const parts: string[] = [];
+  if (startedAt !== null && liveAt !== null) parts.push(`all traffic after ${took(liveAt - startedAt)}`);
+  if (liveAt !== null && detectedAt !== null) parts.push(`caught after ${took(detectedAt - liveAt)}`);
+  if (detectedAt !== null && restoredAt !== null) parts.push(`back in ${took(restoredAt - detectedAt)}`);
+  return parts.length === 0 ? "" : style.quiet(` (${parts.join(", ")})`);
+}
+
+function phaseOf(entry: HistoryView): string {
+  return entry.event.replace("deployment.", "");
+}
+
+/** The exit code a pipeline acts on. */
+export function exitCodeOf(detail: DeploymentDetail): number {
+  switch (detail.phase) {
+    case "succeeded":
+      return 0;
+    case "rolled-back":
+      return 3;
+    case "failed":
+      // Refused before any traffic, or kept because nothing was there before: failed, not taken back.
+      return detail.stable === null || detail.liveAt === null ? 1 : 3;
+    case "rollback-failed":
+      return 4;
+    default:
+      return 1;
+  }
+}

@@ -1,0 +1,181 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { fail } from "./output.ts";
+import { slipwayVersion } from "./version.ts";
+
+/** The command line. Each command's code is loaded when it is asked for, so that a short one starts fast. */
+export function program(): Command {
+  const slipway = new Command("slipway")
+    .description("Build, ship, watch and take back releases, from one typed file.")
+    .version(slipwayVersion(), "-v, --version")
+    .showSuggestionAfterError()
+    .configureHelp({ showGlobalOptions: true })
+    .option("--json", "print the result as JSON")
+    .option("--state-dir <directory>", "where the control plane keeps its state (default: .slipway beside the config)")
+    .exitOverride()
+    .addHelpText("after", exitCodes);
+  setUp(slipway);
+  release(slipway);
+  look(slipway);
+  control(slipway);
+  plane(slipway);
+  return slipway;
+}
+
+const exitCodes = `
+Exit codes:
+  0 ok   1 failed   2 usage or config invalid   3 failed and rolled back   4 rollback failed
+  5 waiting for or refused approval   6 locked or frozen   124 timed out   130 interrupted`;
+
+/** What a command does, given its arguments and all options, those of the program included. */
+type Action = (args: readonly string[], options: never) => Promise<number>;
+
+function act(command: Command, action: Action): Command {
+  return command.action(async () => {
+    process.exitCode = await action(command.args, command.optsWithGlobals() as never);
+  });
+}
+
+function setUp(slipway: Command): void {
+  act(
+    slipway.command("init").description("look at this directory and write a slipway.config.ts that fits it").option("--force", "replace an existing config"),
+    async (_, options) => (await import("./commands/init.ts")).init(options),
+  );
+  act(slipway.command("validate").argument("[file]").description("check the config: every problem at once"), async ([file], options) =>
+    (await import("./commands/config.ts")).validate(file, options),
+  );
+  act(
+    slipway.command("explain").argument("<key>", "like services.web.health.interval").description("what a key of the config means: unit, default, example"),
+    async ([key = ""], options) => (await import("./commands/config.ts")).explain(key, options),
+  );
+}
+
+function release(slipway: Command): void {
+  const wait = (command: Command): Command =>
+    command
+      .option("--no-wait", "return when it has begun")
+      .option("--timeout <duration>", "stop waiting after this, like 10m; it goes on")
+      .option("--reason <text>", "why, for the history");
+  const begin = (command: Command): Command =>
+    wait(command)
+      .option("--release <release>", "an existing release: r12, its id or its version")
+      .option("--dry-run", "show the plan and change nothing")
+      .addOption(new Option("--busy <policy>", "when another deployment is under way").choices(["queue", "replace", "refuse"]))
+      .option("-y, --yes", "do not ask");
+  act(
+    begin(slipway.command("deploy").description("make a release of a commit and deploy it"))
+      .requiredOption("-e, --env <environment>", "where to")
+      .option("--commit <commit>", "commit, branch or tag (default: HEAD)")
+      .option("--dirty", "take the working tree as it is; the release is marked +dirty"),
+    async (_, options) => (await import("./commands/deploy.ts")).deploy(options),
+  );
+  act(
+    begin(slipway.command("promote").argument("<environment>").description("take the release of the environment before to this one, unchanged")).option(
+      "--from <environment>",
+      "where it is live now",
+    ),
+    async ([environment = ""], options) => (await import("./commands/deploy.ts")).promote(environment, options),
+  );
+  act(
+    wait(slipway.command("rollback").argument("<environment>").description("go back to the last good release, its config included"))
+      .option("--to <release>", "to this release instead")
+      .option("--force", "also to a release that failed there"),
+    async ([environment = ""], options) => (await import("./commands/deploy.ts")).rollback(environment, options),
+  );
+  act(
+    slipway
+      .command("plan")
+      .description("show what a deployment would do; changes nothing")
+      .requiredOption("-e, --env <environment>", "where to")
+      .option("--release <release>", "default: the newest"),
+    async (_, options) => (await import("./commands/plan.ts")).plan(options),
+  );
+}
+
+function look(slipway: Command): void {
+  act(slipway.command("status").description("what is live where, and what is under way").option("-e, --env <environment>", "only this one"), async (_, options) =>
+    (await import("./commands/status.ts")).status(options),
+  );
+  act(
+    slipway
+      .command("history")
+      .description("deployments: what, when, who, how it ended, why")
+      .option("-e, --env <environment>", "only this one")
+      .option("-n, --limit <count>", "how many", count, "20"),
+    async (_, options) => (await import("./commands/records.ts")).history(options),
+  );
+  act(slipway.command("releases").description("releases and where they are live"), async (_, options) => (await import("./commands/records.ts")).releases(options));
+  act(
+    slipway
+      .command("logs")
+      .description("log lines of services, merged by time")
+      .option("-e, --env <environment>", "only this one")
+      .option("-s, --service <service>", "only this one")
+      .option("--revision <revision>", "only this one")
+      .option("-n, --tail <lines>", "how many old lines first", count, "100")
+      .option("-f, --follow", "go on with new lines"),
+    async (_, options) => (await import("./commands/logs.ts")).logs(options),
+  );
+  act(
+    slipway
+      .command("exec")
+      .argument("<command...>")
+      .description("run a command beside a running instance")
+      .requiredOption("-e, --env <environment>", "where")
+      .requiredOption("-s, --service <service>", "beside which")
+      .passThroughOptions(),
+    async (command, options) => (await import("./commands/logs.ts")).exec(command, options),
+  );
+  slipway.enablePositionalOptions();
+}
+
+function control(slipway: Command): void {
+  for (const [kind, description] of [
+    ["pause", "hold the deployment under way; its bake stands still, its watch goes on"],
+    ["resume", "let it go on"],
+    ["cancel", "call it off; traffic returns to the stable release"],
+  ] as const) {
+    act(
+      slipway.command(kind).argument("<environment>", "or a deployment's id").description(description).option("--reason <text>", "why, for the history"),
+      async ([what = ""], options) => (await import("./commands/control.ts")).ask(kind, what, options),
+    );
+  }
+  for (const locked of [true, false]) {
+    act(
+      slipway
+        .command(locked ? "lock" : "unlock")
+        .argument("<environment>")
+        .description(locked ? "keep deployments out; a rollback passes" : "let deployments in again")
+        .option("--reason <text>", "why, for the history"),
+      async ([environment = ""], options: object) =>
+        (await import("./commands/control.ts")).setLock(environment, { ...options, locked }),
+    );
+  }
+}
+
+function plane(slipway: Command): void {
+  act(slipway.command("up").description("start the control plane in the background"), async (_, options) => (await import("./commands/plane.ts")).up(options));
+  act(
+    slipway.command("down").description("stop the control plane; what is deployed goes on").option("--all", "stop the edge and every revision too"),
+    async (_, options) => (await import("./commands/plane.ts")).down(options),
+  );
+  act(slipway.command("doctor").description("what is wrong, in words"), async (_, options) => (await import("./commands/doctor.ts")).doctor(options));
+  const state = slipway.command("state").description("copy the state, or put a copy back");
+  act(state.command("backup").argument("<file>").description("write a consistent copy, while everything goes on"), async ([file = ""], options) =>
+    (await import("./commands/state.ts")).backupState(file, options),
+  );
+  act(state.command("restore").argument("<file>").description("put a copy in the place of the state; the old one is kept aside"), async ([file = ""], options) =>
+    (await import("./commands/state.ts")).restoreState(file, options),
+  );
+}
+
+function count(text: string): string {
+  if (/^\d{1,6}$/.test(text)) return text;
+  throw new InvalidArgumentError("it must be a whole number.");
+}
+
+try {
+  await program().parseAsync();
+} catch (error) {
+  // Commander has printed its own words; help and version are no failure.
+  process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : fail(error, process.argv.includes("--json"));
+}

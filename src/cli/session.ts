@@ -1,0 +1,74 @@
+import type { Client } from "../api/client.ts";
+import type { ReleaseView, StatusView } from "../api/contract.ts";
+import { SlipwayError } from "../core/errors/error.ts";
+import { parseDuration } from "../core/product/units.ts";
+import { actor } from "./actor.ts";
+import { connect, type Connection } from "./connect.ts";
+import { type Output, output } from "./output.ts";
+
+/** Options that every command takes. */
+export type GlobalOptions = { readonly json?: boolean; readonly stateDir?: string };
+
+/** One command's connection to the control plane, and how it speaks. */
+export type Session = {
+  readonly out: Output;
+  readonly client: Client;
+  readonly product: string;
+  readonly actor: string;
+  /** The client, or one to the control plane that has taken over since. */
+  readonly reconnect: () => Promise<Client>;
+  close(): void;
+};
+
+export async function openSession(options: GlobalOptions, { start = true }: { readonly start?: boolean } = {}): Promise<Session> {
+  const out = output(options);
+  let connection: Connection = await connect({ stateDir: options.stateDir, start });
+  if (connection.started && out.mode === "terminal") out.line(`control plane started (${connection.at.root})`);
+  return {
+    out,
+    client: connection.client,
+    product: connection.product,
+    actor: actor(),
+    reconnect: async () => {
+      const before = connection.client;
+      connection = await connect({ stateDir: options.stateDir, start: true });
+      if (connection.client !== before) before.close();
+      return connection.client;
+    },
+    close: () => connection.client.close(),
+  };
+}
+
+/** Runs a command with a session and closes it whatever happens. */
+export async function withSession<T>(options: GlobalOptions, work: (session: Session) => Promise<T>, start = true): Promise<T> {
+  const session = await openSession(options, { start });
+  try {
+    return await work(session);
+  } finally {
+    session.close();
+  }
+}
+
+/** `r12`, `12`, `rel_…` or a version, as the id of a release that exists. Errors: UNKNOWN_RELEASE. */
+export async function findRelease(session: Session, text: string): Promise<string> {
+  const { releases } = await session.client.get<{ releases: ReleaseView[] }>(`/v1/releases?product=${encodeURIComponent(session.product)}`);
+  const found = releases.find((release) => [release.id, `r${release.number}`, String(release.number), release.version].includes(text));
+  if (found !== undefined) return found.id;
+  const newest = releases.slice(0, 5).map((release) => `r${release.number} ${release.version}`);
+  throw new SlipwayError("UNKNOWN_RELEASE", {
+    message: `${JSON.stringify(text)} names no release of ${session.product}`,
+    evidence: [["newest", newest.join(", ") || "there is none yet"]],
+  });
+}
+
+export function status(session: Session): Promise<StatusView> {
+  return session.client.get<StatusView>("/v1/status");
+}
+
+/** `--timeout 90s` in ms; null without one. Errors: USAGE. */
+export function timeoutOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const ms = parseDuration(text);
+  if (ms !== null && ms > 0) return ms;
+  throw new SlipwayError("USAGE", { message: `--timeout ${text} is not a duration`, hint: "write it like 90s, 5m or 1h30m" });
+}

@@ -1,0 +1,144 @@
+import { join } from "node:path";
+import { reasonOf } from "../core/errors/error.ts";
+import type { ProductConfig } from "../core/product/schema.ts";
+import { embeddedEdge } from "../drivers/edges/embedded/index.ts";
+import { httpProber } from "../drivers/probes/http/index.ts";
+import { gitSource } from "../drivers/sources/git/index.ts";
+import { openSqliteStore } from "../drivers/stores/sqlite/index.ts";
+import { processTarget } from "../drivers/targets/process/index.ts";
+import { staticServerCommand } from "../drivers/targets/process/static-server.ts";
+import { deployKind, deployWorkflow } from "../engine/deploy/workflow.ts";
+import { Changes } from "../engine/history.ts";
+import { Keeper } from "../engine/keeper.ts";
+import { Artifacts } from "../engine/release/artifacts.ts";
+import { runKind, runWorkflow } from "../engine/release/run-workflow.ts";
+import { sqliteEngine } from "../engine/sqlite/engine.ts";
+import type { SqliteEngineOptions } from "../engine/sqlite/services.ts";
+import { EdgeCounts } from "../engine/traffic/counts.ts";
+import { Router } from "../engine/traffic/router.ts";
+import type { World } from "../engine/world.ts";
+import { openSupervisor, type Supervisor } from "../lib/supervisor/client.ts";
+import { systemClock } from "../lib/system-clock.ts";
+import type { EdgeConfig } from "../ports/edge.ts";
+import type { Log } from "../ports/log.ts";
+
+export { restoreSqliteStore as restoreStore } from "../drivers/stores/sqlite/restore.ts";
+
+export type WireOptions = {
+  readonly directory: string;
+  readonly product: string;
+  readonly log: Log;
+  readonly readConfig: (directory: string) => Promise<ProductConfig>;
+  /** For crash tests: called at every boundary between record and perform. */
+  readonly onBoundary?: SqliteEngineOptions["onBoundary"];
+};
+
+export type Wired = {
+  readonly world: World;
+  /** Lets go of everything. The edge and the revisions go on, or are stopped as well when `everything` is asked for. */
+  close(options: { readonly everything: boolean }): Promise<void>;
+};
+
+/** How long requests in flight get when the edge itself is stopped. */
+const edgeGraceMs = 5_000;
+
+/** What holds for every environment: limits that protect the machine. Sources: docs/config.md, "Limits of the edge". */
+const edgeBase = (directory: string): Omit<EdgeConfig, "listeners" | "trustedProxies"> => ({
+  limits: {
+    headerBytes: 16 * 1024,
+    bodyBytes: 1024 ** 3,
+    headersTimeoutMs: 10_000,
+    requestTimeoutMs: 300_000,
+    idleTimeoutMs: 65_000,
+    upstreamTimeoutMs: 60_000,
+    connectTimeoutMs: 2_000,
+    maxConnections: 10_000,
+  },
+  accessLog: { file: join(directory, "logs", "access.log"), maxBytes: 32 * 1024 ** 2, keep: 4 },
+});
+
+/** The one place where drivers are named and put together. Opens the store first: its lock says that this is the only one. */
+export async function wire(options: WireOptions): Promise<Wired> {
+  const { directory, log } = options;
+  const clock = systemClock;
+  const store = await openSqliteStore({ directory, clock });
+  const closers: (() => Promise<void>)[] = [() => store.close()];
+  const close = async (): Promise<void> => {
+    for (const each of closers.splice(0).reverse()) await each();
+  };
+  try {
+    const supervisor = await openSupervisor({ directory: join(directory, "supervisor") });
+    closers.push(() => supervisor.close());
+    const target = processTarget({ directory, product: options.product, supervisor });
+    closers.push(() => target.close());
+    const edge = embeddedEdge({ directory: join(directory, "edge"), launch: (command) => launchEdge(supervisor, directory, command) });
+    const engine = sqliteEngine({ store, clock, ...(options.onBoundary === undefined ? {} : { onBoundary: options.onBoundary }) });
+    const counts = new EdgeCounts({ edge, clock, log });
+    const world: World = {
+      store,
+      engine,
+      target,
+      edge,
+      counts,
+      clock,
+      log,
+      prober: httpProber(clock),
+      source: gitSource(),
+      artifacts: new Artifacts(directory),
+      router: new Router({ store, target, edge, log, base: edgeBase(directory) }),
+      changes: new Changes(),
+      staticCommand: staticServerCommand,
+      readConfig: options.readConfig,
+      runsDirectory: join(directory, "runs"),
+    };
+    // What the edge does now is what the store says; a listener that cannot be had is tried again by the keeper.
+    await world.router.sync().catch((error: unknown) => log.error("edge.not-ready", { reason: reasonOf(error) }));
+    counts.open();
+    closers.push(() => counts.close());
+    engine.register(deployKind, deployWorkflow(world));
+    engine.register(runKind, runWorkflow(world));
+    const keeper = new Keeper(world);
+    keeper.open();
+    closers.push(() => keeper.close());
+    await engine.open();
+    closers.push(() => engine.close());
+    return {
+      world,
+      close: async ({ everything }) => {
+        // First nobody decides any more, then what was decided is taken down.
+        await engine.close();
+        await keeper.close();
+        if (everything) {
+          await counts.close();
+          await edge.stop(edgeGraceMs);
+          await supervisor.shutdown();
+        }
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** The edge is kept running by the same supervisor as the revisions, so it comes back also while the control plane is away. */
+async function launchEdge(supervisor: Supervisor, directory: string, command: readonly string[]): Promise<void> {
+  await supervisor.ensure(
+    {
+      key: "edge",
+      labels: { role: "edge" },
+      notes: {},
+      mode: "service",
+      command,
+      cwd: directory,
+      env: { PATH: process.env["PATH"] ?? "", LANG: "C.UTF-8" },
+      idVariable: null,
+      port: false,
+      stopGraceMs: edgeGraceMs,
+      memoryBytes: null,
+      cpus: null,
+    },
+    1,
+  );
+}
