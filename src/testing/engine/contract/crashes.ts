@@ -74,7 +74,7 @@ export function crashContract(harness: EngineHarness): void {
   test("a storm of kill -9 at any moment: every transaction once, every step, no gap in the journal, a sound store", async () => {
     const { child, here, input, attempts } = await setScene(harness);
     const ids = ["a", "b", "c"];
-    const acts: Act[] = Array.from({ length: 700 }, (_, at) =>
+    const acts: Act[] = Array.from({ length: 1_500 }, (_, at) =>
       at % 3 === 0 ? { do: "step", name: `s${at}` } : { do: "tx", name: `t${at}` },
     );
     let kills = 0;

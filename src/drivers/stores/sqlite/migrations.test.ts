@@ -1,0 +1,318 @@
+import { existsSync, readdirSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler, sql } from "kysely";
+import { beforeEach, expect, onTestFinished, test } from "vitest";
+import { checksum } from "../../../engine/store/migrate.ts";
+import { goldenRows } from "../../../engine/store/migrations/golden.ts";
+import { migrations } from "../../../engine/store/migrations/list.ts";
+import type { Migration } from "../../../engine/store/migrations/migration.ts";
+import type { Db } from "../../../ports/store.ts";
+import type { Database } from "../../../ports/tables.ts";
+import { openSqliteStore } from "./index.ts";
+
+let directory = "";
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "slipway-store-"));
+  onTestFinished(() => rm(directory, { recursive: true, force: true }));
+});
+
+/** Does not compile when `ports/tables.ts` has another table or column. */
+const columns: { readonly [Table in keyof Database]: Readonly<Record<keyof Database[Table], true>> } = {
+  run: {
+    id: true,
+    product: true,
+    repository: true,
+    commit_hash: true,
+    dirty: true,
+    phase: true,
+    reason: true,
+    error: true,
+    release_id: true,
+    created_at: true,
+    created_by: true,
+    ended_at: true,
+  },
+  release: {
+    id: true,
+    product: true,
+    number: true,
+    version: true,
+    commit_hash: true,
+    dirty: true,
+    subject: true,
+    author: true,
+    branch: true,
+    config_digest: true,
+    config: true,
+    artifacts: true,
+    commits: true,
+    created_at: true,
+    created_by: true,
+    pinned: true,
+    pruned_at: true,
+  },
+  artifact: { digest: true, bytes: true, created_at: true },
+  deployment: {
+    id: true,
+    product: true,
+    environment: true,
+    release_id: true,
+    stable_id: true,
+    kind: true,
+    phase: true,
+    state: true,
+    version: true,
+    reason: true,
+    change_log: true,
+    created_at: true,
+    created_by: true,
+    started_at: true,
+    live_at: true,
+    detected_at: true,
+    restored_at: true,
+    ended_at: true,
+  },
+  history: {
+    id: true,
+    at: true,
+    product: true,
+    environment: true,
+    deployment_id: true,
+    release_id: true,
+    event: true,
+    actor: true,
+    reason: true,
+    evidence: true,
+  },
+  environment: {
+    product: true,
+    name: true,
+    live_release_id: true,
+    locked_by: true,
+    locked_reason: true,
+    locked_at: true,
+    traffic: true,
+    updated_at: true,
+  },
+  request: {
+    id: true,
+    deployment_id: true,
+    kind: true,
+    actor: true,
+    reason: true,
+    created_at: true,
+    handled_at: true,
+  },
+  revision: {
+    id: true,
+    product: true,
+    environment: true,
+    service: true,
+    release_id: true,
+    role: true,
+    created_at: true,
+    updated_at: true,
+  },
+  workflow: {
+    id: true,
+    number: true,
+    kind: true,
+    status: true,
+    lock_key: true,
+    input: true,
+    output: true,
+    error: true,
+    cancel_reason: true,
+    created_at: true,
+    started_at: true,
+    ended_at: true,
+  },
+  workflow_step: {
+    workflow_id: true,
+    seq: true,
+    name: true,
+    kind: true,
+    status: true,
+    attempts: true,
+    output: true,
+    error: true,
+    due_at: true,
+    started_at: true,
+    ended_at: true,
+  },
+  workflow_signal: {
+    id: true,
+    workflow_id: true,
+    topic: true,
+    key: true,
+    payload: true,
+    created_at: true,
+    consumed_seq: true,
+  },
+  workflow_schedule: {
+    name: true,
+    cron: true,
+    time_zone: true,
+    kind: true,
+    input: true,
+    next_at: true,
+    last_at: true,
+  },
+};
+
+test("the schema has exactly the tables and columns of the port", async () => {
+  const store = await openSqliteStore({ directory });
+  const found = await store.db.introspection.getTables();
+  await store.close();
+
+  const tables = found.filter(({ name }) => name !== "schema_migration" && name !== "sqlite_sequence");
+  const names = (of: readonly { readonly name: string }[]): string[] => of.map(({ name }) => name).toSorted();
+  expect(names(tables)).toEqual(Object.keys(columns).toSorted());
+  for (const table of tables) {
+    expect(names(table.columns), table.name).toEqual(Object.keys(columns[table.name as keyof Database]).toSorted());
+  }
+});
+
+test("a released schema never changes", () => {
+  const sums = migrations.map(
+    (migration) => `${migration.number} ${migration.name} ${checksum(compiler, "sqlite", migration)}`,
+  );
+  expect(sums).toMatchInlineSnapshot(`
+    [
+      "1 spine 692d93b3b9dc50d934b50a76f6e681bfea1f7ae9a9a97559060c57bcd68d5ac2",
+    ]
+  `);
+});
+
+test("every schema has golden rows in every table it made", () => {
+  expect(Object.keys(goldenRows)).toEqual(migrations.map(({ number }) => String(number)));
+  expect(Object.keys(goldenRows[1] ?? {}).toSorted()).toEqual(Object.keys(columns).toSorted());
+});
+
+const added: Migration = {
+  number: migrations.length + 1,
+  name: "test",
+  statements: ({ schema }) => [
+    schema
+      .alterTable("artifact")
+      .addColumn("note", "text", (is) => is.notNull().defaultTo("none"))
+      .compile(),
+  ],
+};
+/** The newest schema there is, and one more, so that an upgrade is tried also while there is only one. */
+const known = [...migrations, added];
+
+for (const from of migrations) {
+  test(`a state of schema ${from.number} is brought up to date with its rows, and kept as it was`, async () => {
+    const upTo = migrations.slice(0, from.number);
+    const old = await openSqliteStore({ directory, migrations: upTo });
+    await insertGolden(old.db, from.number);
+    await old.close();
+
+    const store = await openSqliteStore({ directory, migrations: known });
+    expect(await store.check()).toEqual({ ok: true, findings: [] });
+    for (const [table, rows] of Object.entries(goldenRows[from.number] ?? {})) {
+      const found = await store.db
+        .selectFrom(table as keyof Database)
+        .selectAll()
+        .execute();
+      expect(found, table).toEqual(rows.map((row) => expect.objectContaining(row)));
+    }
+    await store.close();
+
+    const kept = `state.db.before-${from.number + 1}`;
+    expect(readdirSync(directory)).toContain(kept);
+    const before = await mkdtemp(join(tmpdir(), "slipway-store-"));
+    onTestFinished(() => rm(before, { recursive: true, force: true }));
+    const { restoreSqliteStore } = await import("./restore.ts");
+    await restoreSqliteStore({ directory: before, from: join(directory, kept), migrations: upTo });
+    const asItWas = await openSqliteStore({ directory: before, migrations: upTo });
+    expect(await asItWas.db.selectFrom("artifact").selectAll().execute()).toEqual(goldenRows[from.number]?.artifact);
+    await asItWas.close();
+  });
+}
+
+test("a migration that fails leaves the state at the schema before it", async () => {
+  const old = await openSqliteStore({ directory });
+  await insertGolden(old.db, 1);
+  await old.close();
+  const broken: Migration = {
+    ...added,
+    statements: (db, dialect) => [...added.statements(db, dialect), sql`insert into nowhere values (1)`.compile(db)],
+  };
+  await expect(openSqliteStore({ directory, migrations: [...migrations, broken] })).rejects.toThrow("nowhere");
+
+  const store = await openSqliteStore({ directory });
+  expect(await store.db.selectFrom("artifact").selectAll().execute()).toEqual(goldenRows[1]?.artifact);
+  await store.close();
+});
+
+test("a state of a newer slipway is refused by name and left as it is", async () => {
+  await (await openSqliteStore({ directory, migrations: known })).close();
+  await expect(openSqliteStore({ directory })).rejects.toMatchObject({
+    code: "STORE_TOO_NEW",
+    message: `the state has schema ${known.length} (test); this slipway knows up to ${migrations.length}`,
+  });
+  expect(existsSync(join(directory, `state.db.before-${known.length}`))).toBe(false);
+  await (await openSqliteStore({ directory, migrations: known })).close();
+});
+
+test("a state of another build, with another schema of the same number, is refused", async () => {
+  await (await openSqliteStore({ directory, migrations: known })).close();
+  const other: Migration = { ...added, statements: ({ schema }) => [schema.dropTable("artifact").compile()] };
+  await expect(openSqliteStore({ directory, migrations: [...migrations, other] })).rejects.toMatchObject({
+    code: "STORE_DIFFERS",
+  });
+});
+
+test("history is only ever added to, and of a release only the pin and the pruning change", async () => {
+  const { db, close } = await openSqliteStore({ directory });
+  await insertGolden(db, 1);
+  const refused = async (statement: string, words: string): Promise<void> => {
+    await expect(sql.raw(statement).execute(db), statement).rejects.toThrow(words);
+  };
+  await refused("update history set reason = 'x'", "history is never changed");
+  await refused("delete from history", "history is never removed");
+  await refused("insert or replace into history select * from history", "history is never removed");
+  await refused("update release set config = '{}'", "a release is never changed");
+  await refused("delete from release", "a release is never removed");
+  await refused("insert or replace into release select * from release", "a release is never removed");
+  await db.updateTable("release").set({ pinned: 0, pruned_at: 1 }).execute();
+
+  const again = await db.selectFrom("release").selectAll().executeTakeFirstOrThrow();
+  await expect(
+    db
+      .insertInto("release")
+      .values({ ...again, id: "rel_2" as never })
+      .execute(),
+  ).rejects.toThrow("UNIQUE");
+  await expect(
+    db
+      .insertInto("release")
+      .values({ ...again, id: "rel_2" as never, number: 2 })
+      .execute(),
+  ).resolves.toBeDefined();
+  await refused("update deployment set release_id = 'rel_9'", "FOREIGN KEY");
+  await close();
+});
+
+async function insertGolden(db: Db, schema: number): Promise<void> {
+  for (const [table, rows] of Object.entries(goldenRows[schema] ?? {})) {
+    await db
+      .insertInto(table as keyof Database)
+      .values(rows as never)
+      .execute();
+  }
+}
+
+/** Writes SQL, runs nothing. */
+const compiler = new Kysely<unknown>({
+  dialect: {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  },
+});
