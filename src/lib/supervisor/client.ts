@@ -21,6 +21,8 @@ import {
 import type { LogFileOptions } from "./log-file.ts";
 import { recordOf } from "./logs.ts";
 import type { PortRange } from "./ports.ts";
+import { isAlive } from "./procfs.ts";
+import { stateFileName } from "./state-file.ts";
 
 /** From starting a daemon until it answers. */
 const startMs = 10_000;
@@ -288,14 +290,13 @@ class Connection {
   }
 
   async shutdown(): Promise<void> {
-    try {
-      await call(this.#path, { call: "shutdown" });
-    } catch (error) {
-      if (!(error instanceof ConnectionLost)) throw error;
-      if (!isAbsent(error)) throw new SupervisorError("UNREACHABLE", error.message, { cause: error });
-    }
+    // A daemon that died has left its processes, and a new one ends them. Without a state nothing was ever kept here.
+    const wasUsed = sizeOf(join(this.#options.directory, stateFileName)) > 0;
+    if (!wasUsed && (await this.#hello()) === null) return;
+    const { pid } = await this.ready();
+    await this.call({ call: "shutdown" });
     // The daemon itself ends just after its answer.
-    for (const until = performance.now() + startMs; performance.now() < until && this.#ownerFileIsThere(); ) {
+    for (const until = performance.now() + startMs; performance.now() < until && isAlive(pid, null); ) {
       await pause(startPollMs);
     }
   }
@@ -325,10 +326,6 @@ class Connection {
     } finally {
       closeSync(fd);
     }
-  }
-
-  #ownerFileIsThere(): boolean {
-    return sizeOf(join(this.#options.directory, "supervisor.pid")) > 0;
   }
 
   #unreachable(): SupervisorError {

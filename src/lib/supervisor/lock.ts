@@ -1,5 +1,14 @@
-import { closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
-import { connect } from "node:net";
+import {
+  closeSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { isAlive, readStat } from "./procfs.ts";
 
@@ -19,7 +28,7 @@ export async function takeOwnership(directory: string, take: () => Promise<void>
   const owner = join(directory, "supervisor.pid");
   const until = performance.now() + startingMs;
   while (!tryCreate(starting)) {
-    if (!isFresh(starting)) rmSync(starting, { force: true });
+    if (!isFresh(starting)) removeStale(starting);
     if (performance.now() > until) return false;
     await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
@@ -43,18 +52,6 @@ export function giveUpOwnership(directory: string): void {
   if (isOwner(directory)) rmSync(join(directory, "supervisor.pid"), { force: true });
 }
 
-/** Whether someone answers on the socket. */
-export function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });
-}
-
 function tryCreate(file: string): boolean {
   try {
     const fd = openSync(file, "wx", 0o600);
@@ -76,6 +73,18 @@ function isFresh(file: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Looks again at what it took away: another starter may have replaced the stale file in between. */
+function removeStale(file: string): void {
+  const aside = `${file}.${process.pid}`;
+  try {
+    renameSync(file, aside);
+    if (isFresh(aside) && readOwner(aside) !== null) linkSync(aside, file);
+  } catch {
+    // gone already, or made anew: the next try finds out
+  }
+  rmSync(aside, { force: true });
 }
 
 function readOwner(file: string): Owner | null {

@@ -10,6 +10,7 @@ export type SavedState = {
   readonly units: readonly SavedUnit[];
 };
 
+export const stateFileName = "supervisor.json";
 const retryMs = 1_000;
 
 /**
@@ -53,9 +54,13 @@ export class StateFile {
     return this.#next;
   }
 
-  /** Resolves when nothing is being written; rejects when the last write failed. */
+  /** Resolves when what was to be saved is on disk; a write that failed is made again. */
   async settled(): Promise<void> {
-    await (this.#next ?? this.#writing);
+    try {
+      await (this.#next ?? this.#writing);
+    } catch {
+      await this.save();
+    }
   }
 
   /** The same as `save` in the background; tried again until the disk takes it. */

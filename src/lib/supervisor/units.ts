@@ -17,7 +17,7 @@ import { defaultPortRange, type PortRange, Ports } from "./ports.ts";
 import { findMarked, killMarked, type Marked } from "./process.ts";
 import { bootId } from "./procfs.ts";
 import { Sampler } from "./sampler.ts";
-import { type SavedState, StateFile } from "./state-file.ts";
+import { type SavedState, StateFile, stateFileName } from "./state-file.ts";
 import { Unit } from "./unit.ts";
 
 /** How often what processes wrote is read; soon again where there was more than one look takes. */
@@ -211,5 +211,5 @@ export class Units {
 }
 
 function stateFile(directory: string): string {
-  return join(directory, "supervisor.json");
+  return join(directory, stateFileName);
 }
