@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { type Evidence, SlipwayError } from "../../core/errors/error.ts";
 import type { Json } from "../../core/ids.ts";
 import type { WorkflowRow } from "../../ports/tables.ts";
@@ -30,6 +31,8 @@ class SqliteEngine implements Engine {
   #open = false;
 
   constructor(options: SqliteEngineOptions) {
+    // Everybody who waits for anything listens to it.
+    setMaxListeners(0, this.#closing.signal);
     this.#services = servicesOf(options, this.#closing.signal);
     this.#scheduler = new Scheduler(this.#services, (row) => this.#launch(row));
   }

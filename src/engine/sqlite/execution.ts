@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { Json } from "../../core/ids.ts";
 import type { WorkflowRow, WorkflowStepRow } from "../../ports/tables.ts";
@@ -37,6 +38,8 @@ export class Execution {
     this.#row = row;
     this.#workflow = workflow;
     this.#services = services;
+    // Every verb in flight listens to it.
+    setMaxListeners(0, this.#stop.signal);
   }
 
   /** Resolves when nothing of it runs here any more, with the workflow that its end has let in. Never rejects. */
