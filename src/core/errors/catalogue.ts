@@ -13,6 +13,7 @@ export const catalogue = {
   CONFIG_NOT_FOUND: entry(2, 404, "run: slipway init"),
   CONFIG_UNREADABLE: entry(2, 400, "fix the file's syntax, then run: slipway validate"),
   CONFIG_INVALID: entry(2, 422, "fix the problems listed, then run: slipway validate"),
+  CONFIG_EXISTS: entry(2, 409, "check it: slipway validate; or write it anew: slipway init --force"),
   UNKNOWN_ENVIRONMENT: entry(2, 404, "name one of the environments in the config"),
   UNKNOWN_SERVICE: entry(2, 404, "name one of the services in the config"),
   UNKNOWN_RELEASE: entry(2, 404, "run: slipway releases"),
