@@ -18,22 +18,43 @@ export type ConnectOptions = {
 
 /** How long a control plane may take to be ready: opening, upgrading and resuming a large state included. */
 const readyMs = 30_000;
+const otherLookMs = 50;
 const shownLines = 8;
 
 /** Finds the control plane of this product, starting it when it does not run. Errors: CONFIG_NOT_FOUND, CONTROL_PLANE_*. */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const at = whereIsState(options.stateDir);
-  const running = readRunning(at);
-  if (running !== null && existsSync(at.token)) {
-    const client = new Client({ port: running.port, token: readToken(at) });
-    if (await answers(client, running)) return { client, product: running.product, at, started: false };
-    client.close();
-  }
+  const found = await findRunning(at);
+  if (found !== null) return found;
   if (options.start === false) {
     throw new SlipwayError("CONTROL_PLANE_DOWN", { message: `no control plane runs for ${at.root}` });
   }
-  const fresh = await startControlPlane(at);
-  return { client: new Client({ port: fresh.port, token: readToken(at) }), product: fresh.product, at, started: true };
+  try {
+    const fresh = await startControlPlane(at);
+    return { client: new Client({ port: fresh.port, token: readToken(at) }), product: fresh.product, at, started: true };
+  } catch (error) {
+    // Another command was a moment faster: the one it has started will be ready soon.
+    if (!isSlipwayError(error) || error.code !== "STORE_LOCKED") throw error;
+    return otherStarted(at, error);
+  }
+}
+
+async function otherStarted(at: StateDirectory, error: SlipwayError): Promise<Connection> {
+  for (const until = Date.now() + readyMs; Date.now() < until; ) {
+    const found = await findRunning(at);
+    if (found !== null) return found;
+    await new Promise((resolve) => setTimeout(resolve, otherLookMs));
+  }
+  throw error;
+}
+
+async function findRunning(at: StateDirectory): Promise<Connection | null> {
+  const running = readRunning(at);
+  if (running === null || !existsSync(at.token)) return null;
+  const client = new Client({ port: running.port, token: readToken(at) });
+  if (await answers(client, running)) return { client, product: running.product, at, started: false };
+  client.close();
+  return null;
 }
 
 /** `--state-dir`, else SLIPWAY_STATE_DIR, else `.slipway` beside the config. Errors: CONFIG_NOT_FOUND. */

@@ -118,14 +118,12 @@ function look(slipway: Command): void {
   act(
     slipway
       .command("exec")
-      .argument("<command...>")
+      .argument("<command...>", "after --, like: -- node --version")
       .description("run a command beside a running instance")
       .requiredOption("-e, --env <environment>", "where")
-      .requiredOption("-s, --service <service>", "beside which")
-      .passThroughOptions(),
+      .requiredOption("-s, --service <service>", "beside which"),
     async (command, options) => (await import("./commands/logs.ts")).exec(command, options),
   );
-  slipway.enablePositionalOptions();
 }
 
 function control(slipway: Command): void {

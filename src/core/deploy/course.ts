@@ -2,15 +2,15 @@ import type { DeploymentId, ReleaseId, RevisionId, ServiceName } from "../ids.ts
 import { revisionId } from "../ids.ts";
 import type { EnvironmentSpec, ServiceSpec } from "../product/spec.ts";
 import type { Course, Rollout } from "./deployment.ts";
-import { stages } from "./stages.ts";
+import { rollbackStages, stages } from "./stages.ts";
 import { waves } from "./waves.ts";
 
 /** A release as one environment sees it. */
 export type ReleaseView = { readonly id: ReleaseId; readonly number: number; readonly spec: EnvironmentSpec };
 
 /**
- * The course of a deployment, fixed when it begins. A rollback takes all traffic in one step and has no bake: its release
- * has passed one here before.
+ * The course of a deployment, fixed when it begins. A rollback takes all traffic in one step and has no bake and no jobs: its
+ * release has passed and done them here before.
  */
 export function courseOf(input: {
   readonly id: DeploymentId;
@@ -20,17 +20,20 @@ export function courseOf(input: {
 }): Course {
   const { release, stable } = input;
   const { rollout } = release.spec;
-  const rollouts = rolloutsOf(release, stable);
+  const isRollback = input.kind === "rollback";
+  // A job has done its work when the release first came; going back does not do it again.
+  const rollouts = rolloutsOf(release, stable).filter((each) => !isRollback || each.kind !== "job");
+  const taking = rollouts.filter((each) => each.candidate !== null).map((each) => each.service);
   return {
     id: input.id,
     environment: release.spec.environment,
     release: release.id,
     stable: stable?.id ?? null,
     rollouts,
-    waves: waves(Object.values<ServiceSpec>(release.spec.services)),
-    stages: stages(rollouts, input.kind === "rollback" ? { ...rollout, strategy: "blue-green" } : rollout),
+    waves: waves(Object.values<ServiceSpec>(release.spec.services).filter((service) => taking.includes(service.name))),
+    stages: isRollback ? rollbackStages(rollouts) : stages(rollouts, rollout),
     drainMs: rollout.drainMs,
-    bakeMs: input.kind === "rollback" ? 0 : rollout.bakeMs,
+    bakeMs: isRollback ? 0 : rollout.bakeMs,
   };
 }
 

@@ -1,5 +1,6 @@
 import type { EpochMs, ServiceName } from "../ids.ts";
 import {
+  allTraffic,
   type Course,
   type Decision,
   type Deployment,
@@ -120,13 +121,17 @@ function shift(deployment: Deployment, stage: number, because: string): Decision
 }
 
 function onShifted(before: Deployment, stage: number, marks: Deployment["marks"], now: EpochMs): Decision {
-  const last = stage + 1 === before.course.stages.length;
   const deployment = stage === 0 ? { ...before, marks } : before;
+  const whole = hasAllTraffic(before.course, stage);
   return to(
-    last ? { ...deployment, liveAt: now } : deployment,
+    whole ? { ...deployment, liveAt: before.liveAt ?? now } : deployment,
     { is: "draining", stage },
-    last ? "all traffic is on the candidate; draining stable" : "the edge has acknowledged; draining what lost its share",
+    whole ? "all traffic is on the candidate; draining stable" : "the edge has acknowledged; draining what lost its share",
   );
+}
+
+function hasAllTraffic(course: Course, stage: number): boolean {
+  return course.rollouts.every((rollout) => !rollout.routed || course.stages[stage]?.[rollout.service]?.weight === allTraffic);
 }
 
 function onDrained(deployment: Deployment, stage: number, inflight: number, now: EpochMs): Decision {

@@ -15,6 +15,17 @@ export function stages(rollouts: readonly Rollout[], rollout: Pick<RolloutSpec, 
   }
 }
 
+/**
+ * Going back is first of all a change of weights: what takes requests, and is still warm, comes first. What works in the
+ * background follows, so that no start-up stands between the decision and the traffic.
+ */
+export function rollbackStages(rollouts: readonly Rollout[]): Stage[] {
+  const traffic = stageOf(rollouts, (rollout) =>
+    rollout.routed ? blueGreen(rollout) : { candidate: 0, stable: rollout.stableInstances, weight: allTraffic },
+  );
+  return rollouts.every((rollout) => rollout.routed) ? [traffic] : [traffic, stageOf(rollouts, blueGreen)];
+}
+
 function stageOf(rollouts: readonly Rollout[], share: (rollout: Rollout) => Share): Stage {
   return Object.fromEntries(rollouts.map((rollout) => [rollout.service, share(rollout)])) as Record<ServiceName, Share>;
 }
