@@ -1,18 +1,7 @@
 import { z } from "zod";
+import { cidr, headerValue, listenText, origin, token, urlPath } from "./http-values.ts";
 import { named, optional, overriding, required } from "./key.ts";
-import {
-  choice,
-  cidr,
-  duration,
-  flag,
-  headerValue,
-  listenText,
-  origin,
-  size,
-  token,
-  urlPath,
-  wholeNumber,
-} from "./values.ts";
+import { choice, duration, flag, size, wholeNumber } from "./values.ts";
 
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 

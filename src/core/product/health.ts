@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { urlPath } from "./http-values.ts";
 import { named, optional } from "./key.ts";
-import { duration, jsonShape, text, urlPath, wholeNumber } from "./values.ts";
+import { duration, jsonShape, text, wholeNumber } from "./values.ts";
 
 /**
  * Where they come from: interval 1 s, timeout 5 s as in kamal-proxy (a probe a second costs nothing, and a lost instance

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { healthSchema, healthShape } from "./health.ts";
+import { hostName, routeText, urlPath } from "./http-values.ts";
 import { named, optional, overriding, required } from "./key.ts";
 import {
   choice,
@@ -9,12 +10,9 @@ import {
   environmentValue,
   environmentVariable,
   flag,
-  hostName,
   insidePath,
   name,
-  routeText,
   size,
-  urlPath,
   wholeNumber,
 } from "./values.ts";
 

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { namePattern } from "../ids.ts";
-import { isUrlPath, parseCidr, parseListen, parseRoute } from "./addresses.ts";
 import { nearest } from "./guess.ts";
 import { type ValueKind, valueKinds } from "./key.ts";
 import type { JsonShape } from "./spec.ts";
@@ -78,84 +77,6 @@ export function insidePath(): z.ZodType<string, string> {
     const odd = seen === "" || seen.startsWith("/") || /^[a-zA-Z]:|\\|[\u0000-\u001f]/.test(seen);
     return odd || seen.split("/").includes("..") ? notA(seen, "path inside the repository", allowed) : null;
   });
-}
-
-/** A path of a URL, as the edge matches it: decoded, with no dots, query or doubled slash. */
-export function urlPath(): z.ZodType<string, string> {
-  const allowed = "a path that begins with /, such as /api";
-  return checkedText({ type: "string", allowed, pattern: "^/" }, (seen) => {
-    const refused = !isUrlPath(seen);
-    return refused ? notA(seen, "path", allowed, isUrlPath(`/${seen}`) ? `/${seen}` : undefined) : null;
-  });
-}
-
-/** `/api`, `example.org` or `example.org/api`. */
-export function routeText(): z.ZodType<string, string> {
-  const allowed = '"/path", "host" or "host/path", such as "/api" or "example.org/api"';
-  return checkedText({ type: "string", allowed }, (seen) => {
-    if (parseRoute(seen) !== null) return null;
-    const bare = seen
-      .toLowerCase()
-      .replace(/^https?:\/\//, "")
-      .replace(/:\d+(?=\/|$)/, "");
-    return notA(seen, "route", allowed, parseRoute(bare) === null ? undefined : bare);
-  });
-}
-
-export function hostName(): z.ZodType<string, string> {
-  const allowed = "a host name in small letters, without scheme and port, such as example.org";
-  return checkedText({ type: "string", allowed }, (seen) => {
-    if (parseRoute(seen)?.host === seen) return null;
-    const bare = seen
-      .toLowerCase()
-      .replace(/^https?:\/\//, "")
-      .replace(/[:/].*$/, "");
-    return notA(seen, "host name", allowed, parseRoute(bare)?.host === bare ? bare : undefined);
-  });
-}
-
-/** `:8080`, `127.0.0.1:8080`, `[::1]:8080`. */
-export function listenText(): z.ZodType<string, string> {
-  const allowed = '":8080", "127.0.0.1:8080" or 8080';
-  return checkedText({ type: "string", allowed }, (seen) =>
-    parseListen(seen) === null ? notA(seen, "place to listen", allowed) : null,
-  );
-}
-
-/** `10.0.0.0/8`, `192.0.2.1`, `2001:db8::/32`. */
-export function cidr(): z.ZodType<string, string> {
-  const allowed = "an IP address or a range, such as 10.0.0.0/8";
-  return checkedText({ type: "string", allowed }, (seen) =>
-    parseCidr(seen) === null ? notA(seen, "range of IP addresses", allowed) : null,
-  );
-}
-
-/** `https://example.org`, as a browser sends it in `Origin`, or `*`. */
-export function origin(): z.ZodType<string, string> {
-  const allowed = '"*" or a scheme and a host with nothing after it, such as https://example.org';
-  const pattern = /^https?:\/\/[a-z0-9.-]+(:\d{1,5})?$/;
-  return checkedText({ type: "string", allowed, pattern: `^\\*$|${pattern.source}` }, (seen) => {
-    if (seen === "*" || pattern.test(seen)) return null;
-    const bare = seen.toLowerCase().replace(/\/+$/, "");
-    return notA(seen, "web origin", allowed, pattern.test(bare) ? bare : undefined);
-  });
-}
-
-/** A name a header, a cookie or an HTTP method may have (RFC 9110 §5.6.2, token). */
-export function token(what: string, example: string): z.ZodType<string, string> {
-  const allowed = `letters, digits and dashes, such as ${example}`;
-  const pattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}$/;
-  return checkedText({ type: "string", allowed, pattern: pattern.source }, (seen) =>
-    pattern.test(seen) ? null : notA(seen, what, allowed),
-  );
-}
-
-/** What a header may hold (RFC 9110 §5.5): one line. */
-export function headerValue(): z.ZodType<string, string> {
-  const allowed = "one line of text";
-  return checkedText({ type: "string", allowed }, (seen) =>
-    /^[\t\x20-\x7e\x80-\xff]*$/.test(seen) && seen.length <= 8192 ? null : `not a header's value; use ${allowed}`,
-  );
 }
 
 export function environmentVariable(): z.ZodType<string, string> {
@@ -264,7 +185,10 @@ function isJsonShape(value: unknown, depth: number): boolean {
 }
 
 /** A string with a check that may say what is wrong and what was probably meant. */
-function checkedText<T extends string>(kind: ValueKind, refuse: (seen: string) => string | null): z.ZodType<T, T> {
+export function checkedText<T extends string>(
+  kind: ValueKind,
+  refuse: (seen: string) => string | null,
+): z.ZodType<T, T> {
   const schema = z.string({ error: ({ input }) => wrongKind(input, kind, refuse) }).check(({ value, issues }) => {
     const refusal = refuse(value);
     if (refusal !== null) issues.push({ code: "custom", input: value, message: refusal });
@@ -280,7 +204,7 @@ function wrongKind(input: unknown, kind: ValueKind, refuse: (seen: string) => st
   return `${show(input)} is not a text; use ${kind.allowed}`;
 }
 
-function notA(seen: string, what: string, allowed: string, guess?: string): string {
+export function notA(seen: string, what: string, allowed: string, guess?: string): string {
   const quoted = show(seen);
   if (guess === undefined) return `${quoted} is not a ${what}; use ${allowed}`;
   return `${quoted} is not a ${what}; did you mean "${guess}"?`;
