@@ -15,11 +15,11 @@ export type Workflow<Input extends Json = Json, Output extends Json = Json> = (
 ) => Promise<Output>;
 
 export type StepOptions = {
-  /** Attempts in all, first included. Default 1. Only errors that say `retryable` are tried again. */
+  /** Attempts in all, first included. Default 1. Only errors that say `retryable`, and attempts that took too long, are tried again. */
   readonly attempts?: number;
   /** Wait before the second attempt; doubles each time, with a cap of 30 s. Default 200 ms. */
   readonly backoffMs?: number;
-  /** The step's signal is aborted and the attempt fails with TIMED_OUT after this. Default: none. */
+  /** The step's signal is aborted and the attempt fails with TIMED_OUT after this, whatever it returns then. Default: none. */
   readonly timeoutMs?: number;
 };
 
@@ -34,9 +34,12 @@ export interface Ctx {
   readonly workflowId: string;
   /** True while finished verbs are being answered from the journal. For logs only. */
   readonly replaying: boolean;
-  /** Acts on the outside world. At least once: `perform` must be idempotent under `key`. Its outcome, also a failure after all attempts, is journalled. */
+  /**
+   * Acts on the outside world. At least once: `perform` must be idempotent under `key`. Its outcome, also a failure after all
+   * attempts, is journalled; what is no `SlipwayError` becomes INTERNAL. Output over 1 MiB: PAYLOAD_TOO_LARGE.
+   */
   step<T extends Json>(name: string, perform: (step: Step) => Promise<T>, options?: StepOptions): Promise<T>;
-  /** Writes truth. Exactly once: the writes and the journal row commit together. Must not do I/O besides `trx`. */
+  /** Writes truth. Exactly once: the writes and the journal row commit together. Must not do I/O besides `trx`, nor use another verb. */
   tx<T extends Json>(name: string, write: (trx: Trx) => Promise<T>): Promise<T>;
   /** Goes on at a fixed time, also when the process was down at that time. */
   sleep(name: string, ms: number): Promise<void>;
@@ -63,12 +66,15 @@ export interface Engine {
   start(kind: string, id: string, input: Json, options?: { readonly lockKey?: string }): Promise<void>;
   /** Delivers once per `key`, also to a workflow that does not wait yet, is queued, or is down. Unknown or ended workflow: false. */
   signal(id: string, topic: string, payload: Json, key: string): Promise<boolean>;
-  /** A queued workflow ends at once; a running one has its step's signal aborted and ends at its next verb. Ended: false. */
+  /**
+   * A queued workflow ends at once; a running one has its step's signal aborted (reason: `WorkflowCancelled`) and ends when that
+   * step has ended. Its code does not go on: no `catch` or `finally` of it runs. Ended: false.
+   */
   cancel(id: string, reason: string): Promise<boolean>;
-  /** Starts a workflow at every time of the cron; one start for all times missed while down. Same name: replaced. Null cron: removed. */
+  /** Starts a workflow at every time of the cron; one start for all times missed while down. Same name: replaced, keeping what is due when the times are the same. Null cron: removed. Zone: UTC. */
   schedule(name: string, cron: string | null, kind: string, input: Json, timeZone?: string): Promise<void>;
   get(id: string): Promise<WorkflowRecord | null>;
-  /** Resolves when the workflow has ended, or rejects with the signal's reason. */
+  /** Resolves when the workflow has ended, or rejects with the signal's reason, or with INTERRUPTED when the engine closes first. Errors: NOT_FOUND. */
   ended(id: string, signal?: AbortSignal): Promise<WorkflowRecord>;
   /** Stops taking work, aborts steps in flight (they are repeated at the next `open`), and returns when nothing runs. */
   close(): Promise<void>;

@@ -50,7 +50,11 @@ class SqliteEngine implements Engine {
     const { db, clock, log } = this.#services;
     // From here on `start` lets its workflow in by itself; one that both have let in is launched once.
     this.#open = true;
-    const rows = await db.transaction().execute((trx) => admitAll(trx, clock.now()));
+    const admitted = db.transaction().execute((trx) => admitAll(trx, clock.now()));
+    const rows = await admitted.catch((error: unknown) => {
+      this.#open = false;
+      throw error;
+    });
     if (rows.length > 0) log("engine.resumed", { workflows: rows.length });
     for (const row of rows) this.#launch(row);
     this.#keep(this.#scheduler.run());

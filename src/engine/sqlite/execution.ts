@@ -7,8 +7,11 @@ import { asFailure, decode, decodeError, encode, encodeError } from "../payload.
 import type { Ctx, Workflow } from "../verbs.ts";
 import { type End, readJournal, recordEnd } from "./journal.ts";
 import { Mailroom } from "./mailroom.ts";
-import { type Outcome, performSleep, performStep, performTx, performWait, type Verb } from "./perform.ts";
 import { persist, type Services, Stopped } from "./services.ts";
+import { performStep } from "./step.ts";
+import { performTx } from "./tx.ts";
+import type { Outcome, Verb } from "./verb.ts";
+import { performSleep, performWait } from "./waiting.ts";
 
 type Halt = { readonly is: "closed" | "cancelled" } | { readonly is: "failed"; readonly error: SlipwayError };
 
