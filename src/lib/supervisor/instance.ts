@@ -340,7 +340,7 @@ export class Instance {
     if (this.#terminating === null) await killGroup(live);
     this.#terminating = null;
     if (this.#cgroup !== null) killCgroup(this.#cgroup);
-    else killMarked(this.#around.mark(this.id));
+    else await killMarked(this.#around.mark(this.id));
     return forced;
   }
 
@@ -372,7 +372,7 @@ export class Instance {
   }
 
   #noteUnseenEnd(): void {
-    killMarked(this.#around.mark(this.id));
+    void killMarked(this.#around.mark(this.id));
     this.#lastExit = { code: null, signal: null, at: Date.now() };
     this.#openTails();
     this.pumpAll();

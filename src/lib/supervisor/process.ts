@@ -107,14 +107,19 @@ async function groupEnds(live: LiveProcess, withinMs: number): Promise<boolean> 
   return true;
 }
 
-/** Ends processes that were forked by a marked one and left its group (daemons). Those that cleared their environment escape. */
-export function killMarked(mark: string): number {
-  if (!hasProc) return 0;
-  let killed = 0;
-  for (const pid of allPids()) {
-    if (pid !== process.pid && environmentOf(pid, markVariable) === mark && signal(pid, "SIGKILL")) killed++;
+/**
+ * Ends processes that were forked by a marked one and left its group (daemons). Returns when they are gone. Those that cleared
+ * their environment escape; only a cgroup holds them.
+ */
+export async function killMarked(mark: string): Promise<void> {
+  if (!hasProc) return;
+  const killed = allPids().filter(
+    (pid) => pid !== process.pid && environmentOf(pid, markVariable) === mark && signal(pid, "SIGKILL"),
+  );
+  const until = performance.now() + afterKillMs;
+  while (killed.some((pid) => isAlive(pid, null)) && performance.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, groupPollMs.first));
   }
-  return killed;
 }
 
 export type Marked = { readonly mark: string; readonly pid: number; readonly startTicks: number };

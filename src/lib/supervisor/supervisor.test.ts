@@ -262,6 +262,13 @@ test("garbage on the socket is answered with an error and harms nobody", async (
   expect(statSync(join(directory, "supervisor.json")).mode & 0o777).toBe(0o600);
 });
 
+test("a daemon that is asked to leave, as for an upgrade, gives way to a new one and everything runs on", async () => {
+  const [before] = (await supervisor.ensure(unit("a", sleeper, { port: true }), 1)).instances;
+  expect(await say('{"call":"leave"}\n')).toBe('{"done":null}\n');
+  const after = (await instances("a"))[0];
+  expect(after).toMatchObject({ pid: before?.pid, port: before?.port, state: "running", restarts: 0 });
+});
+
 test("shutdown leaves nothing running, and the next daemon knows the units as stopped", async () => {
   const report = await supervisor.ensure(unit("a", sleeper), 2);
   await supervisor.shutdown();

@@ -136,7 +136,7 @@ export class Units {
         return unit.settled();
       }),
     );
-    for (const strays of this.#strays.values()) for (const { mark } of strays) killMarked(mark);
+    for (const strays of this.#strays.values()) for (const { mark } of strays) await killMarked(mark);
     await this.leave();
   }
 

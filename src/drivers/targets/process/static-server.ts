@@ -49,7 +49,7 @@ export function staticHandler(directory: string, fallbackFile: string | null) {
     dotfiles: false,
     gzip: true,
     brotli: true,
-    ...(fallbackFile !== null && { single: fallbackFile }),
+    ...(fallbackFile !== null && { single: fallbackFile, ignores: [/\/\./] }), // hidden names are no pages
     setHeaders: (response, path) => {
       response.setHeader("Cache-Control", isHashedName(path) ? `public,max-age=${yearS},immutable` : "no-cache");
       response.setHeader("X-Content-Type-Options", "nosniff");
