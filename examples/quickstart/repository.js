@@ -23,7 +23,9 @@ export async function makeRepository() {
   const ports = { staging: await freePort(), production: await freePort() };
   cpSync(join(here, "product"), directory, { recursive: true });
   edit(join(directory, "slipway.config.ts"), (text) =>
-    text.replace("127.0.0.1:8081", `127.0.0.1:${ports.staging}`).replace("127.0.0.1:8080", `127.0.0.1:${ports.production}`),
+    text
+      .replace("127.0.0.1:8081", `127.0.0.1:${ports.staging}`)
+      .replace("127.0.0.1:8080", `127.0.0.1:${ports.production}`),
   );
   git(directory, "init", "--quiet", "--initial-branch=main");
   commit(directory, "v1");
@@ -33,13 +35,26 @@ export async function makeRepository() {
 function commitVersion(directory, version) {
   cpSync(join(here, "changes", version), directory, { recursive: true });
   // The last version also changes the config, so that a rollback has a config to bring back.
-  if (version === "v6") edit(join(directory, "slipway.config.ts"), (text) => text.replace('GREETING: "Hello"', 'GREETING: "Welcome"'));
+  if (version === "v6")
+    edit(join(directory, "slipway.config.ts"), (text) => text.replace('GREETING: "Hello"', 'GREETING: "Welcome"'));
   commit(directory, version);
 }
 
 function commit(directory, version) {
   git(directory, "add", "--all");
-  git(directory, "-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "commit.gpgsign=false", "commit", "--quiet", "--message", messages[version]);
+  git(
+    directory,
+    "-c",
+    "user.name=Ada",
+    "-c",
+    "user.email=ada@example.org",
+    "-c",
+    "commit.gpgsign=false",
+    "commit",
+    "--quiet",
+    "--message",
+    messages[version],
+  );
 }
 
 function git(directory, ...args) {

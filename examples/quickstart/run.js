@@ -36,13 +36,19 @@ function tell(version, { result, code }, wanted) {
   const detect = detectedAt === null ? null : detectedAt - (liveAt ?? startedAt);
   const restore = detectedAt === null || restoredAt === null ? null : restoredAt - detectedAt;
   rows.push({ version, environment: result.environment, phase: result.phase, live, detect, restore });
-  const marks = { succeeded: style.good(sign.done), "rolled-back": style.warn(sign.back), failed: style.bad(sign.failed) };
+  const marks = {
+    succeeded: style.good(sign.done),
+    "rolled-back": style.warn(sign.back),
+    failed: style.bad(sign.failed),
+  };
   const facts = [
     live === null ? "" : `all traffic after ${took(live)}`,
     detect === null || liveAt === null ? "" : `caught ${took(detect)} later`,
     restore === null ? "" : `${style.name(`back in ${took(restore)}`)}`,
   ].filter((fact) => fact !== "");
-  stage.print(`   ${marks[result.phase] ?? sign.warn} r${result.release.number} ${result.release.version} ${result.phase} in ${result.environment}  ${style.quiet(facts.join(", "))}`);
+  stage.print(
+    `   ${marks[result.phase] ?? sign.warn} r${result.release.number} ${result.release.version} ${result.phase} in ${result.environment}  ${style.quiet(facts.join(", "))}`,
+  );
   if (result.failure !== null) {
     stage.print(...evidenceLines([["why", result.failure.message], ...result.failure.evidence], "     "));
   }
@@ -54,7 +60,9 @@ async function greeting() {
 }
 
 async function story() {
-  stage.print(`${style.name("Slipway quickstart")}  ${style.quiet(`${rate} requests a second, from the first release to the last · ${repository.directory}`)}`);
+  stage.print(
+    `${style.name("Slipway quickstart")}  ${style.quiet(`${rate} requests a second, from the first release to the last · ${repository.directory}`)}`,
+  );
 
   title(1, "v1: build, release, deploy to staging, promote the same release to production");
   tell("v1", await stage.slipway(["deploy", "--env", "staging", "--yes"]), { phase: "succeeded", code: 0 });
@@ -83,10 +91,16 @@ async function story() {
   const caught = await stage.untilPhase(["starting", "verifying"]);
   const { pid } = stage.controlPlane();
   process.kill(pid, "SIGKILL");
-  stage.print(`   ${style.warn(sign.warn)} control plane (pid ${pid}) killed with SIGKILL while ${caught.id} was ${caught.phase}`);
+  stage.print(
+    `   ${style.warn(sign.warn)} control plane (pid ${pid}) killed with SIGKILL while ${caught.id} was ${caught.phase}`,
+  );
   await stage.slipway(["up"]);
   tell("v6", await deploying, { phase: "succeeded", code: 0 });
-  expect("v6 answers with its own config", (await greeting()).match(/^(Welcome|Bonjour|Guten Tag), Ada!$/) !== null, true);
+  expect(
+    "v6 answers with its own config",
+    (await greeting()).match(/^(Welcome|Bonjour|Guten Tag), Ada!$/) !== null,
+    true,
+  );
 
   title(7, "slipway rollback: no argument; the last good release, its config included");
   const back = await stage.slipway(["rollback", "production"]);
@@ -101,10 +115,27 @@ function summary(totals) {
   stage.print(
     "",
     style.name("Summary"),
-    ...table([
-      ["", style.quiet("environment"), style.quiet("ended"), style.quiet("time to live"), style.quiet("time to detect"), style.quiet("time to restore")],
-      ...rows.map((row) => [row.version, row.environment, row.phase, cell(row.live), cell(row.detect), cell(row.restore)]),
-    ], "   "),
+    ...table(
+      [
+        [
+          "",
+          style.quiet("environment"),
+          style.quiet("ended"),
+          style.quiet("time to live"),
+          style.quiet("time to detect"),
+          style.quiet("time to restore"),
+        ],
+        ...rows.map((row) => [
+          row.version,
+          row.environment,
+          row.phase,
+          cell(row.live),
+          cell(row.detect),
+          cell(row.restore),
+        ]),
+      ],
+      "   ",
+    ),
     "",
     `   ${totals.sent.toLocaleString("en")} requests sent, ${totals.failed === 0 ? style.good("0 failed") : style.bad(`${totals.failed} failed`)}; errors that a bad version itself answered: ${serviceErrors.join(", ") || "none"}`,
   );
@@ -136,7 +167,10 @@ try {
 }
 await end();
 if (surprises.length > 0) {
-  stage.print("", style.bad(`The story did not end as told: ${surprises.length} surprises, the first: ${surprises[0]}`));
+  stage.print(
+    "",
+    style.bad(`The story did not end as told: ${surprises.length} surprises, the first: ${surprises[0]}`),
+  );
   process.exitCode = 1;
 } else {
   stage.print("", style.good("Everything ended as told."));

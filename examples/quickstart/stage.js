@@ -35,7 +35,10 @@ export class Stage {
   async slipway(args, { show = true } = {}) {
     if (show) this.print(`   ${style.quiet("$")} slipway ${args.join(" ")}`);
     const started = performance.now();
-    const child = spawn(process.execPath, [bin, ...args, "--json"], { cwd: this.directory, stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [bin, ...args, "--json"], {
+      cwd: this.directory,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     let text = "";
     child.stdout.on("data", (chunk) => {
       text += chunk;
@@ -94,7 +97,8 @@ export class Stage {
       const { client } = this.controlPlane();
       const status = await client.get("/v1/status").finally(() => client.close());
       const under = status.environments.find((environment) => environment.deployment !== null);
-      this.now = under === undefined ? "" : `${under.name}: r${under.deployment.release.number} ${under.deployment.phase}`;
+      this.now =
+        under === undefined ? "" : `${under.name}: r${under.deployment.release.number} ${under.deployment.phase}`;
     } catch {
       this.now = "the control plane is away; the product goes on";
     }
@@ -108,7 +112,9 @@ export class Stage {
       perSecond.unshift(this.rates.slice(Math.max(0, end - 10), end).reduce((sum, each) => sum + each, 0));
     }
     const all = Object.values(this.mix).reduce((sum, each) => sum + each, 0);
-    const mix = Object.entries(this.mix).map(([version, count]) => `${style.name(version)} ${Math.round((count / all) * 100)} %`);
+    const mix = Object.entries(this.mix).map(
+      ([version, count]) => `${style.name(version)} ${Math.round((count / all) * 100)} %`,
+    );
     const failed = traffic.failed === 0 ? style.good("0 failed") : style.bad(`${traffic.failed} failed`);
     this.live.draw([
       "",

@@ -35,7 +35,8 @@ function answered(response, path, ms) {
   window.answered += 1;
   window.latencies.push(ms);
   const version = response.headers["x-app-version"];
-  if (path.startsWith("/api") && version !== undefined) window.byVersion[version] = (window.byVersion[version] ?? 0) + 1;
+  if (path.startsWith("/api") && version !== undefined)
+    window.byVersion[version] = (window.byVersion[version] ?? 0) + 1;
   if (response.statusCode < 500) return;
   // An error that the service itself gave carries its version; one that the edge had to make does not.
   if (version === undefined) return failed(path, `HTTP ${response.statusCode} from the edge`);
@@ -52,7 +53,11 @@ function report() {
   process.send?.({
     ...total,
     failures,
-    window: { answered: window.answered, byVersion: window.byVersion, p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? 0 },
+    window: {
+      answered: window.answered,
+      byVersion: window.byVersion,
+      p99Ms: sorted[Math.floor(sorted.length * 0.99)] ?? 0,
+    },
   });
   window = emptyWindow();
 }

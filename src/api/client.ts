@@ -69,7 +69,9 @@ export class Client {
           headers: {
             authorization: `Bearer ${this.#options.token}`,
             accept: "application/json",
-            ...(payload === undefined ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(payload) }),
+            ...(payload === undefined
+              ? {}
+              : { "content-type": "application/json", "content-length": Buffer.byteLength(payload) }),
           },
           ...(signal === undefined ? {} : { signal }),
         },

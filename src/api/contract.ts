@@ -34,8 +34,17 @@ export const rollbackBody = z.strictObject({
   reason,
 });
 export const askBody = z.strictObject({ kind: z.enum(["cancel", "pause", "resume"]), actor: person, reason });
-export const lockBody = z.strictObject({ product: name, environment: name, actor: person, reason, locked: z.boolean() });
-export const execBody = z.strictObject({ instance: z.string().max(200), command: z.array(z.string().max(32_768)).min(1).max(256) });
+export const lockBody = z.strictObject({
+  product: name,
+  environment: name,
+  actor: person,
+  reason,
+  locked: z.boolean(),
+});
+export const execBody = z.strictObject({
+  instance: z.string().max(200),
+  command: z.array(z.string().max(32_768)).min(1).max(256),
+});
 export const backupBody = z.strictObject({ file: z.string().min(1).max(4_096) });
 export const stopBody = z.strictObject({ everything: z.boolean() });
 
@@ -88,7 +97,12 @@ export type DeploymentView = {
   readonly product: string;
   readonly environment: EnvironmentName;
   readonly kind: "deploy" | "promotion" | "rollback";
-  readonly release: { readonly id: ReleaseId; readonly number: number; readonly version: string; readonly subject: string };
+  readonly release: {
+    readonly id: ReleaseId;
+    readonly number: number;
+    readonly version: string;
+    readonly subject: string;
+  };
   readonly stable: { readonly id: ReleaseId; readonly number: number; readonly version: string } | null;
   readonly phase: string;
   readonly ended: boolean;
@@ -105,7 +119,10 @@ export type DeploymentView = {
 };
 
 /** A deployment with the steps it has taken. */
-export type DeploymentDetail = DeploymentView & { readonly history: readonly HistoryView[]; readonly services: readonly ServiceTraffic[] };
+export type DeploymentDetail = DeploymentView & {
+  readonly history: readonly HistoryView[];
+  readonly services: readonly ServiceTraffic[];
+};
 
 export type ServiceTraffic = {
   readonly service: ServiceName;
@@ -135,7 +152,13 @@ export type EnvironmentView = {
   readonly product: string;
   readonly name: EnvironmentName;
   readonly url: string | null;
-  readonly live: { readonly id: ReleaseId; readonly number: number; readonly version: string; readonly subject: string; readonly since: EpochMs } | null;
+  readonly live: {
+    readonly id: ReleaseId;
+    readonly number: number;
+    readonly version: string;
+    readonly subject: string;
+    readonly since: EpochMs;
+  } | null;
   readonly locked: { readonly by: string; readonly reason: string; readonly at: EpochMs } | null;
   readonly deployment: DeploymentView | null;
   readonly queued: number;
@@ -152,5 +175,10 @@ export type StatusView = {
 
 export type PlanView = Plan;
 
-export type CheckView = { readonly name: string; readonly ok: boolean; readonly says: string; readonly hint: string | null };
+export type CheckView = {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly says: string;
+  readonly hint: string | null;
+};
 export type ErrorBody = { readonly error: WireError };

@@ -28,7 +28,11 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
   });
   server.setErrorHandler((error, _request, reply) => sendError(world, reply, error));
   server.setNotFoundHandler((request, reply) =>
-    sendError(world, reply, new SlipwayError("NOT_FOUND", { message: `${request.method} ${request.url} is not part of the API` })),
+    sendError(
+      world,
+      reply,
+      new SlipwayError("NOT_FOUND", { message: `${request.method} ${request.url} is not part of the API` }),
+    ),
   );
   server.get("/v1/alive", async () => ({ version: options.version, pid: process.pid }));
   releaseRoutes(server, world);
@@ -43,12 +47,15 @@ function authorize(header: string | undefined, token: string): void {
   const seen = Buffer.from(header ?? "");
   const wanted = Buffer.from(`Bearer ${token}`);
   if (seen.length === wanted.length && timingSafeEqual(seen, wanted)) return;
-  throw new SlipwayError("UNAUTHORIZED", { message: header === undefined ? "the request carries no token" : "the token is not the right one" });
+  throw new SlipwayError("UNAUTHORIZED", {
+    message: header === undefined ? "the request carries no token" : "the token is not the right one",
+  });
 }
 
 function sendError(world: World, reply: FastifyReply, error: unknown): FastifyReply {
   const known = asSlipwayError(error);
-  if (known.code === "INTERNAL") world.log.error("api.bug", { reason: reasonOf(error), stack: error instanceof Error ? error.stack : null });
+  if (known.code === "INTERNAL")
+    world.log.error("api.bug", { reason: reasonOf(error), stack: error instanceof Error ? error.stack : null });
   return reply.code(known.httpStatus).send({ error: known.toJSON() });
 }
 
@@ -60,7 +67,12 @@ function asSlipwayError(error: unknown): SlipwayError {
       evidence: error.issues.map((issue) => [issue.path.join(".") || "body", issue.message]),
     });
   }
-  if (error instanceof Error && "statusCode" in error && typeof error.statusCode === "number" && error.statusCode < 500) {
+  if (
+    error instanceof Error &&
+    "statusCode" in error &&
+    typeof error.statusCode === "number" &&
+    error.statusCode < 500
+  ) {
     return new SlipwayError(error.statusCode === 413 ? "BODY_TOO_LARGE" : "USAGE", { message: error.message });
   }
   return new SlipwayError("INTERNAL", { message: reasonOf(error), cause: error });

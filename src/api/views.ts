@@ -1,4 +1,4 @@
-import { hasEnded, type Deployment, type Failure } from "../core/deploy/deployment.ts";
+import { type Deployment, type Failure, hasEnded } from "../core/deploy/deployment.ts";
 import type { Traffic } from "../core/deploy/traffic.ts";
 import { SlipwayError } from "../core/errors/error.ts";
 import type { DeploymentId, EnvironmentName, ReleaseId, ServiceName } from "../core/ids.ts";
@@ -7,7 +7,15 @@ import { releaseView } from "../engine/release/read.ts";
 import type { World } from "../engine/world.ts";
 import type { DeploymentRow, HistoryRow, ReleaseRow, RunRow } from "../ports/tables.ts";
 import type { RevisionStatus } from "../ports/target.ts";
-import type { DeploymentDetail, DeploymentView, EnvironmentView, HistoryView, ReleaseView, RunView, ServiceTraffic } from "./contract.ts";
+import type {
+  DeploymentDetail,
+  DeploymentView,
+  EnvironmentView,
+  HistoryView,
+  ReleaseView,
+  RunView,
+  ServiceTraffic,
+} from "./contract.ts";
 
 /** How many history rows a deployment's detail carries. */
 const maxHistory = 200;
@@ -28,8 +36,18 @@ export function runView(row: RunRow): RunView {
 
 export async function releaseViews(world: World, product: string): Promise<ReleaseView[]> {
   const { db } = world.store;
-  const rows = await db.selectFrom("release").selectAll().where("product", "=", product).orderBy("number", "desc").limit(500).execute();
-  const live = await db.selectFrom("environment").select(["name", "live_release_id"]).where("product", "=", product).execute();
+  const rows = await db
+    .selectFrom("release")
+    .selectAll()
+    .where("product", "=", product)
+    .orderBy("number", "desc")
+    .limit(500)
+    .execute();
+  const live = await db
+    .selectFrom("environment")
+    .select(["name", "live_release_id"])
+    .where("product", "=", product)
+    .execute();
   return rows.map((row) => ({
     id: row.id,
     product: row.product,
@@ -62,7 +80,13 @@ export async function deploymentDetail(world: World, id: DeploymentId): Promise<
   const { db } = world.store;
   const row = await db.selectFrom("deployment").selectAll().where("id", "=", id).executeTakeFirst();
   if (row === undefined) throw new SlipwayError("UNKNOWN_DEPLOYMENT", { message: `there is no deployment ${id}` });
-  const history = await db.selectFrom("history").selectAll().where("deployment_id", "=", id).orderBy("id").limit(maxHistory).execute();
+  const history = await db
+    .selectFrom("history")
+    .selectAll()
+    .where("deployment_id", "=", id)
+    .orderBy("id")
+    .limit(maxHistory)
+    .execute();
   const running = await world.target.observe({ environment: row.environment });
   return {
     ...(await deploymentView(world, row)),
@@ -77,7 +101,12 @@ export async function environmentView(
   running: readonly RevisionStatus[],
 ): Promise<EnvironmentView> {
   const { db } = world.store;
-  const row = await db.selectFrom("environment").selectAll().where("product", "=", at.product).where("name", "=", at.name).executeTakeFirstOrThrow();
+  const row = await db
+    .selectFrom("environment")
+    .selectAll()
+    .where("product", "=", at.product)
+    .where("name", "=", at.name)
+    .executeTakeFirstOrThrow();
   const [under, ...queued] = await openDeployments(db, at.product, at.name);
   const live = row.live_release_id === null ? null : await shortRelease(world, row.live_release_id);
   const routesOf = (JSON.parse(row.traffic) as Traffic).routesOf;
@@ -86,7 +115,8 @@ export async function environmentView(
     name: at.name,
     url: routesOf === null ? null : await urlOf(world, routesOf, at.name),
     live: live === null ? null : { ...live, since: await liveSince(world, at, live.id) },
-    locked: row.locked_by === null ? null : { by: row.locked_by, reason: row.locked_reason ?? "", at: row.locked_at ?? 0 },
+    locked:
+      row.locked_by === null ? null : { by: row.locked_by, reason: row.locked_reason ?? "", at: row.locked_at ?? 0 },
     deployment: under === undefined ? null : await deploymentView(world, under),
     queued: queued.length,
     services: await serviceTraffic(world, { product: at.product, environment: at.name }, running),
@@ -94,7 +124,14 @@ export async function environmentView(
 }
 
 export function historyView(row: HistoryRow): HistoryView {
-  return { at: row.at, environment: row.environment, deployment: row.deployment_id, event: row.event, actor: row.actor, reason: row.reason };
+  return {
+    at: row.at,
+    environment: row.environment,
+    deployment: row.deployment_id,
+    event: row.event,
+    actor: row.actor,
+    reason: row.reason,
+  };
 }
 
 export async function deploymentView(world: World, row: DeploymentRow): Promise<DeploymentView> {
@@ -170,7 +207,10 @@ async function serviceTraffic(
   return [...services].map(([service, revisions]) => ({ service, revisions }));
 }
 
-async function currentTraffic(world: World, at: { readonly product: string; readonly environment: EnvironmentName }): Promise<Traffic> {
+async function currentTraffic(
+  world: World,
+  at: { readonly product: string; readonly environment: EnvironmentName },
+): Promise<Traffic> {
   const row = await world.store.db
     .selectFrom("environment")
     .select("traffic")
@@ -191,7 +231,11 @@ async function shortRelease(world: World, id: ReleaseId): Promise<ShortRelease> 
   return row;
 }
 
-async function liveSince(world: World, at: { readonly product: string; readonly name: EnvironmentName }, release: ReleaseId): Promise<number> {
+async function liveSince(
+  world: World,
+  at: { readonly product: string; readonly name: EnvironmentName },
+  release: ReleaseId,
+): Promise<number> {
   const row = await world.store.db
     .selectFrom("deployment")
     .select("live_at")

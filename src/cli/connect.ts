@@ -6,9 +6,22 @@ import { type Evidence, fromWire, isSlipwayError, SlipwayError } from "../core/e
 import { entryFile } from "../lib/entry.ts";
 import { configIn, findConfig } from "./config/find.ts";
 import type { ReadyMessage } from "./control-plane.ts";
-import { prepareStateDirectory, type Running, readRunning, readToken, type StateDirectory, stateDirectory, stateDirectoryName } from "./state-directory.ts";
+import {
+  prepareStateDirectory,
+  type Running,
+  readRunning,
+  readToken,
+  type StateDirectory,
+  stateDirectory,
+  stateDirectoryName,
+} from "./state-directory.ts";
 
-export type Connection = { readonly client: Client; readonly product: string; readonly at: StateDirectory; readonly started: boolean };
+export type Connection = {
+  readonly client: Client;
+  readonly product: string;
+  readonly at: StateDirectory;
+  readonly started: boolean;
+};
 
 export type ConnectOptions = {
   readonly stateDir?: string | undefined;
@@ -31,7 +44,12 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   }
   try {
     const fresh = await startControlPlane(at);
-    return { client: new Client({ port: fresh.port, token: readToken(at) }), product: fresh.product, at, started: true };
+    return {
+      client: new Client({ port: fresh.port, token: readToken(at) }),
+      product: fresh.product,
+      at,
+      started: true,
+    };
   } catch (error) {
     // Another command was a moment faster: the one it has started will be ready soon.
     if (!isSlipwayError(error) || error.code !== "STORE_LOCKED") throw error;
@@ -94,7 +112,9 @@ async function startControlPlane(at: StateDirectory): Promise<Running> {
       child.once("exit", (code, signal) => {
         clearTimeout(timer);
         // Its last word may still be on its way.
-        setImmediate(() => reject(didNotStart(at, signal === null ? `it ended with exit code ${code}` : `it was killed by ${signal}`)));
+        setImmediate(() =>
+          reject(didNotStart(at, signal === null ? `it ended with exit code ${code}` : `it was killed by ${signal}`)),
+        );
       });
       child.once("error", (error) => reject(didNotStart(at, error.message)));
     });

@@ -20,13 +20,16 @@ const maxLogBytes = 16 * 1024 ** 2;
 
 async function main(): Promise<void> {
   const [root, product] = process.argv.slice(2);
-  if (root === undefined || product === undefined) throw new SlipwayError("USAGE", { message: "control-plane needs a state directory and a product" });
+  if (root === undefined || product === undefined)
+    throw new SlipwayError("USAGE", { message: "control-plane needs a state directory and a product" });
   const at = stateDirectory(root);
   prepareStateDirectory(at);
   turnLogOver(at.log);
   const log = jsonLog((line) => appendFileSync(at.log, line, { mode: 0o600 }));
   // A bug in one unit of work must not take the others down with it; it is logged with its stack and found in `doctor`.
-  process.on("unhandledRejection", (error) => log.error("bug.unhandled", { reason: reasonOf(error), stack: error instanceof Error ? error.stack : null }));
+  process.on("unhandledRejection", (error) =>
+    log.error("bug.unhandled", { reason: reasonOf(error), stack: error instanceof Error ? error.stack : null }),
+  );
   const readConfig = async (directory: string) => (await loadConfig({ directory })).config;
   const wired = await wire({ directory: root, product, log, readConfig, ...crashPoint() });
   const startedAt = Date.now();
@@ -42,7 +45,12 @@ async function main(): Promise<void> {
     log.info("control-plane.stopped");
     process.exit(0);
   };
-  const server = apiServer(wired.world, { token: readToken(at), version, startedAt, onStop: (everything) => void stop(everything) });
+  const server = apiServer(wired.world, {
+    token: readToken(at),
+    version,
+    startedAt,
+    onStop: (everything) => void stop(everything),
+  });
   await server.listen({ host: "127.0.0.1", port: 0 });
   const running: Running = { pid: process.pid, port: (server.server.address() as AddressInfo).port, version, product };
   await writeJsonFile(at.running, running);
@@ -76,7 +84,9 @@ function tell(message: ReadyMessage): void {
 }
 
 main().catch((error: unknown) => {
-  const known = isSlipwayError(error) ? error : new SlipwayError("INTERNAL", { message: reasonOf(error), cause: error });
+  const known = isSlipwayError(error)
+    ? error
+    : new SlipwayError("INTERNAL", { message: reasonOf(error), cause: error });
   if (error instanceof Error && !isSlipwayError(error)) process.stderr.write(`${error.stack}\n`);
   if (process.send === undefined) process.stderr.write(`${known.code} ${known.message}\n`);
   process.exitCode = 1;

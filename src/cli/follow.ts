@@ -9,7 +9,8 @@ import { clockTime, percentOf, plural, took } from "./terminal/words.ts";
 /** Waits for a run to end; the release it made. Errors: what the run ended with. */
 export async function followRun(client: Client, id: string, out: Output): Promise<string> {
   for await (const run of client.stream<RunView>(`/v1/runs/${id}/follow`)) {
-    if (run.phase === "failed") throw run.error === null ? new SlipwayError("BUILD_FAILED", { message: run.reason }) : fromWire(run.error);
+    if (run.phase === "failed")
+      throw run.error === null ? new SlipwayError("BUILD_FAILED", { message: run.reason }) : fromWire(run.error);
     if (run.phase === "succeeded" && run.release !== null) return run.release;
     if (out.mode !== "json") out.line(`  ${style.quiet(sign.waiting)} ${run.reason}`);
   }
@@ -42,7 +43,8 @@ export async function followDeployment(
         if (detail.ended) return detail;
       }
     } catch (error) {
-      if (signal?.aborted === true) throw new SlipwayError("TIMED_OUT", { message: `${id} has not ended within ${took(timeoutMs ?? 0)}` });
+      if (signal?.aborted === true)
+        throw new SlipwayError("TIMED_OUT", { message: `${id} has not ended within ${took(timeoutMs ?? 0)}` });
       if (!isSlipwayError(error) || error.code !== "CONTROL_PLANE_DOWN") throw error;
       lostAt ??= Date.now();
       if (Date.now() - lostAt > patienceMs) throw error;
@@ -54,7 +56,8 @@ export async function followDeployment(
 function plainView(out: Output): (detail: DeploymentDetail) => void {
   let shown = 0;
   return (detail) => {
-    for (const entry of detail.history.slice(shown)) out.line(`${clockTime(entry.at)}  ${detail.environment}  ${phaseOf(entry)}  ${entry.reason}`);
+    for (const entry of detail.history.slice(shown))
+      out.line(`${clockTime(entry.at)}  ${detail.environment}  ${phaseOf(entry)}  ${entry.reason}`);
     shown = detail.history.length;
     if (detail.ended) for (const line of endLines(detail)) out.line(line);
   };
@@ -63,7 +66,10 @@ function plainView(out: Output): (detail: DeploymentDetail) => void {
 function liveView(): (detail: DeploymentDetail) => void {
   const live = new LiveLines(process.stdout);
   return (detail) => {
-    live.draw([...stepLines(detail), ...(detail.ended ? endLines(detail) : [...bakeLines(detail), ...trafficLines(detail.services)])]);
+    live.draw([
+      ...stepLines(detail),
+      ...(detail.ended ? endLines(detail) : [...bakeLines(detail), ...trafficLines(detail.services)]),
+    ]);
     if (detail.ended) live.done();
   };
 }
@@ -83,7 +89,8 @@ function stepLines(detail: DeploymentDetail): string[] {
 
 function stepSign(phase: string, running: boolean): string {
   if (phase === "failed" || phase === "rollback-failed") return style.bad(sign.failed);
-  if (phase === "rolled-back" || phase === "unshifting" || phase === "restoring" || phase === "cancelled") return style.warn(sign.back);
+  if (phase === "rolled-back" || phase === "unshifting" || phase === "restoring" || phase === "cancelled")
+    return style.warn(sign.back);
   return running ? style.accent(sign.running) : style.good(sign.done);
 }
 
@@ -121,14 +128,20 @@ export function endLines(detail: DeploymentDetail): string[] {
     case "rolled-back":
     case "cancelled": {
       const back = detail.stable === null ? "" : `; r${detail.stable.number} is live`;
-      lines.push(`${style.warn(sign.back)} ${style.name(release)} ${detail.phase === "cancelled" ? "was cancelled" : "was taken back"}${back}${timesOf(detail)}`);
+      lines.push(
+        `${style.warn(sign.back)} ${style.name(release)} ${detail.phase === "cancelled" ? "was cancelled" : "was taken back"}${back}${timesOf(detail)}`,
+      );
       break;
     }
     default:
-      lines.push(`${style.bad(sign.failed)} ${style.name(release)} ${detail.phase} in ${detail.environment}${detail.stable === null ? "" : `; r${detail.stable.number} is live, untouched`}`);
+      lines.push(
+        `${style.bad(sign.failed)} ${style.name(release)} ${detail.phase} in ${detail.environment}${detail.stable === null ? "" : `; r${detail.stable.number} is live, untouched`}`,
+      );
   }
   if (detail.failure !== null && detail.phase !== "cancelled") {
-    lines.push(...evidenceLines([["reason", `${detail.failure.code}: ${detail.failure.message}`], ...detail.failure.evidence]));
+    lines.push(
+      ...evidenceLines([["reason", `${detail.failure.code}: ${detail.failure.message}`], ...detail.failure.evidence]),
+    );
   }
   return lines;
 }

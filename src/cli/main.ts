@@ -37,14 +37,21 @@ function act(command: Command, action: Action): Command {
 
 function setUp(slipway: Command): void {
   act(
-    slipway.command("init").description("look at this directory and write a slipway.config.ts that fits it").option("--force", "replace an existing config"),
+    slipway
+      .command("init")
+      .description("look at this directory and write a slipway.config.ts that fits it")
+      .option("--force", "replace an existing config"),
     async (_, options) => (await import("./commands/init.ts")).init(options),
   );
-  act(slipway.command("validate").argument("[file]").description("check the config: every problem at once"), async ([file], options) =>
-    (await import("./commands/config.ts")).validate(file, options),
+  act(
+    slipway.command("validate").argument("[file]").description("check the config: every problem at once"),
+    async ([file], options) => (await import("./commands/config.ts")).validate(file, options),
   );
   act(
-    slipway.command("explain").argument("<key>", "like services.web.health.interval").description("what a key of the config means: unit, default, example"),
+    slipway
+      .command("explain")
+      .argument("<key>", "like services.web.health.interval")
+      .description("what a key of the config means: unit, default, example"),
     async ([key = ""], options) => (await import("./commands/config.ts")).explain(key, options),
   );
 }
@@ -59,7 +66,9 @@ function release(slipway: Command): void {
     wait(command)
       .option("--release <release>", "an existing release: r12, its id or its version")
       .option("--dry-run", "show the plan and change nothing")
-      .addOption(new Option("--busy <policy>", "when another deployment is under way").choices(["queue", "replace", "refuse"]))
+      .addOption(
+        new Option("--busy <policy>", "when another deployment is under way").choices(["queue", "replace", "refuse"]),
+      )
       .option("-y, --yes", "do not ask");
   act(
     begin(slipway.command("deploy").description("make a release of a commit and deploy it"))
@@ -69,14 +78,21 @@ function release(slipway: Command): void {
     async (_, options) => (await import("./commands/deploy.ts")).deploy(options),
   );
   act(
-    begin(slipway.command("promote").argument("<environment>").description("take the release of the environment before to this one, unchanged")).option(
-      "--from <environment>",
-      "where it is live now",
-    ),
+    begin(
+      slipway
+        .command("promote")
+        .argument("<environment>")
+        .description("take the release of the environment before to this one, unchanged"),
+    ).option("--from <environment>", "where it is live now"),
     async ([environment = ""], options) => (await import("./commands/deploy.ts")).promote(environment, options),
   );
   act(
-    wait(slipway.command("rollback").argument("<environment>").description("go back to the last good release, its config included"))
+    wait(
+      slipway
+        .command("rollback")
+        .argument("<environment>")
+        .description("go back to the last good release, its config included"),
+    )
       .option("--to <release>", "to this release instead")
       .option("--force", "also to a release that failed there"),
     async ([environment = ""], options) => (await import("./commands/deploy.ts")).rollback(environment, options),
@@ -92,8 +108,12 @@ function release(slipway: Command): void {
 }
 
 function look(slipway: Command): void {
-  act(slipway.command("status").description("what is live where, and what is under way").option("-e, --env <environment>", "only this one"), async (_, options) =>
-    (await import("./commands/status.ts")).status(options),
+  act(
+    slipway
+      .command("status")
+      .description("what is live where, and what is under way")
+      .option("-e, --env <environment>", "only this one"),
+    async (_, options) => (await import("./commands/status.ts")).status(options),
   );
   act(
     slipway
@@ -103,7 +123,9 @@ function look(slipway: Command): void {
       .option("-n, --limit <count>", "how many", count, "20"),
     async (_, options) => (await import("./commands/records.ts")).history(options),
   );
-  act(slipway.command("releases").description("releases and where they are live"), async (_, options) => (await import("./commands/records.ts")).releases(options));
+  act(slipway.command("releases").description("releases and where they are live"), async (_, options) =>
+    (await import("./commands/records.ts")).releases(options),
+  );
   act(
     slipway
       .command("logs")
@@ -133,7 +155,11 @@ function control(slipway: Command): void {
     ["cancel", "call it off; traffic returns to the stable release"],
   ] as const) {
     act(
-      slipway.command(kind).argument("<environment>", "or a deployment's id").description(description).option("--reason <text>", "why, for the history"),
+      slipway
+        .command(kind)
+        .argument("<environment>", "or a deployment's id")
+        .description(description)
+        .option("--reason <text>", "why, for the history"),
       async ([what = ""], options) => (await import("./commands/control.ts")).ask(kind, what, options),
     );
   }
@@ -151,18 +177,30 @@ function control(slipway: Command): void {
 }
 
 function plane(slipway: Command): void {
-  act(slipway.command("up").description("start the control plane in the background"), async (_, options) => (await import("./commands/plane.ts")).up(options));
+  act(slipway.command("up").description("start the control plane in the background"), async (_, options) =>
+    (await import("./commands/plane.ts")).up(options),
+  );
   act(
-    slipway.command("down").description("stop the control plane; what is deployed goes on").option("--all", "stop the edge and every revision too"),
+    slipway
+      .command("down")
+      .description("stop the control plane; what is deployed goes on")
+      .option("--all", "stop the edge and every revision too"),
     async (_, options) => (await import("./commands/plane.ts")).down(options),
   );
-  act(slipway.command("doctor").description("what is wrong, in words"), async (_, options) => (await import("./commands/doctor.ts")).doctor(options));
-  const state = slipway.command("state").description("copy the state, or put a copy back");
-  act(state.command("backup").argument("<file>").description("write a consistent copy, while everything goes on"), async ([file = ""], options) =>
-    (await import("./commands/state.ts")).backupState(file, options),
+  act(slipway.command("doctor").description("what is wrong, in words"), async (_, options) =>
+    (await import("./commands/doctor.ts")).doctor(options),
   );
-  act(state.command("restore").argument("<file>").description("put a copy in the place of the state; the old one is kept aside"), async ([file = ""], options) =>
-    (await import("./commands/state.ts")).restoreState(file, options),
+  const state = slipway.command("state").description("copy the state, or put a copy back");
+  act(
+    state.command("backup").argument("<file>").description("write a consistent copy, while everything goes on"),
+    async ([file = ""], options) => (await import("./commands/state.ts")).backupState(file, options),
+  );
+  act(
+    state
+      .command("restore")
+      .argument("<file>")
+      .description("put a copy in the place of the state; the old one is kept aside"),
+    async ([file = ""], options) => (await import("./commands/state.ts")).restoreState(file, options),
   );
 }
 
@@ -175,5 +213,6 @@ try {
   await program().parseAsync();
 } catch (error) {
   // Commander has printed its own words; help and version are no failure.
-  process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : fail(error, process.argv.includes("--json"));
+  process.exitCode =
+    error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : fail(error, process.argv.includes("--json"));
 }

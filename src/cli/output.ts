@@ -11,7 +11,12 @@ export type Output = {
 };
 
 export function output(options: { readonly json?: boolean | undefined }): Output {
-  const mode = options.json === true ? "json" : process.stdout.isTTY === true && process.env["CI"] === undefined ? "terminal" : "plain";
+  const mode =
+    options.json === true
+      ? "json"
+      : process.stdout.isTTY === true && process.env["CI"] === undefined
+        ? "terminal"
+        : "plain";
   return {
     mode,
     line: (text = "") => {
@@ -25,10 +30,13 @@ export function output(options: { readonly json?: boolean | undefined }): Output
 
 /** Says what went wrong with what was seen, as docs/errors.md describes, and gives the exit code. */
 export function fail(error: unknown, json: boolean): number {
-  const known = isSlipwayError(error) ? error : new SlipwayError("INTERNAL", { message: reasonOf(error), cause: error });
+  const known = isSlipwayError(error)
+    ? error
+    : new SlipwayError("INTERNAL", { message: reasonOf(error), cause: error });
   if (json) process.stdout.write(`${JSON.stringify({ error: known.toJSON() })}\n`);
   else process.stderr.write(`${errorLines(known).join("\n")}\n`);
-  if (known.code === "INTERNAL" && error instanceof Error && process.env["SLIPWAY_DEBUG"] !== undefined) process.stderr.write(`${error.stack}\n`);
+  if (known.code === "INTERNAL" && error instanceof Error && process.env["SLIPWAY_DEBUG"] !== undefined)
+    process.stderr.write(`${error.stack}\n`);
   return known.exitCode;
 }
 

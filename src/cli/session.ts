@@ -3,7 +3,7 @@ import type { ReleaseView, StatusView } from "../api/contract.ts";
 import { SlipwayError } from "../core/errors/error.ts";
 import { parseDuration } from "../core/product/units.ts";
 import { actor } from "./actor.ts";
-import { connect, type Connection } from "./connect.ts";
+import { type Connection, connect } from "./connect.ts";
 import { type Output, output } from "./output.ts";
 
 /** Options that every command takes. */
@@ -20,7 +20,10 @@ export type Session = {
   close(): void;
 };
 
-export async function openSession(options: GlobalOptions, { start = true }: { readonly start?: boolean } = {}): Promise<Session> {
+export async function openSession(
+  options: GlobalOptions,
+  { start = true }: { readonly start?: boolean } = {},
+): Promise<Session> {
   const out = output(options);
   let connection: Connection = await connect({ stateDir: options.stateDir, start });
   if (connection.started && out.mode === "terminal") out.line(`control plane started (${connection.at.root})`);
@@ -40,7 +43,11 @@ export async function openSession(options: GlobalOptions, { start = true }: { re
 }
 
 /** Runs a command with a session and closes it whatever happens. */
-export async function withSession<T>(options: GlobalOptions, work: (session: Session) => Promise<T>, start = true): Promise<T> {
+export async function withSession<T>(
+  options: GlobalOptions,
+  work: (session: Session) => Promise<T>,
+  start = true,
+): Promise<T> {
   const session = await openSession(options, { start });
   try {
     return await work(session);
@@ -51,8 +58,12 @@ export async function withSession<T>(options: GlobalOptions, work: (session: Ses
 
 /** `r12`, `12`, `rel_…` or a version, as the id of a release that exists. Errors: UNKNOWN_RELEASE. */
 export async function findRelease(session: Session, text: string): Promise<string> {
-  const { releases } = await session.client.get<{ releases: ReleaseView[] }>(`/v1/releases?product=${encodeURIComponent(session.product)}`);
-  const found = releases.find((release) => [release.id, `r${release.number}`, String(release.number), release.version].includes(text));
+  const { releases } = await session.client.get<{ releases: ReleaseView[] }>(
+    `/v1/releases?product=${encodeURIComponent(session.product)}`,
+  );
+  const found = releases.find((release) =>
+    [release.id, `r${release.number}`, String(release.number), release.version].includes(text),
+  );
   if (found !== undefined) return found.id;
   const newest = releases.slice(0, 5).map((release) => `r${release.number} ${release.version}`);
   throw new SlipwayError("UNKNOWN_RELEASE", {
@@ -70,5 +81,8 @@ export function timeoutOf(text: string | undefined): number | null {
   if (text === undefined) return null;
   const ms = parseDuration(text);
   if (ms !== null && ms > 0) return ms;
-  throw new SlipwayError("USAGE", { message: `--timeout ${text} is not a duration`, hint: "write it like 90s, 5m or 1h30m" });
+  throw new SlipwayError("USAGE", {
+    message: `--timeout ${text} is not a duration`,
+    hint: "write it like 90s, 5m or 1h30m",
+  });
 }

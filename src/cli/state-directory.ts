@@ -15,7 +15,12 @@ export type StateDirectory = {
 export const stateDirectoryName = ".slipway";
 
 export function stateDirectory(root: string): StateDirectory {
-  return { root, running: join(root, "control-plane.json"), token: join(root, "token"), log: join(root, "control-plane.log") };
+  return {
+    root,
+    running: join(root, "control-plane.json"),
+    token: join(root, "token"),
+    log: join(root, "control-plane.log"),
+  };
 }
 
 /** Makes it when it is missing, with a token, and out of git's sight. Safe to repeat. */
@@ -32,7 +37,12 @@ export function prepareStateDirectory(at: StateDirectory): void {
   }
 }
 
-export type Running = { readonly pid: number; readonly port: number; readonly version: string; readonly product: string };
+export type Running = {
+  readonly pid: number;
+  readonly port: number;
+  readonly version: string;
+  readonly product: string;
+};
 
 export function readRunning(at: StateDirectory): Running | null {
   try {

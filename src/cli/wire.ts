@@ -71,8 +71,15 @@ export async function wire(options: WireOptions): Promise<Wired> {
     closers.push(() => supervisor.close());
     const target = processTarget({ directory, product: options.product, supervisor });
     closers.push(() => target.close());
-    const edge = embeddedEdge({ directory: join(directory, "edge"), launch: (command) => launchEdge(supervisor, directory, command) });
-    const engine = sqliteEngine({ store, clock, ...(options.onBoundary === undefined ? {} : { onBoundary: options.onBoundary }) });
+    const edge = embeddedEdge({
+      directory: join(directory, "edge"),
+      launch: (command) => launchEdge(supervisor, directory, command),
+    });
+    const engine = sqliteEngine({
+      store,
+      clock,
+      ...(options.onBoundary === undefined ? {} : { onBoundary: options.onBoundary }),
+    });
     const counts = new EdgeCounts({ edge, clock, log });
     const world: World = {
       store,

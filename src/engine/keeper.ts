@@ -1,8 +1,8 @@
 import { reasonOf } from "../core/errors/error.ts";
 import { deploymentId } from "../core/ids.ts";
 import { beginWorkflow } from "./commands/start-deployment.ts";
-import { deployKind } from "./deploy/workflow.ts";
 import { revisionSpec } from "./deploy/revision-spec.ts";
+import { deployKind } from "./deploy/workflow.ts";
 import { releaseView } from "./release/read.ts";
 import type { World } from "./world.ts";
 
@@ -59,14 +59,24 @@ export class Keeper {
 
   async #startLostWorkflows(): Promise<void> {
     const { store, engine } = this.#world;
-    const open = await store.db.selectFrom("deployment").select(["id", "product", "environment"]).where("ended_at", "is", null).orderBy("created_at").execute();
+    const open = await store.db
+      .selectFrom("deployment")
+      .select(["id", "product", "environment"])
+      .where("ended_at", "is", null)
+      .orderBy("created_at")
+      .execute();
     for (const row of open) {
       const workflow = await engine.get(row.id);
       if (workflow === null) await beginWorkflow(this.#world, row);
       // A bug ended it half-way. The state says where it was, and every effect looks before it acts, so another one goes on.
       else if (workflow.status === "failed" && (await engine.get(`${row.id}/again`)) === null) {
         this.#world.log.error("deployment.workflow-failed", { deployment: row.id, reason: workflow.error });
-        await engine.start(deployKind, `${row.id}/again`, { deployment: deploymentId(row.id) }, { lockKey: `${row.product}/${row.environment}` });
+        await engine.start(
+          deployKind,
+          `${row.id}/again`,
+          { deployment: deploymentId(row.id) },
+          { lockKey: `${row.product}/${row.environment}` },
+        );
       }
     }
   }

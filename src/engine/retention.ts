@@ -39,7 +39,11 @@ async function removeRevisions(world: World, signal: AbortSignal): Promise<void>
     .execute();
   for (const { id } of left) {
     await world.target.remove(id, signal);
-    await db.updateTable("revision").set({ role: "removed", updated_at: world.clock.now() }).where("id", "=", id).execute();
+    await db
+      .updateTable("revision")
+      .set({ role: "removed", updated_at: world.clock.now() })
+      .where("id", "=", id)
+      .execute();
   }
 }
 
@@ -55,11 +59,21 @@ async function removeArtifacts(world: World): Promise<void> {
 }
 
 async function retentionView(db: Trx, product: string): Promise<RetentionView> {
-  const releases = await db.selectFrom("release").selectAll().where("product", "=", product).where("pruned_at", "is", null).orderBy("number", "desc").execute();
+  const releases = await db
+    .selectFrom("release")
+    .selectAll()
+    .where("product", "=", product)
+    .where("pruned_at", "is", null)
+    .orderBy("number", "desc")
+    .execute();
   const environments = await db.selectFrom("environment").selectAll().where("product", "=", product).execute();
   const newest = releases[0];
   return {
-    releases: releases.map((row) => ({ id: row.id, pinned: row.pinned === 1, artifacts: Object.values<Digest>(artifactsOf(row)) })),
+    releases: releases.map((row) => ({
+      id: row.id,
+      pinned: row.pinned === 1,
+      artifacts: Object.values<Digest>(artifactsOf(row)),
+    })),
     environments: await Promise.all(
       environments.map(async (environment) => {
         const attempts = await attemptsIn(db, product, environment.name);
@@ -80,7 +94,12 @@ async function retentionView(db: Trx, product: string): Promise<RetentionView> {
   };
 }
 
-async function inUse(db: Trx, product: string, environment: EnvironmentName, live: ReleaseId | null): Promise<ReleaseId[]> {
+async function inUse(
+  db: Trx,
+  product: string,
+  environment: EnvironmentName,
+  live: ReleaseId | null,
+): Promise<ReleaseId[]> {
   const running = await db
     .selectFrom("revision")
     .select("release_id")
@@ -95,7 +114,11 @@ async function inUse(db: Trx, product: string, environment: EnvironmentName, liv
     .where("environment", "=", environment)
     .where("ended_at", "is", null)
     .execute();
-  const ids = [live, ...running.map((row) => row.release_id), ...open.flatMap((row) => [row.release_id, row.stable_id])];
+  const ids = [
+    live,
+    ...running.map((row) => row.release_id),
+    ...open.flatMap((row) => [row.release_id, row.stable_id]),
+  ];
   return [...new Set(ids.filter((id) => id !== null))];
 }
 

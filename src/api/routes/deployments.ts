@@ -30,15 +30,20 @@ export function deploymentRoutes(server: FastifyInstance, world: World): void {
     return { deployment: await rollback(world, { ...body, environment: environmentName(body.environment), to }) };
   });
 
-  server.get<{ Querystring: { product?: string; environment?: string; limit?: string } }>("/v1/deployments", async ({ query }) => ({
-    deployments: await deploymentViews(world, {
-      product: query.product ?? "",
-      environment: query.environment === undefined ? null : environmentName(query.environment),
-      limit: Math.min(maxListed, Math.max(1, Number(query.limit ?? 50) || 50)),
+  server.get<{ Querystring: { product?: string; environment?: string; limit?: string } }>(
+    "/v1/deployments",
+    async ({ query }) => ({
+      deployments: await deploymentViews(world, {
+        product: query.product ?? "",
+        environment: query.environment === undefined ? null : environmentName(query.environment),
+        limit: Math.min(maxListed, Math.max(1, Number(query.limit ?? 50) || 50)),
+      }),
     }),
-  }));
+  );
 
-  server.get<{ Params: { id: string } }>("/v1/deployments/:id", (request) => deploymentDetail(world, deploymentId(request.params.id)));
+  server.get<{ Params: { id: string } }>("/v1/deployments/:id", (request) =>
+    deploymentDetail(world, deploymentId(request.params.id)),
+  );
 
   server.get<{ Params: { id: string } }>("/v1/deployments/:id/follow", (request, reply) =>
     streamLines(request, reply, (signal) => followDeployment(world, deploymentId(request.params.id), signal)),
@@ -51,7 +56,11 @@ export function deploymentRoutes(server: FastifyInstance, world: World): void {
 }
 
 /** The deployment now, at every change, and with fresh counters meanwhile, until it has ended. */
-async function* followDeployment(world: World, id: DeploymentId, signal: AbortSignal): AsyncGenerator<DeploymentDetail> {
+async function* followDeployment(
+  world: World,
+  id: DeploymentId,
+  signal: AbortSignal,
+): AsyncGenerator<DeploymentDetail> {
   for (;;) {
     const stop = new AbortController();
     const either = AbortSignal.any([signal, stop.signal]);

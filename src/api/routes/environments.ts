@@ -7,26 +7,42 @@ import { environmentView, historyView } from "../views.ts";
 
 const maxHistory = 1_000;
 
-export function environmentRoutes(server: FastifyInstance, world: World, process_: { readonly version: string; readonly startedAt: number }): void {
+export function environmentRoutes(
+  server: FastifyInstance,
+  world: World,
+  process_: { readonly version: string; readonly startedAt: number },
+): void {
   server.get("/v1/status", async (): Promise<StatusView> => {
-    const rows = await world.store.db.selectFrom("environment").select(["product", "name"]).orderBy("product").orderBy("name").execute();
+    const rows = await world.store.db
+      .selectFrom("environment")
+      .select(["product", "name"])
+      .orderBy("product")
+      .orderBy("name")
+      .execute();
     const running = rows.length === 0 ? [] : await world.target.observe({});
     const sample = world.counts.latest;
     return {
       version: process_.version,
       pid: process.pid,
       startedAt: process_.startedAt,
-      edge: sample === null ? null : { generation: sample.generation, sampleAgeMs: world.counts.ageMs(world.clock.now()) },
+      edge:
+        sample === null ? null : { generation: sample.generation, sampleAgeMs: world.counts.ageMs(world.clock.now()) },
       environments: await Promise.all(rows.map((row) => environmentView(world, row, running))),
     };
   });
 
-  server.get<{ Querystring: { product?: string; environment?: string; limit?: string } }>("/v1/history", async ({ query }) => {
-    let rows = world.store.db.selectFrom("history").selectAll().where("product", "=", query.product ?? "");
-    if (query.environment !== undefined) rows = rows.where("environment", "=", environmentName(query.environment));
-    const limit = Math.min(maxHistory, Math.max(1, Number(query.limit ?? 100) || 100));
-    return { history: (await rows.orderBy("id", "desc").limit(limit).execute()).map(historyView) };
-  });
+  server.get<{ Querystring: { product?: string; environment?: string; limit?: string } }>(
+    "/v1/history",
+    async ({ query }) => {
+      let rows = world.store.db
+        .selectFrom("history")
+        .selectAll()
+        .where("product", "=", query.product ?? "");
+      if (query.environment !== undefined) rows = rows.where("environment", "=", environmentName(query.environment));
+      const limit = Math.min(maxHistory, Math.max(1, Number(query.limit ?? 100) || 100));
+      return { history: (await rows.orderBy("id", "desc").limit(limit).execute()).map(historyView) };
+    },
+  );
 
   server.post("/v1/locks", async (request) => {
     const { locked, ...body } = lockBody.parse(request.body);

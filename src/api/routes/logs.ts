@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
-import { environmentName, revisionId, serviceName } from "../../core/ids.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
+import { environmentName, revisionId, serviceName } from "../../core/ids.ts";
 import type { World } from "../../engine/world.ts";
 import type { InstanceStatus, LogQuery } from "../../ports/target.ts";
 import { execBody } from "../contract.ts";
@@ -17,8 +17,11 @@ export function logRoutes(server: FastifyInstance, world: World): void {
 
   server.post("/v1/exec", async (request) => {
     const { instance, command } = execBody.parse(request.body);
-    const found = (await world.target.observe({})).flatMap((revision) => revision.instances).find((each) => each.id === instance);
-    if (found === undefined) throw new SlipwayError("INSTANCE_NOT_FOUND", { message: `there is no instance ${instance}` });
+    const found = (await world.target.observe({}))
+      .flatMap((revision) => revision.instances)
+      .find((each) => each.id === instance);
+    if (found === undefined)
+      throw new SlipwayError("INSTANCE_NOT_FOUND", { message: `there is no instance ${instance}` });
     const gone = new AbortController();
     request.raw.on("close", () => gone.abort(new Error("the client has gone")));
     return world.target.exec((found satisfies InstanceStatus).id, command, gone.signal);

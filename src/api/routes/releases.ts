@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { SlipwayError } from "../../core/errors/error.ts";
-import { environmentName, releaseId, type RunId, runId } from "../../core/ids.ts";
+import { environmentName, type RunId, releaseId, runId } from "../../core/ids.ts";
 import { plan } from "../../engine/commands/plan.ts";
 import { startRun } from "../../engine/commands/start-run.ts";
 import type { World } from "../../engine/world.ts";

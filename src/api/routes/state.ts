@@ -1,11 +1,15 @@
-import type { FastifyInstance } from "fastify";
 import { isAbsolute } from "node:path";
+import type { FastifyInstance } from "fastify";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { checks } from "../../engine/commands/checks.ts";
 import type { World } from "../../engine/world.ts";
 import { backupBody, stopBody } from "../contract.ts";
 
-export function stateRoutes(server: FastifyInstance, world: World, options: { readonly onStop: (everything: boolean) => void }): void {
+export function stateRoutes(
+  server: FastifyInstance,
+  world: World,
+  options: { readonly onStop: (everything: boolean) => void },
+): void {
   server.get("/v1/checks", async () => ({ checks: await checks(world) }));
 
   server.post("/v1/state/backup", async (request) => {

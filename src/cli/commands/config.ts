@@ -15,7 +15,9 @@ export async function validate(file: string | undefined, options: GlobalOptions)
   if (inspected.problems.length > 0) out.line(formatProblems(inspected.file, inspected.problems));
   if (inspected.config === null) return 2;
   const services = Object.keys(inspected.config.services).length;
-  out.line(`${style.good(sign.done)} ${inspected.file} is valid: ${inspected.config.name}, ${services} ${services === 1 ? "service" : "services"}`);
+  out.line(
+    `${style.good(sign.done)} ${inspected.file} is valid: ${inspected.config.name}, ${services} ${services === 1 ? "service" : "services"}`,
+  );
   return 0;
 }
 

@@ -9,7 +9,11 @@ export type AskOptions = GlobalOptions & { readonly reason?: string };
 export function ask(kind: "cancel" | "pause" | "resume", what: string, options: AskOptions): Promise<number> {
   return withSession(options, async (session) => {
     const deployment = what.startsWith("dep_") ? what : (await underWay(session, what)).id;
-    await session.client.post(`/v1/deployments/${deployment}/requests`, { kind, actor: session.actor, reason: options.reason ?? "by hand" });
+    await session.client.post(`/v1/deployments/${deployment}/requests`, {
+      kind,
+      actor: session.actor,
+      reason: options.reason ?? "by hand",
+    });
     session.out.line(`${style.good(sign.done)} asked ${deployment} to ${kind}`);
     session.out.json({ deployment, asked: kind });
     return 0;
@@ -21,7 +25,10 @@ async function underWay(session: Session, environment: string): Promise<NonNulla
   const found = environments.find((each) => each.name === environment);
   if (found?.deployment != null) return found.deployment;
   throw new SlipwayError(found === undefined ? "UNKNOWN_ENVIRONMENT" : "UNKNOWN_DEPLOYMENT", {
-    message: found === undefined ? `nothing was ever deployed to ${environment}` : `no deployment is under way in ${environment}`,
+    message:
+      found === undefined
+        ? `nothing was ever deployed to ${environment}`
+        : `no deployment is under way in ${environment}`,
     evidence: [["known", environments.map((each) => each.name).join(", ") || "none yet"]],
   });
 }
@@ -31,9 +38,18 @@ export function setLock(environment: string, options: AskOptions & { readonly lo
   return withSession(options, async (session) => {
     const { locked } = options;
     if (locked && (options.reason ?? "") === "") {
-      throw new SlipwayError("USAGE", { message: "a lock needs a reason: the next person will ask", hint: `run: slipway lock ${environment} --reason "..."` });
+      throw new SlipwayError("USAGE", {
+        message: "a lock needs a reason: the next person will ask",
+        hint: `run: slipway lock ${environment} --reason "..."`,
+      });
     }
-    await session.client.post("/v1/locks", { product: session.product, environment, actor: session.actor, reason: options.reason ?? "unlocked by hand", locked });
+    await session.client.post("/v1/locks", {
+      product: session.product,
+      environment,
+      actor: session.actor,
+      reason: options.reason ?? "unlocked by hand",
+      locked,
+    });
     session.out.line(`${style.good(sign.done)} ${environment} is ${locked ? "locked" : "unlocked"}`);
     session.out.json({ environment, locked });
     return 0;

@@ -23,7 +23,8 @@ export type DeployOptions = GlobalOptions & {
 /** Makes a release of the commit (or takes a given one) and deploys it. */
 export function deploy(options: DeployOptions): Promise<number> {
   return withSession(options, async (session) => {
-    const release = options.release === undefined ? await makeRelease(session, options) : await findRelease(session, options.release);
+    const release =
+      options.release === undefined ? await makeRelease(session, options) : await findRelease(session, options.release);
     return bring(session, { ...options, release, kind: "deploy", reason: options.reason ?? "deployed by hand" });
   });
 }
@@ -33,8 +34,17 @@ export type PromoteOptions = Omit<DeployOptions, "env" | "commit" | "dirty">;
 /** Takes the release that is live in the environment before to this one: the same artifacts, nothing rebuilt. */
 export function promote(environment: string, options: PromoteOptions & { readonly from?: string }): Promise<number> {
   return withSession(options, async (session) => {
-    const release = options.release === undefined ? await releaseBefore(session, environment, options.from) : await findRelease(session, options.release);
-    return bring(session, { ...options, env: environment, release, kind: "promotion", reason: options.reason ?? "promoted by hand" });
+    const release =
+      options.release === undefined
+        ? await releaseBefore(session, environment, options.from)
+        : await findRelease(session, options.release);
+    return bring(session, {
+      ...options,
+      env: environment,
+      release,
+      kind: "promotion",
+      reason: options.reason ?? "promoted by hand",
+    });
   });
 }
 
@@ -60,7 +70,11 @@ export function rollback(environment: string, options: RollbackOptions): Promise
     });
     const ended = await conclude(session, deployment, options);
     // What was asked is that the environment goes back: a deployment that was called off did just that.
-    return ended !== null && (ended.phase === "cancelled" || ended.phase === "rolled-back") ? 0 : ended === null ? 0 : exitCodeOf(ended);
+    return ended !== null && (ended.phase === "cancelled" || ended.phase === "rolled-back")
+      ? 0
+      : ended === null
+        ? 0
+        : exitCodeOf(ended);
   });
 }
 
@@ -78,7 +92,10 @@ type Bring = {
 
 async function bring(session: Session, options: Bring): Promise<number> {
   if (options.dryRun === true || needsConfirmation(session, options)) {
-    const plan = await session.client.post<PlanView>("/v1/plans", { environment: options.env, release: options.release });
+    const plan = await session.client.post<PlanView>("/v1/plans", {
+      environment: options.env,
+      release: options.release,
+    });
     for (const line of planLines(plan)) session.out.line(line);
     if (options.dryRun === true) {
       session.out.json(plan);
@@ -141,10 +158,17 @@ async function releaseBefore(session: Session, environment: string, from: string
   });
 }
 
-async function sourceOf(session: Session, environment: string, environments: readonly EnvironmentView[]): Promise<string> {
+async function sourceOf(
+  session: Session,
+  environment: string,
+  environments: readonly EnvironmentView[],
+): Promise<string> {
   const { loadConfig } = await import("../config/load.ts");
   const { resolveEnvironment } = await import("../../core/product/resolve.ts");
-  const { promoteFrom } = resolveEnvironment((await loadConfig({ directory: dirname(findConfig(process.cwd())) })).config, environment);
+  const { promoteFrom } = resolveEnvironment(
+    (await loadConfig({ directory: dirname(findConfig(process.cwd())) })).config,
+    environment,
+  );
   if (promoteFrom !== null) return promoteFrom;
   const others = environments.filter((each) => each.product === session.product && each.name !== environment);
   const [only] = others;

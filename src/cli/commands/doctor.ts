@@ -16,16 +16,35 @@ const lowDiskBytes = 1_000_000_000;
 /** Looks at everything a release depends on and says in words what is wrong. Exit 1 when something is. */
 export async function doctor(options: GlobalOptions): Promise<number> {
   const out = output(options);
-  const found: CheckView[] = [await look("node", nodeCheck), await look("git", gitCheck), await look("config", configCheck), await look("disk", () => diskCheck(options))];
+  const found: CheckView[] = [
+    await look("node", nodeCheck),
+    await look("git", gitCheck),
+    await look("config", configCheck),
+    await look("disk", () => diskCheck(options)),
+  ];
   try {
-    found.push(...(await withSession(options, async (session) => (await session.client.get<{ checks: CheckView[] }>("/v1/checks")).checks)));
+    found.push(
+      ...(await withSession(
+        options,
+        async (session) => (await session.client.get<{ checks: CheckView[] }>("/v1/checks")).checks,
+      )),
+    );
     found.push({ name: "control plane", ok: true, says: "answers", hint: null });
   } catch (error) {
-    found.push({ name: "control plane", ok: false, says: reasonOf(error), hint: isSlipwayError(error) ? error.hint : null });
+    found.push({
+      name: "control plane",
+      ok: false,
+      says: reasonOf(error),
+      hint: isSlipwayError(error) ? error.hint : null,
+    });
   }
   out.json({ checks: found });
-  for (const line of table(found.map((check) => [check.ok ? style.good(sign.done) : style.bad(sign.failed), check.name, check.says]))) out.line(line);
-  for (const check of found.filter((each) => !each.ok && each.hint !== null)) out.line(`  ${style.quiet("hint")}  ${check.name}: ${check.hint}`);
+  for (const line of table(
+    found.map((check) => [check.ok ? style.good(sign.done) : style.bad(sign.failed), check.name, check.says]),
+  ))
+    out.line(line);
+  for (const check of found.filter((each) => !each.ok && each.hint !== null))
+    out.line(`  ${style.quiet("hint")}  ${check.name}: ${check.hint}`);
   return found.every((check) => check.ok) ? 0 : 1;
 }
 

@@ -1,11 +1,16 @@
-import type { LogLine } from "../../ports/target.ts";
-import type { ExecResult } from "../../ports/target.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
+import type { ExecResult, LogLine } from "../../ports/target.ts";
 import { type GlobalOptions, status, withSession } from "../session.ts";
 import { style } from "../terminal/style.ts";
 import { clockTime } from "../terminal/words.ts";
 
-export type LogsOptions = GlobalOptions & { readonly env?: string; readonly service?: string; readonly revision?: string; readonly tail: string; readonly follow?: boolean };
+export type LogsOptions = GlobalOptions & {
+  readonly env?: string;
+  readonly service?: string;
+  readonly revision?: string;
+  readonly tail: string;
+  readonly follow?: boolean;
+};
 
 /** Log lines of services, oldest first; with --follow also those to come. */
 export function logs(options: LogsOptions): Promise<number> {
@@ -31,7 +36,8 @@ export function logs(options: LogsOptions): Promise<number> {
 
 function logText(line: LogLine): string {
   const source = `${line.service} ${line.instance.replace(/^rev_[^-]+-/, "")}`;
-  const text = line.stream === "stderr" ? style.warn(line.text) : line.stream === "slipway" ? style.accent(line.text) : line.text;
+  const text =
+    line.stream === "stderr" ? style.warn(line.text) : line.stream === "slipway" ? style.accent(line.text) : line.text;
   return `${style.quiet(clockTime(line.at))} ${style.accent(source)} ${text}`;
 }
 
@@ -43,9 +49,14 @@ export function exec(command: readonly string[], options: ExecOptions): Promise<
     const { environments } = await status(session);
     const services = environments.find((each) => each.name === options.env)?.services ?? [];
     const revisions = services.find((each) => each.service === options.service)?.revisions ?? [];
-    const instance = revisions.toSorted((a, b) => b.weight - a.weight).flatMap((revision) => revision.instances).find((each) => each.state === "running");
+    const instance = revisions
+      .toSorted((a, b) => b.weight - a.weight)
+      .flatMap((revision) => revision.instances)
+      .find((each) => each.state === "running");
     if (instance === undefined) {
-      throw new SlipwayError("INSTANCE_NOT_FOUND", { message: `no instance of ${options.service} runs in ${options.env}` });
+      throw new SlipwayError("INSTANCE_NOT_FOUND", {
+        message: `no instance of ${options.service} runs in ${options.env}`,
+      });
     }
     const result = await session.client.post<ExecResult>("/v1/exec", { instance: instance.id, command });
     session.out.json(result);

@@ -6,9 +6,21 @@ export function planLines(plan: PlanView): string[] {
   const from = plan.live === null ? "nothing" : `r${plan.live.number} ${plan.live.version}`;
   return [
     `${style.name(plan.environment)}  ${from} ${sign.arrow} ${style.name(`r${plan.release.number} ${plan.release.version}`)}  ${style.quiet(plan.strategy)}`,
-    ...table(plan.services.map((service) => [`  ${changeSign(service.change)} ${service.name}`, service.kind, service.change, `instances ${service.instances}`])),
-    ...plan.services.flatMap((service) => service.config.map((line) => `      ${style.quiet(`${service.name}.${line}`)}`)),
-    ...plan.changeLog.flatMap((section) => [`  ${style.accent(section.title)}`, ...section.lines.map((line) => `    - ${line}`)]),
+    ...table(
+      plan.services.map((service) => [
+        `  ${changeSign(service.change)} ${service.name}`,
+        service.kind,
+        service.change,
+        `instances ${service.instances}`,
+      ]),
+    ),
+    ...plan.services.flatMap((service) =>
+      service.config.map((line) => `      ${style.quiet(`${service.name}.${line}`)}`),
+    ),
+    ...plan.changeLog.flatMap((section) => [
+      `  ${style.accent(section.title)}`,
+      ...section.lines.map((line) => `    - ${line}`),
+    ]),
     `  ${style.accent("Steps")}`,
     ...plan.steps.map((step, index) => `    ${index + 1}. ${step}`),
     `  ${style.accent("Way back")}  ${plan.rollback}`,

@@ -13,10 +13,15 @@ export function plan(options: GlobalOptions & { readonly env: string; readonly r
     return result.blocked.length > 0 ? 6 : 0;
 
     async function newest(): Promise<string> {
-      const { releases } = await session.client.get<{ releases: ReleaseView[] }>(`/v1/releases?product=${encodeURIComponent(session.product)}`);
+      const { releases } = await session.client.get<{ releases: ReleaseView[] }>(
+        `/v1/releases?product=${encodeURIComponent(session.product)}`,
+      );
       const first = releases.find((each) => !each.pruned);
       if (first !== undefined) return first.id;
-      throw new SlipwayError("UNKNOWN_RELEASE", { message: "there is no release to plan with", hint: "make one: slipway deploy --env <environment> --dry-run" });
+      throw new SlipwayError("UNKNOWN_RELEASE", {
+        message: "there is no release to plan with",
+        hint: "make one: slipway deploy --env <environment> --dry-run",
+      });
     }
   });
 }

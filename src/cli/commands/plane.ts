@@ -11,7 +11,9 @@ export async function up(options: GlobalOptions): Promise<number> {
   const { client, at, started } = await connect({ stateDir: options.stateDir });
   const alive = await client.get<{ version: string; pid: number }>("/v1/alive");
   client.close();
-  out.line(`${style.good(sign.done)} control plane ${started ? "started" : "runs"}: pid ${alive.pid}, version ${alive.version}, state in ${at.root}`);
+  out.line(
+    `${style.good(sign.done)} control plane ${started ? "started" : "runs"}: pid ${alive.pid}, version ${alive.version}, state in ${at.root}`,
+  );
   out.json({ ...alive, started, stateDirectory: at.root });
   return 0;
 }
@@ -36,7 +38,9 @@ export async function down(options: GlobalOptions & { readonly all?: boolean }):
   }
   const pid = running?.pid ?? readRunning(at)?.pid;
   if (pid !== undefined) await ended(pid);
-  out.line(`${style.good(sign.done)} control plane stopped${everything ? ", with the edge and every revision" : "; the edge and the revisions go on"}`);
+  out.line(
+    `${style.good(sign.done)} control plane stopped${everything ? ", with the edge and every revision" : "; the edge and the revisions go on"}`,
+  );
   out.json({ stopped: true, everything });
   return 0;
 }
@@ -51,5 +55,8 @@ async function ended(pid: number): Promise<void> {
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw new SlipwayError("TIMED_OUT", { message: `the control plane (pid ${pid}) has not stopped within ${stopMs / 1000} s`, hint: "look at its log in the state directory" });
+  throw new SlipwayError("TIMED_OUT", {
+    message: `the control plane (pid ${pid}) has not stopped within ${stopMs / 1000} s`,
+    hint: "look at its log in the state directory",
+  });
 }

@@ -8,7 +8,11 @@ export type HistoryOptions = GlobalOptions & { readonly env?: string; readonly l
 /** Deployments, newest first: what, when, who, how it ended and why. */
 export function history(options: HistoryOptions): Promise<number> {
   return withSession(options, async (session) => {
-    const query = new URLSearchParams({ product: session.product, limit: options.limit, ...(options.env === undefined ? {} : { environment: options.env }) });
+    const query = new URLSearchParams({
+      product: session.product,
+      limit: options.limit,
+      ...(options.env === undefined ? {} : { environment: options.env }),
+    });
     const { deployments } = await session.client.get<{ deployments: DeploymentView[] }>(`/v1/deployments?${query}`);
     session.out.json({ deployments });
     if (deployments.length === 0) session.out.line("no deployment yet");
@@ -18,7 +22,8 @@ export function history(options: HistoryOptions): Promise<number> {
 }
 
 function deploymentRow(deployment: DeploymentView): string[] {
-  const lasted = deployment.startedAt === null || deployment.endedAt === null ? "" : took(deployment.endedAt - deployment.startedAt);
+  const lasted =
+    deployment.startedAt === null || deployment.endedAt === null ? "" : took(deployment.endedAt - deployment.startedAt);
   return [
     style.quiet(dateTime(deployment.createdAt)),
     `${phaseSign(deployment.phase)} ${deployment.environment}`,
@@ -50,10 +55,23 @@ export function releases(options: GlobalOptions): Promise<number> {
 }
 
 async function fetchReleases(session: Session): Promise<ReleaseView[]> {
-  return (await session.client.get<{ releases: ReleaseView[] }>(`/v1/releases?product=${encodeURIComponent(session.product)}`)).releases;
+  return (
+    await session.client.get<{ releases: ReleaseView[] }>(`/v1/releases?product=${encodeURIComponent(session.product)}`)
+  ).releases;
 }
 
 function releaseRow(release: ReleaseView): string[] {
-  const marks = [...release.live.map((environment) => style.good(`live in ${environment}`)), ...(release.pinned ? ["pinned"] : []), ...(release.pruned ? [style.quiet("pruned")] : [])];
-  return [style.name(`r${release.number}`), release.version, release.commit.slice(0, 7), release.subject, style.quiet(`${release.author}, ${ago(release.createdAt, Date.now())}`), marks.join(", ")];
+  const marks = [
+    ...release.live.map((environment) => style.good(`live in ${environment}`)),
+    ...(release.pinned ? ["pinned"] : []),
+    ...(release.pruned ? [style.quiet("pruned")] : []),
+  ];
+  return [
+    style.name(`r${release.number}`),
+    release.version,
+    release.commit.slice(0, 7),
+    release.subject,
+    style.quiet(`${release.author}, ${ago(release.createdAt, Date.now())}`),
+    marks.join(", "),
+  ];
 }

@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
 import { SlipwayError } from "../../core/errors/error.ts";
-import { restoreStore } from "../wire.ts";
 import { connect, whereIsState } from "../connect.ts";
 import { output } from "../output.ts";
 import { type GlobalOptions, withSession } from "../session.ts";
 import { prepareStateDirectory } from "../state-directory.ts";
 import { sign, style } from "../terminal/style.ts";
+import { restoreStore } from "../wire.ts";
 
 /** Writes a consistent copy of the state while everything goes on. */
 export function backupState(file: string, options: GlobalOptions): Promise<number> {
@@ -30,7 +30,10 @@ export async function restoreState(file: string, options: GlobalOptions): Promis
     () => false,
   );
   if (up) {
-    throw new SlipwayError("STORE_LOCKED", { message: "the control plane runs and uses this state", hint: "run: slipway down, then restore, then: slipway up" });
+    throw new SlipwayError("STORE_LOCKED", {
+      message: "the control plane runs and uses this state",
+      hint: "run: slipway down, then restore, then: slipway up",
+    });
   }
   prepareStateDirectory(at);
   const restored = await restoreStore({ directory: at.root, from: resolve(file) });

@@ -1,6 +1,6 @@
 import type { EnvironmentView } from "../../api/contract.ts";
 import { trafficLines } from "../follow.ts";
-import { type GlobalOptions, status as fetchStatus, withSession } from "../session.ts";
+import { status as fetchStatus, type GlobalOptions, withSession } from "../session.ts";
 import { sign, style } from "../terminal/style.ts";
 import { ago } from "../terminal/words.ts";
 
@@ -8,9 +8,12 @@ import { ago } from "../terminal/words.ts";
 export function status(options: GlobalOptions & { readonly env?: string }): Promise<number> {
   return withSession(options, async (session) => {
     const view = await fetchStatus(session);
-    const environments = view.environments.filter((environment) => options.env === undefined || environment.name === options.env);
+    const environments = view.environments.filter(
+      (environment) => options.env === undefined || environment.name === options.env,
+    );
     session.out.json({ ...view, environments });
-    if (environments.length === 0) session.out.line("nothing has been deployed yet; run: slipway deploy --env <environment>");
+    if (environments.length === 0)
+      session.out.line("nothing has been deployed yet; run: slipway deploy --env <environment>");
     for (const environment of environments) for (const line of environmentLines(environment)) session.out.line(line);
     return 0;
   });
@@ -25,8 +28,14 @@ function environmentLines(environment: EnvironmentView): string[] {
       : `${style.good(sign.running)} ${style.name(environment.name)}  r${live.number} ${live.version}  ${live.subject}  ${style.quiet(`live ${ago(live.since, now)}`)}`;
   return [
     `${head}${environment.url === null ? "" : `  ${style.accent(environment.url)}`}`,
-    ...(locked === null ? [] : [`  ${style.warn(`${sign.warn} locked by ${locked.by}: ${locked.reason} (${ago(locked.at, now)})`)}`]),
-    ...(deployment === null ? [] : [`  ${style.accent(sign.running)} ${deployment.id}  r${deployment.release.number} ${deployment.phase}  ${style.quiet(deployment.reason)}`]),
+    ...(locked === null
+      ? []
+      : [`  ${style.warn(`${sign.warn} locked by ${locked.by}: ${locked.reason} (${ago(locked.at, now)})`)}`]),
+    ...(deployment === null
+      ? []
+      : [
+          `  ${style.accent(sign.running)} ${deployment.id}  r${deployment.release.number} ${deployment.phase}  ${style.quiet(deployment.reason)}`,
+        ]),
     ...(environment.queued === 0 ? [] : [`  ${style.quiet(`${environment.queued} more wait their turn`)}`]),
     ...trafficLines(environment.services),
   ];

@@ -25,8 +25,17 @@ export function pad(text: string, to: number): string {
 /** Columns lined up, two spaces between, the last one free. */
 export function table(rows: readonly (readonly string[])[], indent = ""): string[] {
   const columns = Math.max(0, ...rows.map((row) => row.length));
-  const widths = Array.from({ length: columns }, (_, index) => Math.max(0, ...rows.map((row) => width(row[index] ?? ""))));
-  return rows.map((row) => indent + row.map((cell, index) => (index === row.length - 1 ? cell : pad(cell, widths[index] ?? 0))).join("  ").trimEnd());
+  const widths = Array.from({ length: columns }, (_, index) =>
+    Math.max(0, ...rows.map((row) => width(row[index] ?? ""))),
+  );
+  return rows.map(
+    (row) =>
+      indent +
+      row
+        .map((cell, index) => (index === row.length - 1 ? cell : pad(cell, widths[index] ?? 0)))
+        .join("  ")
+        .trimEnd(),
+  );
 }
 
 /** `▁▂▃▅▇` of the values against the largest of them. */

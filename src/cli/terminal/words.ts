@@ -21,7 +21,11 @@ export function clockTime(at: number): string {
 
 export function dateTime(at: number): string {
   const date = new Date(at);
-  const day = [date.getFullYear(), String(date.getMonth() + 1).padStart(2, "0"), String(date.getDate()).padStart(2, "0")].join("-");
+  const day = [
+    date.getFullYear(),
+    String(date.getMonth() + 1).padStart(2, "0"),
+    String(date.getDate()).padStart(2, "0"),
+  ].join("-");
   return `${day} ${clockTime(at)}`;
 }
 

@@ -74,9 +74,13 @@ export function decide(deployment: Deployment, event: DeploymentEvent, now: Epoc
     case "verifying":
       return event.is === "healthy" ? onHealthy(deployment, phase) : unexpected(deployment, event);
     case "shifting":
-      return event.is === "shifted" ? onShifted(deployment, phase.stage, event.marks, now) : unexpected(deployment, event);
+      return event.is === "shifted"
+        ? onShifted(deployment, phase.stage, event.marks, now)
+        : unexpected(deployment, event);
     case "draining":
-      return event.is === "drained" ? onDrained(deployment, phase.stage, event.inflight, now) : unexpected(deployment, event);
+      return event.is === "drained"
+        ? onDrained(deployment, phase.stage, event.inflight, now)
+        : unexpected(deployment, event);
     case "baking":
     case "held":
       return event.is === "passed"
@@ -91,7 +95,9 @@ export function decide(deployment: Deployment, event: DeploymentEvent, now: Epoc
         ? to(deployment, { is: phase.then, end: phase.end }, `${phase.services.join(", ")}: stable runs again`)
         : unexpected(deployment, event);
     case "unshifting":
-      return event.is === "shifted" ? onUnshifted({ ...deployment, restoredAt: now }, phase.end) : unexpected(deployment, event);
+      return event.is === "shifted"
+        ? onUnshifted({ ...deployment, restoredAt: now }, phase.end)
+        : unexpected(deployment, event);
     case "cleaning":
       return event.is === "cleaned" ? onCleaned(deployment, phase.end, event.evidence) : unexpected(deployment, event);
     case "paused":
@@ -108,7 +114,11 @@ function onHealthy(deployment: Deployment, phase: Extract<Phase, { is: "verifyin
   const { course } = deployment;
   const waves = phase.stage === 0 ? course.waves.length : 1;
   if (phase.wave + 1 < waves) {
-    return to(deployment, { is: "starting", stage: phase.stage, wave: phase.wave + 1 }, "healthy; the services that need them start");
+    return to(
+      deployment,
+      { is: "starting", stage: phase.stage, wave: phase.wave + 1 },
+      "healthy; the services that need them start",
+    );
   }
   return shift(deployment, phase.stage, "every candidate is healthy");
 }
@@ -126,12 +136,16 @@ function onShifted(before: Deployment, stage: number, marks: Deployment["marks"]
   return to(
     whole ? { ...deployment, liveAt: before.liveAt ?? now } : deployment,
     { is: "draining", stage },
-    whole ? "all traffic is on the candidate; draining stable" : "the edge has acknowledged; draining what lost its share",
+    whole
+      ? "all traffic is on the candidate; draining stable"
+      : "the edge has acknowledged; draining what lost its share",
   );
 }
 
 function hasAllTraffic(course: Course, stage: number): boolean {
-  return course.rollouts.every((rollout) => !rollout.routed || course.stages[stage]?.[rollout.service]?.weight === allTraffic);
+  return course.rollouts.every(
+    (rollout) => !rollout.routed || course.stages[stage]?.[rollout.service]?.weight === allTraffic,
+  );
 }
 
 function onDrained(deployment: Deployment, stage: number, inflight: number, now: EpochMs): Decision {
@@ -141,7 +155,11 @@ function onDrained(deployment: Deployment, stage: number, inflight: number, now:
     return to(deployment, { is: "starting", stage: stage + 1, wave: 0 }, `${rest}; next batch`);
   }
   if (course.bakeMs === 0) return to(deployment, { is: "retiring" }, `${rest}; no bake asked for`);
-  return to(deployment, { is: "baking", until: now + course.bakeMs }, `${rest}; watching the release under all traffic`);
+  return to(
+    deployment,
+    { is: "baking", until: now + course.bakeMs },
+    `${rest}; watching the release under all traffic`,
+  );
 }
 
 function onRequest(deployment: Deployment, event: Extract<DeploymentEvent, { is: "asked" }>, now: EpochMs): Decision {
@@ -155,13 +173,19 @@ function onRequest(deployment: Deployment, event: Extract<DeploymentEvent, { is:
         return to(deployment, { is: "held", leftMs, by: event.by }, `bake held by ${event.by}: ${event.why}`);
       }
       if (phase.is === "starting" || phase.is === "verifying") {
-        return to(deployment, { is: "paused", stage: phase.stage, by: event.by }, `paused by ${event.by}: ${event.why}`);
+        return to(
+          deployment,
+          { is: "paused", stage: phase.stage, by: event.by },
+          `paused by ${event.by}: ${event.why}`,
+        );
       }
       return stay(deployment, `cannot be paused while ${phase.is}`);
     case "resume":
-      if (phase.is === "held") return to(deployment, { is: "baking", until: now + phase.leftMs }, `resumed by ${event.by}`);
+      if (phase.is === "held")
+        return to(deployment, { is: "baking", until: now + phase.leftMs }, `resumed by ${event.by}`);
       // What had been started is looked at again from the first wave: each effect finds what exists.
-      if (phase.is === "paused") return to(deployment, { is: "starting", stage: phase.stage, wave: 0 }, `resumed by ${event.by}`);
+      if (phase.is === "paused")
+        return to(deployment, { is: "starting", stage: phase.stage, wave: 0 }, `resumed by ${event.by}`);
       return stay(deployment, "it was not paused");
   }
 }
@@ -199,7 +223,9 @@ function undo(deployment: Deployment, how: Undone["is"], failure: Failure, now: 
   }
   const end = { is: how === "cancelled" ? "cancelled" : "rolled-back", failure } as const;
   // Going back is one change of weights when what takes requests still has all its instances.
-  const services = notWhole(deployment).filter((rollout) => rollout.routed).map((rollout) => rollout.service);
+  const services = notWhole(deployment)
+    .filter((rollout) => rollout.routed)
+    .map((rollout) => rollout.service);
   return services.length === 0
     ? to(seen, { is: "unshifting", end }, `${reason}; taking traffic back to stable`)
     : to(seen, { is: "restoring", services, then: "unshifting", end }, `${reason}; starting stable's instances again`);
@@ -207,11 +233,17 @@ function undo(deployment: Deployment, how: Undone["is"], failure: Failure, now: 
 
 /** Traffic is back, which was the hurry; then what takes no requests (workers) and had been stopped. */
 function onUnshifted(deployment: Deployment, end: Undoing): Decision {
-  const services = notWhole(deployment).filter((rollout) => !rollout.routed).map((rollout) => rollout.service);
+  const services = notWhole(deployment)
+    .filter((rollout) => !rollout.routed)
+    .map((rollout) => rollout.service);
   const reason = "all traffic is back on stable";
   return services.length === 0
     ? to(deployment, { is: "cleaning", end }, reason)
-    : to(deployment, { is: "restoring", services, then: "cleaning", end }, `${reason}; starting ${services.join(", ")} again`);
+    : to(
+        deployment,
+        { is: "restoring", services, then: "cleaning", end },
+        `${reason}; starting ${services.join(", ")} again`,
+      );
 }
 
 /** The services whose stable side a stage has, or may have, stopped in part. */
@@ -224,7 +256,9 @@ function notWhole({ course, shifted }: Deployment): Rollout[] {
 
 function wave(course: Course, at: { readonly stage: number; readonly wave: number }): readonly ServiceName[] {
   if (at.stage === 0) return course.waves[at.wave] ?? [];
-  return course.rollouts.filter((rollout) => rollout.candidate !== null && rollout.kind !== "job").map((rollout) => rollout.service);
+  return course.rollouts
+    .filter((rollout) => rollout.candidate !== null && rollout.kind !== "job")
+    .map((rollout) => rollout.service);
 }
 
 function names({ course, phase }: Deployment): string {

@@ -72,7 +72,12 @@ export type Phase =
   | { readonly is: "held"; readonly leftMs: number; readonly by: string }
   | { readonly is: "retiring" }
   /** Stable's stopped instances are started again: before its traffic comes back, or after for what takes no requests. */
-  | { readonly is: "restoring"; readonly services: readonly ServiceName[]; readonly then: "unshifting" | "cleaning"; readonly end: Undoing }
+  | {
+      readonly is: "restoring";
+      readonly services: readonly ServiceName[];
+      readonly then: "unshifting" | "cleaning";
+      readonly end: Undoing;
+    }
   | { readonly is: "unshifting"; readonly end: Undoing }
   | { readonly is: "cleaning"; readonly end: Undone }
   | { readonly is: "succeeded" }

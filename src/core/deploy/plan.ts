@@ -1,5 +1,4 @@
-import type { EnvironmentName, ReleaseId, ServiceName } from "../ids.ts";
-import type { Json } from "../ids.ts";
+import type { EnvironmentName, Json, ReleaseId, ServiceName } from "../ids.ts";
 import { canonicalJson } from "../product/canonical.ts";
 import type { EnvironmentSpec, ServiceSpec } from "../product/spec.ts";
 import { formatDuration } from "../product/units.ts";
@@ -37,7 +36,10 @@ export type Plan = {
 export type PlanInput = {
   readonly release: ReleaseView & { readonly version: string };
   readonly live: (ReleaseView & { readonly version: string }) | null;
-  readonly artifacts: { readonly release: Readonly<Record<ServiceName, string>>; readonly live: Readonly<Record<ServiceName, string>> };
+  readonly artifacts: {
+    readonly release: Readonly<Record<ServiceName, string>>;
+    readonly live: Readonly<Record<ServiceName, string>>;
+  };
   readonly commits: readonly Commit[];
   readonly standing: Standing;
   /** Standing in the environment it must be promoted from; null when there is none. */
@@ -70,19 +72,30 @@ function stepsOf(course: Course, spec: EnvironmentSpec): string[] {
   const steps = course.waves.map((names) => {
     const each = names.map((name) => {
       const service = spec.services[name];
-      return service?.kind === "job" ? `run ${name} to its end` : `start ${name} x${course.stages[0]?.[name]?.candidate ?? 0}`;
+      return service?.kind === "job"
+        ? `run ${name} to its end`
+        : `start ${name} x${course.stages[0]?.[name]?.candidate ?? 0}`;
     });
     return `${each.join(", ")}; wait until healthy`;
   });
   const routed = course.rollouts.filter((rollout) => rollout.routed && rollout.candidate !== null);
   for (const stage of course.stages) {
     if (routed.length === 0) break;
-    const shares = routed.map((rollout) => `${rollout.service} ${((stage[rollout.service]?.weight ?? 0) / allTraffic) * 100} %`);
+    const shares = routed.map(
+      (rollout) => `${rollout.service} ${((stage[rollout.service]?.weight ?? 0) / allTraffic) * 100} %`,
+    );
     steps.push(`switch traffic: ${shares.join(", ")}`);
   }
   if (course.stable !== null) steps.push(`drain the old release, up to ${formatDuration(course.drainMs)}`);
-  const rules = [spec.rollout.rules.healthLost ? "health" : null, spec.rollout.rules.errorRatio === null ? null : "error ratio"].filter((rule) => rule !== null);
-  steps.push(course.bakeMs === 0 ? "no bake" : `watch for ${formatDuration(course.bakeMs)}: ${rules.join(" and ") || "no rule is switched on"}`);
+  const rules = [
+    spec.rollout.rules.healthLost ? "health" : null,
+    spec.rollout.rules.errorRatio === null ? null : "error ratio",
+  ].filter((rule) => rule !== null);
+  steps.push(
+    course.bakeMs === 0
+      ? "no bake"
+      : `watch for ${formatDuration(course.bakeMs)}: ${rules.join(" and ") || "no rule is switched on"}`,
+  );
   return steps;
 }
 
@@ -94,8 +107,18 @@ function servicePlan(rollout: Rollout, { release, live, artifacts }: PlanInput):
   return {
     name: rollout.service,
     kind: rollout.kind,
-    change: after === undefined ? "dropped" : before === undefined ? "new" : sameCode && config.length === 0 ? "same" : "changed",
-    instances: rollout.stable === null ? `${rollout.candidateInstances}` : `${rollout.stableInstances} -> ${rollout.candidateInstances}`,
+    change:
+      after === undefined
+        ? "dropped"
+        : before === undefined
+          ? "new"
+          : sameCode && config.length === 0
+            ? "same"
+            : "changed",
+    instances:
+      rollout.stable === null
+        ? `${rollout.candidateInstances}`
+        : `${rollout.stableInstances} -> ${rollout.candidateInstances}`,
     config,
   };
 }
@@ -110,7 +133,11 @@ function differences(before: ServiceSpec, after: ServiceSpec): string[] {
     }
     const [from, to] = [text(a), text(b)];
     if (from === to) return;
-    result.push(path[0] === "env" ? `${path.join(".")} ${a === undefined ? "added" : b === undefined ? "removed" : "changed"}` : `${path.join(".")}: ${from} -> ${to}`);
+    result.push(
+      path[0] === "env"
+        ? `${path.join(".")} ${a === undefined ? "added" : b === undefined ? "removed" : "changed"}`
+        : `${path.join(".")}: ${from} -> ${to}`,
+    );
   };
   walk([], before, after);
   return result;
@@ -128,14 +155,20 @@ function blockedBy({ release, locked, before }: PlanInput): string[] {
   const { promoteFrom } = release.spec;
   return [
     ...(locked === null ? [] : [`locked by ${locked.by}: ${locked.reason}`]),
-    ...(promoteFrom === null || before === "good" ? [] : [`r${release.number} has not succeeded in ${promoteFrom} yet`]),
+    ...(promoteFrom === null || before === "good"
+      ? []
+      : [`r${release.number} has not succeeded in ${promoteFrom} yet`]),
   ];
 }
 
 function warningsOf({ release, standing, open }: PlanInput): string[] {
   return [
     ...(standing === "bad" ? [`r${release.number} failed here the last time`] : []),
-    ...(open > 0 ? [`${open} ${open === 1 ? "deployment is" : "deployments are"} under way or waiting: ${release.spec.rollout.whenBusy}`] : []),
+    ...(open > 0
+      ? [
+          `${open} ${open === 1 ? "deployment is" : "deployments are"} under way or waiting: ${release.spec.rollout.whenBusy}`,
+        ]
+      : []),
     ...(release.spec.rollout.bakeMs === 0 ? ["there is no bake: nobody watches after the switch"] : []),
   ];
 }

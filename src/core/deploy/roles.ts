@@ -10,7 +10,8 @@ export function rolesOf({ course, phase, shifted }: Deployment): Map<RevisionId,
   const last = course.stages.at(-1);
   for (const rollout of course.rollouts) {
     const job = rollout.kind === "job";
-    if (rollout.candidate !== null) roles.set(rollout.candidate, candidateRole({ is: phase.is, job, kept: course.stable === null && shifted > 0 }));
+    if (rollout.candidate !== null)
+      roles.set(rollout.candidate, candidateRole({ is: phase.is, job, kept: course.stable === null && shifted > 0 }));
     if (rollout.stable === null) continue;
     const succeeded = phase.is === "succeeded";
     const running = (last?.[rollout.service]?.stable ?? 0) > 0;
@@ -19,7 +20,11 @@ export function rolesOf({ course, phase, shifted }: Deployment): Map<RevisionId,
   return roles;
 }
 
-function candidateRole(at: { readonly is: Deployment["phase"]["is"]; readonly job: boolean; readonly kept: boolean }): Role {
+function candidateRole(at: {
+  readonly is: Deployment["phase"]["is"];
+  readonly job: boolean;
+  readonly kept: boolean;
+}): Role {
   switch (at.is) {
     case "succeeded":
       return at.job ? "stopped" : "stable";

@@ -32,12 +32,17 @@ function stageOf(rollouts: readonly Rollout[], share: (rollout: Rollout) => Shar
 
 /** Only what takes requests can be kept warm beside the candidate: a second worker would go on taking work. */
 function blueGreen(rollout: Rollout): Share {
-  return { candidate: rollout.candidateInstances, stable: rollout.routed ? rollout.stableInstances : 0, weight: allTraffic };
+  return {
+    candidate: rollout.candidateInstances,
+    stable: rollout.routed ? rollout.stableInstances : 0,
+    weight: allTraffic,
+  };
 }
 
 function rolling(rollout: Rollout, fraction: number): Share {
   const candidate = Math.ceil(rollout.candidateInstances * fraction);
-  if (rollout.candidate === null) return { candidate: 0, stable: fraction < 1 ? rollout.stableInstances : 0, weight: allTraffic };
+  if (rollout.candidate === null)
+    return { candidate: 0, stable: fraction < 1 ? rollout.stableInstances : 0, weight: allTraffic };
   // The weight follows the instances that exist, so that each instance of both sides carries the same load.
   const share = candidate / rollout.candidateInstances;
   return {

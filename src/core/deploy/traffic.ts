@@ -64,7 +64,15 @@ function stableTraffic(course: Course): Traffic {
   return traffic(release, course.rollouts, (rollout) =>
     rollout.stable === null
       ? []
-      : [{ revision: rollout.stable, release, instances: rollout.stableInstances, weight: allTraffic, fallback: false }],
+      : [
+          {
+            revision: rollout.stable,
+            release,
+            instances: rollout.stableInstances,
+            weight: allTraffic,
+            fallback: false,
+          },
+        ],
   );
 }
 
@@ -75,11 +83,22 @@ function stageTraffic(course: Course, stage: number): Traffic {
     if (share === undefined) throw new Error(`stage ${stage} has no share for ${rollout.service}`);
     const targets: TrafficTarget[] = [];
     if (rollout.candidate !== null) {
-      targets.push({ revision: rollout.candidate, release: course.release, instances: share.candidate, weight: share.weight, fallback: false });
+      targets.push({
+        revision: rollout.candidate,
+        release: course.release,
+        instances: share.candidate,
+        weight: share.weight,
+        fallback: false,
+      });
     }
     // A service that the release drops keeps its traffic until the last stage.
     const stableWeight = rollout.candidate === null ? (last ? 0 : allTraffic) : allTraffic - share.weight;
-    if (rollout.stable !== null && course.stable !== null && share.stable > 0 && !(rollout.candidate === null && last)) {
+    if (
+      rollout.stable !== null &&
+      course.stable !== null &&
+      share.stable > 0 &&
+      !(rollout.candidate === null && last)
+    ) {
       targets.push({
         revision: rollout.stable,
         release: course.stable,
@@ -92,7 +111,11 @@ function stageTraffic(course: Course, stage: number): Traffic {
   });
 }
 
-function traffic(routesOf: ReleaseId, rollouts: readonly Rollout[], targets: (rollout: Rollout) => TrafficTarget[]): Traffic {
+function traffic(
+  routesOf: ReleaseId,
+  rollouts: readonly Rollout[],
+  targets: (rollout: Rollout) => TrafficTarget[],
+): Traffic {
   const services: Record<ServiceName, readonly TrafficTarget[]> = {};
   for (const rollout of rollouts) {
     const list = rollout.routed ? targets(rollout) : [];

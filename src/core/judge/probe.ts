@@ -3,7 +3,13 @@ import type { HealthSpec, JsonShape } from "../product/spec.ts";
 
 /** What one HTTP probe got back, or why it got nothing. */
 export type ProbeAnswer =
-  | { readonly is: "answer"; readonly at: EpochMs; readonly tookMs: number; readonly status: number; readonly body: string }
+  | {
+      readonly is: "answer";
+      readonly at: EpochMs;
+      readonly tookMs: number;
+      readonly status: number;
+      readonly body: string;
+    }
   | { readonly is: "nothing"; readonly at: EpochMs; readonly tookMs: number; readonly why: string };
 
 export type ProbeResult = { readonly healthy: boolean; readonly saw: string };
@@ -15,7 +21,8 @@ const shownChars = 120;
 export function judgeAnswer(health: Pick<HealthSpec, "status" | "body">, answer: ProbeAnswer): ProbeResult {
   if (answer.is === "nothing") return { healthy: false, saw: answer.why };
   const saw = `${answer.status} ${JSON.stringify(answer.body.slice(0, shownChars))}`;
-  const statusFits = health.status === null ? answer.status >= 200 && answer.status < 300 : health.status.includes(answer.status);
+  const statusFits =
+    health.status === null ? answer.status >= 200 && answer.status < 300 : health.status.includes(answer.status);
   if (!statusFits) return { healthy: false, saw };
   if (health.body === null) return { healthy: true, saw };
   if (typeof health.body === "string") {
@@ -25,7 +32,9 @@ export function judgeAnswer(health: Pick<HealthSpec, "status" | "body">, answer:
   }
   const parsed = parseJson(answer.body);
   if (parsed === undefined) return { healthy: false, saw: `${saw}, which is not JSON` };
-  return contains(parsed, health.body) ? { healthy: true, saw } : { healthy: false, saw: `${saw}, expected ${JSON.stringify(health.body)}` };
+  return contains(parsed, health.body)
+    ? { healthy: true, saw }
+    : { healthy: false, saw: `${saw}, expected ${JSON.stringify(health.body)}` };
 }
 
 function parseJson(text: string): unknown {

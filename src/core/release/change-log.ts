@@ -22,9 +22,15 @@ export function changeLog(commits: readonly Commit[]): ChangeLogSection[] {
   return [
     section("Breaking changes", (entry) => entry.read.change === "major"),
     ...titles.map(([types, title]) =>
-      section(title, (entry) => entry.read.change !== "major" && entry.read.type !== null && types.includes(entry.read.type)),
+      section(
+        title,
+        (entry) => entry.read.change !== "major" && entry.read.type !== null && types.includes(entry.read.type),
+      ),
     ),
-    section("Other changes", (entry) => entry.read.change !== "major" && !(entry.read.type !== null && named.has(entry.read.type))),
+    section(
+      "Other changes",
+      (entry) => entry.read.change !== "major" && !(entry.read.type !== null && named.has(entry.read.type)),
+    ),
   ].filter((each) => each.lines.length > 0);
 }
 

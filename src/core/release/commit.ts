@@ -1,13 +1,24 @@
 import type { EpochMs } from "../ids.ts";
 
-export type Commit = { readonly hash: string; readonly author: string; readonly at: EpochMs; readonly subject: string; readonly body: string };
+export type Commit = {
+  readonly hash: string;
+  readonly author: string;
+  readonly at: EpochMs;
+  readonly subject: string;
+  readonly body: string;
+};
 
 export type Change = "major" | "minor" | "patch" | "none";
 
 /** A commit's header after Conventional Commits 1.0.0: `type(scope)!: text`. */
 const header = /^(?<type>[a-zA-Z]+)(?:\((?<scope>[^()]*)\))?(?<breaking>!)?: (?<text>.+)$/;
 
-export type ReadCommit = { readonly type: string | null; readonly scope: string | null; readonly text: string; readonly change: Change };
+export type ReadCommit = {
+  readonly type: string | null;
+  readonly scope: string | null;
+  readonly text: string;
+  readonly change: Change;
+};
 
 /** What a commit message says about the release it goes into. A message in no convention is a patch. */
 export function readCommit({ subject, body }: Pick<Commit, "subject" | "body">): ReadCommit {
@@ -15,5 +26,10 @@ export function readCommit({ subject, body }: Pick<Commit, "subject" | "body">):
   const breaking = found?.["breaking"] === "!" || /^BREAKING[ -]CHANGE: /m.test(body);
   if (found === undefined) return { type: null, scope: null, text: subject, change: breaking ? "major" : "patch" };
   const type = found["type"]?.toLowerCase() ?? null;
-  return { type, scope: found["scope"] ?? null, text: found["text"] ?? subject, change: breaking ? "major" : type === "feat" ? "minor" : "patch" };
+  return {
+    type,
+    scope: found["scope"] ?? null,
+    text: found["text"] ?? subject,
+    change: breaking ? "major" : type === "feat" ? "minor" : "patch",
+  };
 }

@@ -23,7 +23,11 @@ export type RetentionView = {
   readonly keepNewest: number;
 };
 
-export type RetentionPlan = { readonly prune: readonly ReleaseId[]; readonly artifacts: readonly Digest[]; readonly why: ReadonlyMap<ReleaseId, string> };
+export type RetentionPlan = {
+  readonly prune: readonly ReleaseId[];
+  readonly artifacts: readonly Digest[];
+  readonly why: ReadonlyMap<ReleaseId, string>;
+};
 
 /**
  * What may be pruned: never what is live, warm, pinned or under way, never the last `keep` good releases of an environment,
@@ -37,7 +41,8 @@ export function planRetention(view: RetentionView): RetentionPlan {
   for (const environment of view.environments) {
     for (const id of environment.inUse) keep(id, `in use in ${environment.name}`);
     if (environment.rollback !== null) keep(environment.rollback, `a rollback of ${environment.name} needs it`);
-    for (const id of environment.good.slice(0, environment.keep)) keep(id, `one of the last ${environment.keep} in ${environment.name}`);
+    for (const id of environment.good.slice(0, environment.keep))
+      keep(id, `one of the last ${environment.keep} in ${environment.name}`);
   }
   for (const release of view.releases) if (release.pinned) keep(release.id, "pinned");
   for (const release of view.releases.slice(0, view.keepNewest)) keep(release.id, "new");

@@ -27,10 +27,15 @@ export function nextVersion(input: {
 }
 
 function largest(commits: readonly Commit[]): Change {
-  return commits.map((commit) => readCommit(commit).change).reduce<Change>((a, b) => (order.indexOf(b) > order.indexOf(a) ? b : a), "patch");
+  return commits
+    .map((commit) => readCommit(commit).change)
+    .reduce<Change>((a, b) => (order.indexOf(b) > order.indexOf(a) ? b : a), "patch");
 }
 
-function raise([major, minor, patch]: readonly [number, number, number], change: Change): readonly [number, number, number] {
+function raise(
+  [major, minor, patch]: readonly [number, number, number],
+  change: Change,
+): readonly [number, number, number] {
   if (change === "major") return major === 0 ? [0, minor + 1, 0] : [major + 1, 0, 0];
   if (change === "minor") return [major, minor + 1, 0];
   return [major, minor, patch + 1];

@@ -5,7 +5,12 @@ import type { RequestRow } from "../../ports/tables.ts";
 import { endQueued } from "../deploy/record.ts";
 import type { World } from "../world.ts";
 
-export type Ask = { readonly deployment: DeploymentId; readonly kind: RequestRow["kind"]; readonly actor: string; readonly reason: string };
+export type Ask = {
+  readonly deployment: DeploymentId;
+  readonly kind: RequestRow["kind"];
+  readonly actor: string;
+  readonly reason: string;
+};
 
 /**
  * Asks something of a deployment under way; its workflow answers at once. One that still waits in the queue is ended here.
@@ -15,7 +20,8 @@ export async function ask(world: World, input: Ask): Promise<void> {
   const now = world.clock.now();
   const wasQueued = await world.store.db.transaction().execute(async (trx) => {
     const row = await trx.selectFrom("deployment").selectAll().where("id", "=", input.deployment).executeTakeFirst();
-    if (row === undefined) throw new SlipwayError("UNKNOWN_DEPLOYMENT", { message: `there is no deployment ${input.deployment}` });
+    if (row === undefined)
+      throw new SlipwayError("UNKNOWN_DEPLOYMENT", { message: `there is no deployment ${input.deployment}` });
     if (row.ended_at !== null) {
       throw new SlipwayError(input.kind === "cancel" ? "NOT_CANCELLABLE" : "NOT_PAUSABLE", {
         message: `${row.id} has ended: ${row.phase}`,

@@ -1,27 +1,40 @@
+import { releasesAtFullTraffic, type Traffic } from "../../core/deploy/traffic.ts";
 import { reasonOf } from "../../core/errors/error.ts";
 import type { Digest } from "../../core/ids.ts";
-import { releasesAtFullTraffic, type Traffic } from "../../core/deploy/traffic.ts";
 import { artifactsOf } from "../release/read.ts";
 import type { World } from "../world.ts";
 
-export type Check = { readonly name: string; readonly ok: boolean; readonly says: string; readonly hint: string | null };
+export type Check = {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly says: string;
+  readonly hint: string | null;
+};
 
 /** Looks at everything a running control plane depends on, and says in words what is wrong and what to do. Changes nothing. */
 export async function checks(world: World): Promise<Check[]> {
   return Promise.all([
     check("store", async () => {
       const report = await world.store.check();
-      return report.ok ? "the state file is whole" : bad(report.findings.join("; "), "restore the newest copy: slipway state restore <file>");
+      return report.ok
+        ? "the state file is whole"
+        : bad(report.findings.join("; "), "restore the newest copy: slipway state restore <file>");
     }),
-    check("supervisor", async () => `${(await world.target.observe({})).length} revisions are known to the ${world.target.name} target`),
+    check(
+      "supervisor",
+      async () => `${(await world.target.observe({})).length} revisions are known to the ${world.target.name} target`,
+    ),
     check("edge", async () => {
       const table = await world.edge.current();
       return table === null ? "no route table has been applied yet" : `routes by generation ${table.generation}`;
     }),
     check("samples", async () => {
       const age = world.counts.ageMs(world.clock.now());
-      if (age === null) return bad("no sample of the edge has arrived", "look at the edge's log in the state directory");
-      return age < 2_000 ? `the newest is ${age} ms old` : bad(`the newest is ${age} ms old`, "the judge is blind: restart the edge with slipway up");
+      if (age === null)
+        return bad("no sample of the edge has arrived", "look at the edge's log in the state directory");
+      return age < 2_000
+        ? `the newest is ${age} ms old`
+        : bad(`the newest is ${age} ms old`, "the judge is blind: restart the edge with slipway up");
     }),
     check("artifacts", () => artifactCheck(world)),
     check("traffic", () => trafficCheck(world)),
@@ -29,10 +42,15 @@ export async function checks(world: World): Promise<Check[]> {
 }
 
 async function artifactCheck(world: World) {
-  const rows = await world.store.db.selectFrom("release").select(["number", "artifacts"]).where("pruned_at", "is", null).execute();
+  const rows = await world.store.db
+    .selectFrom("release")
+    .select(["number", "artifacts"])
+    .where("pruned_at", "is", null)
+    .execute();
   for (const row of rows) {
     for (const digest of Object.values<Digest>(artifactsOf(row))) {
-      if (!(await world.artifacts.has(digest))) return bad(`r${row.number} needs ${digest.slice(0, 19)}…, which is gone`, "deploy that commit again");
+      if (!(await world.artifacts.has(digest)))
+        return bad(`r${row.number} needs ${digest.slice(0, 19)}…, which is gone`, "deploy that commit again");
     }
   }
   return `${rows.length} releases have all their artifacts`;
@@ -40,7 +58,10 @@ async function artifactCheck(world: World) {
 
 /** At rest, an environment has exactly one release at 100 %. */
 async function trafficCheck(world: World) {
-  const rows = await world.store.db.selectFrom("environment").select(["product", "name", "traffic", "live_release_id"]).execute();
+  const rows = await world.store.db
+    .selectFrom("environment")
+    .select(["product", "name", "traffic", "live_release_id"])
+    .execute();
   for (const row of rows) {
     const open = await world.store.db
       .selectFrom("deployment")
@@ -51,7 +72,8 @@ async function trafficCheck(world: World) {
       .executeTakeFirst();
     if (open !== undefined) continue;
     const full = releasesAtFullTraffic(JSON.parse(row.traffic) as Traffic);
-    if (full.some((release) => release !== row.live_release_id)) return bad(`${row.name} routes to a release that is not live`, "this is a bug; please report it");
+    if (full.some((release) => release !== row.live_release_id))
+      return bad(`${row.name} routes to a release that is not live`, "this is a bug; please report it");
   }
   return `${rows.length} environments route to what is live`;
 }
@@ -60,11 +82,19 @@ function bad(says: string, hint: string): { readonly says: string; readonly hint
   return { says, hint };
 }
 
-async function check(name: string, look: () => Promise<string | { readonly says: string; readonly hint: string }>): Promise<Check> {
+async function check(
+  name: string,
+  look: () => Promise<string | { readonly says: string; readonly hint: string }>,
+): Promise<Check> {
   try {
     const result = await look();
     return typeof result === "string" ? { name, ok: true, says: result, hint: null } : { name, ok: false, ...result };
   } catch (error) {
-    return { name, ok: false, says: reasonOf(error), hint: error instanceof Error && "hint" in error ? String(error.hint) : null };
+    return {
+      name,
+      ok: false,
+      says: reasonOf(error),
+      hint: error instanceof Error && "hint" in error ? String(error.hint) : null,
+    };
   }
 }

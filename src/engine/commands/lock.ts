@@ -1,23 +1,42 @@
-import { SlipwayError } from "../../core/errors/error.ts";
 import { noTraffic } from "../../core/deploy/traffic.ts";
+import { SlipwayError } from "../../core/errors/error.ts";
 import type { EnvironmentName } from "../../core/ids.ts";
 import { appendHistory } from "../history.ts";
 import type { World } from "../world.ts";
 
-export type Lock = { readonly product: string; readonly environment: EnvironmentName; readonly actor: string; readonly reason: string };
+export type Lock = {
+  readonly product: string;
+  readonly environment: EnvironmentName;
+  readonly actor: string;
+  readonly reason: string;
+};
 
 /** Keeps new deployments and promotions out until it is unlocked. What is under way goes on; a rollback passes. Errors: ENVIRONMENT_LOCKED. */
 export async function lock(world: World, { product, environment, actor, reason }: Lock): Promise<void> {
   const now = world.clock.now();
   await world.store.db.transaction().execute(async (trx) => {
-    const before = await trx.selectFrom("environment").selectAll().where("product", "=", product).where("name", "=", environment).executeTakeFirst();
+    const before = await trx
+      .selectFrom("environment")
+      .selectAll()
+      .where("product", "=", product)
+      .where("name", "=", environment)
+      .executeTakeFirst();
     if (before?.locked_by != null) {
-      throw new SlipwayError("ENVIRONMENT_LOCKED", { message: `${environment} is locked by ${before.locked_by}: ${before.locked_reason}` });
+      throw new SlipwayError("ENVIRONMENT_LOCKED", {
+        message: `${environment} is locked by ${before.locked_by}: ${before.locked_reason}`,
+      });
     }
     const locked = { locked_by: actor, locked_reason: reason, locked_at: now };
     await trx
       .insertInto("environment")
-      .values({ product, name: environment, live_release_id: null, traffic: JSON.stringify(noTraffic), updated_at: now, ...locked })
+      .values({
+        product,
+        name: environment,
+        live_release_id: null,
+        traffic: JSON.stringify(noTraffic),
+        updated_at: now,
+        ...locked,
+      })
       .onConflict((conflict) => conflict.columns(["product", "name"]).doUpdateSet(locked))
       .execute();
     await appendHistory(trx, { at: now, product, environment, event: "environment.locked", actor, reason });

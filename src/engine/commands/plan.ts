@@ -7,7 +7,10 @@ import { attemptsIn } from "./attempts.ts";
 import { changesFor, openDeployments } from "./start-deployment.ts";
 
 /** What deploying the release to the environment would do now. Changes nothing. Errors: UNKNOWN_RELEASE, UNKNOWN_ENVIRONMENT. */
-export async function plan(world: World, at: { readonly release: ReleaseId; readonly environment: EnvironmentName }): Promise<Plan> {
+export async function plan(
+  world: World,
+  at: { readonly release: ReleaseId; readonly environment: EnvironmentName },
+): Promise<Plan> {
   const { db } = world.store;
   const row = await releaseRow(db, at.release);
   const view = viewOf(row, at.environment);
@@ -26,7 +29,8 @@ export async function plan(world: World, at: { readonly release: ReleaseId; read
     commits: await changesFor(world, row, { environment: at.environment, kind: "deploy" }),
     standing: standingOf(row.id, await attemptsIn(db, row.product, at.environment)),
     before: promoteFrom === null ? null : standingOf(row.id, await attemptsIn(db, row.product, promoteFrom)),
-    locked: environment?.locked_by == null ? null : { by: environment.locked_by, reason: environment.locked_reason ?? "" },
+    locked:
+      environment?.locked_by == null ? null : { by: environment.locked_by, reason: environment.locked_reason ?? "" },
     open: (await openDeployments(db, row.product, at.environment)).length,
   });
 }

@@ -3,8 +3,8 @@ import type { DeploymentId, EnvironmentName, ReleaseId } from "../../core/ids.ts
 import { rollbackTarget, standingOf } from "../../core/release/standing.ts";
 import { releaseRow } from "../release/read.ts";
 import type { World } from "../world.ts";
-import { attemptsIn } from "./attempts.ts";
 import { ask } from "./ask.ts";
+import { attemptsIn } from "./attempts.ts";
 import { openDeployments, startDeployment } from "./start-deployment.ts";
 
 export type Rollback = {
@@ -39,11 +39,15 @@ export async function rollback(world: World, input: Rollback): Promise<Deploymen
     .executeTakeFirst();
   const release = input.to ?? rollbackTarget(environment?.live_release_id ?? null, attempts);
   if (release === null) {
-    throw new SlipwayError("NOTHING_TO_ROLL_BACK", { message: `no earlier release has succeeded in ${input.environment}` });
+    throw new SlipwayError("NOTHING_TO_ROLL_BACK", {
+      message: `no earlier release has succeeded in ${input.environment}`,
+    });
   }
   if (!input.force && standingOf(release, attempts) === "bad") {
     const { number } = await releaseRow(db, release);
-    throw new SlipwayError("RELEASE_KNOWN_BAD", { message: `r${number} failed in ${input.environment} the last time it was there` });
+    throw new SlipwayError("RELEASE_KNOWN_BAD", {
+      message: `r${number} failed in ${input.environment} the last time it was there`,
+    });
   }
   return startDeployment(world, {
     environment: input.environment,

@@ -54,7 +54,11 @@ export async function beginWorkflow(
 }
 
 /** Deployments of the environment that have not ended, oldest first. */
-export function openDeployments(db: Trx | World["store"]["db"], product: string, environment: EnvironmentName): Promise<DeploymentRow[]> {
+export function openDeployments(
+  db: Trx | World["store"]["db"],
+  product: string,
+  environment: EnvironmentName,
+): Promise<DeploymentRow[]> {
   return db
     .selectFrom("deployment")
     .selectAll()
@@ -74,7 +78,12 @@ async function mustBeKept(trx: Trx, { id, number }: ReleaseRow): Promise<void> {
   });
 }
 
-async function mustBeAllowed(trx: Trx, release: ReleaseRow, spec: EnvironmentSpec, input: StartDeployment): Promise<void> {
+async function mustBeAllowed(
+  trx: Trx,
+  release: ReleaseRow,
+  spec: EnvironmentSpec,
+  input: StartDeployment,
+): Promise<void> {
   const row = await trx
     .selectFrom("environment")
     .selectAll()
@@ -99,7 +108,12 @@ async function mustBeAllowed(trx: Trx, release: ReleaseRow, spec: EnvironmentSpe
   });
 }
 
-type Admission = { readonly release: ReleaseRow; readonly spec: EnvironmentSpec; readonly input: StartDeployment; readonly id: DeploymentId };
+type Admission = {
+  readonly release: ReleaseRow;
+  readonly spec: EnvironmentSpec;
+  readonly input: StartDeployment;
+  readonly id: DeploymentId;
+};
 
 async function makeRoom(world: World, trx: Trx, { release, spec, input, id }: Admission): Promise<void> {
   const open = await openDeployments(trx, release.product, input.environment);
@@ -109,7 +123,10 @@ async function makeRoom(world: World, trx: Trx, { release, spec, input, id }: Ad
     const [first] = open;
     throw new SlipwayError("DEPLOYMENT_IN_PROGRESS", {
       message: `${first?.id} is under way in ${input.environment} (${first?.phase})`,
-      evidence: [["started by", first?.created_by ?? "?"], ["now", first?.reason ?? "?"]],
+      evidence: [
+        ["started by", first?.created_by ?? "?"],
+        ["now", first?.reason ?? "?"],
+      ],
     });
   }
   if (policy === "queue") return;
@@ -132,7 +149,17 @@ async function makeRoom(world: World, trx: Trx, { release, spec, input, id }: Ad
 async function insertQueued(
   world: World,
   trx: Trx,
-  { id, release, input, changeLog }: { readonly id: DeploymentId; readonly release: ReleaseRow; readonly input: StartDeployment; readonly changeLog: readonly Commit[] },
+  {
+    id,
+    release,
+    input,
+    changeLog,
+  }: {
+    readonly id: DeploymentId;
+    readonly release: ReleaseRow;
+    readonly input: StartDeployment;
+    readonly changeLog: readonly Commit[];
+  },
 ): Promise<void> {
   const now = world.clock.now();
   await trx

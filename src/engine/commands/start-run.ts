@@ -22,7 +22,10 @@ const shownPaths = 6;
  * Begins to make a release from a commit. A commit that has one already (same product, clean, artifacts kept) is not built
  * again: that release is answered. Errors: GIT_*, TREE_DIRTY.
  */
-export async function startRun(world: World, input: StartRun): Promise<{ readonly run: RunId | null; readonly release: ReleaseId | null }> {
+export async function startRun(
+  world: World,
+  input: StartRun,
+): Promise<{ readonly run: RunId | null; readonly release: ReleaseId | null }> {
   const { db } = world.store;
   const checkout = await world.source.resolve(input.repository, input.revision);
   if (!input.dirty) {

@@ -47,7 +47,11 @@ const patience = { attempts: 8, backoffMs: 100 };
 /** Old releases are a matter of disk space, never a reason for a deployment not to have succeeded. */
 async function pruneQuietly(world: World, id: DeploymentId, signal: AbortSignal): Promise<null> {
   try {
-    const { product } = await world.store.db.selectFrom("deployment").select("product").where("id", "=", id).executeTakeFirstOrThrow();
+    const { product } = await world.store.db
+      .selectFrom("deployment")
+      .select("product")
+      .where("id", "=", id)
+      .executeTakeFirstOrThrow();
     await prune(world, product, signal);
   } catch (error) {
     signal.throwIfAborted();

@@ -32,7 +32,9 @@ export async function logEvidence(target: Target, revision: RevisionId): Promise
     // Evidence is a help, never a reason to fail: what could not be read is said in its place.
     lines.push(`(could not be read: ${reasonOf(error)})`);
   }
-  return counted(lines).slice(-shownLines).map((line) => ["log", line]);
+  return counted(lines)
+    .slice(-shownLines)
+    .map((line) => ["log", line]);
 }
 
 function counted(lines: readonly string[]): string[] {

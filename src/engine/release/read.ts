@@ -1,7 +1,7 @@
 import type { ReleaseView } from "../../core/deploy/course.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { Digest, EnvironmentName, ReleaseId, ServiceName } from "../../core/ids.ts";
-import { resolveEnvironment } from "../../core/product/resolve.ts";
+import type { EnvironmentSpec } from "../../core/product/spec.ts";
 import type { Db, Trx } from "../../ports/store.ts";
 import type { ReleaseRow } from "../../ports/tables.ts";
 
@@ -27,8 +27,21 @@ export async function releaseView(db: Db | Trx, id: ReleaseId, environment: Envi
   return view;
 }
 
-export function viewOf(row: ReleaseRow, environment: EnvironmentName): ReleaseView {
-  return { id: row.id, number: row.number, spec: resolveEnvironment(JSON.parse(row.config), environment) };
+/** What a release keeps of its config: every environment resolved, so that a later change of a default changes no old release. */
+export type ReleaseConfig = {
+  readonly product: string;
+  readonly environments: Readonly<Record<EnvironmentName, EnvironmentSpec>>;
+};
+
+/** Errors: UNKNOWN_ENVIRONMENT. */
+export function viewOf(row: Pick<ReleaseRow, "id" | "number" | "config">, environment: EnvironmentName): ReleaseView {
+  const { environments } = JSON.parse(row.config) as ReleaseConfig;
+  const spec = environments[environment];
+  if (spec !== undefined) return { id: row.id, number: row.number, spec };
+  throw new SlipwayError("UNKNOWN_ENVIRONMENT", {
+    message: `the config of r${row.number} has no environment ${environment}`,
+    evidence: [["it has", Object.keys(environments).join(", ")]],
+  });
 }
 
 export function artifactsOf(row: Pick<ReleaseRow, "artifacts">): Readonly<Record<ServiceName, Digest>> {

@@ -15,7 +15,7 @@ import {
 import { canonicalJson } from "../../core/product/canonical.ts";
 import { environmentNames, resolveEnvironment } from "../../core/product/resolve.ts";
 import type { ProductConfig } from "../../core/product/schema.ts";
-import type { ServiceSpec } from "../../core/product/spec.ts";
+import type { EnvironmentSpec, ServiceSpec } from "../../core/product/spec.ts";
 import type { Commit } from "../../core/release/commit.ts";
 import { nextVersion } from "../../core/release/version.ts";
 import type { Trx } from "../../ports/store.ts";
@@ -24,6 +24,7 @@ import { appendHistory } from "../history.ts";
 import type { Workflow } from "../verbs.ts";
 import type { World } from "../world.ts";
 import { buildService, checkOut, workspaceOf } from "./build.ts";
+import type { ReleaseConfig } from "./read.ts";
 
 export const runKind = "run.v1";
 
@@ -50,11 +51,10 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
         );
         const config = await world.readConfig(join(workspace.source, checkout.prefix));
         if (config.name !== run.product) throw renamed(run.product, config.name);
-        return { checkout, config: canonicalJson(JSON.parse(JSON.stringify(config))) };
+        return { checkout, config: releaseConfig(config) };
       });
-      const config = JSON.parse(prepared.config) as ProductConfig;
       const artifacts: Record<ServiceName, Artifact> = {};
-      for (const service of servicesOf(config)) {
+      for (const service of servicesOf(prepared.config)) {
         await ctx.tx(`build ${service.name}`, (trx) =>
           moveRun(trx, id, { phase: "building", reason: `building ${service.name}` }, world.clock.now()),
         );
@@ -78,7 +78,7 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
       const release = await ctx.tx("record release", (trx) =>
         recordRelease(trx, {
           run,
-          text: prepared.config,
+          text: canonicalJson(prepared.config),
           checkout: prepared.checkout,
           artifacts,
           commits,
@@ -124,13 +124,17 @@ async function moveRun(trx: Trx, id: RunId, move: Move, now: EpochMs): Promise<R
   return trx.selectFrom("run").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
 }
 
+function releaseConfig(config: ProductConfig): ReleaseConfig {
+  const environments = environmentNames(config).map((name) => [name, resolveEnvironment(config, name)] as const);
+  return { product: config.name, environments: Object.fromEntries(environments) };
+}
+
 /** Every service that any environment has: a release is taken through all of them. */
-function servicesOf(config: ProductConfig): ServiceSpec[] {
+function servicesOf({ environments }: ReleaseConfig): ServiceSpec[] {
   const found = new Map<ServiceName, ServiceSpec>();
-  for (const environment of environmentNames(config)) {
-    for (const service of Object.values<ServiceSpec>(resolveEnvironment(config, environment).services)) {
+  for (const { services } of Object.values<EnvironmentSpec>(environments)) {
+    for (const service of Object.values<ServiceSpec>(services))
       if (!found.has(service.name)) found.set(service.name, service);
-    }
   }
   return [...found.values()];
 }

@@ -20,7 +20,9 @@ function answer(response, status, body) {
   response.end(`${JSON.stringify(body)}\n`);
 }
 
-server.listen(Number(process.env.PORT), process.env.HOST, () => console.log(`api ${version} listens on ${process.env.PORT}`));
+server.listen(Number(process.env.PORT), process.env.HOST, () =>
+  console.log(`api ${version} listens on ${process.env.PORT}`),
+);
 // Longer than the edge keeps an idle connection, so that it is never this side that closes one under a request.
 server.keepAliveTimeout = 75_000;
 

@@ -51,14 +51,12 @@ function get(probe: HttpProbe, clock: Clock, signal: AbortSignal): Promise<Probe
   };
   signal.addEventListener("abort", abort, { once: true });
   asked.end();
-  return promise.then(
-    (answer) => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", abort);
-      signal.throwIfAborted();
-      return answer;
-    },
-  );
+  return promise.then((answer) => {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", abort);
+    signal.throwIfAborted();
+    return answer;
+  });
 }
 
 function once<T>(): { promise: Promise<T>; settle: (value: T) => void } {

@@ -22,7 +22,9 @@ async function resolve(repository: string, revision: string): Promise<Checkout> 
   const found = await git(repository, ["rev-parse", "--verify", "--quiet", "--end-of-options", `${revision}^{commit}`]);
   const hash = found.stdout.trim();
   if (found.code !== 0 || hash === "") {
-    throw new SlipwayError("GIT_UNKNOWN_COMMIT", { message: `${JSON.stringify(revision)} names no commit in ${repository}` });
+    throw new SlipwayError("GIT_UNKNOWN_COMMIT", {
+      message: `${JSON.stringify(revision)} names no commit in ${repository}`,
+    });
   }
   const [commit] = parseCommits(await must(repository, ["log", "-1", `--format=${commitFormat}`, hash]));
   const tags = (await must(repository, ["tag", "--points-at", hash])).split("\n").filter((line) => line !== "");
@@ -40,7 +42,11 @@ async function dirtyPaths(repository: string): Promise<string[]> {
   return entries.filter((entry) => /^[ MADRCUT?!]{2} /.test(entry)).map((entry) => entry.slice(3));
 }
 
-async function commits(repository: string, range: { from: string | null; to: string }, limit: number): Promise<Commit[]> {
+async function commits(
+  repository: string,
+  range: { from: string | null; to: string },
+  limit: number,
+): Promise<Commit[]> {
   const known = range.from !== null && (await git(repository, ["cat-file", "-e", `${range.from}^{commit}`])).code === 0;
   const spec = known ? [`${range.from}..${range.to}`] : [range.to];
   return parseCommits(await must(repository, ["log", `--max-count=${limit}`, `--format=${commitFormat}`, ...spec]));
@@ -133,7 +139,11 @@ function git(
       reject(new SlipwayError("GIT_MISSING", { message: `git could not be started in ${directory}`, cause: error }));
     });
     child.on("close", (code) =>
-      settle({ code: code ?? 1, stdout: Buffer.concat(out).toString("utf8"), stderr: Buffer.concat(err).toString("utf8") }),
+      settle({
+        code: code ?? 1,
+        stdout: Buffer.concat(out).toString("utf8"),
+        stderr: Buffer.concat(err).toString("utf8"),
+      }),
     );
   });
 }

@@ -1,0 +1,321 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { environmentName, type ReleaseId, type RevisionId, releaseId, revisionId, serviceName } from "../ids.ts";
+import { noCounts } from "../judge/counts.ts";
+import { begin, decide, effectOf } from "./decide.ts";
+import {
+  allTraffic,
+  type Course,
+  type Deployment,
+  type DeploymentEvent,
+  type Effect,
+  type Failure,
+  hasEnded,
+  type Rollout,
+} from "./deployment.ts";
+import { rolesOf } from "./roles.ts";
+import { rollbackStages, stages } from "./stages.ts";
+import { releasesAtFullTraffic, type TrafficTarget, trafficOf } from "./traffic.ts";
+import { waves } from "./waves.ts";
+
+const old = releaseId("rel_old");
+const fresh = releaseId("rel_new");
+const failure: Failure = { code: "HEALTH_LOST", message: "lost", evidence: [], service: null };
+
+/** What a world did with an effect: well, badly, or a person spoke up first. */
+type Outcome = "well" | "badly" | "cancel" | "pause" | "resume";
+const outcomes = fc.array(
+  fc.oneof(
+    { weight: 12, arbitrary: fc.constant<Outcome>("well") },
+    { weight: 2, arbitrary: fc.constant<Outcome>("badly") },
+    { weight: 1, arbitrary: fc.constantFrom<Outcome>("cancel", "pause", "resume") },
+  ),
+  { minLength: 0, maxLength: 80 },
+);
+
+const rolloutArbitrary = fc.record({
+  kind: fc.constantFrom("web" as const, "worker" as const, "job" as const, "static" as const),
+  candidateInstances: fc.integer({ min: 1, max: 7 }),
+  stableInstances: fc.integer({ min: 1, max: 7 }),
+  presence: fc.constantFrom("both", "added", "dropped"),
+});
+
+const courses = fc
+  .record({
+    parts: fc.array(rolloutArbitrary, { minLength: 1, maxLength: 4 }),
+    hasStable: fc.boolean(),
+    strategy: fc.constantFrom("blue-green" as const, "rolling" as const, "rollback" as const),
+    batch: fc.constantFrom(0.1, 0.25, 0.5, 1),
+    bakeMs: fc.constantFrom(0, 5_000),
+  })
+  .map(({ parts, hasStable, strategy, batch, bakeMs }): Course => {
+    const rollouts = parts.flatMap((part, index): Rollout[] => {
+      const service = serviceName(`s${index}`);
+      const job = part.kind === "job";
+      const stable = hasStable && !job && part.presence !== "added";
+      const dropped = stable && part.presence === "dropped" && index > 0;
+      return [
+        {
+          service,
+          kind: part.kind,
+          candidate: dropped ? null : revisionId(`new-${service}`),
+          candidateInstances: dropped ? 0 : job ? 1 : part.candidateInstances,
+          stable: stable ? revisionId(`old-${service}`) : null,
+          stableInstances: stable ? part.stableInstances : 0,
+          routed: part.kind === "web" || part.kind === "static",
+        },
+      ];
+    });
+    const taking = rollouts.filter((rollout) => rollout.candidate !== null);
+    return {
+      id: "dep_1" as Course["id"],
+      environment: environmentName("production"),
+      release: fresh,
+      stable: hasStable ? old : null,
+      rollouts,
+      waves: waves(
+        taking.map((rollout, index) => ({
+          name: rollout.service,
+          needs: index === 0 ? [] : [taking[0]?.service ?? rollout.service],
+        })),
+      ),
+      stages: strategy === "rollback" ? rollbackStages(rollouts) : stages(rollouts, { strategy, batch }),
+      drainMs: 1_000,
+      bakeMs,
+    };
+  });
+
+/** The outside world as far as the promises are about it: how many instances run, which of them were seen healthy. */
+class Outside {
+  readonly running = new Map<RevisionId, number>();
+  readonly verified = new Map<RevisionId, number>();
+
+  constructor(course: Course) {
+    for (const rollout of course.rollouts) {
+      if (rollout.stable === null) continue;
+      this.running.set(rollout.stable, rollout.stableInstances);
+      this.verified.set(rollout.stable, rollout.stableInstances);
+    }
+  }
+
+  /** Does the effect and says what came of it. */
+  perform({ course }: Deployment, effect: Effect): DeploymentEvent {
+    switch (effect.do) {
+      case "start":
+        for (const service of effect.services)
+          this.#scale(candidateOf(course, service), course.stages[effect.stage]?.[service]?.candidate ?? 0);
+        return { is: "started" };
+      case "verify":
+        for (const service of effect.services) this.#verify(candidateOf(course, service));
+        return { is: "healthy" };
+      case "shift":
+        return { is: "shifted", marks: {} };
+      case "drain":
+        for (const rollout of course.rollouts) {
+          const share = course.stages[effect.stage]?.[rollout.service]?.stable ?? 0;
+          if (share < rollout.stableInstances) this.#scale(rollout.stable, share);
+        }
+        return { is: "drained", inflight: 0 };
+      case "watch":
+        return { is: "passed", note: "healthy" };
+      case "await-resume":
+        return { is: "asked", to: "resume", by: "ada", why: "go on" };
+      case "retire":
+        return { is: "retired" };
+      case "restore":
+        for (const rollout of course.rollouts.filter((each) => effect.services.includes(each.service))) {
+          this.#scale(rollout.stable, rollout.stableInstances);
+          this.#verify(rollout.stable);
+        }
+        return { is: "restored" };
+      case "clean":
+        for (const rollout of course.rollouts) this.#scale(rollout.candidate, 0);
+        return { is: "cleaned", evidence: [] };
+    }
+  }
+
+  #scale(revision: RevisionId | null, count: number): void {
+    if (revision === null) return;
+    this.running.set(revision, count);
+    this.verified.set(revision, Math.min(count, this.verified.get(revision) ?? 0));
+  }
+
+  #verify(revision: RevisionId | null): void {
+    if (revision !== null) this.verified.set(revision, this.running.get(revision) ?? 0);
+  }
+}
+
+function candidateOf(course: Course, service: string): RevisionId | null {
+  return course.rollouts.find((rollout) => rollout.service === service)?.candidate ?? null;
+}
+
+/** Every effect that may move traffic: after it the edge does what the state says. */
+const movesTraffic = new Set(["shift"]);
+
+function play(
+  course: Course,
+  script: readonly Outcome[],
+  check: (deployment: Deployment, outside: Outside, reason: string) => void,
+): Deployment {
+  const outside = new Outside(course);
+  let deployment = begin(course);
+  let step = 0;
+  // After the script everything goes well, so that every story has an end.
+  for (; step < script.length + 200; step += 1) {
+    const effect = effectOf(deployment);
+    if (effect === null) break;
+    const outcome = script[step] ?? "well";
+    const event = eventOf(outcome, effect, deployment, outside);
+    const decision = decide(deployment, event, 1_000 + step);
+    expect(decision.effects).toEqual(effectOf(decision.next) === null ? [] : [effectOf(decision.next)]);
+    deployment = decision.next;
+    if (movesTraffic.has(effect.do) || hasEnded(deployment.phase)) check(deployment, outside, decision.reason);
+    expect(decision.reason).not.toBe("");
+  }
+  expect(hasEnded(deployment.phase), `after ${step} steps it is still ${deployment.phase.is}`).toBe(true);
+  return deployment;
+}
+
+function eventOf(outcome: Outcome, effect: Effect, deployment: Deployment, outside: Outside): DeploymentEvent {
+  if (outcome === "badly" && effect.do !== "await-resume") return { is: "failed", failure };
+  // A crash repeats an effect: doing it twice must be the same as doing it once.
+  if (outcome === "well") {
+    outside.perform(deployment, effect);
+    return outside.perform(deployment, effect);
+  }
+  return outcome === "badly"
+    ? { is: "asked", to: "resume", by: "ada", why: "go on" }
+    : { is: "asked", to: outcome, by: "ada", why: "because" };
+}
+
+function targetsOf(deployment: Deployment): (readonly TrafficTarget[])[] {
+  return Object.values(trafficOf(deployment).services);
+}
+
+describe("a deployment, whatever fails, whoever asks, and however often an effect is repeated", () => {
+  it("ends with exactly one release at 100 %: the new one or the old one", () => {
+    fc.assert(
+      fc.property(courses, outcomes, (course, script) => {
+        const ended = play(course, script, () => {});
+        const expected = expectedRelease(ended);
+        const full = releasesAtFullTraffic(trafficOf(ended));
+        expect(full).toEqual(
+          expected === null || !course.rollouts.some((rollout) => isRoutedBy(rollout, expected)) ? [] : [expected],
+        );
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("gives every service the whole of its traffic at every moment, and only weights between nothing and all", () => {
+    fc.assert(
+      fc.property(courses, outcomes, (course, script) => {
+        play(course, script, (deployment) => {
+          for (const targets of targetsOf(deployment)) {
+            expect(targets.reduce((sum, target) => sum + target.weight, 0)).toBe(allTraffic);
+            for (const target of targets) expect(target.weight).toBeGreaterThanOrEqual(0);
+          }
+        });
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("sends traffic only to instances that were seen healthy", () => {
+    fc.assert(
+      fc.property(courses, outcomes, (course, script) => {
+        play(course, script, (deployment, outside) => {
+          if (deployment.phase.is === "rollback-failed") return;
+          for (const target of targetsOf(deployment)
+            .flat()
+            .filter((each) => each.weight > 0)) {
+            expect(
+              outside.verified.get(target.revision) ?? 0,
+              `${target.revision} in ${deployment.phase.is}`,
+            ).toBeGreaterThanOrEqual(target.instances);
+          }
+        });
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("has every instance of the release that is live running at the end, workers included", () => {
+    fc.assert(
+      fc.property(courses, outcomes, (course, script) => {
+        let last: Outside | null = null;
+        const ended = play(course, script, (_, outside) => {
+          last = outside;
+        });
+        if (ended.phase.is === "rollback-failed" || last === null) return;
+        const live = expectedRelease(ended);
+        for (const rollout of course.rollouts) {
+          const revision = live === course.release ? rollout.candidate : rollout.stable;
+          const wanted = live === course.release ? rollout.candidateInstances : rollout.stableInstances;
+          if (revision !== null && live !== null) expect((last as Outside).running.get(revision)).toBe(wanted);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("never removes what it could still have to go back to", () => {
+    fc.assert(
+      fc.property(courses, outcomes, (course, script) => {
+        play(course, script, (deployment) => {
+          const roles = rolesOf(deployment);
+          for (const rollout of course.rollouts) {
+            if (rollout.stable !== null) expect(["stable", "warm", "stopped"]).toContain(roles.get(rollout.stable));
+          }
+        });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("does not succeed before its bake has passed", () => {
+    fc.assert(
+      fc.property(courses, outcomes, (course, script) => {
+        const seen: string[] = [];
+        const outside = new Outside(course);
+        let deployment = begin(course);
+        for (let step = 0; step < script.length + 200 && effectOf(deployment) !== null; step += 1) {
+          const effect = effectOf(deployment);
+          if (effect === null) break;
+          const event = eventOf(script[step] ?? "well", effect, deployment, outside);
+          if (event.is === "passed") seen.push("passed");
+          deployment = decide(deployment, event, step).next;
+        }
+        if (deployment.phase.is === "succeeded" && course.bakeMs > 0) expect(seen).toContain("passed");
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("stays as it ended, whatever comes later", () => {
+    fc.assert(
+      fc.property(courses, outcomes, (course, script) => {
+        const ended = play(course, script, () => {});
+        for (const event of lateEvents) expect(decide(ended, event, 9_999).next).toBe(ended);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+const lateEvents: readonly DeploymentEvent[] = [
+  { is: "healthy" },
+  { is: "shifted", marks: { [revisionId("new-s0")]: noCounts } },
+  { is: "failed", failure },
+  { is: "asked", to: "cancel", by: "ada", why: "too late" },
+];
+
+/** The release an end leaves live. */
+function expectedRelease({ course, phase, shifted }: Deployment): ReleaseId | null {
+  if (phase.is === "succeeded") return course.release;
+  return course.stable === null && shifted > 0 && phase.is === "failed" ? course.release : course.stable;
+}
+
+function isRoutedBy(rollout: Rollout, release: ReleaseId): boolean {
+  return rollout.routed && (release === fresh ? rollout.candidate : rollout.stable) !== null;
+}
