@@ -36,9 +36,20 @@ export async function connect(file: string, options: { readonly readOnly?: boole
  * `getBuiltinModule`, because an import of a module that is missing cannot be caught by every bundler and loader.
  */
 async function sqliteModule(): Promise<Sqlite> {
-  const builtin = process.getBuiltinModule?.("node:sqlite") as Sqlite | undefined;
+  const builtin = quietly(() => process.getBuiltinModule?.("node:sqlite")) as Sqlite | undefined;
   if (builtin !== undefined && "columns" in builtin.StatementSync.prototype) return builtin;
   return (await import("@photostructure/sqlite")) as unknown as Sqlite;
+}
+
+/** Node 22 warns that the module is experimental, once, on the terminal of a person who cannot do anything about it. */
+function quietly<T>(load: () => T): T {
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  try {
+    return load();
+  } finally {
+    process.emitWarning = emitWarning;
+  }
 }
 
 /**
