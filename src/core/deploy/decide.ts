@@ -92,7 +92,7 @@ export function decide(deployment: Deployment, event: DeploymentEvent, now: Epoc
         : unexpected(deployment, event);
     case "restoring":
       return event.is === "restored"
-        ? to(deployment, { is: phase.then, end: phase.end }, `${phase.services.join(", ")}: stable runs again`)
+        ? to(deployment, { is: phase.followedBy, end: phase.end }, `${phase.services.join(", ")}: stable runs again`)
         : unexpected(deployment, event);
     case "unshifting":
       return event.is === "shifted"
@@ -228,7 +228,7 @@ function undo(deployment: Deployment, how: Undone["is"], failure: Failure, now: 
     .map((rollout) => rollout.service);
   return services.length === 0
     ? to(seen, { is: "unshifting", end }, `${reason}; taking traffic back to stable`)
-    : to(seen, { is: "restoring", services, then: "unshifting", end }, `${reason}; starting stable's instances again`);
+    : to(seen, { is: "restoring", services, followedBy: "unshifting", end }, `${reason}; starting stable's instances again`);
 }
 
 /** Traffic is back, which was the hurry; then what takes no requests (workers) and had been stopped. */
@@ -241,7 +241,7 @@ function onUnshifted(deployment: Deployment, end: Undoing): Decision {
     ? to(deployment, { is: "cleaning", end }, reason)
     : to(
         deployment,
-        { is: "restoring", services, then: "cleaning", end },
+        { is: "restoring", services, followedBy: "cleaning", end },
         `${reason}; starting ${services.join(", ")} again`,
       );
 }

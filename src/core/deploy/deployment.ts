@@ -75,7 +75,7 @@ export type Phase =
   | {
       readonly is: "restoring";
       readonly services: readonly ServiceName[];
-      readonly then: "unshifting" | "cleaning";
+      readonly followedBy: "unshifting" | "cleaning";
       readonly end: Undoing;
     }
   | { readonly is: "unshifting"; readonly end: Undoing }

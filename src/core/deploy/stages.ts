@@ -7,6 +7,8 @@ import { allTraffic, type Rollout, type Share, type Stage } from "./deployment.t
  * back is one change of weights. Rolling: as many steps as batches, and the stable side shrinks as the candidate grows.
  */
 export function stages(rollouts: readonly Rollout[], rollout: Pick<RolloutSpec, "strategy" | "batch">): Stage[] {
+  // Where nothing is live there is nothing to replace batch by batch.
+  if (isEmpty(rollouts)) return [stageOf(rollouts, blueGreen)];
   switch (rollout.strategy) {
     case "blue-green":
       return [stageOf(rollouts, blueGreen)];
@@ -23,7 +25,12 @@ export function rollbackStages(rollouts: readonly Rollout[]): Stage[] {
   const traffic = stageOf(rollouts, (rollout) =>
     rollout.routed ? blueGreen(rollout) : { candidate: 0, stable: rollout.stableInstances, weight: allTraffic },
   );
+  if (isEmpty(rollouts)) return [stageOf(rollouts, blueGreen)];
   return rollouts.every((rollout) => rollout.routed) ? [traffic] : [traffic, stageOf(rollouts, blueGreen)];
+}
+
+function isEmpty(rollouts: readonly Rollout[]): boolean {
+  return rollouts.every((rollout) => rollout.stable === null);
 }
 
 function stageOf(rollouts: readonly Rollout[], share: (rollout: Rollout) => Share): Stage {

@@ -43,7 +43,7 @@ export function trafficOf(deployment: Deployment): Traffic {
     case "succeeded":
       return stageTraffic(course, course.stages.length - 1);
     case "restoring":
-      return phase.then === "cleaning" ? stableTraffic(course) : stageTraffic(course, deployment.shifted - 1);
+      return phase.followedBy === "cleaning" ? stableTraffic(course) : stageTraffic(course, deployment.shifted - 1);
     case "unshifting":
     case "cleaning":
     case "rolled-back":
