@@ -3,7 +3,7 @@ import type { EdgeConfig } from "../../../ports/edge.ts";
 import type { Exchange } from "./exchange.ts";
 
 /**
- * One JSON line a request, when it is over. Paths are without their query, where people put tokens. `release`,
+ * One JSON line a request, when it is over; `us` is how long it took in microseconds. Paths are without their query, where people put tokens. `release`,
  * `revision` and `instance` are of who answered; `attempts` above 1 shows what a retry has hidden.
  */
 export class AccessLog {
@@ -19,7 +19,7 @@ export class AccessLog {
 
   write(exchange: Exchange, end: { readonly ms: number; readonly aborted: boolean }): void {
     const { head, req, served } = exchange;
-    let line = `{"at":"${timestamp(exchange.at)}","ms":${end.ms.toFixed(2)},"method":"${req.method}","host":${quoted(head.host)},"path":${quoted(exchange.path)},"status":${exchange.status},"bytes":${exchange.bytes},"ip":"${head.clientIp}","trace":"${head.traceId}"`;
+    let line = `{"at":"${timestamp(exchange.at)}","us":${Math.round(end.ms * 1000)},"method":"${req.method}","host":${quoted(head.host)},"path":${quoted(exchange.path)},"status":${exchange.status},"bytes":${exchange.bytes},"ip":"${head.clientIp}","trace":"${head.traceId}"`;
     if (exchange.route !== null) line += `,"service":"${exchange.route.service.name}"`;
     if (served !== null)
       line += `,"release":"${served.side.release}","revision":"${served.side.revision.id}","instance":"${served.upstream.instance}","attempts":${exchange.attempts}`;
@@ -40,21 +40,30 @@ export class AccessLog {
 
 const longestText = 2048;
 
-/** As JSON. What a client sent is escaped; plain text, the usual case, only gets its quotes. */
+/** As JSON in ASCII. What a client sent is escaped; plain text, the usual case, only gets its quotes. */
 function quoted(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
-  if (text.length <= longestText && !/[\x00-\x1f"\\\x7f-\uffff]/.test(text)) return `"${text}"`;
-  return JSON.stringify(text.slice(0, longestText));
+  if (text.length <= longestText && !odd.test(text)) return `"${text}"`;
+  return JSON.stringify(text.slice(0, longestText)).replace(beyondAscii, escaped);
 }
 
-let lastMs = 0;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+const odd = /[\x00-\x1f"\\\x7f-\uffff]/;
+const beyondAscii = /[\x7f-\uffff]/g;
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+let lastSecond = 0;
 let lastText = "";
 
-/** Many requests share a millisecond. */
+/** Many requests share a second; only the milliseconds are written anew. */
 function timestamp(ms: number): string {
-  if (ms !== lastMs) {
-    lastMs = ms;
-    lastText = new Date(ms).toISOString();
+  const second = Math.floor(ms / 1000);
+  if (second !== lastSecond) {
+    lastSecond = second;
+    lastText = new Date(second * 1000).toISOString().slice(0, 20);
   }
-  return lastText;
+  const rest = ms - second * 1000;
+  return `${lastText}${rest < 10 ? "00" : rest < 100 ? "0" : ""}${rest}Z`;
 }

@@ -5,6 +5,7 @@ import type { BodyRelay } from "./body-relay.ts";
 import type { Choice } from "./choose.ts";
 import type { Exchange } from "./exchange.ts";
 import { tunnel } from "./tunnel.ts";
+import { writeHead } from "./write-head.ts";
 
 /**
  * Why an attempt brought no answer. `not-connected`: nothing was sent, so any request may be tried elsewhere. `lost`: the
@@ -75,10 +76,10 @@ export class Attempt implements Dispatcher.DispatchHandler {
     exchange.status = status;
     exchange.firstByteMs = performance.now() - exchange.startedMs;
     exchange.served = this.choice;
-    exchange.addOwn(answer.headers);
     // A client that waits for "100 Continue" and gets an answer may or may not send the body: nothing after it can be read.
-    if (exchange.head.expectsContinue && !exchange.continued) answer.headers.push("Connection", "close");
-    res.writeHead(status, answer.headers);
+    if (exchange.traffic.leaving || (exchange.head.expectsContinue && !exchange.continued))
+      answer.headers.push("Connection", "close");
+    writeHead(res, status, answer.headers, answer.lines + exchange.ownLines());
     if (answer.eventStream) this.#openStream(status);
     this.#left = exchange.req.method === "HEAD" ? -1 : answer.contentLength;
     this.#resume = resume;
@@ -128,10 +129,10 @@ export class Attempt implements Dispatcher.DispatchHandler {
     exchange.status = status;
     exchange.firstByteMs = performance.now() - exchange.startedMs;
     exchange.served = this.choice;
-    const { headers } = readAnswer(raw as Buffer[], exchange.policy.answers, false);
+    const { headers, lines } = readAnswer(raw as Buffer[], exchange.policy.answers, false);
     this.choice.side.revision.counts.answered(status, exchange.firstByteMs);
     this.#leave();
-    tunnel(exchange, this.choice.side.revision, { status, headers, socket });
+    tunnel(exchange, this.choice.side.revision, { status, headers, lines, socket });
   }
 
   onError(error: Error): void {

@@ -49,8 +49,9 @@ export type Cors = {
 /** What is done about each header of an answer by its name, and what is added when the service did not send it. */
 export type AnswerNames = {
   readonly kinds: (name: string) => number;
-  /** Name, value, name, value, … */
+  /** Header lines, one a default, and all of them in one. */
   readonly defaults: readonly string[];
+  readonly allDefaults: string;
 };
 
 export type Service = {

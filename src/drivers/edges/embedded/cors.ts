@@ -1,5 +1,6 @@
 import type { RoutePolicy } from "../../../ports/edge.ts";
 import type { Cors } from "./compiled.ts";
+import { headerLine } from "./write-head.ts";
 
 export function compileCors(cors: NonNullable<RoutePolicy["cors"]>): Cors {
   return {
@@ -16,12 +17,11 @@ export function compileCors(cors: NonNullable<RoutePolicy["cors"]>): Cors {
  * Headers that let the browser hand the answer to a page of `origin`; of a stranger's only that the answer depends on it.
  * Credentials are for origins that are listed by name, never for `*`: that would open the service to every page.
  */
-export function corsHeaders(cors: Cors, origin: string): string[] {
+export function corsLines(cors: Cors, origin: string): string {
   const listed = cors.origins.has(origin.toLowerCase());
-  if (!listed) return cors.anyOrigin ? ["Access-Control-Allow-Origin", "*"] : ["Vary", "Origin"];
-  const headers = ["Access-Control-Allow-Origin", origin, "Vary", "Origin"];
-  if (cors.credentials) headers.push("Access-Control-Allow-Credentials", "true");
-  return headers;
+  if (!listed) return cors.anyOrigin ? headerLine("Access-Control-Allow-Origin", "*") : headerLine("Vary", "Origin");
+  const lines = headerLine("Access-Control-Allow-Origin", origin) + headerLine("Vary", "Origin");
+  return cors.credentials ? lines + headerLine("Access-Control-Allow-Credentials", "true") : lines;
 }
 
 /** The further headers of the answer to a preflight of an origin that is let in. */

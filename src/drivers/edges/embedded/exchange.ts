@@ -2,12 +2,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { discardRest, lingerOnClose } from "./body-relay.ts";
 import type { Choice } from "./choose.ts";
 import type { CompiledRoute, Policy } from "./compiled.ts";
-import { corsHeaders } from "./cors.ts";
+import { corsLines } from "./cors.ts";
 import { page } from "./pages.ts";
 import type { RateVerdict } from "./rate-limit.ts";
 import type { Refusal, RequestHead } from "./request-head.ts";
 import type { Revision } from "./revision.ts";
 import type { Traffic } from "./traffic.ts";
+import { headerLine, writeHead } from "./write-head.ts";
 
 /**
  * One request and its answer, from the client's side. It ends exactly once: answered by a service (`end`), by the edge
@@ -50,24 +51,17 @@ export class Exchange {
     res.on("close", onClose);
   }
 
-  /** Adds what the edge says in every answer of the route. */
-  addOwn(headers: string[]): void {
+  /** What the edge says in every answer of the route, as header lines. */
+  ownLines(): string {
     const { rate, policy } = this;
-    headers.push("X-Trace-Id", this.head.traceId);
+    let lines = headerLine("X-Trace-Id", this.head.traceId);
     if (policy !== null) {
-      if (policy.cors !== null && this.head.origin !== "") headers.push(...corsHeaders(policy.cors, this.head.origin));
+      if (policy.cors !== null && this.head.origin !== "") lines += corsLines(policy.cors, this.head.origin);
       if (rate !== null && policy.limiter !== null)
-        headers.push(
-          "X-RateLimit-Limit",
-          policy.limiter.limit,
-          "X-RateLimit-Remaining",
-          String(rate.remaining),
-          "X-RateLimit-Reset",
-          String(rate.resetS),
-        );
+        lines += `X-RateLimit-Limit: ${policy.limiter.limit}\r\nX-RateLimit-Remaining: ${rate.remaining}\r\nX-RateLimit-Reset: ${rate.resetS}\r\n`;
     }
-    if (this.newCookie !== "") headers.push("Set-Cookie", this.newCookie);
-    if (this.traffic.leaving) headers.push("Connection", "close");
+    if (this.newCookie !== "") lines += headerLine("Set-Cookie", this.newCookie);
+    return lines;
   }
 
   /** Answers with a page of the edge's own. `blame`: the revision in whose name it is, when it failed to answer. */
@@ -91,8 +85,7 @@ export class Exchange {
     if (this.over) return;
     if (res.headersSent) return this.close();
     const all = [...headers];
-    this.addOwn(all);
-    if (this.policy !== null) addMissing(all, this.policy.answers.defaults);
+    if (this.traffic.leaving) all.push("Connection", "close");
     const bytes = Buffer.byteLength(body);
     if (status !== 204) all.push("Content-Length", String(bytes));
     this.status = status;
@@ -103,7 +96,7 @@ export class Exchange {
       all.push("Connection", "close");
       lingerOnClose(req.socket);
     }
-    res.writeHead(status, all);
+    writeHead(res, status, all, this.ownLines() + (this.policy === null ? "" : missingLines(all, this.policy)));
     res.end(req.method === "HEAD" ? undefined : body);
     if (blame === undefined) this.traffic.unrouted += 1;
     else blame.counts.answered(status, this.firstByteMs);
@@ -158,10 +151,7 @@ function unreliable({ req, head, continued }: Exchange): boolean {
 /** A refused body up to this size is read away, and the connection goes on. */
 const discardableBytes = 1_048_576;
 
-function addMissing(headers: string[], defaults: readonly string[]): void {
-  for (let index = 0; index < defaults.length; index += 2) {
-    const name = defaults[index] as string;
-    const there = headers.some((text, at) => at % 2 === 0 && text.toLowerCase() === name.toLowerCase());
-    if (!there) headers.push(name, defaults[index + 1] as string);
-  }
+function missingLines(headers: readonly string[], { answers }: Policy): string {
+  const there = new Set(headers.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase()));
+  return answers.defaults.filter((line) => !there.has(line.slice(0, line.indexOf(":")).toLowerCase())).join("");
 }

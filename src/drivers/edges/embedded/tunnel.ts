@@ -2,18 +2,23 @@ import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Exchange } from "./exchange.ts";
 import type { Revision } from "./revision.ts";
+import { headerLine } from "./write-head.ts";
 
 /** Joins the two connections of a WebSocket, until either side ends it or it is cut. */
 export function tunnel(
   exchange: Exchange,
   revision: Revision,
-  upstream: { readonly status: number; readonly headers: string[]; readonly socket: Duplex },
+  upstream: {
+    readonly status: number;
+    readonly headers: readonly string[];
+    readonly lines: string;
+    readonly socket: Duplex;
+  },
 ): void {
   const client = exchange.req.socket;
   const service = upstream.socket;
   exchange.stop = null;
   exchange.res.detachSocket(client);
-  exchange.addOwn(upstream.headers);
 
   let open = true;
   const close = (): void => {
@@ -32,7 +37,7 @@ export function tunnel(
 
   client.setTimeout(0);
   client.setNoDelay(true);
-  client.write(switchingHead(upstream.status, upstream.headers), "latin1");
+  client.write(switchingHead(upstream.status, upstream.headers, upstream.lines + exchange.ownLines()), "latin1");
   // A side that has ended its half is told to the other by `pipe`; the tunnel goes when the connections do.
   client.pipe(service);
   service.pipe(client);
@@ -41,11 +46,9 @@ export function tunnel(
   });
 }
 
-function switchingHead(status: number, headers: readonly string[]): string {
-  let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Switching Protocols"}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n`;
-  for (let index = 0; index + 1 < headers.length; index += 2) {
-    const name = headers[index] as string;
-    if (name !== "Connection") text += `${name}: ${headers[index + 1]}\r\n`;
-  }
-  return `${text}\r\n`;
+function switchingHead(status: number, headers: readonly string[], lines: string): string {
+  let text = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n`;
+  for (let index = 0; index + 1 < headers.length; index += 2)
+    text += headerLine(headers[index] as string, headers[index + 1] as string);
+  return `${text}${lines}\r\n`;
 }

@@ -1,0 +1,90 @@
+import { request } from "node:http";
+import { expect, test } from "vitest";
+import { latencyBoundsMs } from "../../../ports/edge.ts";
+import type { EdgeBench } from "../edge.ts";
+import { ask, openLong, startLoad, webSocketHead, within } from "./client.ts";
+import { countsOf, sampleWith } from "./samples.ts";
+import { target } from "./tables.ts";
+
+export function countingTests(at: () => EdgeBench): void {
+  test("every answer is counted once, by class, with its latency, within a second", async () => {
+    const { a, edge, port, route } = at();
+    const generation = await route([target(a, 10_000)]);
+    await Promise.all(Array.from({ length: 30 }, () => ask(port, "/")));
+    await ask(port, "/slow?ms=60");
+    const sample = await sampleWith(edge, (one) => countsOf(one, "a").requests === 31, 1000);
+    expect(sample.generation).toBe(generation);
+    const counts = countsOf(sample, "a");
+    expect(counts).toMatchObject({ byClass: [0, 31, 0, 0, 0], inflight: 0, connectErrors: 0, clientAborts: 0 });
+    expect(counts.latency).toHaveLength(latencyBoundsMs.length + 1);
+    expect(counts.latency.reduce((sum, count) => sum + count)).toBe(31);
+    const slowFrom = latencyBoundsMs.findIndex((bound) => bound >= 60);
+    expect(counts.latency.slice(slowFrom).some((count) => count > 0)).toBe(true);
+  });
+
+  test("samples come at least every 250 ms, also when nothing happens, and end with the signal", async () => {
+    const { edge } = at();
+    const stop = new AbortController();
+    const gaps: number[] = [];
+    let before = performance.now();
+    for await (const _ of edge.samples(stop.signal)) {
+      gaps.push(performance.now() - before);
+      before = performance.now();
+      if (gaps.length === 6) stop.abort();
+    }
+    expect(gaps).toHaveLength(6);
+    // Twice the promise, for a busy machine; the median keeps it.
+    expect(Math.max(...gaps)).toBeLessThan(750);
+    expect([...gaps].sort((x, y) => x - y)[3]).toBeLessThanOrEqual(260);
+  });
+
+  test("what is open now is seen now: requests in flight and WebSockets", async () => {
+    const { a, edge, port, route } = at();
+    await route([target(a, 10_000)]);
+    const asked = [ask(port, "/gate"), ask(port, "/gate"), ask(port, "/gate")];
+    const socket = openLong(port, webSocketHead());
+    await socket.receives("101 Switching Protocols");
+    await sampleWith(edge, (one) => countsOf(one, "a").inflight === 3 && countsOf(one, "a").webSockets === 1);
+    a.open();
+    await Promise.all(asked);
+    socket.socket.destroy();
+    await sampleWith(edge, (one) => countsOf(one, "a").inflight === 0 && countsOf(one, "a").webSockets === 0);
+  });
+
+  test("a client that leaves is counted as that, and the service is told at once", async () => {
+    const { a, edge, port, route } = at();
+    await route([target(a, 10_000)]);
+    const call = request({ host: "127.0.0.1", port, path: "/gate", agent: false });
+    call.on("error", () => undefined);
+    call.end();
+    await within(3000, () => (a.waiting() === 1 ? true : null), "the request at the gate");
+    call.destroy();
+    const sample = await sampleWith(edge, (one) => countsOf(one, "a").clientAborts === 1);
+    expect(countsOf(sample, "a")).toMatchObject({ requests: 0, inflight: 0 });
+  });
+
+  test("a reader of samples that has stopped reading slows nobody", async () => {
+    const { a, edge, port, route } = at();
+    await route([target(a, 10_000)]);
+    const stop = new AbortController();
+    const stalled = edge.samples(stop.signal)[Symbol.asyncIterator]();
+    await stalled.next();
+    const load = startLoad(port, 8);
+    const slowest = { ms: 0 };
+    for (let index = 0; index < 100; index += 1) {
+      const began = performance.now();
+      await ask(port, "/");
+      slowest.ms = Math.max(slowest.ms, performance.now() - began);
+    }
+    const { failures } = await load.stop();
+    expect(failures).toEqual([]);
+    expect(slowest.ms).toBeLessThan(1000);
+    // When it reads again it gets what is true now, not what it has missed.
+    await sampleWith(edge, (one) => countsOf(one, "a").requests >= 100);
+    await stalled.next();
+    const newest = await stalled.next();
+    expect(newest.done !== true && countsOf(newest.value, "a").requests).toBeGreaterThanOrEqual(100);
+    stop.abort();
+    await stalled.return?.();
+  });
+}
