@@ -73,6 +73,22 @@ test("a schedule goes on when the clock was set back, and starts no time twice",
   ]);
 });
 
+test("all times missed while closed are one start, of the first, also when the schedule is declared again", async () => {
+  const clock = new ManualClock(begin);
+  const { engine, store } = await setUp(clock);
+  engine.register("tick.v1", async () => null);
+  await engine.schedule("hourly", "0 * * * *", "tick.v1", null);
+  clock.jump(5 * hour);
+  await engine.schedule("hourly", "0 * * * *", "tick.v1", null);
+  await engine.open();
+  await clock.sleepers(1);
+
+  const started = await store.db.selectFrom("workflow").select("id").execute();
+  expect(started.map(({ id }) => id)).toEqual(["hourly@2026-11-21T11:00:00.000Z"]);
+  const { next_at } = await store.db.selectFrom("workflow_schedule").select("next_at").executeTakeFirstOrThrow();
+  expect(new Date(next_at).toISOString()).toBe("2026-11-21T16:00:00.000Z");
+});
+
 test("forgetting what has ended keeps the outcome, and work that goes on", async () => {
   const clock = new ManualClock(begin);
   const { engine, store } = await setUp(clock);
@@ -118,7 +134,7 @@ test("while the disk is full, what was performed is not forgotten and not repeat
   });
   await engine.open();
   await engine.start("fill.v1", "w", null);
-  await expect.poll(() => events).toContain("store.failing");
+  await expect.poll(() => events, { timeout: 20_000 }).toContain("store.failing");
   expect(await engine.get("w")).toMatchObject({ status: "running" });
   await rm(filler);
 

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import type { Json } from "../../core/ids.ts";
 import type { Engine, Workflow } from "../../engine/verbs.ts";
 import type { Store } from "../../ports/store.ts";
@@ -68,3 +68,6 @@ export async function setScene(harness: EngineHarness): Promise<Scene> {
     },
   };
 }
+
+/** Looks again and again; patient, because the machine may be busy. */
+export const eventually = <T>(look: () => T) => expect.poll(look, { timeout: 20_000, interval: 5 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { EngineHarness } from "../harness.ts";
 import { type Act, effectsOf, programKind } from "../program.ts";
-import { setScene } from "../scene.ts";
+import { eventually, setScene } from "../scene.ts";
 
 const hang: Act = { do: "step", name: "hang", does: "hang" };
 const sleep: Act = { do: "sleep", name: "z", ms: 60_000 };
@@ -31,7 +31,7 @@ export function endContract(harness: EngineHarness): void {
     for (const act of acts) {
       const id = act.name;
       await engine.start(programKind, id, input({ do: "try", act }, after));
-      await expect.poll(() => attempts(id).length).toBe(1);
+      await eventually(() => attempts(id).length).toBe(1);
       expect(await engine.cancel(id, "not needed")).toBe(true);
 
       expect(await engine.ended(id)).toMatchObject({ status: "cancelled" });
@@ -94,7 +94,7 @@ export function endContract(harness: EngineHarness): void {
       { do: "step", name: "watch", does: "return-when-aborted" },
     ];
     await before.engine.start(programKind, "w", input({ do: "try", act: acts[0] ?? after }, ...acts.slice(1), after));
-    await expect.poll(() => attempts("w").length).toBe(2);
+    await eventually(() => attempts("w").length).toBe(2);
     const ended = before.engine.ended("w");
     ended.catch(() => {});
     await before.close();
@@ -102,7 +102,7 @@ export function endContract(harness: EngineHarness): void {
     await expect(ended).rejects.toMatchObject({ code: "INTERRUPTED" });
     await expect(before.engine.start(programKind, "x", null)).rejects.toMatchObject({ code: "INTERRUPTED" });
     const again = await here();
-    await expect.poll(() => attempts("w").length).toBe(4);
+    await eventually(() => attempts("w").length).toBe(4);
     expect(attempts("w").map(({ key, note }) => [key, note])).toEqual([
       ["w/0", ""],
       ["w/1", ""],
@@ -111,6 +111,31 @@ export function endContract(harness: EngineHarness): void {
     ]);
     expect(await again.engine.get("w")).toMatchObject({ status: "running" });
     expect(await effectsOf(again.store.db, "w")).toEqual([]);
+  });
+
+  test("the code of a cancelled workflow does not go on: neither its catch nor its finally acts", async () => {
+    const { here } = await setScene(harness);
+    const acted: string[] = [];
+    const { engine } = await here({
+      kinds: {
+        "stubborn.v1": async (ctx) => {
+          for (;;) {
+            try {
+              await ctx.sleep("z", 60_000);
+            } catch {
+              acted.push("catch");
+            } finally {
+              acted.push("finally");
+            }
+          }
+        },
+      },
+    });
+    await engine.start("stubborn.v1", "w", null);
+    await engine.cancel("w", "not needed");
+
+    expect(await engine.ended("w")).toMatchObject({ status: "cancelled" });
+    expect(acted).toEqual([]);
   });
 
   test("waiting for an end stops with the reason of its signal", async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { EngineHarness } from "../harness.ts";
 import { type Act, attemptsIn, effectsOf, programKind } from "../program.ts";
-import { setScene } from "../scene.ts";
+import { eventually, setScene } from "../scene.ts";
 
 const slow = (name: string): Act[] => [
   { do: "step", name: `${name}-begins` },
@@ -33,7 +33,7 @@ export function lockContract(harness: EngineHarness): void {
     for (const id of ["b", "a"]) {
       await before.engine.start(programKind, id, input({ do: "step", name: id }), { lockKey: "l" });
     }
-    await expect.poll(() => attempts("c").length).toBe(1);
+    await eventually(() => attempts("c").length).toBe(1);
     await before.kill();
 
     const after = await child();
@@ -42,7 +42,8 @@ export function lockContract(harness: EngineHarness): void {
     expect(await after.engine.get("b")).toMatchObject({ status: "queued" });
     await after.engine.signal("c", "go", null, "k");
     await after.engine.ended("d");
-    expect(attemptsIn(file).map(({ name }) => name)).toEqual(["c", "b", "a", "d"]);
+    // The kill may have come before the first step was recorded.
+    expect([...new Set(attemptsIn(file).map(({ name }) => name))]).toEqual(["c", "b", "a", "d"]);
     await after.stop();
   });
 
@@ -54,7 +55,7 @@ export function lockContract(harness: EngineHarness): void {
     await engine.start(programKind, "cancelled", input(forever), { lockKey: "l" });
     await engine.start(programKind, "queued", input(forever), { lockKey: "l" });
     await engine.start(programKind, "last", input({ do: "step", name: "s" }), { lockKey: "l" });
-    await expect.poll(async () => (await engine.get("cancelled"))?.status).toBe("running");
+    await eventually(async () => (await engine.get("cancelled"))?.status).toBe("running");
     await engine.cancel("queued", "not needed");
     await engine.cancel("cancelled", "not needed");
 
@@ -100,7 +101,7 @@ export function lockContract(harness: EngineHarness): void {
         { do: "step", name: `s${at}` } as const,
       ]).flat();
       await zombie.engine.start(programKind, "w", input(...acts));
-      await expect.poll(() => attempts("w").length).toBeGreaterThan(5);
+      await eventually(() => attempts("w").length).toBeGreaterThan(5);
       zombie.process.kill("SIGSTOP");
       const { engine, store } = await here();
       await engine.ended("w");

@@ -1,8 +1,9 @@
+import { once } from "node:events";
 import { expect, test } from "vitest";
 import type { Json } from "../../../core/ids.ts";
 import type { EngineHarness } from "../harness.ts";
 import { effectsOf, programKind } from "../program.ts";
-import { setScene } from "../scene.ts";
+import { eventually, setScene } from "../scene.ts";
 
 const mib = 1024 * 1024;
 
@@ -93,7 +94,7 @@ export function stepContract(harness: EngineHarness): void {
       },
     });
     await before.engine.start(programKind, "w", input(step));
-    await expect.poll(() => records).toBe(2);
+    await eventually(() => records).toBe(2);
     await before.close();
 
     const after = await here();
@@ -122,7 +123,7 @@ export function stepContract(harness: EngineHarness): void {
       },
     });
     await crashed.engine.start(programKind, "replayed", input(...acts));
-    await expect.poll(() => waiting).toBe(true);
+    await eventually(() => waiting).toBe(true);
     await crashed.close();
     const after = await here();
     await after.engine.signal("replayed", "go", 1, "k");
@@ -164,7 +165,8 @@ export function stepContract(harness: EngineHarness): void {
       kinds: {
         "race.v1": async (ctx) => {
           const lost = ctx.step("lost", async ({ signal }) => {
-            await new Promise((resolve) => signal.addEventListener("abort", resolve));
+            await once(signal, "abort");
+            await new Promise((resolve) => setTimeout(resolve, 20));
             ends.push("aborted");
             throw new Error("nobody looks");
           });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Workflow } from "../../../engine/verbs.ts";
 import type { EngineHarness } from "../harness.ts";
-import { setScene } from "../scene.ts";
+import { eventually, setScene } from "../scene.ts";
 
 /** The code that wrote the journal: a step, then a wait. */
 const old: Workflow = async (ctx) => {
@@ -84,7 +84,7 @@ export function versionContract(harness: EngineHarness): void {
         },
       });
       await before.engine.start("old.v1", "w", null);
-      await expect.poll(() => waits).toBe(true);
+      await eventually(() => waits).toBe(true);
       await before.close();
       const performed: string[] = [];
       const after = await here({
