@@ -119,6 +119,8 @@ export function endContract(harness: EngineHarness): void {
     const { engine } = await here({
       kinds: {
         "stubborn.v1": async (ctx) => {
+          await ctx.step("begin", async () => null);
+          acted.push("begins to sleep");
           for (;;) {
             try {
               await ctx.sleep("z", 60_000);
@@ -132,10 +134,11 @@ export function endContract(harness: EngineHarness): void {
       },
     });
     await engine.start("stubborn.v1", "w", null);
+    await eventually(() => acted.length).toBe(1);
     await engine.cancel("w", "not needed");
 
     expect(await engine.ended("w")).toMatchObject({ status: "cancelled" });
-    expect(acted).toEqual([]);
+    expect(acted).toEqual(["begins to sleep"]);
   });
 
   test("waiting for an end stops with the reason of its signal", async () => {
