@@ -13,7 +13,10 @@ import type { Traffic } from "./traffic.ts";
 /** Where a request goes: to a refusal, a redirect, a queue, or a service. The order of the checks is the order of the lines. */
 export function admit(traffic: Traffic, listener: string, req: IncomingMessage, res: ServerResponse): undefined {
   const http11 = req.httpVersionMajor === 1 && req.httpVersionMinor === 1;
-  const head = readHead(req.rawHeaders, http11, traffic.peer(req.socket), traffic.trusted);
+  const peer = traffic.peer(req.socket);
+  if (peer.lost) return;
+  const head = readHead(req.rawHeaders, http11, peer, traffic.trusted);
+  peer.lost = head.refusal !== null;
   const exchange = new Exchange(traffic, req, res, head);
   try {
     if (req.method === "TRACE" || req.method === "CONNECT")

@@ -2,7 +2,12 @@ import type { IpSet } from "../../../lib/ip.ts";
 import { newTraceparent, traceIdOf } from "./trace.ts";
 
 /** Who is at the other end of a connection. */
-export type Peer = { readonly ip: string; readonly trusted: boolean };
+export type Peer = {
+  readonly ip: string;
+  readonly trusted: boolean;
+  /** A request's framing was refused: where the next one begins is anybody's guess, so nothing more is read as one. */
+  lost: boolean;
+};
 
 /** Why a request is not served: an answer of the edge's own. `detail` is for the client, and names no inner thing. */
 export type Refusal = { readonly status: number; readonly code: string; readonly detail: string };

@@ -43,7 +43,7 @@ export class Traffic {
     const known = this.#peers.get(socket);
     if (known !== undefined) return known;
     const ip = plainIp(socket.remoteAddress ?? "");
-    const peer = { ip, trusted: this.trusted.has(ip) };
+    const peer = { ip, trusted: this.trusted.has(ip), lost: false };
     this.#peers.set(socket, peer);
     return peer;
   }
