@@ -10,7 +10,7 @@ import type { Changes } from "./history.ts";
 import type { Artifacts } from "./release/artifacts.ts";
 import type { EdgeCounts } from "./traffic/counts.ts";
 import type { Router } from "./traffic/router.ts";
-import type { Engine } from "./verbs.ts";
+import type { Engine } from "../ports/engine.ts";
 
 /** Everything the engine's parts act through. Made once, in the place that wires the drivers. */
 export type World = {

@@ -3,7 +3,7 @@ import type { DeploymentEvent } from "../../core/deploy/deployment.ts";
 import { isSlipwayError, reasonOf } from "../../core/errors/error.ts";
 import { type DeploymentId, deploymentId, type Json } from "../../core/ids.ts";
 import { prune } from "../retention.ts";
-import type { Workflow } from "../verbs.ts";
+import type { Workflow } from "../../ports/engine.ts";
 import type { World } from "../world.ts";
 import { failureFrom, perform } from "./perform.ts";
 import { recordBegin, recordEvent } from "./record.ts";

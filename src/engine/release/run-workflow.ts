@@ -21,7 +21,7 @@ import { nextVersion } from "../../core/release/version.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { ReleaseRow, RunRow } from "../../ports/tables.ts";
 import { appendHistory } from "../history.ts";
-import type { Workflow } from "../verbs.ts";
+import type { Workflow } from "../../ports/engine.ts";
 import type { World } from "../world.ts";
 import { buildService, checkOut, workspaceOf } from "./build.ts";
 import type { ReleaseConfig } from "./read.ts";

@@ -1,7 +1,7 @@
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { Json } from "../../core/ids.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { Step } from "../verbs.ts";
+import type { Step } from "../../ports/engine.ts";
 import { abortGraceMs, Stopped } from "./services.ts";
 
 export type Attempt<T> = { readonly value: T } | { readonly error: unknown; readonly timedOut: boolean };

@@ -8,7 +8,7 @@ import type { Store } from "../../ports/store.ts";
 import { ManualClock } from "../../testing/engine/manual-clock.ts";
 import { fillDisk, smallDisk } from "../../testing/engine/small-disk.ts";
 import { wallClock } from "../../testing/engine/wall-clock.ts";
-import type { Engine } from "../verbs.ts";
+import type { Engine } from "../../ports/engine.ts";
 import { sqliteEngine } from "./engine.ts";
 import { forgetEnded } from "./retention.ts";
 import type { EngineLog } from "./services.ts";

@@ -4,7 +4,7 @@ import type { Json } from "../../core/ids.ts";
 import type { WorkflowRow, WorkflowStepRow } from "../../ports/tables.ts";
 import { WorkflowCancelled } from "../cancelled.ts";
 import { asFailure, decode, decodeError, encode, encodeError } from "../payload.ts";
-import type { Ctx, Workflow } from "../verbs.ts";
+import type { Ctx, Workflow } from "../../ports/engine.ts";
 import { type End, readJournal, recordEnd } from "./journal.ts";
 import { Mailroom } from "./mailroom.ts";
 import { persist, type Services, Stopped } from "./services.ts";

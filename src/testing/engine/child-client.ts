@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fromWire } from "../../core/errors/error.ts";
-import type { Engine } from "../../engine/verbs.ts";
+import type { Engine } from "../../ports/engine.ts";
 import { type Call, killAtVariable, type Reply, type Request } from "./child.ts";
 import type { Place } from "./harness.ts";
 

@@ -1,5 +1,5 @@
 import { isSlipwayError, SlipwayError, type WireError } from "../../core/errors/error.ts";
-import type { Engine } from "../../engine/verbs.ts";
+import type { Engine } from "../../ports/engine.ts";
 import type { OnBoundary, OpenPlace } from "./harness.ts";
 import { program, programKind } from "./program.ts";
 

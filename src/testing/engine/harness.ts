@@ -1,4 +1,4 @@
-import type { Engine } from "../../engine/verbs.ts";
+import type { Engine } from "../../ports/engine.ts";
 import type { Store } from "../../ports/store.ts";
 
 /** What an engine must bring to be held to the contract. */

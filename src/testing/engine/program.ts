@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { isSlipwayError, SlipwayError } from "../../core/errors/error.ts";
 import type { Json } from "../../core/ids.ts";
-import type { Ctx, Step, Workflow } from "../../engine/verbs.ts";
+import type { Ctx, Step, Workflow } from "../../ports/engine.ts";
 import type { Db, Trx } from "../../ports/store.ts";
 
 /**

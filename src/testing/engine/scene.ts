@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
 import type { Json } from "../../core/ids.ts";
-import type { Engine, Workflow } from "../../engine/verbs.ts";
+import type { Engine, Workflow } from "../../ports/engine.ts";
 import type { Store } from "../../ports/store.ts";
 import { type Child, startChild } from "./child-client.ts";
 import type { EngineHarness, OnBoundary, Place } from "./harness.ts";

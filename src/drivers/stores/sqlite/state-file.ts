@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { CompiledQuery, Kysely, SqliteDialect, sql } from "kysely";
-import { appliedMigrations, pendingMigrations } from "../../../engine/store/migrate.ts";
-import type { Migration } from "../../../engine/store/migrations/migration.ts";
+import { appliedMigrations, pendingMigrations } from "../../../store/migrate.ts";
+import type { Migration } from "../../../store/migrations/migration.ts";
 import { type Connection, connect, forKysely } from "./connection.ts";
 import { corruptStore } from "./errors.ts";
 

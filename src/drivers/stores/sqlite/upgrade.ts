@@ -1,8 +1,8 @@
 import { existsSync, rmSync, statSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import type { Kysely } from "kysely";
-import { applyMigration } from "../../../engine/store/migrate.ts";
-import type { Migration } from "../../../engine/store/migrations/migration.ts";
+import { applyMigration } from "../../../store/migrate.ts";
+import type { Migration } from "../../../store/migrations/migration.ts";
 import { copyState, syncToDisk } from "./copy.ts";
 import { corruptStore } from "./errors.ts";
 import { createPrivate } from "./private-file.ts";

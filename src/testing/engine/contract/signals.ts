@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Engine } from "../../../engine/verbs.ts";
+import type { Engine } from "../../../ports/engine.ts";
 import type { EngineHarness } from "../harness.ts";
 import { type Act, programKind } from "../program.ts";
 import { eventually, setScene } from "../scene.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Workflow } from "../../../engine/verbs.ts";
+import type { Workflow } from "../../../ports/engine.ts";
 import type { EngineHarness } from "../harness.ts";
 import { programKind } from "../program.ts";
 import { eventually, setScene } from "../scene.ts";

@@ -1,4 +1,4 @@
-import type { Db } from "../../ports/store.ts";
+import type { Db } from "../ports/store.ts";
 
 /** What must always be true of the rows and cannot be said as a constraint. One sentence for each that is broken. */
 export type Invariants = (db: Db) => Promise<readonly string[]>;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Kysely } from "kysely";
-import { SlipwayError } from "../../core/errors/error.ts";
-import type { EpochMs } from "../../core/ids.ts";
+import { SlipwayError } from "../core/errors/error.ts";
+import type { EpochMs } from "../core/ids.ts";
 import type { Dialect, Migration } from "./migrations/migration.ts";
 
 export type AppliedMigration = { readonly number: number; readonly name: string; readonly checksum: string };

@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { DeploymentDetail, StatusView } from "../src/api/contract.ts";
+import { deploy, ended, type Plane, release, startPlane, tearDown } from "./fixture/plane.ts";
+import { makeProduct, type TestProduct } from "./fixture/product.ts";
+import { Visitors } from "./fixture/visitors.ts";
+
+/** More boundaries than any deployment has: the loop must end by itself before. */
+const maxBoundaries = 150;
+
+/**
+ * Kills the control plane at the n-th boundary between record and perform of a deployment, for every n, and starts it again:
+ * each time the deployment must end as it would have, with one release at 100 %, and no visitor must notice.
+ */
+describe("a control plane that is killed at every boundary of a deployment", () => {
+  let product: TestProduct;
+  let plane: Plane;
+  let visitors: Visitors;
+  const releases: Record<string, string> = {};
+
+  beforeAll(async () => {
+    product = await makeProduct();
+    product.commit("one", "good");
+    plane = await startPlane(product);
+    releases["one"] = await release(plane, product);
+    for (const [version, behaviour] of [
+      ["two", "good"],
+      ["broken", "errors"],
+    ] as const) {
+      product.commit(version, behaviour);
+      releases[version] = await release(plane, product);
+    }
+    expect((await ended(plane, await deploy(plane, releases["one"]))).phase).toBe("succeeded");
+    visitors = new Visitors(product.port);
+  });
+
+  afterAll(async () => {
+    await visitors.leave();
+    await tearDown(product, plane);
+  });
+
+  /** Deploys with a kill at the boundary. False when the deployment was over before that boundary came. */
+  async function deployWithCrash(version: string, crashAt: number): Promise<{ killed: boolean; detail: DeploymentDetail }> {
+    plane.child.kill("SIGKILL");
+    await plane.died;
+    plane.client.close();
+    plane = await startPlane(product, { crashAt });
+    const deployment = await deploy(plane, releases[version] ?? "");
+    const first = await ended(plane, deployment).catch(() => null);
+    if (first !== null) {
+      // Ended, but what follows the end (pruning) may still meet the boundary: the next round starts with a kill anyway.
+      return { killed: false, detail: first };
+    }
+    await plane.died;
+    plane.client.close();
+    plane = await startPlane(product);
+    return { killed: true, detail: await ended(plane, deployment) };
+  }
+
+  async function production(): Promise<StatusView["environments"][number]> {
+    const { environments } = await plane.client.get<StatusView>("/v1/status");
+    const [only] = environments;
+    if (only === undefined) throw new Error("production is gone");
+    return only;
+  }
+
+  it("ends with the new release live when the release is good", async () => {
+    let kills = 0;
+    for (let crashAt = 1; crashAt < maxBoundaries; crashAt += 1) {
+      const version = crashAt % 2 === 1 ? "two" : "one";
+      const { killed, detail } = await deployWithCrash(version, crashAt);
+      expect(detail.phase, `killed at boundary ${crashAt}: ${detail.reason}`).toBe("succeeded");
+      const environment = await production();
+      expect(environment.live?.id).toBe(releases[version]);
+      const web = environment.services.find((service) => service.service === "web");
+      expect(web?.revisions.filter((revision) => revision.weight === 10_000).map((revision) => revision.release)).toEqual([releases[version]]);
+      if (!killed) break;
+      kills += 1;
+    }
+    expect(kills).toBeGreaterThan(20);
+    expect(visitors.failures).toEqual([]);
+  }, 600_000);
+
+  it("ends with the old release live when the release is taken back", async () => {
+    const before = (await production()).live?.id;
+    let kills = 0;
+    for (let crashAt = 1; crashAt < maxBoundaries; crashAt += 1) {
+      const { killed, detail } = await deployWithCrash("broken", crashAt);
+      expect(detail.phase, `killed at boundary ${crashAt}: ${detail.reason}`).toBe("rolled-back");
+      expect((await production()).live?.id).toBe(before);
+      if (!killed) break;
+      kills += 1;
+    }
+    expect(kills).toBeGreaterThan(20);
+    expect(visitors.failures).toEqual([]);
+  }, 600_000);
+});
