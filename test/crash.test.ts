@@ -21,7 +21,7 @@ describe("a control plane that is killed at every boundary of a deployment", () 
     product = await makeProduct();
     product.commit("one", "good");
     plane = await startPlane(product);
-    releases["one"] = await release(plane, product);
+    releases.one = await release(plane, product);
     for (const [version, behaviour] of [
       ["two", "good"],
       ["broken", "errors"],
@@ -29,7 +29,7 @@ describe("a control plane that is killed at every boundary of a deployment", () 
       product.commit(version, behaviour);
       releases[version] = await release(plane, product);
     }
-    expect((await ended(plane, await deploy(plane, releases["one"]))).phase).toBe("succeeded");
+    expect((await ended(plane, await deploy(plane, releases.one))).phase).toBe("succeeded");
     visitors = new Visitors(product.port);
   });
 
@@ -39,7 +39,10 @@ describe("a control plane that is killed at every boundary of a deployment", () 
   });
 
   /** Deploys with a kill at the boundary. False when the deployment was over before that boundary came. */
-  async function deployWithCrash(version: string, crashAt: number): Promise<{ killed: boolean; detail: DeploymentDetail }> {
+  async function deployWithCrash(
+    version: string,
+    crashAt: number,
+  ): Promise<{ killed: boolean; detail: DeploymentDetail }> {
     plane.child.kill("SIGKILL");
     await plane.died;
     plane.client.close();
@@ -72,7 +75,9 @@ describe("a control plane that is killed at every boundary of a deployment", () 
       const environment = await production();
       expect(environment.live?.id).toBe(releases[version]);
       const web = environment.services.find((service) => service.service === "web");
-      expect(web?.revisions.filter((revision) => revision.weight === 10_000).map((revision) => revision.release)).toEqual([releases[version]]);
+      expect(
+        web?.revisions.filter((revision) => revision.weight === 10_000).map((revision) => revision.release),
+      ).toEqual([releases[version]]);
       if (!killed) break;
       kills += 1;
     }

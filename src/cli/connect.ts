@@ -77,7 +77,7 @@ async function findRunning(at: StateDirectory): Promise<Connection | null> {
 
 /** `--state-dir`, else SLIPWAY_STATE_DIR, else `.slipway` beside the config. Errors: CONFIG_NOT_FOUND. */
 export function whereIsState(stateDir: string | undefined): StateDirectory {
-  const given = stateDir ?? process.env["SLIPWAY_STATE_DIR"];
+  const given = stateDir ?? process.env.SLIPWAY_STATE_DIR;
   if (given !== undefined && given !== "") return stateDirectory(resolve(given));
   return stateDirectory(join(dirname(findConfig(process.cwd())), stateDirectoryName));
 }

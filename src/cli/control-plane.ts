@@ -61,7 +61,7 @@ async function main(): Promise<void> {
 
 /** For the crash test of the deployment: ends this process, as SIGKILL would, at the n-th boundary between record and perform. */
 function crashPoint() {
-  const at = Number(process.env["SLIPWAY_TEST_CRASH_AT"] ?? 0);
+  const at = Number(process.env.SLIPWAY_TEST_CRASH_AT ?? 0);
   if (at <= 0) return {};
   let seen = 0;
   const onBoundary = (): void => {

@@ -14,7 +14,7 @@ export function output(options: { readonly json?: boolean | undefined }): Output
   const mode =
     options.json === true
       ? "json"
-      : process.stdout.isTTY === true && process.env["CI"] === undefined
+      : process.stdout.isTTY === true && process.env.CI === undefined
         ? "terminal"
         : "plain";
   return {
@@ -35,7 +35,7 @@ export function fail(error: unknown, json: boolean): number {
     : new SlipwayError("INTERNAL", { message: reasonOf(error), cause: error });
   if (json) process.stdout.write(`${JSON.stringify({ error: known.toJSON() })}\n`);
   else process.stderr.write(`${errorLines(known).join("\n")}\n`);
-  if (known.code === "INTERNAL" && error instanceof Error && process.env["SLIPWAY_DEBUG"] !== undefined)
+  if (known.code === "INTERNAL" && error instanceof Error && process.env.SLIPWAY_DEBUG !== undefined)
     process.stderr.write(`${error.stack}\n`);
   return known.exitCode;
 }

@@ -139,7 +139,7 @@ async function launchEdge(supervisor: Supervisor, directory: string, command: re
       mode: "service",
       command,
       cwd: directory,
-      env: { PATH: process.env["PATH"] ?? "", LANG: "C.UTF-8" },
+      env: { PATH: process.env.PATH ?? "", LANG: "C.UTF-8" },
       idVariable: null,
       port: false,
       stopGraceMs: edgeGraceMs,

@@ -228,7 +228,11 @@ function undo(deployment: Deployment, how: Undone["is"], failure: Failure, now: 
     .map((rollout) => rollout.service);
   return services.length === 0
     ? to(seen, { is: "unshifting", end }, `${reason}; taking traffic back to stable`)
-    : to(seen, { is: "restoring", services, followedBy: "unshifting", end }, `${reason}; starting stable's instances again`);
+    : to(
+        seen,
+        { is: "restoring", services, followedBy: "unshifting", end },
+        `${reason}; starting stable's instances again`,
+      );
 }
 
 /** Traffic is back, which was the hurry; then what takes no requests (workers) and had been stopped. */

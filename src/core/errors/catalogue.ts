@@ -40,13 +40,10 @@ export const catalogue = {
   HEALTH_LOST: entry(3, 502, "read the service's log lines; the previous release is live again"),
   ERROR_RATIO: entry(3, 502, "read the service's log lines; the previous release is live again"),
   JOB_FAILED: entry(3, 502, "read the job's log lines; nothing was switched"),
-  ROLLBACK_FAILED: entry(4, 500, "look at: slipway status, then deploy a good release by hand"),
   CANCELLED: entry(1, 409, "it was cancelled by a person; the stable release is live"),
-  NOT_SUPPORTED: entry(2, 422, "the target or edge cannot do this; choose another strategy or driver"),
   // Target and edge
   START_FAILED: entry(1, 500, "check the service's command and its working directory"),
   CRASH_LOOP: entry(3, 502, "read the service's log lines; it exits again and again"),
-  REVISION_NOT_FOUND: entry(1, 404, "it was pruned or never made; deploy the release again"),
   INSTANCE_NOT_FOUND: entry(2, 404, "run: slipway status, for the instances that run"),
   EXEC_FAILED: entry(1, 502, "check the command and that the instance runs"),
   PORT_TAKEN: entry(1, 409, "stop the other program or choose another port"),

@@ -3,8 +3,12 @@ export type Counts = { readonly requests: number; readonly errors: number };
 
 export const noCounts: Counts = { requests: 0, errors: 0 };
 
+/** What came after the mark. Where the counting began anew in between (an edge started from nothing), all there is came after. */
 export function since(now: Counts, mark: Counts): Counts {
-  return { requests: Math.max(0, now.requests - mark.requests), errors: Math.max(0, now.errors - mark.errors) };
+  const requests = now.requests - mark.requests;
+  const errors = now.errors - mark.errors;
+  // Each error is a request too, so more new errors than new requests also says that the mark is of an earlier counting.
+  return requests < 0 || errors < 0 || errors > requests ? now : { requests, errors };
 }
 
 export function add(a: Counts, b: Counts): Counts {

@@ -36,7 +36,8 @@ export function judgeErrorRatio(
 
 /** The lowest true ratio that still explains the counts, at `z`. */
 export function wilsonLower({ requests, errors }: Counts): number {
-  if (requests === 0) return 0;
+  // Exactly nothing, which the formula only nearly gives: at a margin of 0 the rest would be an error too many.
+  if (errors === 0) return 0;
   const ratio = errors / requests;
   const z2 = z * z;
   const centre = ratio + z2 / (2 * requests);

@@ -50,7 +50,7 @@ function contains(value: unknown, shape: JsonShape): boolean {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   const object = value as Record<string, unknown>;
   return Object.entries(shape).every(([key, expected]) => {
-    const seen = object[key];
+    const seen = Object.hasOwn(object, key) ? object[key] : undefined;
     if (Array.isArray(expected)) return Array.isArray(seen) && JSON.stringify(seen) === JSON.stringify(expected);
     if (typeof expected === "object" && expected !== null) return contains(seen, expected as JsonShape);
     return seen === expected;

@@ -23,13 +23,13 @@ export type ReadCommit = {
 /** What a commit message says about the release it goes into. A message in no convention is a patch. */
 export function readCommit({ subject, body }: Pick<Commit, "subject" | "body">): ReadCommit {
   const found = header.exec(subject)?.groups;
-  const breaking = found?.["breaking"] === "!" || /^BREAKING[ -]CHANGE: /m.test(body);
+  const breaking = found?.breaking === "!" || /^BREAKING[ -]CHANGE: /m.test(body);
   if (found === undefined) return { type: null, scope: null, text: subject, change: breaking ? "major" : "patch" };
-  const type = found["type"]?.toLowerCase() ?? null;
+  const type = found.type?.toLowerCase() ?? null;
   return {
     type,
-    scope: found["scope"] ?? null,
-    text: found["text"] ?? subject,
+    scope: found.scope ?? null,
+    text: found.text ?? subject,
     change: breaking ? "major" : type === "feat" ? "minor" : "patch",
   };
 }

@@ -26,7 +26,7 @@ export async function plan(
     release: { ...view, version: row.version },
     live: liveRow === null ? null : { ...viewOf(liveRow, at.environment), version: liveRow.version },
     artifacts: { release: artifactsOf(row), live: liveRow === null ? {} : artifactsOf(liveRow) },
-    commits: await changesFor(world, row, { environment: at.environment, kind: "deploy" }),
+    commits: await changesFor(world, row, at.environment),
     standing: standingOf(row.id, await attemptsIn(db, row.product, at.environment)),
     before: promoteFrom === null ? null : standingOf(row.id, await attemptsIn(db, row.product, promoteFrom)),
     locked:

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { noTraffic } from "../../core/deploy/traffic.ts";
-import { SlipwayError } from "../../core/errors/error.ts";
+import { reasonOf, SlipwayError } from "../../core/errors/error.ts";
 import { type DeploymentId, deploymentId, type EnvironmentName, type ReleaseId } from "../../core/ids.ts";
 import type { EnvironmentSpec, RolloutSpec } from "../../core/product/spec.ts";
 import type { Commit } from "../../core/release/commit.ts";
@@ -33,15 +33,17 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
   const release = await releaseRow(world.store.db, input.release);
   const { spec } = viewOf(release, input.environment);
   const id = deploymentId(`dep_${randomBytes(6).toString("hex")}`);
-  const changeLog = await changesFor(world, release, input);
+  const live = await liveCommit(world, release, input.environment);
   await world.store.db.transaction().execute(async (trx) => {
     await mustBeKept(trx, release);
     await mustBeAllowed(trx, release, spec, input);
     await makeRoom(world, trx, { release, spec, input, id });
-    await insertQueued(world, trx, { id, release, input, changeLog });
+    await insertQueued(world, trx, { id, release, input });
   });
   await beginWorkflow(world, { id, product: release.product, environment: input.environment });
   world.changes.announce();
+  // Beside the start: git would take a tenth of the time until the release is live.
+  if (input.kind !== "rollback") await noteChanges(world, { id, release, live });
   return id;
 }
 
@@ -153,12 +155,10 @@ async function insertQueued(
     id,
     release,
     input,
-    changeLog,
   }: {
     readonly id: DeploymentId;
     readonly release: ReleaseRow;
     readonly input: StartDeployment;
-    readonly changeLog: readonly Commit[];
   },
 ): Promise<void> {
   const now = world.clock.now();
@@ -189,7 +189,7 @@ async function insertQueued(
       state: "",
       version: 0,
       reason: input.reason,
-      change_log: JSON.stringify(changeLog),
+      change_log: input.kind === "rollback" ? "[]" : release.commits,
       created_at: now,
       created_by: input.actor,
       started_at: null,
@@ -211,24 +211,47 @@ async function insertQueued(
   });
 }
 
+/** What the release's own list of commits stands in for until git has answered, and for ever where it cannot. */
+async function noteChanges(
+  world: World,
+  { id, release, live }: { readonly id: DeploymentId; readonly release: ReleaseRow; readonly live: string | null },
+): Promise<void> {
+  try {
+    const change_log = JSON.stringify(await changesSince(world, release, live));
+    await world.store.db.updateTable("deployment").set({ change_log }).where("id", "=", id).execute();
+  } catch (error) {
+    // The deployment has begun; whoever asked for it must not hear that it has not.
+    world.log.warn("deployment.changes-unknown", { deployment: id, reason: reasonOf(error) });
+  }
+}
+
 /** The commits that come into the environment with this release; from git where the repository is still there. */
 export async function changesFor(
   world: World,
   release: ReleaseRow,
-  { environment, kind }: Pick<StartDeployment, "environment" | "kind">,
+  environment: EnvironmentName,
 ): Promise<readonly Commit[]> {
-  if (kind === "rollback") return [];
-  const { db } = world.store;
-  const live = await db
+  return changesSince(world, release, await liveCommit(world, release, environment));
+}
+
+async function changesSince(world: World, release: ReleaseRow, live: string | null): Promise<readonly Commit[]> {
+  const known = JSON.parse(release.commits) as Commit[];
+  const run = await world.store.db
+    .selectFrom("run")
+    .select("repository")
+    .where("release_id", "=", release.id)
+    .executeTakeFirst();
+  if (run === undefined) return known;
+  return world.source.commits(run.repository, { from: live, to: release.commit_hash }, maxCommits).catch(() => known);
+}
+
+async function liveCommit(world: World, release: ReleaseRow, environment: EnvironmentName): Promise<string | null> {
+  const live = await world.store.db
     .selectFrom("environment")
     .innerJoin("release", "release.id", "environment.live_release_id")
     .select("release.commit_hash")
     .where("environment.product", "=", release.product)
     .where("environment.name", "=", environment)
     .executeTakeFirst();
-  const run = await db.selectFrom("run").select("repository").where("release_id", "=", release.id).executeTakeFirst();
-  const known = JSON.parse(release.commits) as Commit[];
-  if (run === undefined) return known;
-  const range = { from: live?.commit_hash ?? null, to: release.commit_hash };
-  return world.source.commits(run.repository, range, maxCommits).catch(() => known);
+  return live?.commit_hash ?? null;
 }

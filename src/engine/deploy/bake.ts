@@ -58,7 +58,8 @@ export async function bake(
       }
       const over = input.until !== null && world.clock.now() >= input.until;
       // Unknown is not healthy: a watch that was cut short by a restart goes on until it has seen for itself.
-      const sighted = input.rules.errorRatio === null || seesCounts(world) || !running.some((service) => service.routed);
+      const sighted =
+        input.rules.errorRatio === null || seesCounts(world) || !running.some((service) => service.routed);
       if (over && sighted && running.every((service) => isSeenHealthy(service, watch.report(service.revision))))
         return { note: noteOf(verdicts) };
       await Promise.race([watch.news(lookMs), samples.next()]);

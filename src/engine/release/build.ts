@@ -61,8 +61,8 @@ async function runBuild(
   const result = await runCommand(build.command, {
     directory: root,
     env: {
-      PATH: process.env["PATH"] ?? "",
-      HOME: process.env["HOME"] ?? workspace.directory,
+      PATH: process.env.PATH ?? "",
+      HOME: process.env.HOME ?? workspace.directory,
       LANG: "C.UTF-8",
       CI: "true",
       SLIPWAY_COMMIT: commit,

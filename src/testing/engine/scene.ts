@@ -70,4 +70,6 @@ export async function setScene(harness: EngineHarness): Promise<Scene> {
 }
 
 /** Looks again and again; patient, because the machine may be busy. */
-export const eventually = <T>(look: () => T) => expect.poll(look, { timeout: 20_000, interval: 5 });
+export function eventually<T>(look: () => T): ReturnType<typeof expect.poll> {
+  return expect.poll(look, { timeout: 20_000, interval: 5 });
+}

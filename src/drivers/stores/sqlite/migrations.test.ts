@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DummyDriver, Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler, sql } from "kysely";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
+import type { Db } from "../../../ports/store.ts";
+import type { Database } from "../../../ports/tables.ts";
 import { checksum } from "../../../store/migrate.ts";
 import { goldenRows } from "../../../store/migrations/golden.ts";
 import { migrations } from "../../../store/migrations/list.ts";
 import type { Migration } from "../../../store/migrations/migration.ts";
-import type { Db } from "../../../ports/store.ts";
-import type { Database } from "../../../ports/tables.ts";
 import { openSqliteStore } from "./index.ts";
 
 let directory = "";

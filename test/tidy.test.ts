@@ -1,0 +1,188 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { catalogue } from "../src/core/errors/catalogue.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const source = join(root, "src");
+
+/** Which rooms of the house a room may take from, besides itself. The table of the design page. */
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  "index.ts": ["core"],
+  core: [],
+  lib: [],
+  ports: ["core"],
+  store: ["core", "ports"],
+  drivers: ["core", "ports", "lib", "store"],
+  engine: ["core", "ports", "lib", "store"],
+  testing: ["core", "ports", "lib"],
+  api: ["core", "ports", "lib", "engine"],
+  cli: ["core", "ports", "lib", "store", "drivers", "engine", "api"],
+};
+
+/** Files that may break the table, each with its reason. */
+const exceptions: Readonly<Record<string, string>> = {
+  "testing/engine/sqlite.ts": "the harness of the SQLite engine names it; the contract itself does not",
+  "testing/engine/sqlite-child.ts": "the program that the harness kills",
+};
+
+/** Only the place that wires the drivers in may name them. */
+const wires = "cli/wire.ts";
+/** What `core` may take from npm: the config is described with it. */
+const corePackages = new Set(["zod"]);
+const maxLines = 500;
+
+type Import = { readonly from: string; readonly names: string };
+type File = { readonly path: string; readonly text: string; readonly imports: readonly Import[] };
+
+const files: readonly File[] = listFiles(source)
+  .filter((path) => path.endsWith(".ts"))
+  .map((path) => {
+    const text = readFileSync(path, "utf8");
+    return { path: relative(source, path), text, imports: importsOf(text) };
+  });
+const product = files.filter((file) => !/\.test\.ts$|\.fixture\.ts$/.test(file.path));
+
+describe("the house is tidy:", () => {
+  it("imports run one way", () => {
+    const wrong = product.flatMap((file) =>
+      file.imports
+        .map((each) => roomOfImport(file, each.from))
+        .filter(
+          (room) => room !== null && room !== roomOf(file.path) && !(mayImport[roomOf(file.path)] ?? []).includes(room),
+        )
+        .filter(() => exceptions[file.path] === undefined)
+        .map((room) => `${file.path} imports ${room}`),
+    );
+    expect([...new Set(wrong)]).toEqual([]);
+  });
+
+  it("a driver never imports another driver, and only the wiring names drivers", () => {
+    const driverOf = (path: string): string => path.split("/").slice(0, 3).join("/");
+    const wrong = product.flatMap((file) =>
+      file.imports
+        .map((each) => target(file, each.from))
+        .filter((path): path is string => path?.startsWith("drivers/") ?? false)
+        .filter((path) =>
+          file.path.startsWith("drivers/") ? driverOf(path) !== driverOf(file.path) : file.path !== wires,
+        )
+        .filter(() => exceptions[file.path] === undefined)
+        .map((path) => `${file.path} imports ${path}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  it("core touches nothing: no node, no clock, no random, no package but the one that describes the config", () => {
+    const wrong = product
+      .filter((file) => file.path.startsWith("core/"))
+      .flatMap((file) => [
+        ...file.imports
+          .filter((each) => packageOf(each.from) !== null && !corePackages.has(each.from))
+          .map((each) => `${file.path} imports ${each.from}`),
+        ...["Date.now(", "Math.random(", "process.", "setTimeout(", "new Date()"]
+          .filter((word) => code(file.text).includes(word))
+          .map((word) => `${file.path} uses ${word}`),
+      ]);
+    expect(wrong).toEqual([]);
+  });
+
+  it("every package that is imported is declared, and every declared one is imported", () => {
+    const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Record<
+      string,
+      Record<string, string>
+    >;
+    const used = (from: readonly File[]): Set<string> =>
+      new Set(from.flatMap((file) => file.imports.map((each) => packageOf(each.from)).filter((name) => name !== null)));
+    const shipped = product.filter((file) => !file.path.startsWith("testing/"));
+    expect([...used(shipped)].filter((name) => dependencies?.[name] === undefined)).toEqual([]);
+    expect(
+      [...used(files)].filter((name) => dependencies?.[name] === undefined && devDependencies?.[name] === undefined),
+    ).toEqual([]);
+    expect(Object.keys(dependencies ?? {}).filter((name) => !used(shipped).has(name))).toEqual([]);
+  });
+
+  it("every error code has its anchor in docs/errors.md, and none is left over there", () => {
+    const text = readFileSync(join(root, "docs", "errors.md"), "utf8");
+    const anchors = [...text.matchAll(/^### ([A-Z_]+)$/gm)].map((found) => found[1]);
+    expect([...anchors].sort()).toEqual(Object.keys(catalogue).sort());
+  });
+
+  it("no file is named for nothing, and none does everything", () => {
+    expect(
+      product.filter((file) => /(^|\/)(utils|helpers|common|misc)(\/|\.ts$)/.test(file.path)).map((file) => file.path),
+    ).toEqual([]);
+    const long = product.filter((file) => file.text.split("\n").length > maxLines).map((file) => file.path);
+    // Written from the schema: as long as the config has keys.
+    expect(long.filter((path) => path !== "core/product/input.ts")).toEqual([]);
+  });
+
+  it("a port has at most eight methods", () => {
+    for (const [file, port] of [
+      ["ports/target.ts", "Target"],
+      ["ports/edge.ts", "Edge"],
+      ["ports/store.ts", "Store"],
+      ["ports/source.ts", "Source"],
+    ] as const) {
+      const body =
+        new RegExp(`export interface ${port} \\{([\\s\\S]*?)\\n\\}`).exec(
+          files.find((each) => each.path === file)?.text ?? "",
+        )?.[1] ?? "";
+      const methods = code(body).match(/^ {2}\w+\(/gm) ?? [];
+      expect(methods.length, port).toBeGreaterThan(0);
+      expect(methods.length, port).toBeLessThanOrEqual(8);
+    }
+  });
+
+  it("links in the docs lead somewhere", () => {
+    const pages = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)].filter((name) =>
+      name.endsWith(".md"),
+    );
+    const broken = pages.flatMap((page) =>
+      [...readFileSync(join(root, page), "utf8").matchAll(/\]\((?!https?:|#)([^)#\s]+)[^)]*\)/g)]
+        .map((found) => found[1] ?? "")
+        .filter((link) => !existsSync(resolve(root, dirname(page), link)))
+        .map((link) => `${page} -> ${link}`),
+    );
+    expect(broken).toEqual([]);
+  });
+});
+
+function listFiles(directory: string): string[] {
+  return readdirSync(directory, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+function importsOf(text: string): Import[] {
+  const found = [
+    ...text.matchAll(/^(?:import|export)\s+([^"']*?)\s*from\s+"([^"]+)"/gm),
+    ...text.matchAll(/()\bimport\("([^"]+)"\)/g),
+  ];
+  return found.map((each) => ({ names: each[1] ?? "", from: each[2] ?? "" }));
+}
+
+/** The file under `src/` that an import leads to, or null for a package. */
+function target(file: File, from: string): string | null {
+  return from.startsWith(".") ? relative(source, resolve(source, dirname(file.path), from)) : null;
+}
+
+function roomOf(path: string): string {
+  return path.split("/")[0] ?? "";
+}
+
+function roomOfImport(file: File, from: string): string | null {
+  const path = target(file, from);
+  return path === null || path.startsWith("..") || !path.includes("/") ? null : roomOf(path);
+}
+
+function packageOf(from: string): string | null {
+  if (from.startsWith(".") || from.startsWith("node:") || from === "slipway") return null;
+  const parts = from.split("/");
+  return from.startsWith("@") ? parts.slice(0, 2).join("/") : (parts[0] ?? null);
+}
+
+/** The text without comments, so that a word in a sentence is no use of it. */
+function code(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/\/\/.*$/gm, "");
+}
