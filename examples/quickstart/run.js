@@ -26,11 +26,14 @@ function expect(what, seen, wanted) {
   stage.print(`   ${style.bad(sign.failed)} ${surprises.at(-1)}`);
 }
 
-/** What a deployment came to, in a line, and its figures for the summary. */
+/** What a deployment came to, in a line, and its figures for the summary. Throws when there was none: the story cannot go on. */
 function tell(version, { result, code }, wanted) {
-  expect(`${version} ended`, result.phase ?? result.error?.message, wanted.phase);
+  if (result?.phase === undefined) {
+    const error = result?.error ?? { message: "slipway printed nothing", evidence: [] };
+    throw new Error([error.message, ...evidenceLines(error.evidence)].join("\n"));
+  }
+  expect(`${version} ended`, result.phase, wanted.phase);
   expect(`${version} exit code`, code, wanted.code);
-  if (result.phase === undefined) return;
   const { startedAt, liveAt, detectedAt, restoredAt } = result;
   const live = liveAt === null ? null : liveAt - startedAt;
   const detect = detectedAt === null ? null : detectedAt - (liveAt ?? startedAt);
@@ -162,7 +165,7 @@ async function end() {
 try {
   await story();
 } catch (error) {
-  surprises.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  surprises.push(error instanceof Error ? error.message : String(error));
   stage.print(`   ${style.bad(sign.failed)} ${surprises.at(-1)}`);
 }
 await end();

@@ -1,0 +1,46 @@
+// `npm run bench [-- deploy|soak|edge|engine|status …] [-- --quick]`: every floor of the product in one run, as ratios
+// where there is something to hold them against. Exits 1 when a floor is missed. `--quick` measures too shortly to be quoted.
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { floor, machine, printFloors } from "./parts/figures.js";
+
+const benches = {
+  status: async (options) => (await import("./status.js")).statusBench(options),
+  deploy: async (options) => (await import("./deploy.js")).deployBench(options),
+  edge: async (options) => (await (await import("./edge/run.js")).edgeBench(options)).floors,
+  engine: engineBench,
+  soak: async (options) => (await import("./soak.js")).soakBench(options),
+};
+
+const args = process.argv.slice(2);
+const quick = args.includes("--quick");
+const named = args.filter((arg) => !arg.startsWith("--"));
+const unknown = named.filter((name) => benches[name] === undefined);
+if (unknown.length > 0) {
+  console.error(`there is no bench ${unknown.join(", ")}; there are ${Object.keys(benches).join(", ")}`);
+  process.exit(2);
+}
+
+const floors = [];
+for (const name of named.length === 0 ? Object.keys(benches) : named) {
+  console.log(`\n${name}: ${machine()}${quick ? ", quick" : ""}`);
+  try {
+    floors.push(...(await benches[name]({ quick })));
+  } catch (error) {
+    console.error(error);
+    floors.push(floor(`${name}: the bench itself`, "runs to its end", error.message, false));
+  }
+}
+if (floors.length > 0) {
+  console.log("\nFloors");
+  printFloors(floors);
+}
+process.exitCode = floors.every((each) => each.met) ? 0 : 1;
+
+/** Prints ratios of its own; the product promises no floor of it. In a process of its own: it leaves a warm store behind. */
+async function engineBench() {
+  const child = spawn(process.execPath, [fileURLToPath(new URL("engine.js", import.meta.url))], { stdio: "inherit" });
+  const code = await new Promise((resolve) => child.once("close", resolve));
+  if (code !== 0) throw new Error(`the bench of the engine ended with ${code}`);
+  return [];
+}
