@@ -1,10 +1,11 @@
 import { type Plan, planOf } from "../../core/deploy/plan.ts";
 import type { EnvironmentName, ReleaseId } from "../../core/ids.ts";
 import { standingOf } from "../../core/release/standing.ts";
+import { changesFor } from "../release/changes.ts";
 import { artifactsOf, releaseRow, viewOf } from "../release/read.ts";
 import type { World } from "../world.ts";
 import { attemptsIn } from "./attempts.ts";
-import { changesFor, openDeployments } from "./start-deployment.ts";
+import { openDeployments } from "./start-deployment.ts";
 
 /** What deploying the release to the environment would do now. Changes nothing. Errors: UNKNOWN_RELEASE, UNKNOWN_ENVIRONMENT. */
 export async function plan(

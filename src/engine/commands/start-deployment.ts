@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { noTraffic } from "../../core/deploy/traffic.ts";
-import { reasonOf, SlipwayError } from "../../core/errors/error.ts";
+import { SlipwayError } from "../../core/errors/error.ts";
 import { type DeploymentId, deploymentId, type EnvironmentName, type ReleaseId } from "../../core/ids.ts";
 import type { EnvironmentSpec, RolloutSpec } from "../../core/product/spec.ts";
-import type { Commit } from "../../core/release/commit.ts";
 import { standingOf } from "../../core/release/standing.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { DeploymentRow, ReleaseRow } from "../../ports/tables.ts";
@@ -23,8 +22,6 @@ export type StartDeployment = {
   readonly whenBusy?: RolloutSpec["whenBusy"];
 };
 
-const maxCommits = 200;
-
 /**
  * Puts a deployment in the environment's queue and starts its workflow. Errors: UNKNOWN_RELEASE, UNKNOWN_ENVIRONMENT,
  * ARTIFACT_MISSING, ENVIRONMENT_LOCKED (a rollback passes), PROMOTION_REFUSED, DEPLOYMENT_IN_PROGRESS.
@@ -33,7 +30,6 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
   const release = await releaseRow(world.store.db, input.release);
   const { spec } = viewOf(release, input.environment);
   const id = deploymentId(`dep_${randomBytes(6).toString("hex")}`);
-  const live = await liveCommit(world, release, input.environment);
   await world.store.db.transaction().execute(async (trx) => {
     await mustBeKept(trx, release);
     await mustBeAllowed(trx, release, spec, input);
@@ -42,8 +38,6 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
   });
   await beginWorkflow(world, { id, product: release.product, environment: input.environment });
   world.changes.announce();
-  // Beside the start: git would take a tenth of the time until the release is live.
-  if (input.kind !== "rollback") await noteChanges(world, { id, release, live });
   return id;
 }
 
@@ -189,6 +183,7 @@ async function insertQueued(
       state: "",
       version: 0,
       reason: input.reason,
+      // What is live when its turn comes is not known yet: the workflow asks git, when nobody waits for it.
       change_log: input.kind === "rollback" ? "[]" : release.commits,
       created_at: now,
       created_by: input.actor,
@@ -209,49 +204,4 @@ async function insertQueued(
     actor: input.actor,
     reason: input.reason,
   });
-}
-
-/** What the release's own list of commits stands in for until git has answered, and for ever where it cannot. */
-async function noteChanges(
-  world: World,
-  { id, release, live }: { readonly id: DeploymentId; readonly release: ReleaseRow; readonly live: string | null },
-): Promise<void> {
-  try {
-    const change_log = JSON.stringify(await changesSince(world, release, live));
-    await world.store.db.updateTable("deployment").set({ change_log }).where("id", "=", id).execute();
-  } catch (error) {
-    // The deployment has begun; whoever asked for it must not hear that it has not.
-    world.log.warn("deployment.changes-unknown", { deployment: id, reason: reasonOf(error) });
-  }
-}
-
-/** The commits that come into the environment with this release; from git where the repository is still there. */
-export async function changesFor(
-  world: World,
-  release: ReleaseRow,
-  environment: EnvironmentName,
-): Promise<readonly Commit[]> {
-  return changesSince(world, release, await liveCommit(world, release, environment));
-}
-
-async function changesSince(world: World, release: ReleaseRow, live: string | null): Promise<readonly Commit[]> {
-  const known = JSON.parse(release.commits) as Commit[];
-  const run = await world.store.db
-    .selectFrom("run")
-    .select("repository")
-    .where("release_id", "=", release.id)
-    .executeTakeFirst();
-  if (run === undefined) return known;
-  return world.source.commits(run.repository, { from: live, to: release.commit_hash }, maxCommits).catch(() => known);
-}
-
-async function liveCommit(world: World, release: ReleaseRow, environment: EnvironmentName): Promise<string | null> {
-  const live = await world.store.db
-    .selectFrom("environment")
-    .innerJoin("release", "release.id", "environment.live_release_id")
-    .select("release.commit_hash")
-    .where("environment.product", "=", release.product)
-    .where("environment.name", "=", environment)
-    .executeTakeFirst();
-  return live?.commit_hash ?? null;
 }
