@@ -25,7 +25,10 @@ function slowLower({ requests, errors }: Counts): number {
 }
 
 const counts = fc
-  .record({ requests: fc.oneof(fc.nat({ max: 60 }), fc.nat({ max: 1_000_000 })), share: fc.double({ min: 0, max: 1, noNaN: true }) })
+  .record({
+    requests: fc.oneof(fc.nat({ max: 60 }), fc.nat({ max: 1_000_000 })),
+    share: fc.double({ min: 0, max: 1, noNaN: true }),
+  })
   .map(({ requests, share }): Counts => ({ requests, errors: Math.round(requests * share) }));
 const rules = fc.record({
   margin: fc.double({ min: 0, max: 0.9, noNaN: true }),
@@ -100,7 +103,11 @@ describe("the error ratio of a candidate", () => {
   });
 
   it("shows both sides and the rule when it fails", () => {
-    const verdict = judgeErrorRatio({ requests: 200, errors: 61 }, { requests: 5_000, errors: 5 }, { margin: 0.05, minimum: 20 });
+    const verdict = judgeErrorRatio(
+      { requests: 200, errors: 61 },
+      { requests: 5_000, errors: 5 },
+      { margin: 0.05, minimum: 20 },
+    );
     expect(verdict).toEqual({
       is: "fail",
       code: "ERROR_RATIO",

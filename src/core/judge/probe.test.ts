@@ -128,13 +128,17 @@ describe("the health of an instance", () => {
 
   it("follows the rule of one success and so many failures in a row, whatever the probes say", () => {
     fc.assert(
-      fc.property(fc.array(fc.boolean(), { minLength: 1, maxLength: 40 }), fc.integer({ min: 1, max: 5 }), (probes, retries) => {
-        let health: InstanceHealth = unknownHealth;
-        for (const healthy of probes) health = observe(health, healthy ? good : bad, retries);
-        const failures = probes.length - 1 - probes.lastIndexOf(true);
-        expect(health.failuresInRow).toBe(failures);
-        expect(health.is).toBe(probes.includes(true) && failures < retries ? "healthy" : "unhealthy");
-      }),
+      fc.property(
+        fc.array(fc.boolean(), { minLength: 1, maxLength: 40 }),
+        fc.integer({ min: 1, max: 5 }),
+        (probes, retries) => {
+          let health: InstanceHealth = unknownHealth;
+          for (const healthy of probes) health = observe(health, healthy ? good : bad, retries);
+          const failures = probes.length - 1 - probes.lastIndexOf(true);
+          expect(health.failuresInRow).toBe(failures);
+          expect(health.is).toBe(probes.includes(true) && failures < retries ? "healthy" : "unhealthy");
+        },
+      ),
     );
   });
 });

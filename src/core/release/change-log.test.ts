@@ -3,7 +3,13 @@ import { expect, it } from "vitest";
 import { changeLog } from "./change-log.ts";
 import type { Commit } from "./commit.ts";
 
-const commit = (hash: string, subject: string, body = ""): Commit => ({ hash: hash.padEnd(40, "0"), author: "Ada", at: 0, subject, body });
+const commit = (hash: string, subject: string, body = ""): Commit => ({
+  hash: hash.padEnd(40, "0"),
+  author: "Ada",
+  at: 0,
+  subject,
+  body,
+});
 
 it("groups commits for a reader: what breaks first, the rest last, in the order given", () => {
   expect(
@@ -33,14 +39,18 @@ it("is empty without commits", () => {
 });
 
 it("tells of every commit exactly once, whatever its message", () => {
-  const subject = fc.oneof(fc.string(), fc.constantFrom("feat: a", "FIX: b", "perf(x)!: c", "revert: d", "chore: e", "Fix(): f"));
+  const subject = fc.oneof(
+    fc.string(),
+    fc.constantFrom("feat: a", "FIX: b", "perf(x)!: c", "revert: d", "chore: e", "Fix(): f"),
+  );
   const body = fc.constantFrom("", "BREAKING CHANGE: x", "words");
   fc.assert(
     fc.property(fc.array(fc.tuple(subject, body)), (messages) => {
       const commits = messages.map(([line, text], index) => commit(`c${index}x`, line, text));
       const lines = changeLog(commits).flatMap((section) => section.lines);
       expect(lines).toHaveLength(commits.length);
-      for (const { hash } of commits) expect(lines.filter((line) => line.endsWith(`(${hash.slice(0, 7)})`))).toHaveLength(1);
+      for (const { hash } of commits)
+        expect(lines.filter((line) => line.endsWith(`(${hash.slice(0, 7)})`))).toHaveLength(1);
     }),
   );
 });

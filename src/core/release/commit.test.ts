@@ -5,7 +5,12 @@ const read = (subject: string, body = "") => readCommit({ subject, body });
 
 describe("a commit message", () => {
   it("is read after Conventional Commits", () => {
-    expect(read("feat(cart): pay by invoice")).toEqual({ type: "feat", scope: "cart", text: "pay by invoice", change: "minor" });
+    expect(read("feat(cart): pay by invoice")).toEqual({
+      type: "feat",
+      scope: "cart",
+      text: "pay by invoice",
+      change: "minor",
+    });
     expect(read("fix: round half up")).toEqual({ type: "fix", scope: null, text: "round half up", change: "patch" });
     expect(read("Chore(deps-dev): raise x")).toMatchObject({ type: "chore", scope: "deps-dev", change: "patch" });
   });
@@ -25,7 +30,15 @@ describe("a commit message", () => {
   });
 
   it("in no convention is a patch, with its whole subject as text", () => {
-    for (const subject of ["Merge branch 'x' into y", "fix:no space", "feat : x", ": x", "", "fixup! feat: x", "feat(a)(b): x"]) {
+    for (const subject of [
+      "Merge branch 'x' into y",
+      "fix:no space",
+      "feat : x",
+      ": x",
+      "",
+      "fixup! feat: x",
+      "feat(a)(b): x",
+    ]) {
       expect(read(subject)).toEqual({ type: null, scope: null, text: subject, change: "patch" });
     }
   });

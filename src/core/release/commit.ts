@@ -28,7 +28,7 @@ export function readCommit({ subject, body }: Pick<Commit, "subject" | "body">):
   const type = found.type?.toLowerCase() ?? null;
   return {
     type,
-    scope: found.scope ?? null,
+    scope: found.scope || null,
     text: found.text ?? subject,
     change: breaking ? "major" : type === "feat" ? "minor" : "patch",
   };

@@ -3,7 +3,12 @@ import { describe, expect, it } from "vitest";
 import { type ReleaseId, releaseId } from "../ids.ts";
 import { type Attempt, rollbackTarget, standingOf } from "./standing.ts";
 
-const [r1, r2, r3, r4] = ["rel_1", "rel_2", "rel_3", "rel_4"].map(releaseId) as [ReleaseId, ReleaseId, ReleaseId, ReleaseId];
+const [r1, r2, r3, r4] = ["rel_1", "rel_2", "rel_3", "rel_4"].map(releaseId) as [
+  ReleaseId,
+  ReleaseId,
+  ReleaseId,
+  ReleaseId,
+];
 
 /** An environment's attempts as the engine records them, a second each. */
 class Story {
@@ -23,7 +28,7 @@ class Story {
   /** Under way: it has begun and not ended. */
   begin(release: ReleaseId): this {
     const at = this.attempts.length * 1_000;
-    this.attempts.push({ release, phase: "baking", startedAt: at, endedAt: null, tookAway: null });
+    this.attempts.push({ release, phase: "baking", startedAt: at, endedAt: null, tookAway: null, kept: true });
     return this;
   }
 
@@ -37,7 +42,7 @@ class Story {
 
   #add(release: ReleaseId, phase: string, tookAway: ReleaseId | null): this {
     const at = this.attempts.length * 1_000;
-    this.attempts.push({ release, phase, startedAt: at, endedAt: at + 500, tookAway });
+    this.attempts.push({ release, phase, startedAt: at, endedAt: at + 500, tookAway, kept: true });
     if (phase === "succeeded") this.live = release;
     return this;
   }
@@ -74,7 +79,12 @@ describe("the standing of a release in an environment", () => {
   });
 
   it("is that of the last attempt that ended, in whatever order they are read", () => {
-    const attempts = new Story().deploy(r1, "failed").deploy(r1).deploy(r2).deploy(r1, "rolled-back").deploy(r1).attempts;
+    const attempts = new Story()
+      .deploy(r1, "failed")
+      .deploy(r1)
+      .deploy(r2)
+      .deploy(r1, "rolled-back")
+      .deploy(r1).attempts;
     fc.assert(
       fc.property(fc.shuffledSubarray(attempts, { minLength: attempts.length }), (shuffled) => {
         expect(standingOf(r1, shuffled)).toBe("good");
@@ -104,10 +114,17 @@ describe("the release a rollback goes to", () => {
     expect([story.live, story.target]).toEqual([r1, null]);
   });
 
-  it("is the one that was live before also when an older one was deployed again on purpose", () => {
-    const story = new Story().deploy(r1).deploy(r2).deploy(r1);
-    expect(story.target).toBe(r2);
-    expect(new Story().deploy(r1).deploy(r2).deploy(r3).deploy(r2).target).toBe(r3);
+  it("is one from before the live one first came, when that was deployed again; a newer one only when there is no other", () => {
+    expect(new Story().deploy(r1).deploy(r2).deploy(r3).deploy(r2).target).toBe(r1);
+    expect(new Story().deploy(r1).deploy(r2).deploy(r1).target).toBe(r2);
+  });
+
+  it("is never one whose artifacts have been pruned: an older one that is kept is a way back, that one is not", () => {
+    const { attempts } = new Story().deploy(r1).deploy(r2).deploy(r3);
+    const without = (...gone: ReleaseId[]) => attempts.map((each) => ({ ...each, kept: !gone.includes(each.release) }));
+    expect(rollbackTarget(r3, without(r2))).toBe(r1);
+    expect(rollbackTarget(r3, without(r1, r2))).toBeNull();
+    expect(rollbackTarget(r2, without(r1))).toBe(r3);
   });
 
   it("is never one that a person took away, until it has succeeded again", () => {

@@ -8,6 +8,8 @@ export type Attempt = {
   readonly endedAt: EpochMs | null;
   /** For a rollback that a person asked for: the release it took away. That person called it bad. */
   readonly tookAway: ReleaseId | null;
+  /** Its artifacts have not been pruned, so it can be brought back. */
+  readonly kept: boolean;
 };
 
 /**
@@ -30,22 +32,24 @@ function tells(release: ReleaseId, attempt: Attempt): "good" | "bad" | null {
   if (attempt.phase === "succeeded" && attempt.tookAway === release) return "bad";
   if (attempt.release !== release) return null;
   if (attempt.phase === "succeeded") return "good";
-  if (attempt.phase === "failed" || attempt.phase === "rolled-back") return "bad";
+  // A way back that failed began with a release that had to go.
+  if (["failed", "rolled-back", "rollback-failed"].includes(attempt.phase)) return "bad";
   return null;
 }
 
 /**
- * The release a rollback without an argument goes to: among the releases that are good here, the one that went live last
- * before the live one did. Going back twice therefore goes two releases back, not to and fro. Null when there is none.
+ * The release a rollback without an argument goes to: among the releases that are good here and kept, the one that went live
+ * last before the live one first did. Going back twice therefore goes two releases back, not to and fro. Where there is none
+ * from before, one that came later. Null when there is none at all.
  */
 export function rollbackTarget(live: ReleaseId | null, attempts: readonly Attempt[]): ReleaseId | null {
   const successes = attempts
     .filter((attempt) => attempt.phase === "succeeded")
     .sort((a, b) => (b.endedAt ?? 0) - (a.endedAt ?? 0));
   const firstLive = successes.filter((attempt) => attempt.release === live).at(-1);
-  const before = successes.filter(
-    (attempt) => attempt.release !== live && (firstLive === undefined || attempt.startedAt < firstLive.startedAt),
+  const usable = successes.filter(
+    (attempt) => attempt.release !== live && attempt.kept && standingOf(attempt.release, attempts) === "good",
   );
-  const candidates = before.length > 0 ? before : successes.filter((attempt) => attempt.release !== live);
-  return candidates.find((attempt) => standingOf(attempt.release, attempts) === "good")?.release ?? null;
+  const before = usable.find((attempt) => firstLive === undefined || attempt.startedAt < firstLive.startedAt);
+  return (before ?? usable[0])?.release ?? null;
 }

@@ -4,7 +4,8 @@ import type { Commit } from "./commit.ts";
 import { nextVersion, parseVersion } from "./version.ts";
 
 const commit = (subject: string, body = ""): Commit => ({ hash: "c0ffee", author: "Ada", at: 0, subject, body });
-const next = (last: string | null, ...commits: Commit[]): string => nextVersion({ tags: [], last, commits, dirty: false });
+const next = (last: string | null, ...commits: Commit[]): string =>
+  nextVersion({ tags: [], last, commits, dirty: false });
 
 describe("the version of a release", () => {
   it("begins at 0.1.0", () => {

@@ -6,10 +6,19 @@ import type { Db, Trx } from "../../ports/store.ts";
 export async function attemptsIn(db: Db | Trx, product: string, environment: EnvironmentName): Promise<Attempt[]> {
   const rows = await db
     .selectFrom("deployment")
-    .select(["release_id", "stable_id", "kind", "phase", "started_at", "ended_at"])
-    .where("product", "=", product)
-    .where("environment", "=", environment)
-    .where("started_at", "is not", null)
+    .innerJoin("release", "release.id", "deployment.release_id")
+    .select([
+      "deployment.release_id",
+      "deployment.stable_id",
+      "deployment.kind",
+      "deployment.phase",
+      "deployment.started_at",
+      "deployment.ended_at",
+      "release.pruned_at",
+    ])
+    .where("deployment.product", "=", product)
+    .where("deployment.environment", "=", environment)
+    .where("deployment.started_at", "is not", null)
     .execute();
   return rows.map((row) => ({
     release: row.release_id,
@@ -17,5 +26,6 @@ export async function attemptsIn(db: Db | Trx, product: string, environment: Env
     startedAt: row.started_at ?? 0,
     endedAt: row.ended_at,
     tookAway: row.kind === "rollback" ? row.stable_id : null,
+    kept: row.pruned_at === null,
   }));
 }
