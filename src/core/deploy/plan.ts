@@ -47,6 +47,8 @@ export type PlanInput = {
   readonly locked: { readonly by: string; readonly reason: string } | null;
   /** Deployments that have not ended. */
   readonly open: number;
+  /** Its artifacts have not been pruned. */
+  readonly kept: boolean;
 };
 
 /** Everything a deployment would do, from what is recorded now. Changes nothing. */
@@ -79,14 +81,25 @@ function stepsOf(course: Course, spec: EnvironmentSpec): string[] {
     return `${each.join(", ")}; wait until healthy`;
   });
   const routed = course.rollouts.filter((rollout) => rollout.routed && rollout.candidate !== null);
-  for (const stage of course.stages) {
-    if (routed.length === 0) break;
-    const shares = routed.map(
-      (rollout) => `${rollout.service} ${((stage[rollout.service]?.weight ?? 0) / allTraffic) * 100} %`,
-    );
-    steps.push(`switch traffic: ${shares.join(", ")}`);
-  }
+  course.stages.forEach((stage, index) => {
+    const before = course.stages[index - 1];
+    const grown = course.rollouts
+      .map(({ service }) => ({
+        service,
+        count: stage[service]?.candidate ?? 0,
+        was: before?.[service]?.candidate ?? 0,
+      }))
+      .filter(({ count, was }) => count > was);
+    if (before !== undefined && grown.length > 0)
+      steps.push(`start ${grown.map(({ service, count }) => `${service} x${count}`).join(", ")}; wait until healthy`);
+    // Divided once, because 0.07 * 100 is not 7 in binary fractions.
+    const shares = routed.map(({ service }) => `${service} ${(stage[service]?.weight ?? 0) / (allTraffic / 100)} %`);
+    if (shares.length > 0) steps.push(`switch traffic: ${shares.join(", ")}`);
+  });
   if (course.stable !== null) steps.push(`drain the old release, up to ${formatDuration(course.drainMs)}`);
+  const dropped = course.rollouts.filter((rollout) => rollout.candidate === null);
+  if (dropped.length > 0)
+    steps.push(`stop what the release no longer has: ${dropped.map((each) => each.service).join(", ")}`);
   const rules = [
     spec.rollout.rules.healthLost ? "health" : null,
     spec.rollout.rules.errorRatio === null ? null : "error ratio",
@@ -151,20 +164,24 @@ function text(value: unknown): string {
   return value === undefined ? "(unset)" : canonicalJson(value as Json);
 }
 
-function blockedBy({ release, locked, before }: PlanInput): string[] {
-  const { promoteFrom } = release.spec;
+function blockedBy({ release, locked, before, open, kept }: PlanInput): string[] {
+  const { promoteFrom, rollout } = release.spec;
   return [
+    ...(kept ? [] : [`the artifacts of r${release.number} were pruned; make it again from its commit`]),
     ...(locked === null ? [] : [`locked by ${locked.by}: ${locked.reason}`]),
     ...(promoteFrom === null || before === "good"
       ? []
       : [`r${release.number} has not succeeded in ${promoteFrom} yet`]),
+    ...(open > 0 && rollout.whenBusy === "refuse"
+      ? ["a deployment is under way, and the config says to refuse others meanwhile"]
+      : []),
   ];
 }
 
 function warningsOf({ release, standing, open }: PlanInput): string[] {
   return [
     ...(standing === "bad" ? [`r${release.number} failed here the last time`] : []),
-    ...(open > 0
+    ...(open > 0 && release.spec.rollout.whenBusy !== "refuse"
       ? [
           `${open} ${open === 1 ? "deployment is" : "deployments are"} under way or waiting: ${release.spec.rollout.whenBusy}`,
         ]

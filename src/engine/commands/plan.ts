@@ -33,5 +33,6 @@ export async function plan(
     locked:
       environment?.locked_by == null ? null : { by: environment.locked_by, reason: environment.locked_reason ?? "" },
     open: (await openDeployments(db, row.product, at.environment)).length,
+    kept: row.pruned_at === null,
   });
 }

@@ -1,0 +1,108 @@
+import { describe, expect, it } from "vitest";
+import { type DeploymentId, releaseId, serviceName } from "../ids.ts";
+import type { ProductInput } from "../product/input.ts";
+import { resolveEnvironment } from "../product/resolve.ts";
+import { courseOf, type ReleaseView, revisionOf } from "./course.ts";
+
+const id = "dep_1" as DeploymentId;
+
+function view(
+  number: number,
+  services: ProductInput["services"],
+  more: Omit<ProductInput, "name" | "services"> = {},
+): ReleaseView {
+  const spec = resolveEnvironment({ name: "shop", services, ...more }, "production");
+  return { id: releaseId(`rel_${number}`), number, spec };
+}
+
+const web = { kind: "web" as const, command: ["web"], instances: 2 };
+const worker = { kind: "worker" as const, command: ["worker"] };
+const migrate = { kind: "job" as const, command: ["migrate"] };
+
+describe("the course of a deployment", () => {
+  it("has both sides of each service, in waves by need", () => {
+    const course = courseOf({
+      id,
+      kind: "deploy",
+      release: view(2, { web: { ...web, needs: ["migrate"] }, worker: { ...worker, needs: ["web"] }, migrate }),
+      stable: view(1, { web: { ...web, instances: 3 }, worker, migrate }),
+    });
+    expect(course.waves).toEqual([["migrate"], ["web"], ["worker"]]);
+    expect(
+      course.rollouts.map(({ service, candidate, candidateInstances, stable, stableInstances, routed }) => [
+        service,
+        candidate,
+        candidateInstances,
+        stable,
+        stableInstances,
+        routed,
+      ]),
+    ).toEqual([
+      ["web", "rev_shop-production-web-r2", 2, "rev_shop-production-web-r1", 3, true],
+      ["worker", "rev_shop-production-worker-r2", 1, "rev_shop-production-worker-r1", 1, false],
+      ["migrate", "rev_shop-production-migrate-r2", 1, null, 0, false],
+    ]);
+    expect([course.release, course.stable, course.stages.length]).toEqual(["rel_2", "rel_1", 1]);
+  });
+
+  it("has no stable side where nothing is live", () => {
+    const course = courseOf({ id, kind: "deploy", release: view(1, { web }), stable: null });
+    expect(course.stable).toBeNull();
+    expect(course.rollouts.every((rollout) => rollout.stable === null && rollout.stableInstances === 0)).toBe(true);
+  });
+
+  it("takes down a service that the release drops, and starts one that is new", () => {
+    const course = courseOf({ id, kind: "deploy", release: view(2, { web }), stable: view(1, { worker, migrate }) });
+    expect(course.rollouts.map(({ service, candidate, stable }) => [service, candidate, stable])).toEqual([
+      ["web", "rev_shop-production-web-r2", null],
+      // The dropped job has ended long ago: there is nothing to take down.
+      ["worker", null, "rev_shop-production-worker-r1"],
+    ]);
+    expect(course.waves).toEqual([["web"]]);
+  });
+
+  it("does not take a job for the service that had its name", () => {
+    const course = courseOf({
+      id,
+      kind: "deploy",
+      release: view(2, { x: { ...migrate } }),
+      stable: view(1, { x: { ...web } }),
+    });
+    expect(course.rollouts[0]?.stable).toBeNull();
+  });
+
+  it("keeps a service routed while either side is", () => {
+    const without = view(2, { web: { ...web, routes: [] } });
+    expect(courseOf({ id, kind: "deploy", release: without, stable: view(1, { web }) }).rollouts[0]?.routed).toBe(true);
+    expect(courseOf({ id, kind: "deploy", release: without, stable: without }).rollouts[0]?.routed).toBe(false);
+  });
+});
+
+describe("the course of a rollback", () => {
+  const release = view(
+    1,
+    { web: { ...web, needs: ["migrate"] }, worker, migrate },
+    { rollout: { bake: "5m", strategy: "rolling" } },
+  );
+  const course = courseOf({ id, kind: "rollback", release, stable: view(2, { web, worker, migrate }) });
+
+  it("does no job again, and has no bake: its release has passed here before", () => {
+    expect(course.rollouts.map((rollout) => rollout.service)).toEqual(["web", "worker"]);
+    expect(course.waves).toEqual([["web", "worker"]]);
+    expect(course.bakeMs).toBe(0);
+  });
+
+  it("takes all traffic in one step, whatever the strategy", () => {
+    expect(course.stages[0]?.[serviceName("web")]).toEqual({ candidate: 2, stable: 2, weight: 10_000 });
+  });
+});
+
+it("a revision is named after product, environment, service and release, and only letters that a path takes", () => {
+  const release = view(7, { web });
+  expect(revisionOf(release, serviceName("web"))).toBe("rev_shop-production-web-r7");
+  const preview = {
+    ...release,
+    spec: { ...release.spec, environment: "preview/fix-1" as typeof release.spec.environment },
+  };
+  expect(revisionOf(preview, serviceName("web"))).toBe("rev_shop-preview~fix-1-web-r7");
+});

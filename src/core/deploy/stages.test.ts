@@ -1,0 +1,116 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { revisionId, serviceName } from "../ids.ts";
+import { allTraffic, type Rollout } from "./deployment.ts";
+import { rollbackStages, stages } from "./stages.ts";
+
+const rollout = (service: string, counts: { candidate: number; stable: number }, routed = true): Rollout => ({
+  service: serviceName(service),
+  kind: routed ? "web" : "worker",
+  candidate: counts.candidate === 0 ? null : revisionId(`new-${service}`),
+  candidateInstances: counts.candidate,
+  stable: counts.stable === 0 ? null : revisionId(`old-${service}`),
+  stableInstances: counts.stable,
+  routed,
+});
+const web = (candidate: number, stable: number) => rollout("web", { candidate, stable });
+const worker = (candidate: number, stable: number) => rollout("worker", { candidate, stable }, false);
+const rolling = (batch: number) => ({ strategy: "rolling" as const, batch });
+const blueGreen = { strategy: "blue-green" as const, batch: 0.25 };
+
+describe("blue-green", () => {
+  it("is one step in which what takes requests stays whole, and what does not is replaced", () => {
+    expect(stages([web(3, 2), worker(1, 1)], blueGreen)).toEqual([
+      {
+        web: { candidate: 3, stable: 2, weight: allTraffic },
+        worker: { candidate: 1, stable: 0, weight: allTraffic },
+      },
+    ]);
+  });
+});
+
+describe("rolling", () => {
+  it("replaces batch by batch; the weight follows the instances", () => {
+    expect(stages([web(4, 4)], rolling(0.25)).map((stage) => stage[serviceName("web")])).toEqual([
+      { candidate: 1, stable: 3, weight: 2_500 },
+      { candidate: 2, stable: 2, weight: 5_000 },
+      { candidate: 3, stable: 1, weight: 7_500 },
+      { candidate: 4, stable: 0, weight: 10_000 },
+    ]);
+  });
+
+  it("replaces at least one instance at a time, and one instance in one step", () => {
+    expect(stages([web(3, 3)], rolling(0.01))).toHaveLength(3);
+    expect(stages([web(1, 1)], rolling(0.01))).toEqual([{ web: { candidate: 1, stable: 0, weight: allTraffic } }]);
+  });
+
+  it("grows and shrinks a service on the way", () => {
+    expect(stages([web(2, 5)], rolling(0.5)).map((stage) => stage[serviceName("web")])).toEqual([
+      { candidate: 1, stable: 3, weight: 5_000 },
+      { candidate: 2, stable: 0, weight: 10_000 },
+    ]);
+  });
+
+  it("keeps a service that the release drops until the last step", () => {
+    expect(
+      stages([web(2, 2), worker(0, 3)], rolling(0.5)).map((stage) => stage[serviceName("worker")]?.stable),
+    ).toEqual([3, 0]);
+  });
+
+  it("is one step where nothing is live: there is nothing to replace", () => {
+    expect(stages([web(4, 0)], rolling(0.25))).toEqual([{ web: { candidate: 4, stable: 0, weight: allTraffic } }]);
+  });
+});
+
+describe("going back", () => {
+  it("takes all traffic in its first step, and what takes no requests in a second", () => {
+    expect(rollbackStages([web(2, 2), worker(1, 1)])).toEqual([
+      { web: { candidate: 2, stable: 2, weight: allTraffic }, worker: { candidate: 0, stable: 1, weight: allTraffic } },
+      { web: { candidate: 2, stable: 2, weight: allTraffic }, worker: { candidate: 1, stable: 0, weight: allTraffic } },
+    ]);
+    expect(rollbackStages([web(2, 2)])).toHaveLength(1);
+  });
+});
+
+const rollouts = fc.array(
+  fc
+    .record({ candidate: fc.nat({ max: 12 }), stable: fc.nat({ max: 12 }), routed: fc.boolean() })
+    .filter(({ candidate, stable }) => candidate + stable > 0),
+  { minLength: 1, maxLength: 4 },
+);
+
+describe("whatever is deployed, the steps", () => {
+  it("only rise for the candidate, only fall for stable, and end with all of one and none of the other", () => {
+    fc.assert(
+      fc.property(rollouts, fc.double({ min: 0.01, max: 1, noNaN: true }), (parts, batch) => {
+        const all = parts.map(({ routed, ...counts }, index) => rollout(`s${index}`, counts, routed));
+        const steps = stages(all, rolling(batch));
+        for (const each of all) {
+          const shares = steps.map((step) => step[each.service]!);
+          const sorted = (values: number[]) => [...values].sort((a, b) => a - b);
+          expect(shares.map((share) => share.candidate)).toEqual(sorted(shares.map((share) => share.candidate)));
+          expect(shares.map((share) => share.weight)).toEqual(sorted(shares.map((share) => share.weight)));
+          expect(shares.map((share) => -share.stable)).toEqual(sorted(shares.map((share) => -share.stable)));
+          expect(shares.at(-1)?.candidate).toBe(each.candidateInstances);
+          expect(shares.at(-1)?.weight).toBe(allTraffic);
+          if (all.some((other) => other.stable !== null)) expect(shares.at(-1)?.stable).toBe(0);
+        }
+      }),
+    );
+  });
+
+  it("never give a side traffic without an instance to take it", () => {
+    fc.assert(
+      fc.property(rollouts, fc.double({ min: 0.01, max: 1, noNaN: true }), (parts, batch) => {
+        const all = parts.map(({ routed, ...counts }, index) => rollout(`s${index}`, counts, routed));
+        for (const step of stages(all, rolling(batch))) {
+          for (const each of all) {
+            const share = step[each.service]!;
+            if (each.candidate !== null && share.weight > 0) expect(share.candidate).toBeGreaterThan(0);
+            if (each.stable !== null && share.weight < allTraffic) expect(share.stable).toBeGreaterThan(0);
+          }
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,137 @@
+import { describe, expect, it } from "vitest";
+import { releaseId, revisionId, serviceName } from "../ids.ts";
+import { begin } from "./decide.ts";
+import type { Course, Deployment, Phase, Rollout, Undoing } from "./deployment.ts";
+import { stages } from "./stages.ts";
+import { noTraffic, releasesAtFullTraffic, trafficOf } from "./traffic.ts";
+
+const [fresh, old] = [releaseId("rel_new"), releaseId("rel_old")];
+
+function rollout(service: string, sides: { readonly fresh: number; readonly old: number }, routed = true): Rollout {
+  return {
+    service: serviceName(service),
+    kind: routed ? "web" : "worker",
+    candidate: sides.fresh === 0 ? null : revisionId(`new-${service}`),
+    candidateInstances: sides.fresh,
+    stable: sides.old === 0 ? null : revisionId(`old-${service}`),
+    stableInstances: sides.old,
+    routed,
+  };
+}
+
+function at(
+  phase: Phase,
+  rollouts: readonly Rollout[],
+  more: { readonly shifted?: number; readonly strategy?: "rolling" } = {},
+): Deployment {
+  const isEmpty = rollouts.every((each) => each.stable === null);
+  const course: Course = {
+    id: "dep_1" as Course["id"],
+    environment: "production" as Course["environment"],
+    release: fresh,
+    stable: isEmpty ? null : old,
+    rollouts,
+    waves: [],
+    stages: stages(rollouts, { strategy: more.strategy ?? "blue-green", batch: 0.5 }),
+    drainMs: 0,
+    bakeMs: 0,
+  };
+  return { ...begin(course), phase, shifted: more.shifted ?? 0 };
+}
+
+/** `new-web 2/10000`: revision, instances that take requests, weight; `*` marks a fallback. */
+function seen(deployment: Deployment): Record<string, string[]> {
+  return Object.fromEntries(
+    Object.entries(trafficOf(deployment).services).map(([service, targets]) => [
+      service,
+      targets.map((target) => `${target.revision} ${target.instances}/${target.weight}${target.fallback ? "*" : ""}`),
+    ]),
+  );
+}
+
+const web = rollout("web", { fresh: 2, old: 3 });
+const worker = rollout("worker", { fresh: 1, old: 1 }, false);
+const failure = { code: "HEALTH_LOST" as const, message: "lost", evidence: [], service: null };
+const end: Undoing = { is: "rolled-back", failure };
+
+describe("the traffic of a deployment", () => {
+  it("is stable's until the first shift", () => {
+    for (const is of ["starting", "verifying"] as const)
+      expect(seen(at({ is, stage: 0, wave: 0 }, [web, worker]))).toEqual({ web: ["old-web 3/10000"] });
+    expect(seen(at({ is: "paused", stage: 0, by: "ada" }, [web]))).toEqual({ web: ["old-web 3/10000"] });
+  });
+
+  it("goes to the candidate in one step, with stable behind it for what cannot be connected to", () => {
+    const expected = { web: ["new-web 2/10000", "old-web 3/0*"] };
+    for (const is of ["shifting", "draining"] as const)
+      expect(seen(at({ is, stage: 0 }, [web, worker], { shifted: 1 }))).toEqual(expected);
+    for (const phase of [{ is: "baking", until: 1 }, { is: "retiring" }, { is: "succeeded" }] as const)
+      expect(seen(at(phase, [web, worker], { shifted: 1 }))).toEqual(expected);
+  });
+
+  it("goes to the candidate batch by batch, and stays where it is while the next batch starts", () => {
+    const four = [rollout("web", { fresh: 4, old: 4 })];
+    const rolling = { strategy: "rolling" } as const;
+    expect(seen(at({ is: "shifting", stage: 0 }, four, { ...rolling, shifted: 1 }))).toEqual({
+      web: ["new-web 2/5000", "old-web 2/5000"],
+    });
+    expect(seen(at({ is: "verifying", stage: 1, wave: 0 }, four, { ...rolling, shifted: 1 }))).toEqual({
+      web: ["new-web 2/5000", "old-web 2/5000"],
+    });
+    expect(seen(at({ is: "shifting", stage: 1 }, four, { ...rolling, shifted: 2 }))).toEqual({
+      web: ["new-web 4/10000"],
+    });
+  });
+
+  it("keeps a dropped service until the last step, and starts a new one with all of its traffic", () => {
+    const parts = [
+      rollout("web", { fresh: 2, old: 2 }),
+      rollout("gone", { fresh: 0, old: 1 }),
+      rollout("fresh", { fresh: 1, old: 0 }),
+    ];
+    const rolling = { strategy: "rolling" } as const;
+    expect(seen(at({ is: "shifting", stage: 0 }, parts, { ...rolling, shifted: 1 }))).toMatchObject({
+      gone: ["old-gone 1/10000"],
+      fresh: ["new-fresh 1/10000"],
+    });
+    const last = seen(at({ is: "shifting", stage: 1 }, parts, { ...rolling, shifted: 2 }));
+    expect(Object.keys(last)).toEqual(["web", "fresh"]);
+  });
+
+  it("comes back when it is undone; what must be started first keeps the candidate's traffic until then", () => {
+    const back = { web: ["old-web 3/10000"] };
+    const services = [serviceName("web")];
+    expect(seen(at({ is: "restoring", services, followedBy: "unshifting", end }, [web], { shifted: 1 }))).toEqual({
+      web: ["new-web 2/10000", "old-web 3/0*"],
+    });
+    expect(seen(at({ is: "unshifting", end }, [web], { shifted: 1 }))).toEqual(back);
+    expect(seen(at({ is: "restoring", services, followedBy: "cleaning", end }, [web], { shifted: 1 }))).toEqual(back);
+    for (const is of ["rolled-back", "cancelled"] as const)
+      expect(seen(at({ is, failure }, [web], { shifted: 1 }))).toEqual(back);
+    expect(seen(at({ is: "rollback-failed", failure, cause: failure }, [web], { shifted: 1 }))).toEqual(back);
+    expect(seen(at({ is: "failed", failure }, [web]))).toEqual(back);
+  });
+
+  it("stays with the only release there is, when the first one fails after the switch; is none when it fails before", () => {
+    const first = [rollout("web", { fresh: 2, old: 0 })];
+    expect(seen(at({ is: "failed", failure }, first, { shifted: 1 }))).toEqual({ web: ["new-web 2/10000"] });
+    expect(trafficOf(at({ is: "failed", failure }, first))).toEqual(noTraffic);
+  });
+
+  it("has its routes from the release that takes it", () => {
+    expect(trafficOf(at({ is: "verifying", stage: 0, wave: 0 }, [web])).routesOf).toBe(old);
+    expect(trafficOf(at({ is: "shifting", stage: 0 }, [web], { shifted: 1 })).routesOf).toBe(fresh);
+    expect(trafficOf(at({ is: "unshifting", end }, [web], { shifted: 1 })).routesOf).toBe(old);
+  });
+});
+
+it("releases at full traffic are named once each, whatever the services", () => {
+  const both = [web, rollout("api", { fresh: 1, old: 1 })];
+  expect(releasesAtFullTraffic(trafficOf(at({ is: "succeeded" }, both, { shifted: 1 })))).toEqual([fresh]);
+  expect(releasesAtFullTraffic(noTraffic)).toEqual([]);
+  const half = at({ is: "shifting", stage: 0 }, [rollout("web", { fresh: 2, old: 2 })], {
+    strategy: "rolling",
+    shifted: 1,
+  });
+  expect(releasesAtFullTraffic(trafficOf(half))).toEqual([]);
+});
