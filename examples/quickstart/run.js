@@ -6,7 +6,7 @@ import { evidenceLines } from "../../dist/cli/output.js";
 import { sign, style, table } from "../../dist/cli/terminal/style.js";
 import { took } from "../../dist/cli/terminal/words.js";
 import { makeRepository } from "./repository.js";
-import { Stage } from "./stage.js";
+import { Stage, slipwayBin } from "./stage.js";
 
 const rate = 200;
 const keep = process.argv.includes("--keep");
@@ -153,7 +153,9 @@ async function end() {
     stage.print(
       "",
       `   Everything stays up. ${style.accent(`http://127.0.0.1:${repository.ports.production}`)}`,
-      `   cd ${repository.directory} && npx --prefix ${process.cwd()} slipway status`,
+      `   cd ${repository.directory}`,
+      `   alias slipway="node ${slipwayBin}"`,
+      "   slipway status",
       "   To end it: slipway down --all",
     );
     return;

@@ -7,7 +7,7 @@ import { Client } from "../../dist/api/client.js";
 import { LiveLines } from "../../dist/cli/terminal/live.js";
 import { sparkline, style } from "../../dist/cli/terminal/style.js";
 
-const bin = fileURLToPath(new URL("../../bin/slipway.js", import.meta.url));
+export const slipwayBin = fileURLToPath(new URL("../../bin/slipway.js", import.meta.url));
 const trafficFile = fileURLToPath(new URL("./traffic.js", import.meta.url));
 const drawMs = 100;
 const shownSeconds = 40;
@@ -35,7 +35,7 @@ export class Stage {
   async slipway(args, { show = true } = {}) {
     if (show) this.print(`   ${style.quiet("$")} slipway ${args.join(" ")}`);
     const started = performance.now();
-    const child = spawn(process.execPath, [bin, ...args, "--json"], {
+    const child = spawn(process.execPath, [slipwayBin, ...args, "--json"], {
       cwd: this.directory,
       stdio: ["ignore", "pipe", "inherit"],
     });

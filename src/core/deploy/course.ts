@@ -34,6 +34,7 @@ export function courseOf(input: {
     stages: isRollback ? rollbackStages(rollouts) : stages(rollouts, rollout),
     drainMs: rollout.drainMs,
     bakeMs: isRollback ? 0 : rollout.bakeMs,
+    proven: isRollback,
   };
 }
 

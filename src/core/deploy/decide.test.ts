@@ -84,6 +84,7 @@ const courses = fc
       stages: strategy === "rollback" ? rollbackStages(rollouts) : stages(rollouts, { strategy, batch }),
       drainMs: 1_000,
       bakeMs,
+      proven: strategy === "rollback",
     };
   });
 

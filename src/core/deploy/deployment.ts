@@ -48,6 +48,8 @@ export type Course = {
   readonly stages: readonly Stage[];
   readonly drainMs: number;
   readonly bakeMs: number;
+  /** The release has passed a bake here before: its services need not live through their start period again. */
+  readonly proven: boolean;
 };
 
 /**

@@ -113,7 +113,6 @@ describe("the error ratio of a candidate", () => {
       code: "ERROR_RATIO",
       why: "61 of 200 requests failed (30.5 %); stable has 0.1 %",
       evidence: [
-        ["candidate", "61 of 200 requests failed (30.5 %)"],
         ["stable", "5 of 5000 (0.1 %)"],
         ["rule", "error ratio above stable's by more than 5.0 %, at least 20 requests"],
       ],

@@ -27,7 +27,6 @@ export function judgeErrorRatio(
     code: "ERROR_RATIO",
     why: `${seen}; stable has ${percent(errorRatio(stable))}`,
     evidence: [
-      ["candidate", seen],
       ["stable", `${stable.errors} of ${stable.requests} (${percent(errorRatio(stable))})`],
       ["rule", `error ratio above stable's by more than ${percent(rule.margin)}, at least ${rule.minimum} requests`],
     ],

@@ -23,7 +23,7 @@ describe("the status of an answer", () => {
   });
 
   it("is judged before the body: a right body with a wrong status is unhealthy", () => {
-    expect(judgeAnswer({ status: null, body: "ok" }, answer(500, "ok"))).toEqual({ healthy: false, saw: '500 "ok"' });
+    expect(judgeAnswer({ status: null, body: "ok" }, answer(500, "ok"))).toEqual({ healthy: false, saw: "500 ok" });
   });
 });
 
@@ -37,7 +37,7 @@ describe("the body of an answer", () => {
     expect(judgeAnswer(health, answer(200, "status: ok (all) since noon")).healthy).toBe(true);
     expect(judgeAnswer(health, answer(200, "OK (all)"))).toEqual({
       healthy: false,
-      saw: '200 "OK (all)", which does not contain "ok (all)"',
+      saw: '200 OK (all), which does not contain "ok (all)"',
     });
   });
 
@@ -83,12 +83,17 @@ describe("the body of an answer", () => {
 
   it("says so when it is not JSON, and shows only its beginning", () => {
     const health = { status: null, body: { status: "healthy" } };
-    expect(judgeAnswer(health, answer(200, "<html>")).saw).toBe('200 "<html>", which is not JSON');
+    expect(judgeAnswer(health, answer(200, "<html>")).saw).toBe("200 <html>, which is not JSON");
     expect(judgeAnswer(health, answer(200, '{"status":"healthy"')).saw).toContain("which is not JSON");
-    expect(judgeAnswer(health, answer(200, "")).saw).toBe('200 "", which is not JSON');
+    expect(judgeAnswer(health, answer(200, "")).saw).toBe("200 (empty body), which is not JSON");
     const huge = judgeAnswer(health, answer(200, "x".repeat(65_536)));
     expect(huge.healthy).toBe(false);
     expect(huge.saw.length).toBeLessThan(200);
+  });
+
+  it("is shown on one line, without anything that a terminal would obey", () => {
+    const body = "line one\r\n\tline two\u001b[31m red\u0007";
+    expect(judgeAnswer({ status: null, body: null }, answer(500, body)).saw).toBe("500 line one line two [31m red");
   });
 
   it("may be nested as deeply as a probe reads without ending the judge", () => {

@@ -20,7 +20,7 @@ const shownChars = 120;
 /** Does the answer say what the config calls healthy? `saw` is shown as evidence either way. */
 export function judgeAnswer(health: Pick<HealthSpec, "status" | "body">, answer: ProbeAnswer): ProbeResult {
   if (answer.is === "nothing") return { healthy: false, saw: answer.why };
-  const saw = `${answer.status} ${JSON.stringify(answer.body.slice(0, shownChars))}`;
+  const saw = `${answer.status} ${shown(answer.body)}`;
   const statusFits =
     health.status === null ? answer.status >= 200 && answer.status < 300 : health.status.includes(answer.status);
   if (!statusFits) return { healthy: false, saw };
@@ -35,6 +35,13 @@ export function judgeAnswer(health: Pick<HealthSpec, "status" | "body">, answer:
   return contains(parsed, health.body)
     ? { healthy: true, saw }
     : { healthy: false, saw: `${saw}, expected ${JSON.stringify(health.body)}` };
+}
+
+/** A body on one line, as much of it as a person reads. */
+function shown(body: string): string {
+  const text = body.replace(/[\s\p{Cc}]+/gu, " ").trim();
+  if (text === "") return "(empty body)";
+  return text.length > shownChars ? `${text.slice(0, shownChars)}…` : text;
 }
 
 function parseJson(text: string): unknown {

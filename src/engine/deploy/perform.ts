@@ -244,7 +244,8 @@ async function verified(
     const service = spec.services[rollout.service];
     const revision = rollout[side];
     if (service === undefined || revision === null) return [];
-    return [{ revision, service: rollout.service, health: service.health, instances: count, kind: service.kind }];
+    const health = course.proven && service.health.path === null ? { ...service.health, startPeriodMs: 0 } : service.health;
+    return [{ revision, service: rollout.service, health, instances: count, kind: service.kind }];
   });
 }
 
