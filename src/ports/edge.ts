@@ -145,7 +145,8 @@ export interface Edge {
   /** New requests of the service wait until released (`null`) or `maxMs`, at most `maxQueued` of them; then 503. */
   hold(service: string, until: { readonly maxMs: number; readonly maxQueued: number } | null): Promise<void>;
   /**
-   * Waits until the revision has no request in flight, or `timeoutMs`. It must have weight 0 already. WebSockets and
+   * Waits until no request is in flight where no new one comes, or `timeoutMs`: at the whole revision when it has no weight,
+   * else at those of its instances that the table in force no longer names. WebSockets and
    * server-sent events do not hold it up; they are kept until `streamLimitMs` after the call, then closed.
    */
   drain(

@@ -90,6 +90,7 @@ describe("the course of a rollback", () => {
     expect(course.rollouts.map((rollout) => rollout.service)).toEqual(["web", "worker"]);
     expect(course.waves).toEqual([["web", "worker"]]);
     expect(course.bakeMs).toBe(0);
+    expect(course.proven).toBe(true);
   });
 
   it("takes all traffic in one step, whatever the strategy", () => {

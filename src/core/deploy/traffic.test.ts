@@ -35,6 +35,7 @@ function at(
     stages: stages(rollouts, { strategy: more.strategy ?? "blue-green", batch: 0.5 }),
     drainMs: 0,
     bakeMs: 0,
+    proven: false,
   };
   return { ...begin(course), phase, shifted: more.shifted ?? 0 };
 }

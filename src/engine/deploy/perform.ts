@@ -1,11 +1,4 @@
-import {
-  allTraffic,
-  type Deployment,
-  type DeploymentEvent,
-  type Effect,
-  type Failure,
-  type Rollout,
-} from "../../core/deploy/deployment.ts";
+import type { Deployment, DeploymentEvent, Effect, Failure, Rollout } from "../../core/deploy/deployment.ts";
 import { isSlipwayError, reasonOf, SlipwayError } from "../../core/errors/error.ts";
 import type { ReleaseId, RevisionId, ServiceName } from "../../core/ids.ts";
 import { type Counts, noCounts } from "../../core/judge/counts.ts";
@@ -143,8 +136,7 @@ async function drainStable(world: World, { course }: Deployment, stage: number, 
     course.rollouts.map(async (rollout) => {
       const share = course.stages[stage]?.[rollout.service];
       if (rollout.stable === null || share === undefined) return 0;
-      const isWeightless = share.weight === allTraffic;
-      const inflight = rollout.routed && isWeightless ? (await world.edge.drain(rollout.stable, limits)).inflight : 0;
+      const inflight = rollout.routed ? (await world.edge.drain(rollout.stable, limits)).inflight : 0;
       // The edge's drain cannot be called off: by now the deployment may be on its way back.
       signal.throwIfAborted();
       if (share.stable < rollout.stableInstances && course.stable !== null) {
@@ -244,7 +236,8 @@ async function verified(
     const service = spec.services[rollout.service];
     const revision = rollout[side];
     if (service === undefined || revision === null) return [];
-    const health = course.proven && service.health.path === null ? { ...service.health, startPeriodMs: 0 } : service.health;
+    const health =
+      course.proven && service.health.path === null ? { ...service.health, startPeriodMs: 0 } : service.health;
     return [{ revision, service: rollout.service, health, instances: count, kind: service.kind }];
   });
 }

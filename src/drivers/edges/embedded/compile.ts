@@ -35,8 +35,10 @@ export class Workshop {
       const routes = table.routes.filter((route) => route.listener === name);
       listeners.set(name, this.#listener(routes, services, limiters));
     }
-    for (const [key, upstream] of this.#upstreams) if (!upstreams.has(key)) upstream.close();
+    const left = [...this.#upstreams.values()].filter((upstream) => !upstreams.has(upstream.key));
+    for (const upstream of left) upstream.close();
     this.#upstreams = upstreams;
+    this.#tell(services, left);
     this.#limiters = limiters;
     this.#forget(table);
     return { generation: table.generation, listeners, services };
@@ -104,6 +106,16 @@ export class Workshop {
             ? { cookie: sticky.cookie, find: `${sticky.cookie}=` }
             : { header: sticky.header.toLowerCase() },
     };
+  }
+
+  #tell(services: ReadonlyMap<string, Service>, left: readonly Upstream[]): void {
+    const shared = new Set([...services.values()].flatMap((service) => service.weighted.map((side) => side.revision)));
+    for (const revision of this.#revisions.values()) {
+      revision.routed(
+        shared.has(revision),
+        left.filter((upstream) => upstream.revision === revision),
+      );
+    }
   }
 
   /** The same instance at the same address keeps its connections; a new one at an old address must not inherit them. */
