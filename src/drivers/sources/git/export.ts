@@ -1,0 +1,84 @@
+import { randomBytes } from "node:crypto";
+import type { Stats } from "node:fs";
+import { copyFile, lstat, mkdir, readlink, rm, symlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { SlipwayError } from "../../../core/errors/error.ts";
+import { must } from "./command.ts";
+
+export type Exported = { readonly hash: string; readonly dirty: boolean };
+
+/** Writes a commit's files, or the working tree's, below `into`. Errors: GIT_FAILED, DISK_FULL. */
+export async function exportTo(repository: string, what: Exported, into: string, signal: AbortSignal): Promise<void> {
+  const top = (await must(repository, ["rev-parse", "--show-toplevel"], { signal })).replace(/\n$/, "");
+  try {
+    await mkdir(into, { recursive: true });
+    await (what.dirty ? exportWorkingTree(top, into, signal) : exportCommit(top, what.hash, into, signal));
+  } catch (error) {
+    throw isCode(error, ["ENOSPC", "EDQUOT"])
+      ? new SlipwayError("DISK_FULL", { message: `the checkout does not fit into ${into}`, cause: error })
+      : error;
+  }
+}
+
+/** Exactly what was committed, whatever line ends the user's own config asks for. */
+const asCommitted = ["core.autocrlf=false", "core.symlinks=true"];
+
+/** Through a throw-away index, so that the user's is never touched. */
+async function exportCommit(top: string, hash: string, into: string, signal: AbortSignal): Promise<void> {
+  const index = `${into}.index-${randomBytes(6).toString("hex")}`;
+  const options = { environment: { GIT_INDEX_FILE: index }, config: asCommitted, signal };
+  try {
+    await must(top, ["read-tree", hash], options);
+    await must(top, ["checkout-index", "--all", "--force", `--prefix=${into}/`], options);
+  } finally {
+    for (const file of [index, `${index}.lock`]) await rm(file, { force: true });
+  }
+}
+
+async function exportWorkingTree(top: string, into: string, signal: AbortSignal): Promise<void> {
+  const list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"];
+  const isPlain = plainDirectories(top);
+  for (const path of (await must(top, list, { signal })).split("\0").filter((entry) => entry !== "")) {
+    signal.throwIfAborted();
+    const found = await lookAt(join(top, path));
+    // Listed, and deleted in the working tree; or a directory on the way has become something else.
+    if (found === null || !(await isPlain(dirname(path)))) continue;
+    await mkdir(dirname(join(into, path)), { recursive: true });
+    await copy(found, join(top, path), join(into, path));
+  }
+}
+
+/** A repository inside the repository is an empty directory, as it is for git. Sockets and the like are nothing to deploy. */
+async function copy(found: Stats, from: string, to: string): Promise<void> {
+  if (found.isSymbolicLink()) await symlink(await readlink(from), to);
+  else if (found.isFile()) await copyFile(from, to);
+  else if (found.isDirectory()) await mkdir(to, { recursive: true });
+}
+
+/** Whether every part of the path is a real directory: through a link, a file would be read, and written, elsewhere. */
+function plainDirectories(top: string): (directory: string) => Promise<boolean> {
+  const known = new Map<string, Promise<boolean>>([[".", Promise.resolve(true)]]);
+  const isPlain = (directory: string): Promise<boolean> => {
+    const seen = known.get(directory);
+    if (seen !== undefined) return seen;
+    const look = isPlain(dirname(directory)).then(
+      async (parent) => parent && (await lookAt(join(top, directory)))?.isDirectory() === true,
+    );
+    known.set(directory, look);
+    return look;
+  };
+  return isPlain;
+}
+
+async function lookAt(path: string): Promise<Stats | null> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if (isCode(error, ["ENOENT", "ENOTDIR"])) return null;
+    throw error;
+  }
+}
+
+function isCode(error: unknown, codes: readonly string[]): boolean {
+  return error instanceof Error && "code" in error && codes.includes(String(error.code));
+}
