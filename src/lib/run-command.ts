@@ -52,7 +52,13 @@ export async function runCommand(command: readonly string[], options: CommandOpt
   const result = await new Promise<CommandResult>((resolve) => {
     child.on("error", (error) => resolve({ is: "not-started", why: error.message }));
     child.on("close", (code, signal) =>
-      resolve(timedOut ? { is: "timed-out", afterMs: options.timeoutMs } : code === null ? { is: "killed", by: signal ?? "?" } : { is: "exited", code }),
+      resolve(
+        timedOut
+          ? { is: "timed-out", afterMs: options.timeoutMs }
+          : code === null
+            ? { is: "killed", by: signal ?? "?" }
+            : { is: "exited", code },
+      ),
     );
   });
   clearTimeout(timer);

@@ -1,5 +1,5 @@
 import type { Json } from "../core/ids.ts";
-import type { Trx } from "../ports/store.ts";
+import type { Trx } from "./store.ts";
 
 /**
  * The ten verbs. Workflow code is plain async functions over `Ctx` and never imports an engine; the SQLite engine here and

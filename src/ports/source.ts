@@ -17,10 +17,19 @@ export interface Source {
   /** Paths that differ from HEAD or are untracked and not ignored. */
   dirtyPaths(repository: string): Promise<readonly string[]>;
   /** Commits in `to` that are not in `from` (null: all), newest first, at most `limit`. */
-  commits(repository: string, range: { readonly from: string | null; readonly to: string }, limit: number): Promise<readonly Commit[]>;
+  commits(
+    repository: string,
+    range: { readonly from: string | null; readonly to: string },
+    limit: number,
+  ): Promise<readonly Commit[]>;
   /**
    * Writes the files as of the commit (or of the working tree, when `dirty`) into the empty directory `into`, without the
    * history. Errors: GIT_FAILED, DISK_FULL.
    */
-  export(repository: string, what: { readonly hash: string; readonly dirty: boolean }, into: string, signal: AbortSignal): Promise<void>;
+  export(
+    repository: string,
+    what: { readonly hash: string; readonly dirty: boolean },
+    into: string,
+    signal: AbortSignal,
+  ): Promise<void>;
 }

@@ -1,9 +1,9 @@
 import { setMaxListeners } from "node:events";
 import { type Evidence, SlipwayError } from "../../core/errors/error.ts";
 import type { Json } from "../../core/ids.ts";
+import type { Engine, Workflow, WorkflowRecord } from "../../ports/engine.ts";
 import type { WorkflowRow } from "../../ports/tables.ts";
 import { decode, decodeError, encode } from "../payload.ts";
-import type { Engine, Workflow, WorkflowRecord } from "../../ports/engine.ts";
 import { Execution } from "./execution.ts";
 import { admitAll, enqueue } from "./queue.ts";
 import { Scheduler, saveSchedule } from "./schedules.ts";

@@ -1,10 +1,10 @@
 import { setMaxListeners } from "node:events";
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { Json } from "../../core/ids.ts";
+import type { Ctx, Workflow } from "../../ports/engine.ts";
 import type { WorkflowRow, WorkflowStepRow } from "../../ports/tables.ts";
 import { WorkflowCancelled } from "../cancelled.ts";
 import { asFailure, decode, decodeError, encode, encodeError } from "../payload.ts";
-import type { Ctx, Workflow } from "../../ports/engine.ts";
 import { type End, readJournal, recordEnd } from "./journal.ts";
 import { Mailroom } from "./mailroom.ts";
 import { persist, type Services, Stopped } from "./services.ts";

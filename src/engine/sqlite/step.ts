@@ -1,7 +1,7 @@
 import type { Json } from "../../core/ids.ts";
+import type { Step, StepOptions } from "../../ports/engine.ts";
 import type { WorkflowStepRow } from "../../ports/tables.ts";
 import { asFailure } from "../payload.ts";
-import type { Step, StepOptions } from "../../ports/engine.ts";
 import { attempt } from "./attempt.ts";
 import { recordStep } from "./journal.ts";
 import { persist, until } from "./services.ts";

@@ -50,18 +50,23 @@ export function serviceKey(spec: Pick<EnvironmentSpec, "product" | "environment"
 }
 
 function edgeTarget(target: TrafficTarget, running: ReadonlyMap<RevisionId, RevisionStatus>): EdgeTarget {
-  const instances = (running.get(target.revision)?.instances ?? [])
-    .filter(
-      (instance) => instance.index < target.instances && instance.address !== null && instance.state !== "stopped",
-    )
-    .map((instance) => ({ id: instance.id, address: instance.address ?? "" }));
   return {
     revision: target.revision,
     release: target.release,
-    instances,
+    instances: instancesOf(running.get(target.revision), target.instances),
     weight: target.weight,
     fallback: target.fallback,
   };
+}
+
+/** Where the first `limit` instances of a revision can be reached, as far as they are there. */
+export function instancesOf(
+  revision: RevisionStatus | undefined,
+  limit = Number.POSITIVE_INFINITY,
+): EdgeTarget["instances"] {
+  return (revision?.instances ?? [])
+    .filter((instance) => instance.index < limit && instance.address !== null && instance.state !== "stopped")
+    .map((instance) => ({ id: instance.id, address: instance.address ?? "" }));
 }
 
 function routesOf(spec: EnvironmentSpec, service: ServiceSpec): Route[] {
