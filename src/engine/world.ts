@@ -1,6 +1,7 @@
 import type { ProductConfig } from "../core/product/schema.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Edge } from "../ports/edge.ts";
+import type { Engine } from "../ports/engine.ts";
 import type { Log } from "../ports/log.ts";
 import type { Prober } from "../ports/probe.ts";
 import type { Source } from "../ports/source.ts";
@@ -10,7 +11,6 @@ import type { Changes } from "./history.ts";
 import type { Artifacts } from "./release/artifacts.ts";
 import type { EdgeCounts } from "./traffic/counts.ts";
 import type { Router } from "./traffic/router.ts";
-import type { Engine } from "../ports/engine.ts";
 
 /** Everything the engine's parts act through. Made once, in the place that wires the drivers. */
 export type World = {
