@@ -33,9 +33,15 @@ export class Router {
   /** Resolves when the edge routes by the truth that was in the store when it was called. Safe to repeat. Errors: EDGE_*, PORT_TAKEN. */
   sync(): Promise<void> {
     if (this.#running === null) {
-      this.#running = this.#apply().finally(() => {
-        this.#running = null;
-      });
+      this.#running = this.#apply()
+        .catch((error: unknown) => {
+          // What is in force now is not known: the edge may have taken a table without being able to say so.
+          this.forget();
+          throw error;
+        })
+        .finally(() => {
+          this.#running = null;
+        });
       return this.#running;
     }
     // The one under way may have read the store before our caller wrote: ours is the one after it, shared by all who wait.

@@ -71,7 +71,7 @@ export function instancesOf(
 
 function routesOf(spec: EnvironmentSpec, service: ServiceSpec): Route[] {
   return service.routes.flatMap((route) =>
-    hostsOf(spec.edge, route.host).map((host) => ({
+    hostsOf(spec, route.host).map((host) => ({
       listener: listenerName(spec.edge),
       host,
       pathPrefix: route.path,
@@ -82,9 +82,13 @@ function routesOf(spec: EnvironmentSpec, service: ServiceSpec): Route[] {
   );
 }
 
-/** The www name must reach the edge's policy too, to be sent on to the name without it. */
-function hostsOf(edge: EdgeSpec, host: string | null): readonly (string | null)[] {
-  return edge.redirectWww && host !== null && !host.startsWith("www.") ? [host, `www.${host}`] : [host];
+/** The www name must reach the edge's policy too, to be sent on to the name without it; unless a route names it itself. */
+function hostsOf({ edge, services }: EnvironmentSpec, host: string | null): readonly (string | null)[] {
+  if (!edge.redirectWww || host === null || host.startsWith("www.")) return [host];
+  const named = Object.values<ServiceSpec>(services).some(({ routes }) =>
+    routes.some((route) => route.host === `www.${host}`),
+  );
+  return named ? [host] : [host, `www.${host}`];
 }
 
 function listenerName(edge: EdgeSpec): string {
