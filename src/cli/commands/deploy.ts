@@ -101,6 +101,7 @@ async function bring(session: Session, options: Bring): Promise<number> {
       session.out.json(plan);
       return 0;
     }
+    if (plan.live?.number === plan.release.number) return 0;
     if (!(await confirm(`Deploy r${plan.release.number} to ${options.env}?`))) return 130;
   }
   const { deployment } = await session.client.post<{ deployment: string }>("/v1/deployments", {

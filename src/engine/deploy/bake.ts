@@ -23,6 +23,8 @@ export type BakeInput = {
   readonly since: EpochMs;
   /** When the watch may end well; null: never by itself. */
   readonly until: EpochMs | null;
+  /** The whole bake: a clock that was set back must not make it longer. */
+  readonly bakeMs: number;
 };
 
 /** Longest wait between two looks at the rules; the edge's samples come at least this often. */
@@ -44,6 +46,7 @@ export async function bake(
   const running = input.services.filter((service) => service.kind !== "job");
   const watch = new HealthWatch(world, running, either);
   const samples = announceSamples(world, either);
+  const endMs = endOf(world, input);
   try {
     for (;;) {
       const verdicts: Verdict[] = [];
@@ -56,7 +59,7 @@ export async function bake(
         if (health !== null) verdicts.push(health.verdict);
         if (errors !== null) verdicts.push(errors);
       }
-      const over = input.until !== null && world.clock.now() >= input.until;
+      const over = endMs !== null && world.clock.monotonicMs() >= endMs;
       // Unknown is not healthy: a watch that was cut short by a restart goes on until it has seen for itself.
       const sighted =
         input.rules.errorRatio === null || seesCounts(world) || !running.some((service) => service.routed);
@@ -67,6 +70,12 @@ export async function bake(
   } finally {
     stop.abort();
   }
+}
+
+/** On the clock that nobody sets: a jump of the wall clock under a bake neither ends it early nor holds it. */
+function endOf({ clock }: World, { until, bakeMs }: BakeInput): number | null {
+  if (until === null) return null;
+  return clock.monotonicMs() + Math.min(bakeMs, Math.max(0, until - clock.now()));
 }
 
 function judgeHealth(

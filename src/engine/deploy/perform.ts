@@ -257,7 +257,7 @@ async function bakeOf(world: World, deployment: Deployment, until: number | null
     return { ...service, stable: rollout?.stable ?? null, routed: rollout?.routed ?? false, mark };
   });
   const since = deployment.liveAt ?? world.clock.now();
-  return bake(world, { services, rules: spec.rollout.rules, since, until }, signal);
+  return bake(world, { services, rules: spec.rollout.rules, since, until, bakeMs: course.bakeMs }, signal);
 }
 
 /** The rules without an end: resolves only with a failure. */
