@@ -46,6 +46,20 @@ export const execBody = z.strictObject({
   command: z.array(z.string().max(32_768)).min(1).max(256),
 });
 export const backupBody = z.strictObject({ file: z.string().min(1).max(4_096) });
+/** Queries come as text, and a key that is there twice as a list, which no route takes. */
+export const productQuery = z.object({ product: name });
+export const listQuery = z.object({
+  product: name,
+  environment: name.optional(),
+  limit: z.coerce.number().int().min(1).optional(),
+});
+export const logsQuery = z.object({
+  environment: name.optional(),
+  service: name.optional(),
+  revision: z.string().max(200).optional(),
+  tail: z.coerce.number().int().min(0).optional(),
+  follow: z.enum(["true", "false"]).optional(),
+});
 export const stopBody = z.strictObject({ everything: z.boolean() });
 
 export type StartRunBody = z.infer<typeof startRunBody>;

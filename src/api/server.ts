@@ -22,9 +22,20 @@ const bodyLimitBytes = 256 * 1024;
 
 /** The HTTP API over the engine. Every route but the liveness check needs the bearer token. */
 export function apiServer(world: World, options: ApiOptions): FastifyInstance {
-  const server = Fastify({ bodyLimit: bodyLimitBytes, logger: false, forceCloseConnections: true });
+  const server = Fastify({
+    bodyLimit: bodyLimitBytes,
+    logger: false,
+    forceCloseConnections: true,
+    // A HEAD of a stream would never end.
+    exposeHeadRoutes: false,
+    // What fails before there is a route, such as a path that cannot be decoded, passes no hook.
+    frameworkErrors: (error, request, reply) => {
+      sendError(world, reply, refusal(request.headers.authorization, options.token) ?? error);
+    },
+  });
   server.addHook("onRequest", async (request) => {
-    if (request.url !== "/v1/alive") authorize(request.headers.authorization, options.token);
+    const refused = request.url === "/v1/alive" ? null : refusal(request.headers.authorization, options.token);
+    if (refused !== null) throw refused;
   });
   server.setErrorHandler((error, _request, reply) => sendError(world, reply, error));
   server.setNotFoundHandler((request, reply) =>
@@ -43,11 +54,11 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
   return server;
 }
 
-function authorize(header: string | undefined, token: string): void {
+function refusal(header: string | undefined, token: string): SlipwayError | null {
   const seen = Buffer.from(header ?? "");
   const wanted = Buffer.from(`Bearer ${token}`);
-  if (seen.length === wanted.length && timingSafeEqual(seen, wanted)) return;
-  throw new SlipwayError("UNAUTHORIZED", {
+  if (seen.length === wanted.length && timingSafeEqual(seen, wanted)) return null;
+  return new SlipwayError("UNAUTHORIZED", {
     message: header === undefined ? "the request carries no token" : "the token is not the right one",
   });
 }

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply } from "fastify";
 import { isSlipwayError, reasonOf, SlipwayError } from "../core/errors/error.ts";
 
 /** A line at least this often, so that a dead client or a dead control plane is noticed by the other. */
@@ -10,14 +10,10 @@ const keepAliveMs = 5_000;
  * carries the error that ended it: a stream that breaks off without it was cut.
  */
 export async function streamLines(
-  request: FastifyRequest,
   reply: FastifyReply,
   source: (signal: AbortSignal) => AsyncIterable<unknown>,
 ): Promise<void> {
   const gone = new AbortController();
-  request.raw.on("close", () => {
-    if (reply.raw.destroyed || !reply.raw.writableEnded) gone.abort(new Error("the client has gone"));
-  });
   reply.raw.on("close", () => gone.abort(new Error("the client has gone")));
   reply.hijack();
   reply.raw.writeHead(200, { "content-type": "application/x-ndjson", "cache-control": "no-store" });

@@ -4,7 +4,7 @@ import { ask } from "../../engine/commands/ask.ts";
 import { rollback } from "../../engine/commands/rollback.ts";
 import { startDeployment } from "../../engine/commands/start-deployment.ts";
 import type { World } from "../../engine/world.ts";
-import { askBody, type DeploymentDetail, rollbackBody, startDeploymentBody } from "../contract.ts";
+import { askBody, type DeploymentDetail, listQuery, rollbackBody, startDeploymentBody } from "../contract.ts";
 import { streamLines } from "../stream.ts";
 import { deploymentDetail, deploymentViews } from "../views.ts";
 
@@ -30,23 +30,23 @@ export function deploymentRoutes(server: FastifyInstance, world: World): void {
     return { deployment: await rollback(world, { ...body, environment: environmentName(body.environment), to }) };
   });
 
-  server.get<{ Querystring: { product?: string; environment?: string; limit?: string } }>(
-    "/v1/deployments",
-    async ({ query }) => ({
+  server.get("/v1/deployments", async (request) => {
+    const { product, environment, limit = 50 } = listQuery.parse(request.query);
+    return {
       deployments: await deploymentViews(world, {
-        product: query.product ?? "",
-        environment: query.environment === undefined ? null : environmentName(query.environment),
-        limit: Math.min(maxListed, Math.max(1, Number(query.limit ?? 50) || 50)),
+        product,
+        environment: environment === undefined ? null : environmentName(environment),
+        limit: Math.min(maxListed, limit),
       }),
-    }),
-  );
+    };
+  });
 
   server.get<{ Params: { id: string } }>("/v1/deployments/:id", (request) =>
     deploymentDetail(world, deploymentId(request.params.id)),
   );
 
   server.get<{ Params: { id: string } }>("/v1/deployments/:id/follow", (request, reply) =>
-    streamLines(request, reply, (signal) => followDeployment(world, deploymentId(request.params.id), signal)),
+    streamLines(reply, (signal) => followDeployment(world, deploymentId(request.params.id), signal)),
   );
 
   server.post<{ Params: { id: string } }>("/v1/deployments/:id/requests", async (request) => {

@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { environmentName } from "../../core/ids.ts";
 import { lock, unlock } from "../../engine/commands/lock.ts";
 import type { World } from "../../engine/world.ts";
-import { lockBody, type StatusView } from "../contract.ts";
+import { listQuery, lockBody, type StatusView } from "../contract.ts";
 import { environmentView, historyView } from "../views.ts";
 
 const maxHistory = 1_000;
@@ -31,18 +31,13 @@ export function environmentRoutes(
     };
   });
 
-  server.get<{ Querystring: { product?: string; environment?: string; limit?: string } }>(
-    "/v1/history",
-    async ({ query }) => {
-      let rows = world.store.db
-        .selectFrom("history")
-        .selectAll()
-        .where("product", "=", query.product ?? "");
-      if (query.environment !== undefined) rows = rows.where("environment", "=", environmentName(query.environment));
-      const limit = Math.min(maxHistory, Math.max(1, Number(query.limit ?? 100) || 100));
-      return { history: (await rows.orderBy("id", "desc").limit(limit).execute()).map(historyView) };
-    },
-  );
+  server.get("/v1/history", async (request) => {
+    const { product, environment, limit = 100 } = listQuery.parse(request.query);
+    let rows = world.store.db.selectFrom("history").selectAll().where("product", "=", product);
+    if (environment !== undefined) rows = rows.where("environment", "=", environmentName(environment));
+    const newest = rows.orderBy("id", "desc").limit(Math.min(maxHistory, limit));
+    return { history: (await newest.execute()).map(historyView) };
+  });
 
   server.post("/v1/locks", async (request) => {
     const { locked, ...body } = lockBody.parse(request.body);

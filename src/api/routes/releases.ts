@@ -4,7 +4,7 @@ import { environmentName, type RunId, releaseId, runId } from "../../core/ids.ts
 import { plan } from "../../engine/commands/plan.ts";
 import { startRun } from "../../engine/commands/start-run.ts";
 import type { World } from "../../engine/world.ts";
-import { planBody, type RunView, startRunBody } from "../contract.ts";
+import { planBody, productQuery, type RunView, startRunBody } from "../contract.ts";
 import { streamLines } from "../stream.ts";
 import { releaseViews, runView } from "../views.ts";
 
@@ -12,11 +12,11 @@ export function releaseRoutes(server: FastifyInstance, world: World): void {
   server.post("/v1/runs", async (request) => startRun(world, startRunBody.parse(request.body)));
 
   server.get<{ Params: { id: string } }>("/v1/runs/:id/follow", (request, reply) =>
-    streamLines(request, reply, (signal) => followRun(world, runId(request.params.id), signal)),
+    streamLines(reply, (signal) => followRun(world, runId(request.params.id), signal)),
   );
 
-  server.get<{ Querystring: { product?: string } }>("/v1/releases", async (request) => ({
-    releases: await releaseViews(world, request.query.product ?? ""),
+  server.get("/v1/releases", async (request) => ({
+    releases: await releaseViews(world, productQuery.parse(request.query).product),
   }));
 
   server.post("/v1/plans", async (request) => {

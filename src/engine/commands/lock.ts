@@ -1,7 +1,9 @@
 import { noTraffic } from "../../core/deploy/traffic.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { EnvironmentName } from "../../core/ids.ts";
+import type { Trx } from "../../ports/store.ts";
 import { appendHistory } from "../history.ts";
+import { viewOf } from "../release/read.ts";
 import type { World } from "../world.ts";
 
 export type Lock = {
@@ -11,7 +13,10 @@ export type Lock = {
   readonly reason: string;
 };
 
-/** Keeps new deployments and promotions out until it is unlocked. What is under way goes on; a rollback passes. Errors: ENVIRONMENT_LOCKED. */
+/**
+ * Keeps new deployments and promotions out until it is unlocked. What is under way goes on; a rollback passes.
+ * Errors: ENVIRONMENT_LOCKED, UNKNOWN_ENVIRONMENT.
+ */
 export async function lock(world: World, { product, environment, actor, reason }: Lock): Promise<void> {
   const now = world.clock.now();
   await world.store.db.transaction().execute(async (trx) => {
@@ -26,6 +31,7 @@ export async function lock(world: World, { product, environment, actor, reason }
         message: `${environment} is locked by ${before.locked_by}: ${before.locked_reason}`,
       });
     }
+    if (before === undefined) await mustBeKnown(trx, product, environment);
     const locked = { locked_by: actor, locked_reason: reason, locked_at: now };
     await trx
       .insertInto("environment")
@@ -59,4 +65,15 @@ export async function unlock(world: World, { product, environment, actor, reason
     await appendHistory(trx, { at: now, product, environment, event: "environment.unlocked", actor, reason });
   });
   world.changes.announce();
+}
+
+/** A lock with a typing error would hold nobody. Before the first release nobody can know better. */
+async function mustBeKnown(trx: Trx, product: string, environment: EnvironmentName): Promise<void> {
+  const newest = await trx
+    .selectFrom("release")
+    .selectAll()
+    .where("product", "=", product)
+    .orderBy("number", "desc")
+    .executeTakeFirst();
+  if (newest !== undefined) viewOf(newest, environment);
 }
