@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { chooseRoute } from "./choose.ts";
 import type { ListenerRoutes, Policy } from "./compiled.ts";
+import { connectionOf } from "./connection.ts";
 import { preflightHeaders } from "./cors.ts";
 import { Exchange } from "./exchange.ts";
 import { type Host, readAbsoluteForm, readHost } from "./host.ts";
@@ -13,11 +14,11 @@ import type { Traffic } from "./traffic.ts";
 /** Where a request goes: to a refusal, a redirect, a queue, or a service. The order of the checks is the order of the lines. */
 export function admit(traffic: Traffic, listener: string, req: IncomingMessage, res: ServerResponse): undefined {
   const http11 = req.httpVersionMajor === 1 && req.httpVersionMinor === 1;
-  const peer = traffic.peer(req.socket);
-  if (peer.lost) return;
-  const head = readHead(req.rawHeaders, http11, peer, traffic.trusted);
-  peer.lost = head.refusal !== null;
-  const exchange = new Exchange(traffic, req, res, head);
+  const connection = connectionOf(req.socket, traffic.trusted);
+  if (connection.lost) return;
+  const head = readHead(req.rawHeaders, http11, connection, traffic.trusted);
+  if (head.refusal !== null) connection.lost = true;
+  const exchange = new Exchange(traffic, connection, { req, res, head });
   try {
     if (req.method === "TRACE" || req.method === "CONNECT")
       return exchange.refuse(refusals.badMethod, { headers: allowed });
@@ -127,7 +128,7 @@ function hold(exchange: Exchange, service: string): undefined {
     },
     refuse: (why: "heldTooLong" | "holdFull") => exchange.refuse(refusals[why], { headers: ["Retry-After", "1"] }),
   };
-  exchange.stop = () => holds.leave(service, waiter);
+  exchange.stop = { leftByClient: () => holds.leave(service, waiter) };
   holds.wait(service, waiter);
 }
 

@@ -48,7 +48,9 @@ export type Cors = {
 
 /** What is done about each header of an answer by its name, and what is added when the service did not send it. */
 export type AnswerNames = {
-  readonly kinds: (name: string) => number;
+  readonly kindOf: (name: string) => number;
+  /** What `kindOf` has said before, by the spelling of the service. */
+  readonly seen: ReadonlyMap<string, number>;
   /** Header lines, one a default, and all of them in one. */
   readonly defaults: readonly string[];
   readonly allDefaults: string;

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { discardRest, lingerOnClose } from "./body-relay.ts";
 import type { Choice } from "./choose.ts";
 import type { CompiledRoute, Policy } from "./compiled.ts";
+import type { Connection } from "./connection.ts";
 import { corsLines } from "./cors.ts";
 import { page } from "./pages.ts";
 import type { RateVerdict } from "./rate-limit.ts";
@@ -9,6 +10,9 @@ import type { Refusal, RequestHead } from "./request-head.ts";
 import type { Revision } from "./revision.ts";
 import type { Traffic } from "./traffic.ts";
 import { headerLine, writeHead } from "./write-head.ts";
+
+/** What is under way for a request, told that its client has left. */
+export type Stoppable = { leftByClient(): void };
 
 /**
  * One request and its answer, from the client's side. It ends exactly once: answered by a service (`end`), by the edge
@@ -39,22 +43,28 @@ export class Exchange {
   /** The client was asked to send the body it had announced. */
   continued = false;
   /** What to stop when the client leaves: an attempt at an instance, a place in a queue. */
-  stop: (() => void) | null = null;
+  stop: Stoppable | null = null;
 
-  constructor(traffic: Traffic, req: IncomingMessage, res: ServerResponse, head: RequestHead) {
+  private readonly connection: Connection;
+
+  constructor(
+    traffic: Traffic,
+    connection: Connection,
+    { req, res, head }: { readonly req: IncomingMessage; readonly res: ServerResponse; readonly head: RequestHead },
+  ) {
     this.traffic = traffic;
+    this.connection = connection;
     this.req = req;
     this.res = res;
     this.head = head;
     this.path = req.url ?? "/";
-    (res as Owned)[owner] = this;
-    res.on("close", onClose);
+    connection.begin(this);
   }
 
   /** What the edge says in every answer of the route, as header lines. */
   ownLines(): string {
     const { rate, policy } = this;
-    let lines = headerLine("X-Trace-Id", this.head.traceId);
+    let lines = `X-Trace-Id: ${this.head.traceId}\r\n`;
     if (policy !== null) {
       if (policy.cors !== null && this.head.origin !== "") lines += corsLines(policy.cors, this.head.origin);
       if (rate !== null && policy.limiter !== null)
@@ -100,42 +110,37 @@ export class Exchange {
     res.end(req.method === "HEAD" ? undefined : body);
     if (blame === undefined) this.traffic.unrouted += 1;
     else blame.counts.answered(status, this.firstByteMs);
-    this.#finish(false);
+    this.finish(false);
   }
 
   /** The service's answer has been handed over in full. */
   end(): void {
     if (this.over) return;
-    this.#finish(false);
+    this.finish(false);
   }
 
   /** Broken off: the connection is closed without a proper end, so that the client sees that something is missing. */
   close(): undefined {
     this.res.socket?.destroy();
-    if (!this.over) this.#finish(true);
+    if (!this.over) this.finish(true);
   }
 
-  #finish(aborted: boolean): void {
+  /** The connection is gone before the answer was whole. */
+  clientLeft(): void {
+    if (this.over) return;
+    this.status ||= clientClosedRequest;
+    this.stop?.leftByClient();
+    if (!this.over) this.finish(true);
+  }
+
+  private finish(aborted: boolean): void {
     this.over = true;
     this.stop = null;
+    this.connection.finish(this);
     const { req, head, traffic } = this;
     if (head.hasBody && !req.complete && !aborted) discardRest(req);
     traffic.log?.write(this, { ms: performance.now() - this.startedMs, aborted });
   }
-}
-
-/** A property, not a WeakMap: one entry a request made garbage collection dearer. */
-const owner = Symbol("exchange");
-type Owned = ServerResponse & { [owner]?: Exchange };
-
-/** One listener for all answers. It also runs after a proper end, when there is nothing left to do. */
-function onClose(this: Owned): void {
-  const exchange = this[owner];
-  if (exchange === undefined || exchange.over) return;
-  const { stop } = exchange;
-  exchange.status ||= clientClosedRequest;
-  stop?.();
-  if (!exchange.over) exchange.close();
 }
 
 /** nginx's number for it; only ever in the log. */

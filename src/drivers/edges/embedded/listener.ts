@@ -3,6 +3,7 @@ import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { EdgeConfig } from "../../../ports/edge.ts";
 import { admit } from "./admit.ts";
+import { connectionOf } from "./connection.ts";
 import { page, refusals } from "./pages.ts";
 import type { Refusal } from "./request-head.ts";
 import type { Traffic } from "./traffic.ts";
@@ -100,6 +101,7 @@ export class Listener {
     }
     this.#sockets.add(socket);
     socket.on("close", () => this.#sockets.delete(socket));
+    connectionOf(socket, this.#traffic.trusted);
   }
 
   /**

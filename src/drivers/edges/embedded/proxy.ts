@@ -1,5 +1,5 @@
 import { Attempt, type Failure } from "./attempt.ts";
-import { BodyRelay, BodyTooLarge } from "./body-relay.ts";
+import { BodyRelay } from "./body-relay.ts";
 import { bucketOf, buckets, nextBucket } from "./buckets.ts";
 import { chooseInstance, chooseSide } from "./choose.ts";
 import type { Service, Side } from "./compiled.ts";
@@ -36,7 +36,8 @@ const none: readonly Upstream[] = [];
 
 function attempt(exchange: Exchange, plan: Plan): undefined {
   const choice = chooseInstance(plan.service, plan.turn, plan.tried, {
-    nowMs: performance.now(),
+    // The first try is made in the moment in which the request came.
+    nowMs: exchange.attempts === 0 ? exchange.startedMs : performance.now(),
     anyRevision: plan.anyRevision,
   });
   if (choice === null) {
@@ -53,7 +54,7 @@ function attempt(exchange: Exchange, plan: Plan): undefined {
   const limit = policy?.bodyBytes ?? traffic.limits.bodyBytes;
   const body = head.hasBody ? new BodyRelay(req, limit, () => askForBody(exchange)) : null;
   const now = new Attempt(exchange, choice, body, (failure) => failed(exchange, plan, now, { failure, body }));
-  exchange.stop = () => now.leftByClient();
+  exchange.stop = now;
   choice.upstream.send(
     {
       path: exchange.forward,
@@ -76,7 +77,7 @@ function failed(
   if (exchange.over) return;
   const { upstream, side } = last.choice;
   const blame = (plan.turn ?? side).revision;
-  if (failure.error instanceof BodyTooLarge) return exchange.refuse(refusals.bodyTooLarge);
+  if (failure.kind === "body-too-large") return exchange.refuse(refusals.bodyTooLarge);
   if (failure.kind === "bad-request") return exchange.refuse(refusals.badMessage);
   if (failure.kind === "timeout") return exchange.refuse(refusals.slowService, { blame });
   if (failure.kind === "garbled") return exchange.refuse(refusals.garbled, { blame });

@@ -20,56 +20,71 @@ export type RateVerdict = {
 export class RateLimiter {
   readonly requests: number;
   readonly perMs: number;
-  #window = -1;
-  #now = new Map<string, number>();
-  #last = new Map<string, number>();
-  #untold = new Map<string, number>();
+  private readonly tellFrom: number;
+  private window = -1;
+  private endsMs = 0;
+  private now = new Map<string, Use>();
+  private last = new Map<string, Use>();
+  private readonly untold = new Map<string, Use>();
 
   constructor(requests: number, perMs: number) {
     this.requests = requests;
     this.perMs = perMs;
+    this.tellFrom = requests * tellFromShare;
   }
 
   take(ip: string, nowMs: number): RateVerdict {
-    this.#turnTo(Math.floor(nowMs / this.perMs));
+    this.turn(nowMs);
     const client = ip.includes(":") ? clientNetwork(ip) : ip;
-    const into = nowMs - this.#window * this.perMs;
-    const resetS = Math.ceil((this.perMs - into) / 1000);
-    const used = this.#now.get(client) ?? 0;
-    const before = this.#last.size === 0 ? 0 : (this.#last.get(client) ?? 0) * (1 - into / this.perMs);
-    const left = Math.floor(this.requests - used - before);
+    const use = this.now.get(client) ?? this.add(client);
+    const leftMs = this.endsMs - nowMs;
+    const resetS = Math.ceil(leftMs / 1000);
+    const before = this.last.size === 0 ? 0 : (this.last.get(client)?.count ?? 0) * (leftMs / this.perMs);
+    const left = Math.floor(this.requests - use.count - before);
     if (left < 1) return { allowed: false, remaining: 0, resetS };
-    this.#count(client, 1);
-    if (used >= this.requests * tellFromShare) this.#untold.set(client, (this.#untold.get(client) ?? 0) + 1);
+    use.count += 1;
+    if (use.count > this.tellFrom) {
+      use.untold += 1;
+      if (use.untold === 1) this.untold.set(client, use);
+    }
     return { allowed: true, remaining: left - 1, resetS };
   }
 
   /** What clients used here since the last call, for the other workers; null when there is nothing to tell. */
   tell(): [client: string, used: number][] | null {
-    if (this.#untold.size === 0) return null;
-    const told = [...this.#untold];
-    this.#untold.clear();
+    if (this.untold.size === 0) return null;
+    const told: [string, number][] = [];
+    for (const [client, use] of this.untold) {
+      told.push([client, use.untold]);
+      use.untold = 0;
+    }
+    this.untold.clear();
     return told;
   }
 
   heard(told: readonly (readonly [client: string, used: number])[], nowMs: number): void {
-    this.#turnTo(Math.floor(nowMs / this.perMs));
-    for (const [client, used] of told) this.#count(client, used);
+    this.turn(nowMs);
+    for (const [client, used] of told) (this.now.get(client) ?? this.add(client)).count += used;
   }
 
-  #turnTo(window: number): void {
-    if (window === this.#window) return;
-    this.#last = window === this.#window + 1 ? this.#now : new Map();
-    this.#now = new Map();
-    this.#window = window;
+  private turn(nowMs: number): void {
+    const window = Math.floor(nowMs / this.perMs);
+    if (window === this.window) return;
+    this.last = window === this.window + 1 ? this.now : new Map();
+    this.now = new Map();
+    this.window = window;
+    this.endsMs = (window + 1) * this.perMs;
   }
 
-  #count(client: string, used: number): void {
-    const before = this.#now.get(client);
-    if (before === undefined && this.#now.size >= maxClients) {
-      const first = this.#now.keys().next();
-      if (first.done !== true) this.#now.delete(first.value);
+  private add(client: string): Use {
+    if (this.now.size >= maxClients) {
+      const first = this.now.keys().next();
+      if (first.done !== true) this.now.delete(first.value);
     }
-    this.#now.set(client, (before ?? 0) + used);
+    const use = { count: 0, untold: 0 };
+    this.now.set(client, use);
+    return use;
   }
 }
+
+type Use = { count: number; untold: number };

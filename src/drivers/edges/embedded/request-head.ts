@@ -2,12 +2,7 @@ import type { IpSet } from "../../../lib/ip.ts";
 import { newTraceparent, traceIdOf } from "./trace.ts";
 
 /** Who is at the other end of a connection. */
-export type Peer = {
-  readonly ip: string;
-  readonly trusted: boolean;
-  /** A request's framing was refused: where the next one begins is anybody's guess, so nothing more is read as one. */
-  lost: boolean;
-};
+export type Peer = { readonly ip: string; readonly trusted: boolean };
 
 /** Why a request is not served: an answer of the edge's own. `detail` is for the client, and names no inner thing. */
 export type Refusal = { readonly status: number; readonly code: string; readonly detail: string };
@@ -54,7 +49,7 @@ export function readHead(raw: readonly string[], http11: boolean, peer: Peer, tr
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const name = raw[index] as string;
     const value = raw[index + 1] as string;
-    switch (kindOf(name)) {
+    switch (seen.get(name) ?? kindOf(name)) {
       case is.pass:
         out.push(name, value);
         break;
@@ -262,8 +257,6 @@ const rememberedNames = 1000;
 const seen = new Map<string, number>();
 
 function kindOf(name: string): number {
-  const known = seen.get(name);
-  if (known !== undefined) return known;
   const lower = name.toLowerCase();
   // CGI and WSGI read `X_Real_IP` and `X-Real-IP` as one name; a client could set the one past the other.
   const kind = kinds.get(lower) ?? (lower.includes("_") && kinds.has(lower.replaceAll("_", "-")) ? is.drop : is.pass);

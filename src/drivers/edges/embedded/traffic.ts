@@ -1,9 +1,8 @@
-import { type IpSet, ipSet, plainIp } from "../../../lib/ip.ts";
+import { type IpSet, ipSet } from "../../../lib/ip.ts";
 import type { EdgeConfig } from "../../../ports/edge.ts";
 import { AccessLog } from "./access-log.ts";
 import type { CompiledTable } from "./compiled.ts";
 import type { Holds } from "./holds.ts";
-import type { Peer } from "./request-head.ts";
 
 /** What all requests of one worker share. */
 export class Traffic {
@@ -17,7 +16,6 @@ export class Traffic {
   /** Answers say `Connection: close`, because this worker is about to end. */
   leaving = false;
   #config: EdgeConfig;
-  #peers = new WeakMap<object, Peer>();
 
   constructor(config: EdgeConfig, holds: Holds) {
     this.#config = config;
@@ -32,19 +30,8 @@ export class Traffic {
     this.#config = config;
     this.limits = config.limits;
     this.trusted = ipSet(config.trustedProxies);
-    this.#peers = new WeakMap();
     if (before.accessLog?.file === config.accessLog?.file) return;
     void this.log?.reopen();
     this.log = config.accessLog === null ? null : new AccessLog(config.accessLog);
-  }
-
-  /** Who is at the other end; worked out once a connection. */
-  peer(socket: { readonly remoteAddress?: string | undefined }): Peer {
-    const known = this.#peers.get(socket);
-    if (known !== undefined) return known;
-    const ip = plainIp(socket.remoteAddress ?? "");
-    const peer = { ip, trusted: this.trusted.has(ip), lost: false };
-    this.#peers.set(socket, peer);
-    return peer;
   }
 }
