@@ -60,6 +60,7 @@ export const logsQuery = z.object({
   tail: z.coerce.number().int().min(0).optional(),
   follow: z.enum(["true", "false"]).optional(),
 });
+export const pinBody = z.strictObject({ pinned: z.boolean(), actor: person, reason });
 export const stopBody = z.strictObject({ everything: z.boolean() });
 
 export type StartRunBody = z.infer<typeof startRunBody>;
@@ -145,8 +146,8 @@ export type ServiceTraffic = {
     readonly release: ReleaseId;
     readonly number: number;
     readonly role: string;
-    /** Hundredths of a percent. */
-    readonly weight: number;
+    /** Hundredths of a percent; null for a service that takes no requests. */
+    readonly weight: number | null;
     readonly instances: readonly InstanceView[];
     readonly requests: number;
     readonly errors: number;

@@ -1,7 +1,7 @@
 import { type Deployment, type Failure, hasEnded } from "../core/deploy/deployment.ts";
 import type { Traffic } from "../core/deploy/traffic.ts";
 import { SlipwayError } from "../core/errors/error.ts";
-import type { DeploymentId, EnvironmentName, ReleaseId, ServiceName } from "../core/ids.ts";
+import type { DeploymentId, EnvironmentName, ReleaseId, RevisionId, ServiceName } from "../core/ids.ts";
 import { openDeployments } from "../engine/commands/start-deployment.ts";
 import { releaseView } from "../engine/release/read.ts";
 import type { World } from "../engine/world.ts";
@@ -191,7 +191,7 @@ async function serviceTraffic(
       release: row.release_id,
       number: row.number,
       role: row.role,
-      weight: traffic.services[row.service]?.find((target) => target.revision === row.id)?.weight ?? 0,
+      weight: weightOf(traffic, row),
       instances: (running.find((revision) => revision.id === row.id)?.instances ?? []).map((instance) => ({
         id: instance.id,
         state: instance.state,
@@ -205,6 +205,11 @@ async function serviceTraffic(
     });
   }
   return [...services].map(([service, revisions]) => ({ service, revisions }));
+}
+
+function weightOf(traffic: Traffic, row: { readonly service: ServiceName; readonly id: RevisionId }): number | null {
+  const targets = traffic.services[row.service];
+  return targets === undefined ? null : (targets.find((target) => target.revision === row.id)?.weight ?? 0);
 }
 
 async function currentTraffic(

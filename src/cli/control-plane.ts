@@ -31,9 +31,9 @@ async function main(): Promise<void> {
     log.error("bug.unhandled", { reason: reasonOf(error), stack: error instanceof Error ? error.stack : null }),
   );
   const readConfig = async (directory: string) => (await loadConfig({ directory })).config;
-  const wired = await wire({ directory: root, product, log, readConfig, ...crashPoint() });
-  const startedAt = Date.now();
   const version = slipwayVersion();
+  const wired = await wire({ directory: root, product, version, log, readConfig, ...crashPoint() });
+  const startedAt = Date.now();
   let stopping = false;
   const stop = async (everything: boolean): Promise<void> => {
     if (stopping) return;

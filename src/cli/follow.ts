@@ -32,8 +32,13 @@ export async function followDeployment(
   timeoutMs: number | null,
 ): Promise<DeploymentDetail> {
   const view = out.mode === "terminal" ? liveView() : plainView(out);
-  const signal = timeoutMs === null ? undefined : AbortSignal.timeout(timeoutMs);
+  const interrupt = new AbortController();
+  const onInterrupt = (): void =>
+    interrupt.abort(new SlipwayError("INTERRUPTED", { message: `${id} goes on without you` }));
+  const timeout = timeoutMs === null ? [] : [AbortSignal.timeout(timeoutMs)];
+  const signal = AbortSignal.any([interrupt.signal, ...timeout]);
   let lostAt: number | null = null;
+  process.once("SIGINT", onInterrupt);
   for (;;) {
     try {
       const client = await reconnect();
@@ -43,7 +48,8 @@ export async function followDeployment(
         if (detail.ended) return detail;
       }
     } catch (error) {
-      if (signal?.aborted === true)
+      interrupt.signal.throwIfAborted();
+      if (signal.aborted)
         throw new SlipwayError("TIMED_OUT", { message: `${id} has not ended within ${took(timeoutMs ?? 0)}` });
       if (!isSlipwayError(error) || error.code !== "CONTROL_PLANE_DOWN") throw error;
       lostAt ??= Date.now();
@@ -109,7 +115,7 @@ export function trafficLines(services: readonly ServiceTraffic[]): string[] {
         `    ${service}`,
         `r${revision.number}`,
         revision.role,
-        percentOf(revision.weight),
+        revision.weight === null ? style.quiet("no traffic") : percentOf(revision.weight),
         plural(revision.instances.filter((instance) => instance.state === "running").length, "instance"),
         style.quiet(`${revision.requests} requests`),
         revision.errors > 0 ? style.bad(`${revision.errors} errors`) : "",

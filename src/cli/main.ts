@@ -59,6 +59,7 @@ function setUp(slipway: Command): void {
 function release(slipway: Command): void {
   const wait = (command: Command): Command =>
     command
+      .option("--wait", "wait until it has ended (the default)", true)
       .option("--no-wait", "return when it has begun")
       .option("--timeout <duration>", "stop waiting after this, like 10m; it goes on")
       .option("--reason <text>", "why, for the history");
@@ -126,6 +127,17 @@ function look(slipway: Command): void {
   act(slipway.command("releases").description("releases and where they are live"), async (_, options) =>
     (await import("./commands/records.ts")).releases(options),
   );
+  for (const pinned of [true, false]) {
+    act(
+      slipway
+        .command(pinned ? "pin" : "unpin")
+        .argument("<release>", "r12, its id or its version")
+        .description(pinned ? "never prune this release" : "let it be pruned again")
+        .option("--reason <text>", "why, for the history"),
+      async ([release = ""], options: object) =>
+        (await import("./commands/records.ts")).setPin(release, { ...options, pinned }),
+    );
+  }
   act(
     slipway
       .command("logs")
@@ -186,6 +198,11 @@ function plane(slipway: Command): void {
       .description("stop the control plane; what is deployed goes on")
       .option("--all", "stop the edge and every revision too"),
     async (_, options) => (await import("./commands/plane.ts")).down(options),
+  );
+  const edge = slipway.command("edge").description("what routes the traffic");
+  act(
+    edge.command("reload").description("put new workers on the code on disk, without a failed request"),
+    async (_, options) => (await import("./commands/plane.ts")).reloadEdge(options),
   );
   act(slipway.command("doctor").description("what is wrong, in words"), async (_, options) =>
     (await import("./commands/doctor.ts")).doctor(options),

@@ -15,6 +15,7 @@ import { runKind, runWorkflow } from "../engine/release/run-workflow.ts";
 import { sqliteEngine } from "../engine/sqlite/engine.ts";
 import type { SqliteEngineOptions } from "../engine/sqlite/services.ts";
 import { EdgeCounts } from "../engine/traffic/counts.ts";
+import { renewAfterUpgrade } from "../engine/traffic/renew.ts";
 import { Router } from "../engine/traffic/router.ts";
 import type { World } from "../engine/world.ts";
 import { openSupervisor, type Supervisor } from "../lib/supervisor/client.ts";
@@ -27,6 +28,7 @@ export { restoreSqliteStore as restoreStore } from "../drivers/stores/sqlite/res
 export type WireOptions = {
   readonly directory: string;
   readonly product: string;
+  readonly version: string;
   readonly log: Log;
   readonly readConfig: (directory: string) => Promise<ProductConfig>;
   /** For crash tests: called at every boundary between record and perform. */
@@ -41,6 +43,8 @@ export type Wired = {
 
 /** How long requests in flight get when the edge itself is stopped. */
 const edgeGraceMs = 5_000;
+/** How long a start of the control plane waits for the edge. */
+const edgeReadyMs = 3_000;
 
 /** What holds for every environment: limits that protect the machine. Sources: docs/config.md, "Limits of the edge". */
 const edgeBase = (directory: string): Omit<EdgeConfig, "listeners" | "trustedProxies"> => ({
@@ -100,6 +104,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     };
     // What the edge does now is what the store says; a listener that cannot be had is tried again by the keeper.
     await world.router.sync().catch((error: unknown) => log.error("edge.not-ready", { reason: reasonOf(error) }));
+    void renewAfterUpgrade(world.router, join(directory, "edge", "code-version"), options.version, log);
     counts.open();
     closers.push(() => counts.close());
     engine.register(deployKind, deployWorkflow(world));
@@ -127,6 +132,15 @@ export async function wire(options: WireOptions): Promise<Wired> {
     await close();
     throw error;
   }
+}
+
+/**
+ * What the edge does now is what the store says. An edge that is slow, or a listener that cannot be had, must not keep the
+ * control plane from being asked what is wrong: the keeper goes on trying.
+ */
+async function edgeInPlace({ router, log, clock }: World): Promise<void> {
+  const synced = router.sync().catch((error: unknown) => log.error("edge.not-ready", { reason: reasonOf(error) }));
+  await Promise.race([synced, clock.sleep(edgeReadyMs)]);
 }
 
 /** The edge is kept running by the same supervisor as the revisions, so it comes back also while the control plane is away. */

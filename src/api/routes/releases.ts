@@ -1,10 +1,11 @@
 import type { FastifyInstance } from "fastify";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { environmentName, type RunId, releaseId, runId } from "../../core/ids.ts";
+import { pin } from "../../engine/commands/pin.ts";
 import { plan } from "../../engine/commands/plan.ts";
 import { startRun } from "../../engine/commands/start-run.ts";
 import type { World } from "../../engine/world.ts";
-import { planBody, productQuery, type RunView, startRunBody } from "../contract.ts";
+import { pinBody, planBody, productQuery, type RunView, startRunBody } from "../contract.ts";
 import { streamLines } from "../stream.ts";
 import { releaseViews, runView } from "../views.ts";
 
@@ -18,6 +19,11 @@ export function releaseRoutes(server: FastifyInstance, world: World): void {
   server.get("/v1/releases", async (request) => ({
     releases: await releaseViews(world, productQuery.parse(request.query).product),
   }));
+
+  server.post<{ Params: { id: string } }>("/v1/releases/:id/pin", async (request) => {
+    await pin(world, { release: releaseId(request.params.id), ...pinBody.parse(request.body) });
+    return {};
+  });
 
   server.post("/v1/plans", async (request) => {
     const body = planBody.parse(request.body);

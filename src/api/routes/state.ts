@@ -19,6 +19,11 @@ export function stateRoutes(
     return {};
   });
 
+  server.post("/v1/edge/reload", async () => {
+    await world.router.renew();
+    return {};
+  });
+
   server.post("/v1/stop", async (request, reply) => {
     const { everything } = stopBody.parse(request.body);
     reply.raw.on("finish", () => options.onStop(everything));

@@ -50,7 +50,7 @@ export function exec(command: readonly string[], options: ExecOptions): Promise<
     const services = environments.find((each) => each.name === options.env)?.services ?? [];
     const revisions = services.find((each) => each.service === options.service)?.revisions ?? [];
     const instance = revisions
-      .toSorted((a, b) => b.weight - a.weight)
+      .toSorted((a, b) => (b.weight ?? 0) - (a.weight ?? 0))
       .flatMap((revision) => revision.instances)
       .find((each) => each.state === "running");
     if (instance === undefined) {

@@ -18,6 +18,16 @@ export async function up(options: GlobalOptions): Promise<number> {
   return 0;
 }
 
+/** Replaces the edge's workers by ones on the code on disk: after an upgrade, without a failed request. */
+export function reloadEdge(options: GlobalOptions): Promise<number> {
+  return withSession(options, async (session) => {
+    await session.client.post("/v1/edge/reload", {});
+    session.out.line(`${style.good(sign.done)} every worker of the edge is a new one`);
+    session.out.json({ reloaded: true });
+    return 0;
+  });
+}
+
 /** How long a control plane may take to stop: a step in flight gets its grace. */
 const stopMs = 30_000;
 

@@ -1,5 +1,5 @@
 import type { DeploymentView, ReleaseView } from "../../api/contract.ts";
-import { type GlobalOptions, type Session, withSession } from "../session.ts";
+import { findRelease, type GlobalOptions, type Session, withSession } from "../session.ts";
 import { sign, style, table } from "../terminal/style.ts";
 import { ago, dateTime, took } from "../terminal/words.ts";
 
@@ -50,6 +50,27 @@ export function releases(options: GlobalOptions): Promise<number> {
     session.out.json({ releases: list });
     if (list.length === 0) session.out.line("no release yet; run: slipway deploy --env <environment>");
     for (const line of table(list.map(releaseRow))) session.out.line(line);
+    return 0;
+  });
+}
+
+/** Keeps a release from being pruned, or lets it go again. */
+export function setPin(
+  release: string,
+  options: GlobalOptions & { readonly pinned: boolean; readonly reason?: string },
+): Promise<number> {
+  return withSession(options, async (session) => {
+    const { pinned } = options;
+    const id = await findRelease(session, release);
+    await session.client.post(`/v1/releases/${id}/pin`, {
+      pinned,
+      actor: session.actor,
+      reason: options.reason ?? "by hand",
+    });
+    session.out.line(
+      `${style.good(sign.done)} ${release} is ${pinned ? "pinned: it is never pruned" : "no longer pinned"}`,
+    );
+    session.out.json({ release: id, pinned });
     return 0;
   });
 }
