@@ -102,8 +102,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       readConfig: options.readConfig,
       runsDirectory: join(directory, "runs"),
     };
-    // What the edge does now is what the store says; a listener that cannot be had is tried again by the keeper.
-    await world.router.sync().catch((error: unknown) => log.error("edge.not-ready", { reason: reasonOf(error) }));
+    await edgeInPlace(world);
     void renewAfterUpgrade(world.router, join(directory, "edge", "code-version"), options.version, log);
     counts.open();
     closers.push(() => counts.close());
