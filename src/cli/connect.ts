@@ -125,6 +125,7 @@ async function startControlPlane(at: StateDirectory): Promise<Running> {
 }
 
 async function productName(at: StateDirectory): Promise<string> {
+  if (existsSync(at.product)) return readFileSync(at.product, "utf8").trim();
   // Loaded only here: a command that finds a control plane running does not read the config.
   const { loadConfig } = await import("./config/load.ts");
   const beside = dirname(at.root);

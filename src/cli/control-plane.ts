@@ -1,4 +1,4 @@
-import { appendFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { appendFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { apiServer } from "../api/server.ts";
 import { isSlipwayError, reasonOf, SlipwayError, type WireError } from "../core/errors/error.ts";
@@ -53,6 +53,7 @@ async function main(): Promise<void> {
   });
   await server.listen({ host: "127.0.0.1", port: 0 });
   const running: Running = { pid: process.pid, port: (server.server.address() as AddressInfo).port, version, product };
+  writeFileSync(at.product, product, { mode: 0o600 });
   await writeJsonFile(at.running, running);
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(false));
   log.info("control-plane.ready", { ...running });

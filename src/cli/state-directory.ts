@@ -10,6 +10,8 @@ export type StateDirectory = {
   /** The API's bearer token. */
   readonly token: string;
   readonly log: string;
+  /** The product whose state this is: once it is known, no command has to run the config to find out. */
+  readonly product: string;
 };
 
 export const stateDirectoryName = ".slipway";
@@ -20,6 +22,7 @@ export function stateDirectory(root: string): StateDirectory {
     running: join(root, "control-plane.json"),
     token: join(root, "token"),
     log: join(root, "control-plane.log"),
+    product: join(root, "product"),
   };
 }
 

@@ -230,5 +230,6 @@ async function tidy(directory: string): Promise<null> {
 function renamed(asked: string, found: string): SlipwayError {
   return new SlipwayError("CONFIG_INVALID", {
     message: `the config at this commit is of product ${found}, not ${asked}`,
+    hint: "one state directory is one product: give the other one its own with --state-dir",
   });
 }
