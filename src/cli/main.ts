@@ -226,6 +226,12 @@ function count(text: string): string {
   throw new InvalidArgumentError("it must be a whole number.");
 }
 
+// `slipway history | head`: a reader that has seen enough is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
 try {
   await program().parseAsync();
 } catch (error) {

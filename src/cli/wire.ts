@@ -84,7 +84,12 @@ export async function wire(options: WireOptions): Promise<Wired> {
       clock,
       ...(options.onBoundary === undefined ? {} : { onBoundary: options.onBoundary }),
     });
-    const counts = new EdgeCounts({ edge, clock, log });
+    const router = new Router({ store, target, edge, log, base: edgeBase(directory) });
+    const onReturn = (): void => {
+      router.forget();
+      void router.sync().catch((error: unknown) => log.warn("edge.not-ready", { reason: reasonOf(error) }));
+    };
+    const counts = new EdgeCounts({ edge, clock, log, onReturn });
     const world: World = {
       store,
       engine,
@@ -96,7 +101,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       prober: httpProber(clock),
       source: gitSource(),
       artifacts: new Artifacts(directory),
-      router: new Router({ store, target, edge, log, base: edgeBase(directory) }),
+      router,
       changes: new Changes(),
       staticCommand: staticServerCommand,
       readConfig: options.readConfig,

@@ -27,9 +27,10 @@ function candidateRole(at: {
 }): Role {
   switch (at.is) {
     case "succeeded":
-      return at.job ? "stopped" : "stable";
+      // It has done its work, and would not do it again if it were found the next time.
+      return at.job ? "removed" : "stable";
     case "failed":
-      return at.kept ? "stable" : "removed";
+      return at.kept && !at.job ? "stable" : "removed";
     case "rolled-back":
     case "cancelled":
     case "rollback-failed":

@@ -162,13 +162,18 @@ async function watch(
 
 async function retire(world: World, { course }: Deployment, signal: AbortSignal): Promise<DeploymentEvent> {
   const own = new Set(course.rollouts.flatMap((rollout) => [rollout.candidate, rollout.stable]));
+  const { spec } = await releaseView(world.store.db, course.release, course.environment);
   const warm = await world.store.db
     .selectFrom("revision")
     .select(["id", "release_id", "service"])
+    .where("product", "=", spec.product)
     .where("environment", "=", course.environment)
     .where("role", "in", ["warm", "candidate"])
     .execute();
   const surplus = warm.filter((revision) => !own.has(revision.id));
+  // A job that has ended is nothing to keep; found again, it would not run when its release is deployed again.
+  const jobs = course.rollouts.filter((rollout) => rollout.kind === "job").map((rollout) => rollout.candidate);
+  await Promise.all(jobs.map((job) => (job === null ? null : world.target.remove(job, signal))));
   await Promise.all(
     surplus.map((revision) =>
       scale(world, course, { release: revision.release_id, service: revision.service, count: 0 }, signal),

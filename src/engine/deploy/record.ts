@@ -4,8 +4,10 @@ import { type Deployment, type DeploymentEvent, type Failure, hasEnded } from ".
 import { rolesOf } from "../../core/deploy/roles.ts";
 import { trafficOf } from "../../core/deploy/traffic.ts";
 import type { DeploymentId, EpochMs, ReleaseId } from "../../core/ids.ts";
+import { standingOf } from "../../core/release/standing.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
+import { attemptsIn } from "../commands/attempts.ts";
 import { appendHistory } from "../history.ts";
 import { releaseView } from "../release/read.ts";
 import { openRequests, requestEvent } from "./requests.ts";
@@ -35,7 +37,7 @@ export async function recordBegin(trx: Trx, id: DeploymentId, now: EpochMs): Pro
     .executeTakeFirst();
   const live = environment?.live_release_id ?? null;
   if (live === row.release_id) {
-    await endQueued(trx, row, { phase: "succeeded", actor: self, reason: "it is live already; nothing to do", now });
+    await endQueued(trx, row, { ...(await liveAlready(trx, row)), actor: self, now });
     return null;
   }
   const deployment = begin(
@@ -48,6 +50,17 @@ export async function recordBegin(trx: Trx, id: DeploymentId, now: EpochMs): Pro
   );
   await write(trx, { row, deployment, actor: self, reason: "started", now });
   return deployment;
+}
+
+/** A first release that failed stays live, for want of another. Asking for it again does not make it pass a bake. */
+async function liveAlready(
+  trx: Trx,
+  row: DeploymentRow,
+): Promise<{ readonly phase: "succeeded" | "failed"; readonly reason: string }> {
+  const standing = standingOf(row.release_id, await attemptsIn(trx, row.product, row.environment));
+  return standing === "good"
+    ? { phase: "succeeded", reason: "it is live already; nothing to do" }
+    : { phase: "failed", reason: "it is live already, but has failed here; deploy another release" };
 }
 
 /** Decides on the event, then on every open request, and records each decision with its reason. */
@@ -196,7 +209,7 @@ export async function endQueued(
   trx: Trx,
   row: DeploymentRow,
   end: {
-    readonly phase: "cancelled" | "succeeded";
+    readonly phase: "cancelled" | "succeeded" | "failed";
     readonly actor: string;
     readonly reason: string;
     readonly now: EpochMs;

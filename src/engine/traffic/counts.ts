@@ -12,15 +12,18 @@ export class EdgeCounts {
   readonly #edge: Edge;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #onReturn: () => void;
   readonly #stop = new AbortController();
   readonly #waiting = new Set<() => void>();
   #latest: EdgeSample | null = null;
   #done: Promise<void> = Promise.resolve();
 
-  constructor(deps: { readonly edge: Edge; readonly clock: Clock; readonly log: Log }) {
+  /** `onReturn` is called when samples come again after they had ended: another edge may answer now, that knows less. */
+  constructor(deps: { readonly edge: Edge; readonly clock: Clock; readonly log: Log; readonly onReturn: () => void }) {
     this.#edge = deps.edge;
     this.#clock = deps.clock;
     this.#log = deps.log;
+    this.#onReturn = deps.onReturn;
   }
 
   open(): void {
@@ -68,11 +71,14 @@ export class EdgeCounts {
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     let wasLost = false;
+    let isBack = false;
     while (!signal.aborted) {
       try {
         for await (const sample of this.#edge.samples(signal)) {
           this.#latest = sample;
+          if (isBack) this.#onReturn();
           wasLost = false;
+          isBack = false;
           const waiting = [...this.#waiting];
           this.#waiting.clear();
           for (const wake of waiting) wake();
@@ -81,6 +87,7 @@ export class EdgeCounts {
         if (!signal.aborted && !wasLost) this.#log.warn("edge.samples-lost", { reason: String(error) });
         wasLost = true;
       }
+      isBack = true;
       await this.#clock.sleep(reopenMs, signal).catch(() => {});
     }
   }
