@@ -2,7 +2,7 @@
 import { createServer } from "node:http";
 
 const body = JSON.stringify({ service: "bench", ok: true, pad: "x".repeat(122 - 39) });
-const server = createServer((req, res) => {
+const server = createServer((_req, res) => {
   res.writeHead(200, ["Content-Type", "application/json", "Content-Length", String(Buffer.byteLength(body))]);
   res.end(body);
 });

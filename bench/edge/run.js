@@ -24,20 +24,20 @@ export async function edgeBench({ quick = false } = {}) {
   const seconds = quick ? 1.5 : 4;
   const directory = await mkdtemp(join(tmpdir(), "edge-bench-"));
   const children = [];
-  const child = async (file, ...args) => {
+  const child = (file, ...args) => {
     const started = fork(here(file), args.map(String), { stdio: ["ignore", "inherit", "inherit", "ipc"] });
     children.push(started);
     return started;
   };
   const listening = async (file, ...args) => {
-    const started = await child(file, ...args);
+    const started = child(file, ...args);
     const { port } = await once(started);
     return { pid: started.pid, port };
   };
   const edges = [];
   try {
     const backend = await listening("backend.js");
-    const load = await child("load.js");
+    const load = child("load.js");
     const proxies = {
       "bare node:http + undici": await listening("parts/bare.js", backend.port),
       "our edge, 1 worker": await startEdge(join(directory, "one"), 1, backend.port, edges),
@@ -155,10 +155,15 @@ function report(results) {
   return { met: floors.every(([, met]) => met), rows };
 }
 
+/** The next message of a part of the bench; rejects when the part ends instead. */
 function once(child) {
   return new Promise((resolve, reject) => {
-    child.once("message", resolve);
-    child.once("exit", (code) => reject(new Error(`a part of the bench ended with ${code}`)));
+    const ended = (code) => reject(new Error(`a part of the bench ended with ${code}`));
+    child.once("exit", ended);
+    child.once("message", (message) => {
+      child.off("exit", ended);
+      resolve(message);
+    });
   });
 }
 

@@ -14,7 +14,7 @@ test("lines of two writers are whole lines of one file", async () => {
   const file = join(directory, "log");
   const writers = [new AppendFile(file), new AppendFile(file)];
   for (let index = 0; index < 1000; index += 1) for (const writer of writers) writer.add(`line ${index}\n`);
-  await Promise.all(writers.map((writer) => writer.flush()));
+  await Promise.all(writers.map((writer) => writer.reopen()));
   const lines = (await readFile(file, "utf8")).trimEnd().split("\n");
   expect(lines).toHaveLength(2000);
   expect(lines.every((line) => /^line \d+$/.test(line))).toBe(true);

@@ -56,7 +56,7 @@ export class AppendFile {
     await this.#writing;
   }
 
-  /** Goes on in the file that now has the name. Call it after a rotation. */
+  /** Goes on in the file that now has the name. For after a rotation, and to let go of the file at the end. */
   async reopen(): Promise<void> {
     await this.flush();
     await this.#close();

@@ -87,7 +87,7 @@ export type RoutedService = {
 
 /** Everything that changes often, as one value. */
 export type RouteTable = {
-  /** Only ever rises; a lower or equal one is ignored unless it is equal and the same. */
+  /** Only ever rises: a lower one is refused, and an equal one unless the table is the same, which changes nothing. */
   readonly generation: number;
   readonly routes: readonly Route[];
   readonly services: Readonly<Record<string, RoutedService>>;
@@ -100,18 +100,25 @@ export const latencyBoundsMs: readonly number[] = [
   30_000,
 ];
 
-/** Cumulative since the edge first saw the revision; survives worker restarts. */
+/**
+ * Cumulative since the edge first saw the revision; survives worker restarts. When the edge as a whole is restarted all
+ * counts begin at 0 again: a count that is lower than the one before it says so.
+ */
 export type EdgeCounters = {
   /** Answers given to clients on behalf of this revision, also those the edge made itself because the revision failed. */
   readonly requests: number;
   /** Of `requests`, by status class: 1xx, 2xx, 3xx, 4xx, 5xx. */
   readonly byClass: readonly [number, number, number, number, number];
-  /** Attempts that failed at this revision, also when another instance then answered: no connection. */
+  /**
+   * Attempts that failed at this revision, also when another instance then answered: no connection. A request that passes
+   * over a revision because none of its instances could be connected to a moment ago counts too.
+   */
   readonly connectErrors: number;
   /** The same: connection lost or timed out before a whole answer. */
   readonly upstreamErrors: number;
   /** The client went away first. Not in `requests`. */
   readonly clientAborts: number;
+  /** What a drain waits for: requests without a whole answer, but for streams. */
   readonly inflight: number;
   readonly webSockets: number;
   /** Time to the first byte of the answer, counted in `latencyBoundsMs` buckets, length + 1 of them. */
@@ -142,7 +149,10 @@ export interface Edge {
   apply(table: RouteTable): Promise<void>;
   /** The table in force, also one that an earlier control plane applied; null before the first. Changes nothing. */
   current(): Promise<RouteTable | null>;
-  /** New requests of the service wait until released (`null`) or `maxMs`, at most `maxQueued` of them; then 503. */
+  /**
+   * New requests of the service wait, at most `maxQueued` of them, the others get 503. Released (`null`) they are routed by
+   * the newest table. `maxMs` after the call the hold ends by itself: who waits gets 503, who comes later is served.
+   */
   hold(service: string, until: { readonly maxMs: number; readonly maxQueued: number } | null): Promise<void>;
   /**
    * Waits until no request is in flight where no new one comes, or `timeoutMs`: at the whole revision when it has no weight,
@@ -153,7 +163,10 @@ export interface Edge {
     revision: RevisionId,
     limits: { readonly timeoutMs: number; readonly streamLimitMs: number },
   ): Promise<{ readonly inflight: number }>;
-  /** The newest counters, at once and then at most every 250 ms, also when idle, until the signal is aborted. */
+  /**
+   * The newest counters, at once and then at least every 250 ms, also when idle, until the signal is aborted. Finds an edge
+   * that was restarted again; a slow reader misses samples and slows nothing.
+   */
   samples(signal: AbortSignal): AsyncIterable<EdgeSample>;
   /** Stops the edge itself: listeners close, requests in flight get `graceMs`. Only for `slipway down --all` and tests. */
   stop(graceMs: number): Promise<void>;

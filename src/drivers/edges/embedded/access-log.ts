@@ -19,7 +19,7 @@ export class AccessLog {
 
   write(exchange: Exchange, end: { readonly ms: number; readonly aborted: boolean }): void {
     const { head, req, served } = exchange;
-    let line = `{"at":"${timestamp(exchange.at)}","us":${Math.round(end.ms * 1000)},"method":"${req.method}","host":${quoted(head.host)},"path":${quoted(exchange.path)},"status":${exchange.status},"bytes":${exchange.bytes},"ip":"${head.clientIp}","trace":"${head.traceId}"`;
+    let line = `{"at":"${timestamp(exchange.at)}","us":${Math.round(end.ms * 1000)},"method":"${req.method}","host":${quoted(head.host)},"path":${quoted(exchange.path === "" ? unreadPath(req.url) : exchange.path)},"status":${exchange.status},"bytes":${exchange.bytes},"ip":"${head.clientIp}","trace":"${head.traceId}"`;
     if (exchange.route !== null) line += `,"service":"${exchange.route.service.name}"`;
     if (served !== null)
       line += `,"release":"${served.side.release}","revision":"${served.side.revision.id}","instance":"${served.upstream.instance}","attempts":${exchange.attempts}`;
@@ -36,6 +36,12 @@ export class AccessLog {
   reopen(): Promise<void> {
     return this.#out.reopen();
   }
+}
+
+/** Of a request that was refused before its path was read: what came, without the query. */
+function unreadPath(url = ""): string {
+  const query = url.indexOf("?");
+  return query === -1 ? url : url.slice(0, query);
 }
 
 const longestText = 2048;

@@ -25,8 +25,8 @@ export class Exchange {
   readonly head: RequestHead;
   readonly at = Date.now();
   readonly startedMs = performance.now();
-  /** What routes are matched against; the raw target until it was read. */
-  path: string;
+  /** What routes are matched against; empty until it was read. */
+  path = "";
   forward = "";
   route: CompiledRoute | null = null;
   policy: Policy | null = null;
@@ -57,7 +57,6 @@ export class Exchange {
     this.req = req;
     this.res = res;
     this.head = head;
-    this.path = req.url ?? "/";
     connection.begin(this);
   }
 

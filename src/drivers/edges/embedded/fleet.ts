@@ -78,12 +78,13 @@ export class Fleet {
     }
   }
 
-  /** A new worker for each, then the old ones say goodbye. */
+  /** A new worker for each, then the old ones say goodbye. When one cannot start, all is as it was. */
   async refresh(): Promise<void> {
     const old = [...this.#members].filter((member) => member.state !== "retiring");
     const fresh = await Promise.allSettled(Array.from({ length: this.#size }, () => this.#start()));
     const failed = fresh.find((result) => result.status === "rejected");
-    // The old ones stay when the new ones cannot start.
+    for (const result of fresh)
+      if (failed !== undefined && result.status === "fulfilled") this.#retire(result.value, retireLimitMs);
     if (failed !== undefined) throw failed.reason;
     for (const member of old) this.#retire(member, retireLimitMs);
   }
@@ -142,7 +143,7 @@ export class Fleet {
   }
 
   /** Resolves when the new worker takes connections; rejects when it cannot. */
-  #start(): Promise<void> {
+  #start(): Promise<Member> {
     return new Promise((resolve, reject) => {
       const worker = cluster.fork();
       const timer = setTimeout(() => worker.process.kill("SIGKILL"), startWithinMs);
@@ -154,7 +155,7 @@ export class Fleet {
         calls: new Map(),
         settle: (problem) => {
           clearTimeout(timer);
-          if (problem === null) resolve();
+          if (problem === null) resolve(member);
           else {
             worker.process.kill("SIGKILL");
             reject(taken(problem));

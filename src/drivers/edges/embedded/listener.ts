@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
-import { type AddressInfo, Server as NetServer, type Socket } from "node:net";
+import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { EdgeConfig } from "../../../ports/edge.ts";
 import { admit } from "./admit.ts";
@@ -83,14 +83,6 @@ export class Listener {
   /** Closes connections that wait for a request. */
   closeIdle(): void {
     this.#server.closeIdleConnections();
-  }
-
-  closeAll(): void {
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  boundPort(): number | null {
-    return (this.#server.address() as AddressInfo | null)?.port ?? null;
   }
 
   #connected(socket: Socket): void {

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { freePort, within } from "../../../testing/conformance/edge/client.ts";
+import { freePort, webSocketHead, within } from "../../../testing/conformance/edge/client.ts";
 import { configOn, table, target, testLimits } from "../../../testing/conformance/edge/tables.ts";
 import { type EmbeddedUnderTest, makeEmbeddedEdge } from "./made.fixture.ts";
 import { sendRaw, statuses } from "./raw.fixture.ts";
@@ -218,6 +218,16 @@ test("a client that reads slowly holds back the service, not the edge's memory",
   );
   expect(sent).toBeLessThan(24 * 1024 * 1024);
   socket.destroy();
+});
+
+test("a WebSocket that the service refuses is answered as the service answered, and one the edge refuses too", async () => {
+  server.once("upgrade", (_, socket) =>
+    socket.end("HTTP/1.1 401 Unauthorized\r\nContent-Length: 4\r\nX-Why: key\r\n\r\nsorr"),
+  );
+  const refused = await sendRaw(port, webSocketHead("/ws"), { idleMs: 2000 });
+  expect(statuses(refused)).toEqual([401]);
+  expect(refused).toMatch(/X-Why: key[\s\S]*sorr$/);
+  expect(statuses(await sendRaw(port, webSocketHead("/%2f"), { idleMs: 2000 }))).toEqual([400]);
 });
 
 test("slow heads and slow bodies are 408 in their time", async () => {

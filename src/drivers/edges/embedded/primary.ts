@@ -1,5 +1,6 @@
-import { readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
 import { chmod, mkdir, rm } from "node:fs/promises";
+import type { Server } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -21,9 +22,10 @@ type Kept = { readonly config: EdgeConfig | null; readonly table: RouteTable | n
 const [directory = ".", workersText = "2"] = process.argv.slice(2);
 const file = join(directory, "edge.json");
 const socketFile = controlSocket(directory);
-/** After a kill the old workers need a moment to let go of the ports. */
-const restoreTries = 20;
+/** After a kill the old workers need a moment to let go of the ports. Orders are taken after that, listening or not. */
+const restoreWithinMs = 4000;
 const restorePauseMs = 250;
+const restoreAgainMs = 2000;
 const signalGraceMs = 10_000;
 const ownerCheckMs = 1000;
 
@@ -54,15 +56,13 @@ const control: Control = {
   sample: () => fleet.totals.sample(Date.now(), inForce?.generation ?? 0),
   stop,
 };
-const server = controlServer(control);
 
 // Restored first: whoever finds the socket finds the routes that were in force.
-await inTurn(restore);
-await rm(socketFile, { force: true });
-await new Promise<void>((resolve, reject) => server.once("error", reject).listen(socketFile, resolve));
-await chmod(socketFile, 0o600);
-const { ino } = statSync(socketFile);
-setInterval(stepAside, ownerCheckMs);
+await inTurn(() => restore(restoreWithinMs));
+let server = await takeOrders();
+let { ino } = statSync(socketFile);
+setInterval(() => void keepSocket(), ownerCheckMs);
+setInterval(() => void inTurn(() => restore(0)), restoreAgainMs);
 rotateAccessLog(fleet, () => kept.config);
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signalGraceMs).then(leave));
 
@@ -73,16 +73,16 @@ function inTurn<T>(change: () => Promise<T>): Promise<T> {
   return done;
 }
 
-async function restore(): Promise<void> {
-  if (kept.table !== null) await fleet.apply(kept.table);
-  const { config } = kept;
-  for (let tries = 0; config !== null && tries < restoreTries; tries += 1) {
+async function restore(withinMs: number): Promise<void> {
+  const until = performance.now() + withinMs;
+  while (!listening && kept.config !== null && stopping === null) {
     try {
-      await fleet.configure(config);
+      if (kept.table !== null) await fleet.apply(kept.table);
+      await fleet.configure(kept.config);
       listening = true;
-      return;
     } catch (error) {
       console.error("edge.not-restored", reasonOf(error));
+      if (performance.now() > until) return;
       await sleep(restorePauseMs);
     }
   }
@@ -128,26 +128,34 @@ function refuseWhenStopping(): void {
 }
 
 function leave(): void {
-  if (ownsSocket()) rmNow();
+  if (ownSocket() === "ours") rmSync(socketFile, { force: true });
   process.exit(0);
 }
 
-/** Another primary has taken the directory over, or the directory is gone: this one is no longer the edge. */
-function stepAside(): void {
-  if (!ownsSocket()) void stop(0);
+async function takeOrders(): Promise<Server> {
+  await rm(socketFile, { force: true });
+  const taking = controlServer(control);
+  await new Promise<void>((resolve, reject) => taking.once("error", reject).listen(socketFile, resolve));
+  await chmod(socketFile, 0o600);
+  return taking;
 }
 
-function ownsSocket(): boolean {
-  try {
-    return statSync(socketFile).ino === ino;
-  } catch {
-    return false;
-  }
-}
-
-function rmNow(): void {
+/** Another primary has taken the directory over, or it is gone: this one ends. Only the socket is gone: it is made again. */
+async function keepSocket(): Promise<void> {
+  const whose = ownSocket();
+  if (whose === "ours" || stopping !== null) return;
+  if (whose === "other" || !existsSync(directory)) return stop(0);
   server.close();
-  void rm(socketFile, { force: true });
+  server = await takeOrders();
+  ino = statSync(socketFile).ino;
+}
+
+function ownSocket(): "ours" | "other" | "nobody" {
+  try {
+    return statSync(socketFile).ino === ino ? "ours" : "other";
+  } catch {
+    return "nobody";
+  }
 }
 
 function answers(path: string): Promise<boolean> {

@@ -1,4 +1,5 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Backend, startBackend } from "../../../testing/conformance/edge/backend.ts";
@@ -158,6 +159,28 @@ test("a state file that cannot be read is set aside, and the edge starts empty",
   await made.edge.apply(table(1, [target(b, 10_000)]));
   expect((await ask(port, "/")).body).toBe("b");
   expect(await readFile(join(made.directory, "edge.json.unreadable"), "utf8")).toContain("broken");
+});
+
+test("a control socket that somebody has removed is made again", async () => {
+  const { controlSocket } = await import("./launch.ts");
+  const before = await made.status();
+  await rm(controlSocket(made.directory));
+  const after = await within(5000, () => made.status().catch(() => null), "orders taken again");
+  expect(after).toEqual(before);
+  expect((await ask(port, "/")).body).toBe("a");
+});
+
+test("a port that is taken when the edge comes back is taken over as soon as it is free", async () => {
+  const before = await made.status();
+  process.kill(before.pid, "SIGKILL");
+  await within(5000, () => (before.workers.every((pid) => !alive(pid)) ? true : null), "workers gone");
+  const squatter = createServer().listen(port, "127.0.0.1");
+  await made.relaunch();
+  await within(20_000, () => made.status().catch(() => null), "orders taken");
+  await expect(made.edge.start(configOn(port))).rejects.toMatchObject({ code: "PORT_TAKEN" });
+  squatter.close();
+  const answer = await within(10_000, () => ask(port, "/").catch(() => null), "served again");
+  expect(answer.body).toBe("a");
 });
 
 test("stopping lets a request in flight end, and leaves no process", async () => {

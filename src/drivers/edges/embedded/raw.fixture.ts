@@ -1,4 +1,4 @@
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
 
 /** Sends bytes as they are and resolves with everything that came back when the connection is over, or idle for `idleMs`. */
 export function sendRaw(port: number, text: string | readonly string[], { idleMs = 400 } = {}): Promise<string> {
@@ -22,8 +22,4 @@ export function sendRaw(port: number, text: string | readonly string[], { idleMs
 /** The status of each answer in what came back. */
 export function statuses(received: string): number[] {
   return [...received.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((match) => Number(match[1]));
-}
-
-export function connected(socket: Socket): Promise<void> {
-  return new Promise((resolve, reject) => socket.once("connect", resolve).once("error", reject));
 }

@@ -85,7 +85,8 @@ async function boot({ config, table, holds }: Extract<ToWorker, { is: "boot" }>)
 
 /** Opens what is new first; when that fails nothing has changed. */
 async function configure(to: Worker, config: EdgeConfig): Promise<ListenProblem | null> {
-  const problem = await openListeners(to, config);
+  // One that is leaving hears of new limits and opens nothing.
+  const problem = to.traffic.leaving ? null : await openListeners(to, config);
   if (problem !== null) return problem;
   const kept = to.listeners.filter((listener) => config.listeners.some((wanted) => same(wanted, listener.address)));
   for (const gone of to.listeners.filter((listener) => !kept.includes(listener))) sayFarewell(gone);
