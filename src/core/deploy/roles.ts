@@ -30,7 +30,8 @@ function candidateRole(at: {
       // It has done its work, and would not do it again if it were found the next time.
       return at.job ? "removed" : "stable";
     case "failed":
-      return at.kept && !at.job ? "stable" : "removed";
+      if (!at.kept) return "removed";
+      return at.job ? "stopped" : "stable";
     case "rolled-back":
     case "cancelled":
     case "rollback-failed":

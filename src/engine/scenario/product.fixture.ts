@@ -1,0 +1,179 @@
+import { execFileSync } from "node:child_process";
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { EnvironmentInput, HealthInput, ProductInput, ServiceInput } from "../../core/product/input.ts";
+
+/**
+ * What a version of a service does, from the moment this is said: `sick` answers its probe badly, `errors` only its visitors,
+ * `crash` ends by itself; for a job, `fail` is its exit.
+ */
+export type Behaviour = "good" | "sick" | "errors" | "crash" | "fail";
+
+export type ProductOptions = {
+  /** Each has an edge of its own; what is given here comes on top of the product's. */
+  readonly environments: Readonly<Record<string, EnvironmentInput>>;
+};
+
+/** A tiny product in a git repository of its own, whose services do at once what a test says. */
+export class Product {
+  readonly name = "probe";
+  readonly root = mkdtempSync(join(tmpdir(), "slipway-scenario-"));
+  readonly repository = join(this.root, "repository");
+  readonly state = join(this.root, "state");
+  readonly #control = join(this.root, "control");
+  readonly #environments: Record<string, EnvironmentInput> = {};
+
+  static async make({ environments }: ProductOptions): Promise<Product> {
+    const product = new Product();
+    for (const [name, more] of Object.entries(environments))
+      product.#environments[name] = { ...more, edge: { listen: `127.0.0.1:${await freePort()}` } };
+    for (const directory of [product.repository, product.#control]) mkdirSync(directory);
+    writeFileSync(join(product.#control, "log"), "");
+    product.git("init", "--quiet", "--initial-branch=main");
+    return product;
+  }
+
+  /** Commits a version of all services; its hash. */
+  commit(version: string, more: Omit<Partial<ProductInput>, "name"> = {}): string {
+    const config: ProductInput = {
+      name: this.name,
+      services: { web: this.web(), worker: this.worker() },
+      // Five requests are enough here: a bake is a moment, and a broken version fails every one of them.
+      rollout: { bake: "150ms", drain: "1s", rules: { errorRatio: { margin: "5%", minimum: 5 } } },
+      environments: this.#environments,
+      ...more,
+    };
+    this.write("slipway.config.json", JSON.stringify(config));
+    for (const [file, text] of Object.entries(programs))
+      this.write(`app/${file}`, text.replaceAll("VERSION", JSON.stringify(version)));
+    this.git("add", "--all");
+    this.git("commit", "--quiet", "-m", `feat: ${version}`);
+    return this.git("rev-parse", "HEAD");
+  }
+
+  web(more: Partial<ServiceInput> = {}): ServiceInput {
+    const health: HealthInput = {
+      path: "/up",
+      body: { status: "healthy" },
+      interval: "100ms",
+      timeout: "1s",
+      retries: 2,
+      deadline: "1500ms",
+    };
+    return { ...this.#service("web.mjs"), kind: "web", health, ...more };
+  }
+
+  worker(more: Partial<ServiceInput> = {}): ServiceInput {
+    return { ...this.#service("worker.mjs"), kind: "worker", health: { startPeriod: "50ms", deadline: "5s" }, ...more };
+  }
+
+  job(more: Partial<ServiceInput> = {}): ServiceInput {
+    return { ...this.#service("job.mjs"), kind: "job", health: { deadline: "5s" }, ...more };
+  }
+
+  /** From now on every instance of that version behaves so, in all environments or in one. */
+  behave(service: string, version: string, behaviour: Behaviour): void {
+    writeFileSync(join(this.#control, `${service}-${version}`), behaviour);
+  }
+
+  /** What the services have told since the product was made, as `<environment> <service> <version> <what>`. */
+  told(environment: string): string[] {
+    const lines = readFileSync(join(this.#control, "log"), "utf8").split("\n");
+    return lines.filter((line) => line.startsWith(`${environment} `)).map((line) => line.slice(environment.length + 1));
+  }
+
+  port(environment: string): number {
+    return Number(String(this.#environments[environment]?.edge?.listen).split(":")[1]);
+  }
+
+  write(path: string, text: string): void {
+    mkdirSync(join(this.repository, path, ".."), { recursive: true });
+    writeFileSync(join(this.repository, path), text);
+  }
+
+  git(...args: string[]): string {
+    const who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "commit.gpgsign=false"];
+    return execFileSync("git", [...who, ...args], {
+      cwd: this.repository,
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "inherit"],
+    }).trim();
+  }
+
+  /** For a test that wants to see where it was when it failed. */
+  note(text: string): void {
+    appendFileSync(join(this.#control, "log"), `${text}\n`);
+  }
+
+  remove(): void {
+    rmSync(this.root, { recursive: true, force: true });
+  }
+
+  #service(file: string): Pick<ServiceInput, "path" | "command" | "stopGrace" | "env"> {
+    return { path: "app", command: ["node", file], stopGrace: "2s", env: { CONTROL: this.#control } };
+  }
+}
+
+/** All services say what they do through one file, so that their order can be seen. */
+const common = `
+import { appendFileSync, readFileSync } from "node:fs";
+export const version = VERSION;
+const { CONTROL, SLIPWAY_SERVICE: service, SLIPWAY_ENVIRONMENT: environment } = process.env;
+export const tell = (what) => appendFileSync(CONTROL + "/log", [environment, service, version, what].join(" ") + "\\n");
+export function behaviour() {
+  try { return readFileSync(CONTROL + "/" + service + "-" + version, "utf8"); } catch { return "good"; }
+}
+export function live() {
+  tell("starts");
+  console.log(service + " " + version + " starts");
+  process.on("SIGTERM", () => { tell("stops"); process.exit(0); });
+  const look = () => {
+    if (behaviour() !== "crash") return;
+    console.error(service + " " + version + " is out of luck");
+    process.exit(7);
+  };
+  look();
+  setInterval(look, 20);
+}
+`;
+
+const programs = {
+  "common.mjs": common,
+  "web.mjs": `
+import { createServer } from "node:http";
+import { behaviour, live, version } from "./common.mjs";
+live();
+createServer((request, response) => {
+  const now = behaviour();
+  if (request.url === "/up") {
+    if (now === "sick") console.error("the database is away");
+    response.statusCode = now === "sick" ? 503 : 200;
+    return response.end(JSON.stringify({ status: now === "sick" ? "migrating" : "healthy" }));
+  }
+  if (now === "errors") { console.error("GET " + request.url + " failed"); response.statusCode = 500; }
+  response.end(version + " " + (process.env.GREETING ?? ""));
+}).listen(Number(process.env.PORT), process.env.HOST).keepAliveTimeout = 75_000;
+`,
+  "worker.mjs": `
+import { live } from "./common.mjs";
+live();
+`,
+  "job.mjs": `
+import { behaviour, tell } from "./common.mjs";
+tell("runs");
+if (behaviour() === "fail") { console.error("the column is there already"); process.exit(3); }
+`,
+};
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
+    });
+  });
+}
