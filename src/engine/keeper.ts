@@ -51,7 +51,9 @@ export class Keeper {
     const { target, router, clock } = this.#world;
     while (!signal.aborted) {
       await this.#guarded("keeper.follow", async () => {
-        for await (const _ of target.watch({}, signal)) await this.#guarded("keeper.route", () => router.sync());
+        for await (const running of target.watch({}, signal)) {
+          if (!router.routesTo(running)) await this.#guarded("keeper.route", () => router.sync());
+        }
       });
       await clock.sleep(lookMs, signal).catch(() => {});
     }

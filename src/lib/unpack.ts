@@ -1,13 +1,16 @@
 import { createHash, randomBytes } from "node:crypto";
-import { createReadStream, mkdirSync, symlinkSync } from "node:fs";
-import { mkdir, open, rename, rm, writeFile } from "node:fs/promises";
+import { closeSync, mkdirSync, openSync, readSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { open, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Parser, type ReadEntry } from "tar";
 import { asPackError, defaultPackLimits, PackError, type PackLimits, staysInside } from "./pack.ts";
 
-/** Bytes of small files that may wait for the disk at once. */
-const pendingBytesLimit = 32 * 1024 * 1024;
-const smallFileBytes = 1024 * 1024;
+/**
+ * Archives are read, and small files written, in this thread: with trips through the thread pool 4,000 files took 485 ms
+ * instead of 240, three took 4 ms instead of 1, and a deployment waits for them. Other work has its turn after each chunk.
+ */
+const chunkBytes = 256 * 1024;
+const smallFileBytes = 64 * 1024;
 
 /**
  * Unpacks an archive made by `packDirectory` so that `into` appears in one step, whole, and only when the archive's bytes have
@@ -22,12 +25,12 @@ export async function unpackArchive(
 ): Promise<void> {
   const temporary = `${into}.${randomBytes(4).toString("hex")}.tmp`;
   try {
-    await mkdir(temporary, { recursive: true, mode: 0o755 });
+    mkdirSync(temporary, { recursive: true, mode: 0o755 });
     const digest = await extract(archive.file, temporary, options.limits ?? defaultPackLimits, options.signal);
     if (digest !== archive.digest) {
       throw new PackError("CORRUPT", `${archive.file} has digest ${digest}, not ${archive.digest}`);
     }
-    await rename(temporary, into);
+    renameSync(temporary, into);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
     throw asPackError(error, archive.file);
@@ -37,7 +40,7 @@ export async function unpackArchive(
 /** Writes the entries below `root` and returns the digest of all bytes read. */
 async function extract(file: string, root: string, limits: PackLimits, signal?: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
-  const writes = new Writes();
+  const writes: Promise<void>[] = [];
   const tree = new Tree(limits);
   const parser = new Parser({ strict: false });
   let failure: unknown = null;
@@ -58,28 +61,47 @@ async function extract(file: string, root: string, limits: PackLimits, signal?: 
     }
   });
   const ended = new Promise<void>((resolve) => parser.once("end", resolve));
-  const input = createReadStream(file, { highWaterMark: 1024 * 1024, ...(signal !== undefined && { signal }) });
   let sawData = false;
-  for await (const chunk of input) {
-    hash.update(chunk as Buffer);
-    sawData = true;
-    if (failure === null && !parser.write(chunk as Buffer)) {
-      await Promise.race([new Promise((resolve) => parser.once("drain", resolve)), ended]);
-    }
-    await writes.room();
+  for (const chunk of chunksOf(file)) {
+    signal?.throwIfAborted();
+    hash.update(chunk);
+    if (!parser.write(chunk)) await Promise.race([new Promise((resolve) => parser.once("drain", resolve)), ended]);
     if (failure !== null) break;
+    if (sawData) await new Promise((resolve) => setImmediate(resolve));
+    sawData = true;
   }
   if (failure === null) {
     parser.end();
     if (sawData) await ended;
   }
-  await writes.settled().catch(fail);
+  await Promise.all(writes);
   // A damaged archive fails in many ways; when the bytes are not the right ones, that is what is said.
   if (failure !== null) throw failure;
   return `sha256:${hash.digest("hex")}`;
 }
 
-function unpackEntry(entry: ReadEntry, tree: Tree, root: string, writes: Writes, fail: (error: unknown) => void): void {
+function* chunksOf(file: string): Generator<Buffer> {
+  const from = openSync(file, "r");
+  try {
+    for (;;) {
+      // A new one each time: the parser keeps what it has not passed on.
+      const chunk = Buffer.allocUnsafe(chunkBytes);
+      const bytes = readSync(from, chunk);
+      if (bytes === 0) return;
+      yield chunk.subarray(0, bytes);
+    }
+  } finally {
+    closeSync(from);
+  }
+}
+
+function unpackEntry(
+  entry: ReadEntry,
+  tree: Tree,
+  root: string,
+  writes: Promise<void>[],
+  fail: (error: unknown) => void,
+): void {
   const path = tree.admit(entry);
   const absolute = join(root, path);
   if (entry.type === "Directory") {
@@ -90,16 +112,20 @@ function unpackEntry(entry: ReadEntry, tree: Tree, root: string, writes: Writes,
     entry.resume();
   } else {
     const mode = ((entry.mode ?? 0) & 0o100) !== 0 ? 0o755 : 0o644;
-    if (entry.size <= smallFileBytes) writeSmall(entry, absolute, mode, writes);
+    if (entry.size <= smallFileBytes) writeSmall(entry, absolute, mode, fail);
     else writeLarge(entry, absolute, mode, writes, fail);
   }
 }
 
-function writeSmall(entry: ReadEntry, absolute: string, mode: number, writes: Writes): void {
+function writeSmall(entry: ReadEntry, absolute: string, mode: number, fail: (error: unknown) => void): void {
   const chunks: Buffer[] = [];
   entry.on("data", (chunk) => chunks.push(chunk));
   entry.on("end", () => {
-    writes.add(writeFile(absolute, Buffer.concat(chunks), { mode, flag: "wx" }), entry.size);
+    try {
+      writeFileSync(absolute, Buffer.concat(chunks), { mode, flag: "wx" });
+    } catch (error) {
+      fail(error);
+    }
   });
 }
 
@@ -108,7 +134,7 @@ function writeLarge(
   entry: ReadEntry,
   absolute: string,
   mode: number,
-  writes: Writes,
+  writes: Promise<void>[],
   fail: (error: unknown) => void,
 ): void {
   const copy = async () => {
@@ -119,12 +145,12 @@ function writeLarge(
       await handle.close();
     }
   };
-  const copied = copy();
-  copied.catch((error: unknown) => {
-    fail(error);
-    entry.resume();
-  });
-  writes.add(copied, 0);
+  writes.push(
+    copy().catch((error: unknown) => {
+      fail(error);
+      entry.resume();
+    }),
+  );
 }
 
 /** What has been seen of the archive so far, and what may still come. */
@@ -161,36 +187,6 @@ class Tree {
     if (this.#seen.size > this.#limits.files) throw limit(`more than ${this.#limits.files} files`);
     if (this.#bytes > this.#limits.bytes) throw limit(`more than ${this.#limits.bytes} bytes`);
     return path;
-  }
-}
-
-/** Writes under way: bounded, and none of them lost sight of. */
-class Writes {
-  readonly #pending = new Set<Promise<void>>();
-  #bytes = 0;
-  #failure: { readonly error: unknown } | null = null;
-
-  add(write: Promise<void>, bytes: number): void {
-    this.#bytes += bytes;
-    const tracked = write
-      .catch((error: unknown) => {
-        this.#failure ??= { error };
-      })
-      .finally(() => {
-        this.#bytes -= bytes;
-        this.#pending.delete(tracked);
-      });
-    this.#pending.add(tracked);
-  }
-
-  async room(): Promise<void> {
-    while (this.#bytes > pendingBytesLimit) await Promise.race(this.#pending);
-    if (this.#failure !== null) throw this.#failure.error;
-  }
-
-  async settled(): Promise<void> {
-    await Promise.all(this.#pending);
-    if (this.#failure !== null) throw this.#failure.error;
   }
 }
 

@@ -183,7 +183,7 @@ async function insertQueued(
       state: "",
       version: 0,
       reason: input.reason,
-      // What is live when its turn comes is not known yet: the workflow asks git, when nobody waits for it.
+      // What is live when its turn comes is not known yet; git is asked when it has become live itself.
       change_log: input.kind === "rollback" ? "[]" : release.commits,
       created_at: now,
       created_by: input.actor,

@@ -3,6 +3,7 @@ import { isSlipwayError, reasonOf, SlipwayError } from "../../core/errors/error.
 import type { ReleaseId, RevisionId, ServiceName } from "../../core/ids.ts";
 import { type Counts, noCounts } from "../../core/judge/counts.ts";
 import { logEvidence } from "../health/evidence.ts";
+import { noteChanges } from "../release/changes.ts";
 import { releaseView } from "../release/read.ts";
 import type { World } from "../world.ts";
 import { type Baked, bake } from "./bake.ts";
@@ -174,11 +175,13 @@ async function retire(world: World, { course }: Deployment, signal: AbortSignal)
   // A job that has ended is nothing to keep; found again, it would not run when its release is deployed again.
   const jobs = course.rollouts.filter((rollout) => rollout.kind === "job").map((rollout) => rollout.candidate);
   await Promise.all(jobs.map((job) => (job === null ? null : world.target.remove(job, signal))));
-  await Promise.all(
-    surplus.map((revision) =>
+  await Promise.all([
+    // Only now: asked before the start, git would take a tenth of the time until the release is live.
+    noteChanges(world, course.id),
+    ...surplus.map((revision) =>
       scale(world, course, { release: revision.release_id, service: revision.service, count: 0 }, signal),
     ),
-  );
+  ]);
   return { is: "retired" };
 }
 

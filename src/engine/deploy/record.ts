@@ -48,7 +48,7 @@ export async function recordBegin(trx: Trx, id: DeploymentId, now: EpochMs): Pro
       stable: live === null ? null : await releaseView(trx, live, row.environment),
     }),
   );
-  await write(trx, { row, deployment, actor: self, reason: "started", now });
+  await write(trx, { row, before: null, deployment, actor: self, reason: "started", now });
   return deployment;
 }
 
@@ -74,10 +74,12 @@ export async function recordEvent(
   let deployment = JSON.parse(row.state) as Deployment;
   const take = async (next: DeploymentEvent): Promise<void> => {
     const decision = decide(deployment, next, now);
-    const moved = decision.next !== deployment;
+    const before = deployment;
+    const moved = decision.next !== before;
     deployment = decision.next;
     const actor = next.is === "asked" ? next.by : self;
-    if (moved) row = await write(trx, { row, deployment, actor, reason: decision.reason, now, ...failureIn(next) });
+    if (moved)
+      row = await write(trx, { row, before, deployment, actor, reason: decision.reason, now, ...failureIn(next) });
     else if (next.is === "asked")
       await appendHistory(trx, { ...entryOf(row, now), event: "deployment.ignored", actor, reason: decision.reason });
   };
@@ -96,6 +98,8 @@ export async function deploymentRow(trx: Trx, id: DeploymentId): Promise<Deploym
 
 type Written = {
   readonly row: DeploymentRow;
+  /** As it was recorded last: what is the same is not written again. Null at the begin. */
+  readonly before: Deployment | null;
   readonly deployment: Deployment;
   readonly actor: string;
   readonly reason: string;
@@ -104,7 +108,10 @@ type Written = {
 };
 
 /** State, history, traffic and roles, in the caller's transaction; refused when somebody else moved the deployment first. */
-async function write(trx: Trx, { row, deployment, actor, reason, now, failure }: Written): Promise<DeploymentRow> {
+async function write(
+  trx: Trx,
+  { row, before, deployment, actor, reason, now, failure }: Written,
+): Promise<DeploymentRow> {
   const { course, phase } = deployment;
   const ended = hasEnded(phase);
   const changed: Partial<DeploymentRow> = {
@@ -127,8 +134,10 @@ async function write(trx: Trx, { row, deployment, actor, reason, now, failure }:
     .executeTakeFirst();
   if (result.numUpdatedRows !== 1n)
     throw new Error(`${row.id} was moved on by somebody else at version ${row.version}`);
-  await writeTraffic(trx, row, deployment, { live: ended ? liveAfter(deployment) : course.stable, now });
-  await writeRoles(trx, row, deployment, now);
+  const traffic = JSON.stringify(trafficOf(deployment));
+  if (before === null || ended || traffic !== JSON.stringify(trafficOf(before)))
+    await writeTraffic(trx, row, { traffic, live: ended ? liveAfter(deployment) : course.stable, now });
+  await writeRoles(trx, row, { before, deployment, now });
   await writeRetired(trx, row, deployment, now);
   await appendHistory(trx, {
     ...entryOf(row, now),
@@ -149,10 +158,9 @@ function liveAfter({ course, phase, shifted }: Deployment): ReleaseId | null {
 async function writeTraffic(
   trx: Trx,
   row: DeploymentRow,
-  deployment: Deployment,
-  { live, now }: { readonly live: ReleaseId | null; readonly now: EpochMs },
+  { traffic, live, now }: { readonly traffic: string; readonly live: ReleaseId | null; readonly now: EpochMs },
 ): Promise<void> {
-  const set = { live_release_id: live, traffic: JSON.stringify(trafficOf(deployment)), updated_at: now };
+  const set = { live_release_id: live, traffic, updated_at: now };
   await trx
     .updateTable("environment")
     .set(set)
@@ -161,7 +169,12 @@ async function writeTraffic(
     .execute();
 }
 
-async function writeRoles(trx: Trx, row: DeploymentRow, deployment: Deployment, now: EpochMs): Promise<void> {
+async function writeRoles(
+  trx: Trx,
+  row: DeploymentRow,
+  { before, deployment, now }: Pick<Written, "before" | "deployment" | "now">,
+): Promise<void> {
+  const known = before === null ? null : rolesOf(before);
   const roles = rolesOf(deployment);
   for (const rollout of deployment.course.rollouts) {
     for (const [revision, release] of [
@@ -169,7 +182,7 @@ async function writeRoles(trx: Trx, row: DeploymentRow, deployment: Deployment, 
       [rollout.stable, deployment.course.stable],
     ] as const) {
       const role = revision === null ? undefined : roles.get(revision);
-      if (revision === null || release === null || role === undefined) continue;
+      if (revision === null || release === null || role === undefined || known?.get(revision) === role) continue;
       await trx
         .insertInto("revision")
         .values({

@@ -3,7 +3,6 @@ import type { DeploymentEvent } from "../../core/deploy/deployment.ts";
 import { isSlipwayError, reasonOf } from "../../core/errors/error.ts";
 import { type DeploymentId, deploymentId, type Json } from "../../core/ids.ts";
 import type { Workflow } from "../../ports/engine.ts";
-import { noteChanges } from "../release/changes.ts";
 import { prune } from "../retention.ts";
 import type { World } from "../world.ts";
 import { failureFrom, perform } from "./perform.ts";
@@ -25,8 +24,6 @@ export function deployWorkflow(world: World): Workflow<{ readonly deployment: st
       if (deployment === null) return null;
       const effect = effectOf(deployment);
       if (effect === null) {
-        // Only now: asked before the start, git would take a tenth of the time until the release is live.
-        await ctx.step("note changes", () => noteChanges(world, id).then(() => null));
         await ctx.step("prune", ({ signal }) => pruneQuietly(world, id, signal));
         return deployment.phase.is;
       }

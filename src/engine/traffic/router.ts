@@ -3,9 +3,9 @@ import type { Traffic } from "../../core/deploy/traffic.ts";
 import type { Edge, EdgeConfig, RouteTable } from "../../ports/edge.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Store } from "../../ports/store.ts";
-import type { Target } from "../../ports/target.ts";
+import type { RevisionStatus, Target } from "../../ports/target.ts";
 import { releaseView } from "../release/read.ts";
-import { type EnvironmentTraffic, edgeConfig, routeTable } from "./table.ts";
+import { type EnvironmentTraffic, edgeConfig, instancesOf, routeTable } from "./table.ts";
 
 type Deps = {
   readonly store: Store;
@@ -52,6 +52,25 @@ export class Router {
         return this.sync();
       });
     return this.#next;
+  }
+
+  /**
+   * Whether the table in force sends requests to where these revisions run. What it does not route does not matter: a
+   * candidate that starts must not cost the edge a new table just then.
+   */
+  routesTo(running: readonly RevisionStatus[]): boolean {
+    // What is being applied may have been read before this change.
+    if (this.#running !== null || this.#table === null) return false;
+    const statuses = new Map(running.map((revision) => [revision.id, revision]));
+    return Object.values(this.#table.services)
+      .flatMap((service) => service.targets)
+      .every((target) => isDeepStrictEqual(target.instances, instancesOf(statuses.get(target.revision))));
+  }
+
+  /** Has every worker of the edge replaced by one on the code on disk, without a failed request. Safe to repeat. Errors: EDGE_*. */
+  async renew(): Promise<void> {
+    await this.sync();
+    if (this.#config !== null) await this.#deps.edge.start(this.#config, { fresh: true });
   }
 
   /** Forgets what is in force, so that the next `sync` applies everything again: after the edge itself was away. */

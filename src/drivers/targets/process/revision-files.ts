@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdirSync, readdirSync, statSync } from "node:fs";
+import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { RevisionId } from "../../../core/ids.ts";
 import { unpackArchive } from "../../../lib/unpack.ts";
@@ -45,25 +46,30 @@ export class RevisionFiles {
 
   async #unpack(revision: RevisionId, artifact: RevisionSpec["artifact"], signal: AbortSignal): Promise<void> {
     const directory = this.directoryOf(revision);
-    if (await isDirectory(directory)) return;
-    await mkdir(this.#root, { recursive: true, mode: 0o700 });
+    // At once, in this thread: a trip through the thread pool takes longer than the look, and a deployment waits for it.
+    if (isDirectory(directory)) return;
+    mkdirSync(this.#root, { recursive: true, mode: 0o700 });
     await this.#removeLeftovers(revision);
     await unpackArchive(artifact, directory, { signal });
   }
 
   /** Of an unpacking or a removal that a crash cut short. */
   async #removeLeftovers(revision: RevisionId): Promise<void> {
-    const names = await readdir(this.#root).catch(() => [] as string[]);
-    for (const name of names) {
+    for (const name of namesIn(this.#root)) {
       const isLeftover = name.startsWith(`${revision}.`) && name.endsWith(".tmp");
       if (isLeftover) await rm(join(this.#root, name), { recursive: true, force: true, maxRetries: 3 });
     }
   }
 }
 
-async function isDirectory(path: string): Promise<boolean> {
-  return stat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
 }
