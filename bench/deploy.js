@@ -52,13 +52,13 @@ export async function deployBench({ quick = false } = {}) {
   }
 }
 
-/** From the command to the answer by the new version on every connection. */
+/** From the command to the first answer by the new version after which no other came. */
 async function byScript(script, port, directory, version) {
   const watcher = watch(port);
   const begun = performance.now();
   script.send({ directory });
-  const ms = (await watcher.all(version)) - begun;
-  await watcher.stop();
+  const ms = (await watcher.moved(version)) - begun;
+  watcher.stop();
   return ms;
 }
 
@@ -70,8 +70,8 @@ async function byUs(product, release, version, { rollback }) {
   const body = { environment, release, kind: "deploy", actor: "bench", reason: "bench" };
   const { deployment } = await product.ask((client) => client.post("/v1/deployments", body));
   const answeredMs = performance.now() - begun;
-  const liveMs = (await watcher.all(version)) - begun;
-  await watcher.stop();
+  const liveMs = (await watcher.moved(version)) - begun;
+  watcher.stop();
   const detail = await product.ended(deployment);
   if (detail.phase !== "succeeded") throw new Error(`${version} ${detail.phase}: ${detail.reason}`);
   const result = { liveMs, recordedMs: detail.liveAt - asked, answeredMs, steps: stepsOf(detail, asked) };

@@ -14,6 +14,8 @@ const benches = {
 
 const args = process.argv.slice(2);
 const quick = args.includes("--quick");
+const seed = args.find((arg) => arg.startsWith("--seed="))?.slice("--seed=".length);
+const options = { quick, ...(seed === undefined ? {} : { seed: Number(seed) }) };
 const named = args.filter((arg) => !arg.startsWith("--"));
 const unknown = named.filter((name) => benches[name] === undefined);
 if (unknown.length > 0) {
@@ -25,7 +27,7 @@ const floors = [];
 for (const name of named.length === 0 ? Object.keys(benches) : named) {
   console.log(`\n${name}: ${machine()}${quick ? ", quick" : ""}`);
   try {
-    floors.push(...(await benches[name]({ quick })));
+    floors.push(...(await benches[name](options)));
   } catch (error) {
     console.error(error);
     floors.push(floor(`${name}: the bench itself`, "runs to its end", error.message, false));

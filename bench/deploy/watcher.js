@@ -1,52 +1,45 @@
-// Sees when traffic has moved: asks a front again and again over a few connections, and notes which version answers.
+// Sees when traffic has moved: asks a front every few milliseconds, over a few connections in turn, and notes which version
+// answers. Seldom enough to take little of the machine: it must not measure itself.
 import { Agent, request } from "node:http";
 
 const connections = 4;
-const pauseMs = 3;
+const everyMs = 4;
+/** So many answers in a row, from every connection several, until traffic counts as moved. */
+const enough = 4 * connections;
 
-/** Begins at once; `all(version)` resolves with the time at which the last connection had its first answer by the version. */
+/** Begins at once; `moved(version)` resolves with the time of the first answer by the version after which no other came. */
 export function watch(port) {
-  let over = false;
-  const seen = Array.from({ length: connections }, () => new Map());
-  const waiting = new Set();
-  const loops = seen.map(async (first) => {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-    while (!over) {
-      const version = await ask(port, agent).catch(() => null);
-      if (version !== null && !first.has(version)) {
-        first.set(version, performance.now());
-        for (const look of waiting) look();
-      }
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
-    }
-    agent.destroy();
-  });
+  const agents = Array.from({ length: connections }, () => new Agent({ keepAlive: true, maxSockets: 1 }));
+  let turn = 0;
+  let row = { version: null, since: 0, answers: 0 };
+  let look = () => undefined;
+  const timer = setInterval(() => {
+    turn += 1;
+    ask(port, agents[turn % connections], (version) => {
+      if (version !== row.version) row = { version, since: performance.now(), answers: 0 };
+      row.answers += 1;
+      look();
+    });
+  }, everyMs);
   return {
-    all: (version) =>
+    moved: (version) =>
       new Promise((resolve) => {
-        const look = () => {
-          if (!seen.every((first) => first.has(version))) return;
-          waiting.delete(look);
-          resolve(Math.max(...seen.map((first) => first.get(version))));
+        look = () => {
+          if (row.version === version && row.answers >= enough) resolve(row.since);
         };
-        waiting.add(look);
-        look();
       }),
-    stop: async () => {
-      over = true;
-      await Promise.all(loops);
+    stop: () => {
+      clearInterval(timer);
+      for (const agent of agents) agent.destroy();
     },
   };
 }
 
-function ask(port, agent) {
-  return new Promise((resolve, reject) => {
-    const asked = request({ host: "127.0.0.1", port, path: "/", agent }, (response) => {
-      response.resume();
-      response.on("end", () => resolve(response.headers["x-app-version"] ?? null));
-      response.on("error", reject);
-    });
-    asked.on("error", reject);
-    asked.end();
+function ask(port, agent, answered) {
+  const asked = request({ host: "127.0.0.1", port, path: "/", agent }, (response) => {
+    response.resume();
+    response.on("end", () => answered(response.headers["x-app-version"] ?? null));
   });
+  asked.on("error", () => answered(null));
+  asked.end();
 }
