@@ -1,6 +1,6 @@
 export const version = "v6";
 
-const languages = ["Hello", "Bonjour", "Guten Tag"];
+const languages = [process.env.GREETING, "Bonjour", "Guten Tag"];
 let turn = 0;
 
 export function greet(name) {
