@@ -2,6 +2,7 @@ import { noTraffic } from "../../core/deploy/traffic.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { EnvironmentName } from "../../core/ids.ts";
 import type { Trx } from "../../ports/store.ts";
+import { findEnvironment } from "../environment.ts";
 import { appendHistory } from "../history.ts";
 import { viewOf } from "../release/read.ts";
 import type { World } from "../world.ts";
@@ -20,12 +21,7 @@ export type Lock = {
 export async function lock(world: World, { product, environment, actor, reason }: Lock): Promise<void> {
   const now = world.clock.now();
   await world.store.db.transaction().execute(async (trx) => {
-    const before = await trx
-      .selectFrom("environment")
-      .selectAll()
-      .where("product", "=", product)
-      .where("name", "=", environment)
-      .executeTakeFirst();
+    const before = await findEnvironment(trx, { product, environment });
     if (before?.locked_by != null) {
       throw new SlipwayError("ENVIRONMENT_LOCKED", {
         message: `${environment} is locked by ${before.locked_by}: ${before.locked_reason}`,

@@ -1,6 +1,7 @@
 import { type Plan, planOf } from "../../core/deploy/plan.ts";
 import type { EnvironmentName, ReleaseId } from "../../core/ids.ts";
 import { standingOf } from "../../core/release/standing.ts";
+import { findEnvironment } from "../environment.ts";
 import { changesFor } from "../release/changes.ts";
 import { artifactsOf, releaseRow, viewOf } from "../release/read.ts";
 import type { World } from "../world.ts";
@@ -15,12 +16,7 @@ export async function plan(
   const { db } = world.store;
   const row = await releaseRow(db, at.release);
   const view = viewOf(row, at.environment);
-  const environment = await db
-    .selectFrom("environment")
-    .selectAll()
-    .where("product", "=", row.product)
-    .where("name", "=", at.environment)
-    .executeTakeFirst();
+  const environment = await findEnvironment(db, { product: row.product, environment: at.environment });
   const liveRow = environment?.live_release_id == null ? null : await releaseRow(db, environment.live_release_id);
   const { promoteFrom } = view.spec;
   return planOf({

@@ -1,6 +1,7 @@
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { DeploymentId, EnvironmentName, ReleaseId } from "../../core/ids.ts";
 import { rollbackTarget, standingOf } from "../../core/release/standing.ts";
+import { findEnvironment } from "../environment.ts";
 import { releaseRow } from "../release/read.ts";
 import type { World } from "../world.ts";
 import { ask } from "./ask.ts";
@@ -31,12 +32,7 @@ export async function rollback(world: World, input: Rollback): Promise<Deploymen
     return under.id;
   }
   const attempts = await attemptsIn(db, input.product, input.environment);
-  const environment = await db
-    .selectFrom("environment")
-    .select("live_release_id")
-    .where("product", "=", input.product)
-    .where("name", "=", input.environment)
-    .executeTakeFirst();
+  const environment = await findEnvironment(db, input);
   const release = input.to ?? rollbackTarget(environment?.live_release_id ?? null, attempts);
   if (release === null) {
     throw new SlipwayError("NOTHING_TO_ROLL_BACK", {

@@ -7,6 +7,7 @@ import { standingOf } from "../../core/release/standing.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { DeploymentRow, ReleaseRow } from "../../ports/tables.ts";
 import { deployKind } from "../deploy/workflow.ts";
+import { findEnvironment } from "../environment.ts";
 import { appendHistory } from "../history.ts";
 import { releaseRow, viewOf } from "../release/read.ts";
 import type { World } from "../world.ts";
@@ -80,12 +81,7 @@ async function mustBeAllowed(
   spec: EnvironmentSpec,
   input: StartDeployment,
 ): Promise<void> {
-  const row = await trx
-    .selectFrom("environment")
-    .selectAll()
-    .where("product", "=", release.product)
-    .where("name", "=", input.environment)
-    .executeTakeFirst();
+  const row = await findEnvironment(trx, { product: release.product, environment: input.environment });
   if (row?.locked_by != null && input.kind !== "rollback") {
     throw new SlipwayError("ENVIRONMENT_LOCKED", {
       message: `${input.environment} is locked by ${row.locked_by}: ${row.locked_reason}`,

@@ -8,6 +8,7 @@ import { standingOf } from "../../core/release/standing.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
 import { attemptsIn } from "../commands/attempts.ts";
+import { findEnvironment } from "../environment.ts";
 import { appendHistory } from "../history.ts";
 import { releaseView } from "../release/read.ts";
 import { openRequests, requestEvent } from "./requests.ts";
@@ -29,13 +30,7 @@ export async function recordBegin(trx: Trx, id: DeploymentId, now: EpochMs): Pro
     });
     return null;
   }
-  const environment = await trx
-    .selectFrom("environment")
-    .select("live_release_id")
-    .where("product", "=", row.product)
-    .where("name", "=", row.environment)
-    .executeTakeFirst();
-  const live = environment?.live_release_id ?? null;
+  const live = (await findEnvironment(trx, row))?.live_release_id ?? null;
   if (live === row.release_id) {
     await endQueued(trx, row, { ...(await liveAlready(trx, row)), actor: self, now });
     return null;

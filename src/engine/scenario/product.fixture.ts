@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -102,11 +102,6 @@ export class Product {
     }).trim();
   }
 
-  /** For a test that wants to see where it was when it failed. */
-  note(text: string): void {
-    appendFileSync(join(this.#control, "log"), `${text}\n`);
-  }
-
   remove(): void {
     rmSync(this.root, { recursive: true, force: true });
   }
@@ -152,6 +147,7 @@ createServer((request, response) => {
     response.statusCode = now === "sick" ? 503 : 200;
     return response.end(JSON.stringify({ status: now === "sick" ? "migrating" : "healthy" }));
   }
+  if (request.url === "/slow") return setTimeout(() => response.end(version), 600);
   if (now === "errors") { console.error("GET " + request.url + " failed"); response.statusCode = 500; }
   response.end(version + " " + (process.env.GREETING ?? ""));
 }).listen(Number(process.env.PORT), process.env.HOST).keepAliveTimeout = 75_000;

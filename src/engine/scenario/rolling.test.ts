@@ -1,0 +1,104 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { ReleaseId } from "../../core/ids.ts";
+import { Plane } from "./plane.fixture.ts";
+
+const names = ["steps", "sick", "cancelled", "back", "stuck"];
+const rolling = {
+  rollout: { strategy: "rolling" as const, batch: "50%" as const, bake: "150ms" as const, drain: "1s" as const },
+};
+
+let plane: Plane;
+let here = "";
+let [one, two]: ReleaseId[] = [];
+
+const version = (name: string): Promise<ReleaseId> =>
+  plane.version(name, {
+    services: { web: plane.product.web({ instances: 2 }), worker: plane.product.worker({ instances: 2 }) },
+    ...rolling,
+  });
+
+beforeAll(async () => {
+  plane = await Plane.start({ environments: Object.fromEntries(names.map((name) => [name, {}])) });
+  one = await version("v1");
+  two = await version("v2");
+});
+
+afterEach(() => plane.expectAtRest(here));
+afterAll(() => plane.close());
+
+async function withLive(name: string): Promise<void> {
+  here = name;
+  expect((await plane.deploy(name, one!)).phase).toBe("succeeded");
+}
+
+const both = async () => [await plane.running(here, "web"), await plane.running(here, "worker")];
+
+describe("a rolling deployment", () => {
+  it("replaces batch by batch: each is healthy before it has requests, and drained before it stops", async () => {
+    await withLive("steps");
+    const id = await plane.start(here, two!);
+    await plane.reaches(id, "draining");
+    const seen = new Set<string>();
+    while ((await plane.row(id)).live_at === null) seen.add(await plane.visit(here));
+    const { phase, phases } = await plane.ended(id);
+    const step = ["starting", "verifying", "shifting", "draining"];
+    expect([phase, phases]).toEqual(["succeeded", ["queued", ...step, ...step, "baking", "retiring", "succeeded"]]);
+    expect([...seen].toSorted()).toEqual(["200 v1", "200 v2"]);
+    expect(await both()).toEqual([{ r2: 2 }, { r2: 2 }]);
+    expect(await plane.visit(here)).toBe("200 v2");
+  });
+
+  it("is taken back from the middle, and what it had stopped runs again", async () => {
+    await withLive("sick");
+    const id = await plane.start(here, two!);
+    await plane.reaches(id, "draining");
+    plane.product.behave("web", "v2", "sick");
+    const { phase, failure } = await plane.ended(id);
+    plane.product.behave("web", "v2", "good");
+    expect([phase, failure?.service]).toEqual(["rolled-back", "web"]);
+    expect(await both()).toEqual([{ r1: 2 }, { r1: 2 }]);
+    expect(await plane.visit(here)).toBe("200 v1");
+  });
+
+  it("goes back as a whole when it is cancelled under all traffic", async () => {
+    await withLive("cancelled");
+    const id = await plane.start(here, two!);
+    await plane.reaches(id, "baking");
+    await plane.ask(id, "cancel");
+    const { phase, phases } = await plane.ended(id);
+    // Its instances first: there is nobody warm to take the requests.
+    expect([phase, phases.slice(-5)]).toEqual([
+      "cancelled",
+      ["baking", "restoring", "unshifting", "cleaning", "cancelled"],
+    ]);
+    expect(await both()).toEqual([{ r1: 2 }, { r1: 2 }]);
+    expect(await plane.visit(here)).toBe("200 v1");
+  });
+
+  it("is taken back by a person after its end as well: the old release starts again before it takes requests", async () => {
+    await withLive("back");
+    expect((await plane.deploy(here, two!)).phase).toBe("succeeded");
+    expect(await both()).toEqual([{ r2: 2 }, { r2: 2 }]);
+    expect((await plane.ended(await plane.rollback(here))).phase).toBe("succeeded");
+    expect(await plane.running(here, "worker")).toEqual({ r1: 2 });
+    expect(await plane.visit(here)).toBe("200 v1");
+  });
+
+  it("whose way back fails says so with both reasons, leaves the old release at 100 %, and is no good release", async () => {
+    await withLive("stuck");
+    const id = await plane.start(here, two!);
+    await plane.reaches(id, "baking");
+    plane.product.behave("web", "v1", "sick");
+    await plane.ask(id, "cancel");
+    const { phase, failure, row } = await plane.ended(id);
+    expect([phase, failure?.code, failure?.service]).toEqual(["rollback-failed", "PROBE_DEADLINE", "web"]);
+    expect(row.reason).toContain("could not go back: web was not healthy within");
+    expect((await plane.environment(here)).live_release_id).toBe(one);
+    await expect(plane.rollback(here, { to: two! })).rejects.toMatchObject({ code: "RELEASE_KNOWN_BAD" });
+    // The next success puts everything right, what was left running included.
+    plane.product.behave("web", "v1", "good");
+    const three = await version("v3");
+    expect((await plane.deploy(here, three)).phase).toBe("succeeded");
+    expect(await both()).toEqual([{ r3: 2 }, { r3: 2 }]);
+  });
+});
