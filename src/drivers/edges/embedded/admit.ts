@@ -121,6 +121,7 @@ function isPreflight(req: IncomingMessage): boolean {
 
 function hold(exchange: Exchange, service: string): undefined {
   const { holds } = exchange.traffic;
+  exchange.held = true;
   const waiter = {
     go: (): undefined => {
       exchange.stop = null;

@@ -3,6 +3,7 @@ import { type Dispatcher, errors } from "undici";
 import { readAnswer } from "./answer-head.ts";
 import { type BodyRelay, BodyTooLarge } from "./body-relay.ts";
 import type { Choice } from "./choose.ts";
+import type { Lease } from "./clients.ts";
 import type { Exchange } from "./exchange.ts";
 import { tunnel } from "./tunnel.ts";
 import { endWith, writeHead } from "./write-head.ts";
@@ -37,6 +38,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   private stall: NodeJS.Timeout | null = null;
   private resume: (() => void) | null = null;
   private inStream = false;
+  private lease: Lease | null = null;
 
   constructor(exchange: Exchange, choice: Choice, body: BodyRelay | null, onFailure: OnFailure) {
     this.exchange = exchange;
@@ -45,6 +47,18 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.onFailure = onFailure;
     choice.upstream.inflight += 1;
     choice.side.revision.enter();
+  }
+
+  /** False when the instance has too many connections already; then nothing was sent. */
+  send(request: Dispatcher.DispatchOptions, when: { readonly nowMs: number; readonly idleMs: number }): boolean {
+    this.lease = this.choice.upstream.take(when.nowMs, when);
+    if (this.lease === null) {
+      this.stopped = true;
+      this.leave();
+      return false;
+    }
+    this.lease.client.dispatch(request, this);
+    return true;
   }
 
   /** The client has left, or the answer is no longer wanted: the instance is told at once. */
@@ -111,6 +125,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onComplete(): void {
+    this.giveBack();
     if (this.stopped) return;
     this.stopped = true;
     const exchange = this.exchange;
@@ -125,6 +140,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   onUpgrade(status: number, raw: Buffer[] | string[] | null, socket: Duplex): void {
     const exchange = this.exchange;
+    this.giveBack();
     if (this.stopped || exchange.policy === null) {
       socket.destroy();
       return;
@@ -141,6 +157,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
   }
 
   onError(error: Error): void {
+    // Not for the next request: this one may have left its connection in any state.
+    this.lease?.drop();
+    this.lease = null;
     if (this.stopped) return;
     this.stopped = true;
     this.leave();
@@ -214,6 +233,11 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   private endStream(): void {
     if (this.inStream) this.choice.side.revision.streams.delete(this);
+  }
+
+  private giveBack(): void {
+    this.lease?.done(performance.now());
+    this.lease = null;
   }
 
   private leave(): void {

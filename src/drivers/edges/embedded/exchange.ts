@@ -40,6 +40,8 @@ export class Exchange {
   bytes = 0;
   firstByteMs = 0;
   over = false;
+  /** It has waited in a hold. */
+  held = false;
   /** The client was asked to send the body it had announced. */
   continued = false;
   /** What to stop when the client leaves: an attempt at an instance, a place in a queue. */

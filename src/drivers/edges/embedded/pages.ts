@@ -61,5 +61,6 @@ export const refusals = {
     code: "TOO_MANY_WAITING",
     detail: "The service is being switched over, and too many requests wait.",
   },
+  tooBusy: { status: 503, code: "SERVICE_BUSY", detail: "The service has too many requests at once." },
   slowService: { status: 504, code: "SERVICE_TIMEOUT", detail: "The service did not answer in time." },
 } as const satisfies Record<string, Refusal>;

@@ -12,6 +12,12 @@ import type { Upstream } from "./upstream.ts";
 const maxAttempts = 3;
 /** RFC 9110 §9.2.2: sent twice they mean the same as sent once. */
 const idempotent = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+/**
+ * A request that must not be sent twice only goes over a connection that was idle for less than this: when the service
+ * closes a connection just as the request is written, nobody can know whether it was read. A second try always goes over
+ * a new one, because a service that closed one idle connection has closed others too.
+ */
+const unsafeIdleMs = 500;
 const stickyCookieAgeS = 30 * 86_400;
 
 let bucket = Math.floor(Math.random() * buckets);
@@ -35,11 +41,9 @@ type Plan = {
 const none: readonly Upstream[] = [];
 
 function attempt(exchange: Exchange, plan: Plan): undefined {
-  const choice = chooseInstance(plan.service, plan.turn, plan.tried, {
-    // The first try is made in the moment in which the request came.
-    nowMs: exchange.attempts === 0 ? exchange.startedMs : performance.now(),
-    anyRevision: plan.anyRevision,
-  });
+  // The first try is made in the moment in which the request came, unless it was held.
+  const nowMs = exchange.attempts === 0 && !exchange.held ? exchange.startedMs : performance.now();
+  const choice = chooseInstance(plan.service, plan.turn, plan.tried, { nowMs, anyRevision: plan.anyRevision });
   if (choice === null) {
     const blame = plan.turn?.revision;
     return exchange.refuse(refusals.noInstance, { headers: retrySoon, ...(blame === undefined ? {} : { blame }) });
@@ -55,7 +59,7 @@ function attempt(exchange: Exchange, plan: Plan): undefined {
   const body = head.hasBody ? new BodyRelay(req, limit, () => askForBody(exchange)) : null;
   const now = new Attempt(exchange, choice, body, (failure) => failed(exchange, plan, now, { failure, body }));
   exchange.stop = now;
-  choice.upstream.send(
+  const sent = now.send(
     {
       path: exchange.forward,
       method: method as "GET",
@@ -63,9 +67,9 @@ function attempt(exchange: Exchange, plan: Plan): undefined {
       body,
       upgrade: head.upgrade === "" ? null : "websocket",
     },
-    now,
-    idempotent.has(method),
+    { nowMs, idleMs: exchange.attempts > 1 ? 0 : idempotent.has(method) ? Number.POSITIVE_INFINITY : unsafeIdleMs },
   );
+  if (!sent) exchange.refuse(refusals.tooBusy, { headers: retrySoon, blame: choice.side.revision });
 }
 
 function failed(
