@@ -1,16 +1,13 @@
 // Nobody may notice: deployments, rollbacks, replaced edge workers and a killed control plane, in random order, under open
 // traffic. Every failed request is told with what was going on. The seed is printed; `--seed=<number>` gives the same order.
 import { fork } from "node:child_process";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { call } from "../dist/drivers/edges/embedded/control-client.js";
-import { embeddedEdge } from "../dist/drivers/edges/embedded/index.js";
-import { controlSocket } from "../dist/drivers/edges/embedded/launch.js";
 import { floor, median } from "./parts/figures.js";
 import { environment, Product } from "./parts/product.js";
 
 const rate = 500;
-const versions = 4;
+/** As many as are kept whatever becomes of them: one that was rolled back from counts as bad, and is pruned after that. */
+const versions = 3;
 /** How often each is chosen, of ten. */
 const weights = { deploy: 4, rollback: 2, reload: 2, kill: 2 };
 /** A deployment's length and some more: the kill may come before, in the middle of, or after each step. */
@@ -91,11 +88,10 @@ class Soak {
     this.#expectEnd("rollback", await this.#product.slipway("rollback", environment));
   }
 
-  /** Every edge worker is replaced by a new one; the primary keeps the port. */
+  /** Every worker of the edge is replaced by a new one. */
   async reload() {
-    const directory = join(this.#product.state, "edge");
-    const { config } = await call(controlSocket(directory), "GET", "/status");
-    await embeddedEdge({ directory, launch: async () => {} }).start(config, { fresh: true });
+    const { code, text } = await this.#product.slipway("edge", "reload");
+    if (code !== 0) this.surprises.push(`edge reload: ${text}`);
   }
 
   /** SIGKILL for the control plane in the middle of a deployment or a rollback; then `up`, as a person would. */
