@@ -6,6 +6,7 @@ import type { Verdict } from "../../core/judge/verdict.ts";
 import type { RolloutSpec } from "../../core/product/spec.ts";
 import { exitText, seenEvidence } from "../health/evidence.ts";
 import { HealthWatch, type InstanceReport } from "../health/health-watch.ts";
+import type { EdgeCounts } from "../traffic/counts.ts";
 import type { World } from "../world.ts";
 import type { Verified } from "./verify.ts";
 
@@ -14,6 +15,11 @@ export type Baked = Verified & {
   readonly routed: boolean;
   /** The candidate's counts before its first shift. */
   readonly mark: Counts;
+};
+
+/** What a watch looks through. */
+export type BakeWorld = Pick<World, "clock" | "target" | "prober"> & {
+  readonly counts: Pick<EdgeCounts, "of" | "ageMs" | "next">;
 };
 
 export type BakeInput = {
@@ -37,7 +43,7 @@ const staleMs = 2_000;
  * record when `until` has passed and every instance has been seen healthy in this watch.
  */
 export async function bake(
-  world: World,
+  world: BakeWorld,
   input: BakeInput,
   signal: AbortSignal,
 ): Promise<Failure | { readonly note: string }> {
@@ -73,7 +79,7 @@ export async function bake(
 }
 
 /** On the clock that nobody sets: a jump of the wall clock under a bake neither ends it early nor holds it. */
-function endOf({ clock }: World, { until, bakeMs }: BakeInput): number | null {
+function endOf({ clock }: BakeWorld, { until, bakeMs }: BakeInput): number | null {
   if (until === null) return null;
   return clock.monotonicMs() + Math.min(bakeMs, Math.max(0, until - clock.now()));
 }
@@ -100,7 +106,7 @@ function judgeHealth(
   return { verdict: { is: "pass", why: `${service.service} ${healthy}/${service.instances} healthy` }, report: null };
 }
 
-function judgeErrors(world: World, service: Baked, rules: RolloutSpec["rules"]): Verdict | null {
+function judgeErrors(world: BakeWorld, service: Baked, rules: RolloutSpec["rules"]): Verdict | null {
   if (rules.errorRatio === null || !service.routed) return null;
   const age = world.counts.ageMs(world.clock.now());
   if (age === null || age > staleMs) return { is: "inconclusive", why: `${service.service}: the edge gives no counts` };
@@ -109,7 +115,7 @@ function judgeErrors(world: World, service: Baked, rules: RolloutSpec["rules"]):
   return { ...verdict, why: `${service.service}: ${verdict.why}` };
 }
 
-function seesCounts(world: World): boolean {
+function seesCounts(world: BakeWorld): boolean {
   const age = world.counts.ageMs(world.clock.now());
   return age !== null && age <= staleMs;
 }
@@ -129,7 +135,7 @@ function noteOf(verdicts: readonly Verdict[]): string {
 }
 
 /** Wakes at every new sample of the edge, without a pile of listeners when the other wake-up wins. */
-function announceSamples(world: World, signal: AbortSignal): { next(): Promise<void> } {
+function announceSamples(world: BakeWorld, signal: AbortSignal): { next(): Promise<void> } {
   let pending: Promise<void> | null = null;
   return {
     next: () => {
