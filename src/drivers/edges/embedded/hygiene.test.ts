@@ -96,7 +96,11 @@ const refused: [what: string, bytes: string, status: number][] = [
 for (const [what, bytes, status] of refused)
   test(`refused and not passed on: ${what}`, async () => {
     // A second request on the same connection would be answered 200 if the first were read as something shorter.
-    const received = await sendRaw(port, bytes + (bytes.endsWith("\r\n\r\n") ? get("Host: h") : ""), { idleMs: 3000 });
+    const received = await sendRaw(
+      port,
+      bytes + (bytes.endsWith("\r\n\r\n") ? get("Host: h\r\nConnection: close") : ""),
+      { idleMs: 3000 },
+    );
     expect(statuses(received)[0], JSON.stringify(received.slice(0, 200))).toBe(status);
     if (status === 400 && /Transfer|Content-Length/.test(bytes)) {
       expect(statuses(received)).toHaveLength(1);
