@@ -1,10 +1,9 @@
+import { mkdir } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isSlipwayError, SlipwayError } from "../../../core/errors/error.ts";
 import type { Edge, EdgeSample } from "../../../ports/edge.ts";
 import { call, open } from "./control-client.ts";
 import { controlSocket, launchDetached, primaryCommand } from "./launch.ts";
-
-export { launchDetached } from "./launch.ts";
 
 export type EmbeddedEdgeOptions = {
   /** Where the edge keeps its state and its control socket. One edge a directory. */
@@ -34,6 +33,7 @@ export function embeddedEdge({ directory, launch = launchDetached, workers = 2 }
     can: { hold: true, exactDrain: true, sticky: true, ipRateLimit: true, chunkedBodyLimit: true, connectErrors: true },
 
     async start(config, options) {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
       await beUp(socket, () => launch(primaryCommand(directory, workers)));
       await call(socket, "POST", "/start", { config, fresh: options?.fresh ?? false });
     },

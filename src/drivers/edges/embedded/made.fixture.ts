@@ -1,10 +1,12 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EdgeUnderTest } from "../../../testing/conformance/edge.ts";
 import { call } from "./control-client.ts";
 import { embeddedEdge } from "./index.ts";
-import { controlSocket, launchDetached } from "./launch.ts";
+import { controlSocket } from "./launch.ts";
 
 export type EdgeStatus = { readonly pid: number; readonly workers: readonly number[]; readonly serving: number };
 
@@ -19,14 +21,20 @@ export type EmbeddedUnderTest = EdgeUnderTest & {
 export async function makeEmbeddedEdge(options: { readonly workers?: number } = {}): Promise<EmbeddedUnderTest> {
   const directory = await mkdtemp(join(tmpdir(), "edge-test-"));
   const pids = new Set<number>();
+  const primaries: ChildProcess[] = [];
   let command: readonly string[] = [];
+  const launch = async ([program = "", ...args]: readonly string[]): Promise<void> => {
+    const child = spawn(program, args, { detached: true, stdio: "ignore" });
+    primaries.push(child);
+    await once(child, "spawn");
+  };
   const again = () =>
     embeddedEdge({
       directory,
       ...options,
       launch: (wanted) => {
         command = wanted;
-        return launchDetached(wanted);
+        return launch(wanted);
       },
     });
   const edge = again();
@@ -40,11 +48,13 @@ export async function makeEmbeddedEdge(options: { readonly workers?: number } = 
     again,
     directory,
     status,
-    relaunch: () => launchDetached(command),
+    relaunch: () => launch(command),
     async dispose() {
       await status().catch(() => undefined);
       await edge.stop(0);
       await rm(directory, { recursive: true, force: true });
+      // One that was launched in vain may still be finding out.
+      await Promise.all(primaries.map((child) => child.exitCode ?? child.signalCode ?? once(child, "exit")));
       // Nothing may outlive its test; a process that does is ended here and reported.
       const left = [...pids].filter(isAlive);
       const deadline = performance.now() + 3000;

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
-import { chmod, mkdir, rm } from "node:fs/promises";
+import { chmod, rm } from "node:fs/promises";
 import type { Server } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -30,8 +30,8 @@ const signalGraceMs = 10_000;
 const ownerCheckMs = 1000;
 
 process.umask(0o077);
-await mkdir(directory, { recursive: true });
-if (await answers(socketFile)) process.exit(0);
+// The one who gives orders makes the directory. Without it there is no edge to be: it was removed while this one started.
+if (!existsSync(directory) || (await answers(socketFile))) process.exit(0);
 
 let kept: Kept = (await readJsonFile<Kept>(file).catch(setAside)) ?? { config: null, table: null };
 let inForce = kept.table;
