@@ -34,8 +34,10 @@ function candidateRole(at: {
       return at.job ? "stopped" : "stable";
     case "rolled-back":
     case "cancelled":
-    case "rollback-failed":
       return "removed";
+    // It still runs, and is stopped when the next release has succeeded.
+    case "rollback-failed":
+      return at.job ? "stopped" : "candidate";
     default:
       return "candidate";
   }

@@ -1,6 +1,7 @@
-import { SlipwayError } from "../../core/errors/error.ts";
+import { isSlipwayError, SlipwayError } from "../../core/errors/error.ts";
 import type { DeploymentId, EnvironmentName, ReleaseId } from "../../core/ids.ts";
 import { rollbackTarget, standingOf } from "../../core/release/standing.ts";
+import type { DeploymentRow } from "../../ports/tables.ts";
 import { findEnvironment } from "../environment.ts";
 import { releaseRow } from "../release/read.ts";
 import type { World } from "../world.ts";
@@ -20,16 +21,16 @@ export type Rollback = {
 };
 
 /**
- * Takes the environment back. While a deployment is under way, going back means calling that off: its traffic returns to
- * stable. Otherwise a deployment of the last good release, with its own config, begins. Errors: NOTHING_TO_ROLL_BACK,
- * RELEASE_KNOWN_BAD, UNKNOWN_RELEASE, ARTIFACT_MISSING.
+ * Takes the environment back. While a deployment is under way, going back means calling it off, with all that wait behind it:
+ * its traffic returns to stable. A rollback under way is the one that is asked for. Otherwise a deployment of the last good
+ * release, with its own config, begins. Errors: NOTHING_TO_ROLL_BACK, RELEASE_KNOWN_BAD, UNKNOWN_RELEASE, ARTIFACT_MISSING.
  */
 export async function rollback(world: World, input: Rollback): Promise<DeploymentId> {
   const { db } = world.store;
-  const [under] = await openDeployments(db, input.product, input.environment);
-  if (under !== undefined && input.to === null) {
-    await ask(world, { deployment: under.id, kind: "cancel", actor: input.actor, reason: input.reason });
-    return under.id;
+  if (input.to === null) {
+    const open = await openDeployments(db, input.product, input.environment);
+    const [under] = open;
+    if (under?.kind === "rollback" || (under !== undefined && (await callOff(world, input, open)))) return under.id;
   }
   const attempts = await attemptsIn(db, input.product, input.environment);
   const environment = await findEnvironment(db, input);
@@ -39,8 +40,15 @@ export async function rollback(world: World, input: Rollback): Promise<Deploymen
       message: `no earlier release has succeeded in ${input.environment}`,
     });
   }
-  if (!input.force && standingOf(release, attempts) === "bad") {
-    const { number } = await releaseRow(db, release);
+  const standing = standingOf(release, attempts);
+  const { number } = await releaseRow(db, release);
+  if (standing === "untried") {
+    throw new SlipwayError("NOTHING_TO_ROLL_BACK", {
+      message: `r${number} has never succeeded in ${input.environment}, so there is no going back to it`,
+      hint: `run: slipway deploy --env ${input.environment} --release r${number}`,
+    });
+  }
+  if (!input.force && standing === "bad") {
     throw new SlipwayError("RELEASE_KNOWN_BAD", {
       message: `r${number} failed in ${input.environment} the last time it was there`,
     });
@@ -53,4 +61,19 @@ export async function rollback(world: World, input: Rollback): Promise<Deploymen
     reason: input.reason,
     whenBusy: "replace",
   });
+}
+
+/** The last that came is called off first, so that none of them has its turn meanwhile. False when the first has just ended. */
+async function callOff(world: World, { actor, reason }: Rollback, open: readonly DeploymentRow[]): Promise<boolean> {
+  let calledOff = false;
+  for (const { id } of open.toReversed()) {
+    calledOff = await ask(world, { deployment: id, kind: "cancel", actor, reason }).then(
+      () => true,
+      (error: unknown) => {
+        if (isSlipwayError(error) && error.code === "NOT_CANCELLABLE") return false;
+        throw error;
+      },
+    );
+  }
+  return calledOff;
 }

@@ -57,7 +57,7 @@ export async function bake(
     for (;;) {
       const verdicts: Verdict[] = [];
       for (const service of running) {
-        const reports = watch.report(service.revision);
+        const reports = inTraffic(service, watch.report(service.revision));
         const health = input.rules.healthLost ? judgeHealth(service, reports, input.since) : null;
         if (health !== null && health.verdict.is === "fail") return failureOf(service, health.verdict, health.report);
         const errors = judgeErrors(world, service, input.rules);
@@ -69,7 +69,11 @@ export async function bake(
       // Unknown is not healthy: a watch that was cut short by a restart goes on until it has seen for itself.
       const sighted =
         input.rules.errorRatio === null || seesCounts(world) || !running.some((service) => service.routed);
-      if (over && sighted && running.every((service) => isSeenHealthy(service, watch.report(service.revision))))
+      if (
+        over &&
+        sighted &&
+        running.every((service) => isSeenHealthy(service, inTraffic(service, watch.report(service.revision))))
+      )
         return { note: noteOf(verdicts) };
       await Promise.race([watch.news(lookMs), samples.next()]);
     }
@@ -82,6 +86,11 @@ export async function bake(
 function endOf({ clock }: BakeWorld, { until, bakeMs }: BakeInput): number | null {
   if (until === null) return null;
   return clock.monotonicMs() + Math.min(bakeMs, Math.max(0, until - clock.now()));
+}
+
+/** The next batch of a rolling deployment is only starting: that it does not answer yet is no health lost. */
+function inTraffic(service: Baked, reports: readonly InstanceReport[]): readonly InstanceReport[] {
+  return reports.filter(({ status }) => status.index < service.instances);
 }
 
 function judgeHealth(

@@ -3,13 +3,14 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { onTestFinished } from "vitest";
 import type { EnvironmentInput, HealthInput, ProductInput, ServiceInput } from "../../core/product/input.ts";
 
 /**
  * What a version of a service does, from the moment this is said: `sick` answers its probe badly, `errors` only its visitors,
- * `crash` ends by itself; for a job, `fail` is its exit.
+ * `crash` ends by itself, `hold` starts no further instance to the end; for a job, `fail` is its exit.
  */
-export type Behaviour = "good" | "sick" | "errors" | "crash" | "fail";
+export type Behaviour = "good" | "sick" | "errors" | "crash" | "hold" | "fail";
 
 export type ProductOptions = {
   /** Each has an edge of its own; what is given here comes on top of the product's. */
@@ -73,9 +74,11 @@ export class Product {
     return { ...this.#service("job.mjs"), kind: "job", health: { deadline: "5s" }, ...more };
   }
 
-  /** From now on every instance of that version behaves so, in all environments or in one. */
+  /** Until the test is over every instance of that version behaves so. */
   behave(service: string, version: string, behaviour: Behaviour): void {
-    writeFileSync(join(this.#control, `${service}-${version}`), behaviour);
+    const file = join(this.#control, `${service}-${version}`);
+    writeFileSync(file, behaviour);
+    onTestFinished(() => rmSync(file, { force: true }));
   }
 
   /** What the services have told since the product was made, as `<environment> <service> <version> <what>`. */
@@ -140,6 +143,7 @@ const programs = {
 import { createServer } from "node:http";
 import { behaviour, live, version } from "./common.mjs";
 live();
+while (behaviour() === "hold") await new Promise((resolve) => setTimeout(resolve, 10));
 createServer((request, response) => {
   const now = behaviour();
   if (request.url === "/up") {

@@ -83,7 +83,7 @@ describe("a rollback", () => {
     for (const force of [false, true])
       await expect(plane.rollback(here, { to: two!, force })).rejects.toMatchObject({
         code: "NOTHING_TO_ROLL_BACK",
-        message: expect.stringContaining("r2 has never been live in untried"),
+        message: expect.stringContaining("r2 has never succeeded in untried"),
       });
     expect(await plane.visit(here)).toBe("200 v1 hello");
   });

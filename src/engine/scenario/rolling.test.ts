@@ -37,13 +37,27 @@ describe("a rolling deployment", () => {
   it("replaces batch by batch: each is healthy before it has requests, and drained before it stops", async () => {
     await withLive("steps");
     const id = await plane.start(here, two!);
-    await plane.reaches(id, "draining");
+    await plane.reaches(id, "shifting");
+    plane.product.behave("web", "v2", "hold");
+    await plane.reaches(id, "verifying");
+    await plane.ask(id, "pause");
+    await plane.reaches(id, "paused");
+    // The second of the new ones has started, and must be healthy before the second of the old ones goes.
+    expect(await both()).toEqual([
+      { r1: 1, r2: 2 },
+      { r1: 1, r2: 2 },
+    ]);
     const seen = new Set<string>();
-    while ((await plane.row(id)).live_at === null) seen.add(await plane.visit(here));
+    for (let visits = 0; visits < 40; visits += 1) seen.add(await plane.visit(here));
+    expect([...seen].toSorted()).toEqual(["200 v1", "200 v2"]);
+    plane.product.behave("web", "v2", "good");
+    await plane.ask(id, "resume");
     const { phase, phases } = await plane.ended(id);
     const step = ["starting", "verifying", "shifting", "draining"];
-    expect([phase, phases]).toEqual(["succeeded", ["queued", ...step, ...step, "baking", "retiring", "succeeded"]]);
-    expect([...seen].toSorted()).toEqual(["200 v1", "200 v2"]);
+    expect([phase, phases]).toEqual([
+      "succeeded",
+      ["queued", ...step, "starting", "verifying", "paused", ...step, "baking", "retiring", "succeeded"],
+    ]);
     expect(await both()).toEqual([{ r2: 2 }, { r2: 2 }]);
     expect(await plane.visit(here)).toBe("200 v2");
   });
@@ -66,10 +80,10 @@ describe("a rolling deployment", () => {
     await plane.reaches(id, "baking");
     await plane.ask(id, "cancel");
     const { phase, phases } = await plane.ended(id);
-    // Its instances first: there is nobody warm to take the requests.
-    expect([phase, phases.slice(-5)]).toEqual([
+    // Its web first, for there is nobody warm to take the requests; its workers when the traffic is back.
+    expect([phase, phases.slice(-6)]).toEqual([
       "cancelled",
-      ["baking", "restoring", "unshifting", "cleaning", "cancelled"],
+      ["baking", "restoring", "unshifting", "restoring", "cleaning", "cancelled"],
     ]);
     expect(await both()).toEqual([{ r1: 2 }, { r1: 2 }]);
     expect(await plane.visit(here)).toBe("200 v1");
