@@ -256,6 +256,37 @@ describe("bringing the edge to what is recorded", () => {
   });
 });
 
+describe("asked whether the table in force still leads to what runs", () => {
+  it("says yes as long as what it routes stays where it is, whatever else comes and goes", async () => {
+    await router.sync();
+    expect(router.routesTo(running)).toBe(true);
+    expect(router.routesTo([revision(1, 3001), revision(3, 4000)])).toBe(true);
+  });
+
+  it("says no when an instance is elsewhere, stopped or gone", async () => {
+    await router.sync();
+    const [first] = running;
+    const stopped = { ...first!, instances: first!.instances.map((each) => ({ ...each, state: "stopped" as const })) };
+    expect([[revision(1, 4000)], [stopped], []].map((seen) => router.routesTo(seen))).toEqual([false, false, false]);
+  });
+
+  it("says no while it does not know: before the first table, while one is applied, and after a failure", async () => {
+    expect(router.routesTo(running)).toBe(false);
+    const { reached, letGo } = holdUp("apply");
+    const syncing = router.sync();
+    await reached;
+    expect(router.routesTo(running)).toBe(false);
+    letGo();
+    await syncing;
+    await record(2);
+    edge.before = () => {
+      throw unreachable;
+    };
+    await expect(router.sync()).rejects.toThrow(unreachable);
+    expect(router.routesTo(running)).toBe(false);
+  });
+});
+
 describe("calls that come while one is under way", () => {
   it("share one more, which sees what was recorded before they came", async () => {
     await router.sync();
