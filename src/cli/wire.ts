@@ -124,8 +124,9 @@ export async function wire(options: WireOptions): Promise<Wired> {
         // First nobody decides any more, then what was decided is taken down.
         await engine.close();
         await keeper.close();
+        await counts.close();
+        await router.close();
         if (everything) {
-          await counts.close();
           await edge.stop(edgeGraceMs);
           await supervisor.shutdown();
         }

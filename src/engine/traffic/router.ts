@@ -25,6 +25,7 @@ export class Router {
   #table: RouteTable | null = null;
   #running: Promise<void> | null = null;
   #next: Promise<void> | null = null;
+  #closed = false;
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -32,6 +33,7 @@ export class Router {
 
   /** Resolves when the edge routes by the truth that was in the store when it was called. Safe to repeat. Errors: EDGE_*, PORT_TAKEN. */
   sync(): Promise<void> {
+    if (this.#closed) return Promise.reject(new Error("the router is closed"));
     if (this.#running === null) {
       this.#running = this.#apply()
         .catch((error: unknown) => {
@@ -71,6 +73,12 @@ export class Router {
   async renew(): Promise<void> {
     await this.sync();
     if (this.#config !== null) await this.#deps.edge.start(this.#config, { fresh: true });
+  }
+
+  /** Returns when nothing is being applied any more; nothing will be: an edge that is then stopped is not started again. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled([this.#running, this.#next]);
   }
 
   /** Forgets what is in force, so that the next `sync` applies everything again: after the edge itself was away. */
