@@ -1,6 +1,7 @@
 import { reasonOf } from "../core/errors/error.ts";
 import { deploymentId } from "../core/ids.ts";
 import { beginWorkflow } from "./commands/start-deployment.ts";
+import { beginRun } from "./commands/start-run.ts";
 import { revisionSpec } from "./deploy/revision-spec.ts";
 import { deployKind } from "./deploy/workflow.ts";
 import { releaseView } from "./release/read.ts";
@@ -11,7 +12,7 @@ const lookMs = 5_000;
 
 /**
  * Keeps what is at rest as it is recorded: live revisions run with all their instances, the edge is there and routes to their
- * addresses, and every deployment in the store has its workflow. What a deployment under way does is its own business.
+ * addresses, and every deployment and run in the store has its workflow. What a deployment under way does is its own business.
  */
 export class Keeper {
   readonly #world: World;
@@ -38,6 +39,7 @@ export class Keeper {
     while (!signal.aborted) {
       await this.#guarded("keeper.look", async () => {
         await this.#startLostWorkflows();
+        await this.#startLostRuns();
         await this.#runLive();
         await this.#routeToLive();
       });
@@ -79,6 +81,22 @@ export class Keeper {
           { deployment: deploymentId(row.id) },
           { lockKey: `${row.product}/${row.environment}` },
         );
+      }
+    }
+  }
+
+  async #startLostRuns(): Promise<void> {
+    const { store, engine, clock, changes } = this.#world;
+    const open = await store.db.selectFrom("run").select(["id", "product"]).where("ended_at", "is", null).execute();
+    for (const row of open) {
+      const workflow = await engine.get(row.id);
+      if (workflow === null) await beginRun(this.#world, row);
+      else if (workflow.status === "failed") {
+        this.#world.log.error("run.workflow-failed", { run: row.id, reason: workflow.error });
+        const reason = workflow.error ?? "it ended by a bug";
+        const failed = { phase: "failed" as const, reason, ended_at: clock.now() };
+        await store.db.updateTable("run").set(failed).where("id", "=", row.id).execute();
+        changes.announce();
       }
     }
   }

@@ -47,15 +47,24 @@ async function removeRevisions(world: World, signal: AbortSignal): Promise<void>
   }
 }
 
+/** Also what a run that failed, or was cut short, has packed and no release has. */
 async function removeArtifacts(world: World): Promise<void> {
   const { db } = world.store;
   const releases = await db.selectFrom("release").select("artifacts").where("pruned_at", "is", null).execute();
   const needed = new Set(releases.flatMap((row) => Object.values<Digest>(artifactsOf(row))));
-  const kept = await db.selectFrom("artifact").select("digest").execute();
-  for (const { digest } of kept.filter((artifact) => !needed.has(artifact.digest))) {
+  const known = await db.selectFrom("artifact").select("digest").execute();
+  const all = new Set([...known.map(({ digest }) => digest), ...(await world.artifacts.kept())]);
+  for (const digest of [...all].filter((each) => !needed.has(each))) {
+    // What a run under way has packed is in no release yet, and may be what an old one had. The next prune finds it again.
+    if (await isBuilding(world)) return;
     await world.artifacts.remove(digest);
     await db.deleteFrom("artifact").where("digest", "=", digest).execute();
   }
+}
+
+async function isBuilding({ store }: World): Promise<boolean> {
+  const run = await store.db.selectFrom("run").select("id").where("ended_at", "is", null).executeTakeFirst();
+  return run !== undefined;
 }
 
 async function retentionView(db: Trx, product: string): Promise<RetentionView> {

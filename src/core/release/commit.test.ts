@@ -1,5 +1,6 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readCommit } from "./commit.ts";
+import { readCommit, shortened } from "./commit.ts";
 
 const read = (subject: string, body = "") => readCommit({ subject, body });
 
@@ -45,5 +46,34 @@ describe("a commit message", () => {
 
   it("with an empty scope has none", () => {
     expect(read("feat(): x")).toMatchObject({ type: "feat", scope: null, text: "x" });
+  });
+});
+
+describe("a commit that is kept", () => {
+  const commit = (subject: string, body: string) => ({ hash: "c0ffee", author: "Ada", at: 0, subject, body });
+
+  it("is as it was, when its message is one that people write", () => {
+    const usual = commit("feat: x", "Some words.\n\nBREAKING CHANGE: the port");
+    expect(shortened(usual)).toBe(usual);
+  });
+
+  it("is never long, and says the same about its release, however long its message is", () => {
+    const line = fc.oneof(
+      fc.string({ maxLength: 200 }),
+      fc.constant("BREAKING CHANGE: all of it"),
+      fc.constant("x".repeat(30_000)),
+    );
+    fc.assert(
+      fc.property(
+        fc.constantFrom("feat: x", "fix(a)!: y", "words", "feat: ".padEnd(40_000, "z")),
+        fc.array(line),
+        (subject, lines) => {
+          const long = commit(subject, lines.join("\n"));
+          const kept = shortened(long);
+          expect(kept.subject.length + kept.body.length).toBeLessThan(3_000);
+          expect(readCommit(kept).change).toBe(readCommit(long).change);
+        },
+      ),
+    );
   });
 });

@@ -33,3 +33,20 @@ export function readCommit({ subject, body }: Pick<Commit, "subject" | "body">):
     change: breaking ? "major" : type === "feat" ? "minor" : "patch",
   };
 }
+
+/** Commits are kept with every release and deployment; some carry whole change logs of what they depend on. */
+const maxSubjectChars = 500;
+const maxBodyChars = 2_000;
+
+/** The commit with no more of its message than is kept; what says that it breaks something always is. */
+export function shortened(commit: Commit): Commit {
+  const { subject, body } = commit;
+  if (subject.length <= maxSubjectChars && body.length <= maxBodyChars) return commit;
+  const breaking = body.split("\n").filter((line) => /^BREAKING[ -]CHANGE: /.test(line));
+  const rest = breaking.join("\n").slice(0, maxBodyChars / 2);
+  return {
+    ...commit,
+    subject: subject.slice(0, maxSubjectChars),
+    body: body.length <= maxBodyChars ? body : `${body.slice(0, maxBodyChars / 2)}\n…\n${rest}`.trim(),
+  };
+}

@@ -59,9 +59,17 @@ export async function startRun(
       ended_at: null,
     })
     .execute();
-  await world.engine.start(runKind, id, { run: id }, { lockKey: `run/${input.product}` });
+  await beginRun(world, { id, product: input.product });
   world.changes.announce();
   return { run: id, release: null };
+}
+
+/** Starts the workflow of a run that is in the store: also by the sweep, when a crash came in between. Safe to repeat. */
+export async function beginRun(
+  world: World,
+  { id, product }: { readonly id: RunId; readonly product: string },
+): Promise<void> {
+  await world.engine.start(runKind, id, { run: id }, { lockKey: `run/${product}` });
 }
 
 async function mustBeClean(world: World, repository: string): Promise<void> {

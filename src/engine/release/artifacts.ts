@@ -1,4 +1,4 @@
-import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { Digest } from "../../core/ids.ts";
@@ -35,6 +35,14 @@ export class Artifacts {
       () => true,
       () => false,
     );
+  }
+
+  /** All there are, whether a release has them or not. */
+  async kept(): Promise<Digest[]> {
+    const names = await readdir(this.#directory).catch(() => []);
+    return names
+      .filter((name) => /^[0-9a-f]{64}\.tar$/.test(name))
+      .map((name): Digest => `sha256:${name.slice(0, -".tar".length)}`);
   }
 
   /** Forgets the content. Does nothing when it is absent. */

@@ -29,13 +29,16 @@ export type Ended = {
 /** A whole control plane in this process, with the real store, engine, target and edge, on a product of its own. */
 export class Plane {
   readonly product: Product;
-  readonly #wired: Wired;
+  #wired: Wired;
   /** What was logged as an error or warning. */
   readonly troubles: string[];
 
-  private constructor(product: Product, wired: Wired, troubles: string[]) {
+  readonly #log: Log;
+
+  private constructor(product: Product, wired: Wired, log: Log, troubles: string[]) {
     this.product = product;
     this.#wired = wired;
+    this.#log = log;
     this.troubles = troubles;
   }
 
@@ -44,13 +47,17 @@ export class Plane {
     const troubles: string[] = [];
     const note = (event: string, fields: object = {}): void => void troubles.push(`${event} ${JSON.stringify(fields)}`);
     const log: Log = { info: () => {}, warn: note, error: note };
-    const readConfig = async (directory: string) => (await loadConfig({ directory })).config;
-    const wired = await wire({ directory: product.state, product: product.name, version: "test", log, readConfig });
-    return new Plane(product, wired, troubles);
+    return new Plane(product, await open(product, log), log, troubles);
   }
 
   get world(): World {
     return this.#wired.world;
+  }
+
+  /** Another control plane on the same state; what runs goes on meanwhile. */
+  async restart(): Promise<void> {
+    await this.#wired.close({ everything: false });
+    this.#wired = await open(this.product, this.#log);
   }
 
   async close(): Promise<void> {
@@ -262,4 +269,9 @@ export class Plane {
     );
     expect(bad).toEqual([]);
   }
+}
+
+function open(product: Product, log: Log): Promise<Wired> {
+  const readConfig = async (directory: string) => (await loadConfig({ directory })).config;
+  return wire({ directory: product.state, product: product.name, version: "test", log, readConfig });
 }

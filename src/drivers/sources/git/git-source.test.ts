@@ -307,6 +307,14 @@ describe("commits between two", () => {
     for (const { hash, author } of read) expect([/^[0-9a-f]{40}$/.test(hash), author]).toEqual([true, "Ada Lovelace"]);
   });
 
+  it("are small enough to be kept with every release, also two hundred of a bot that copies change logs", async () => {
+    const made = await repository();
+    made.commit(`chore(deps): raise everything\n\n${"a line of somebody else's change log\n".repeat(3_000)}`);
+    made.commit(`feat: ${"long ".repeat(10_000)}`);
+    const read = await source.commits(made.directory, { from: null, to: "HEAD" }, 10);
+    expect(JSON.stringify(read).length).toBeLessThan(2 * 4_000);
+  });
+
   it("are meant also when a file has the name of one", async () => {
     const made = await repository();
     const hash = made.commit("one");

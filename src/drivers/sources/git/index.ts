@@ -1,5 +1,5 @@
 import { SlipwayError } from "../../../core/errors/error.ts";
-import type { Commit } from "../../../core/release/commit.ts";
+import { type Commit, shortened } from "../../../core/release/commit.ts";
 import type { Checkout, Source } from "../../../ports/source.ts";
 import { git, must } from "./command.ts";
 import { exportTo } from "./export.ts";
@@ -81,6 +81,6 @@ async function log(repository: string, args: readonly string[]): Promise<Commit[
   const fields = (await must(repository, ["log", ...format, ...args, "--"])).split("\0");
   return Array.from({ length: Math.floor(fields.length / commitFields) }, (_, index) => {
     const [hash = "", author = "", at = "0", subject = "", body = ""] = fields.slice(index * commitFields);
-    return { hash, author, at: Number(at) * 1000, subject, body: body.trim() };
+    return shortened({ hash, author, at: Number(at) * 1000, subject, body: body.trim() });
   });
 }
