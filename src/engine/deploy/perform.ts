@@ -1,15 +1,14 @@
-import type { Deployment, DeploymentEvent, Effect, Failure, Rollout } from "../../core/deploy/deployment.ts";
+import type { Deployment, DeploymentEvent, Effect, Failure } from "../../core/deploy/deployment.ts";
 import { isSlipwayError, reasonOf, SlipwayError } from "../../core/errors/error.ts";
-import type { ReleaseId, RevisionId, ServiceName } from "../../core/ids.ts";
-import { type Counts, noCounts } from "../../core/judge/counts.ts";
+import type { RevisionId, ServiceName } from "../../core/ids.ts";
+import type { Counts } from "../../core/judge/counts.ts";
 import { logEvidence } from "../health/evidence.ts";
 import { noteChanges } from "../release/changes.ts";
 import { releaseView } from "../release/read.ts";
 import type { World } from "../world.ts";
-import { type Baked, bake } from "./bake.ts";
 import { someoneAsks } from "./requests.ts";
-import { revisionSpec } from "./revision-spec.ts";
-import { type Verified, verify } from "./verify.ts";
+import { bakeCandidates, scale, verified, watchOnly } from "./sides.ts";
+import { verify } from "./verify.ts";
 
 /**
  * Does what a phase asks, and tells what came of it as the next event; null when a person has asked something meanwhile.
@@ -156,7 +155,7 @@ async function watch(
   signal: AbortSignal,
 ): Promise<DeploymentEvent | null> {
   return untilAsked(world, deployment, signal, async (aborted) => {
-    const result = await bakeOf(world, deployment, until, aborted);
+    const result = await bakeCandidates(world, deployment, until, aborted);
     return "note" in result ? { is: "passed", note: result.note } : { is: "failed", failure: result };
   });
 }
@@ -216,68 +215,6 @@ async function clean(
   return { is: "cleaned", evidence };
 }
 
-type Scaled = { readonly release: ReleaseId; readonly service: ServiceName; readonly count: number };
-
-async function scale(
-  world: World,
-  course: Deployment["course"],
-  { release, service, count }: Scaled,
-  signal: AbortSignal,
-): Promise<void> {
-  const view = await releaseView(world.store.db, release, course.environment);
-  await world.target.ensure(await revisionSpec(world, view, service), count, signal);
-}
-
-type Sides = {
-  readonly release: ReleaseId;
-  readonly sides: readonly { readonly rollout: Rollout; readonly count: number }[];
-  readonly side: "candidate" | "stable";
-};
-
-async function verified(
-  world: World,
-  course: Deployment["course"],
-  { release, sides, side }: Sides,
-): Promise<Verified[]> {
-  const { spec } = await releaseView(world.store.db, release, course.environment);
-  return sides.flatMap(({ rollout, count }) => {
-    const service = spec.services[rollout.service];
-    const revision = rollout[side];
-    if (service === undefined || revision === null) return [];
-    const health =
-      course.proven && service.health.path === null ? { ...service.health, startPeriodMs: 0 } : service.health;
-    return [{ revision, service: rollout.service, health, instances: count, kind: service.kind }];
-  });
-}
-
-async function bakeOf(world: World, deployment: Deployment, until: number | null, signal: AbortSignal) {
-  const { course } = deployment;
-  const { spec } = await releaseView(world.store.db, course.release, course.environment);
-  const stage = Math.max(0, deployment.shifted - 1);
-  const sides = course.rollouts.map((rollout) => ({
-    rollout,
-    count: course.stages[stage]?.[rollout.service]?.candidate ?? 0,
-  }));
-  const checked = await verified(world, course, { release: course.release, sides, side: "candidate" });
-  const services = checked.map((service): Baked => {
-    const rollout = course.rollouts.find((each) => each.service === service.service);
-    const mark = deployment.marks[service.revision] ?? noCounts;
-    return { ...service, stable: rollout?.stable ?? null, routed: rollout?.routed ?? false, mark };
-  });
-  const since = deployment.liveAt ?? world.clock.now();
-  return bake(world, { services, rules: spec.rollout.rules, since, until, bakeMs: course.bakeMs }, signal);
-}
-
-/** The rules without an end: resolves only with a failure. */
-function watchOnly(world: World, deployment: Deployment): (signal: AbortSignal) => Promise<DeploymentEvent> {
-  return async (signal) => {
-    if (deployment.shifted === 0) return never(signal);
-    const result = await bakeOf(world, deployment, null, signal);
-    if ("note" in result) throw new Error("a watch without an end has ended well");
-    return { is: "failed", failure: result };
-  };
-}
-
 /** Runs the work until it has a result or a person asks something, whichever is first; the other is aborted. */
 async function untilAsked(
   world: World,
@@ -295,10 +232,4 @@ async function untilAsked(
     stop.abort(new Error("decided otherwise"));
     await Promise.allSettled([result, asked]);
   }
-}
-
-function never(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
 }

@@ -1,0 +1,80 @@
+import type { Deployment, DeploymentEvent, Rollout } from "../../core/deploy/deployment.ts";
+import type { ReleaseId, ServiceName } from "../../core/ids.ts";
+import { noCounts } from "../../core/judge/counts.ts";
+import { releaseView } from "../release/read.ts";
+import type { World } from "../world.ts";
+import { type Baked, bake } from "./bake.ts";
+import { revisionSpec } from "./revision-spec.ts";
+import type { Verified } from "./verify.ts";
+
+type Scaled = { readonly release: ReleaseId; readonly service: ServiceName; readonly count: number };
+
+/** Brings one service of a release to so many instances; none stops it and keeps what a start needs. */
+export async function scale(
+  world: World,
+  course: Deployment["course"],
+  { release, service, count }: Scaled,
+  signal: AbortSignal,
+): Promise<void> {
+  const view = await releaseView(world.store.db, release, course.environment);
+  await world.target.ensure(await revisionSpec(world, view, service), count, signal);
+}
+
+type Sides = {
+  readonly release: ReleaseId;
+  readonly sides: readonly { readonly rollout: Rollout; readonly count: number }[];
+  readonly side: "candidate" | "stable";
+};
+
+/** What is healthy for one side of some rollouts, and how many instances of it there should be. */
+export async function verified(
+  world: World,
+  course: Deployment["course"],
+  { release, sides, side }: Sides,
+): Promise<Verified[]> {
+  const { spec } = await releaseView(world.store.db, release, course.environment);
+  return sides.flatMap(({ rollout, count }) => {
+    const service = spec.services[rollout.service];
+    const revision = rollout[side];
+    if (service === undefined || revision === null) return [];
+    const health =
+      course.proven && service.health.path === null ? { ...service.health, startPeriodMs: 0 } : service.health;
+    return [{ revision, service: rollout.service, health, instances: count, kind: service.kind }];
+  });
+}
+
+/** Watches all candidates by the rules of their release, until `until` or for ever. */
+export async function bakeCandidates(world: World, deployment: Deployment, until: number | null, signal: AbortSignal) {
+  const { course } = deployment;
+  const { spec } = await releaseView(world.store.db, course.release, course.environment);
+  const stage = Math.max(0, deployment.shifted - 1);
+  const sides = course.rollouts.map((rollout) => ({
+    rollout,
+    count: course.stages[stage]?.[rollout.service]?.candidate ?? 0,
+  }));
+  const checked = await verified(world, course, { release: course.release, sides, side: "candidate" });
+  const services = checked.map((service): Baked => {
+    const rollout = course.rollouts.find((each) => each.service === service.service);
+    const mark = deployment.marks[service.revision] ?? noCounts;
+    return { ...service, stable: rollout?.stable ?? null, routed: rollout?.routed ?? false, mark };
+  });
+  const since = deployment.liveAt ?? world.clock.now();
+  return bake(world, { services, rules: spec.rollout.rules, since, until, bakeMs: course.bakeMs }, signal);
+}
+
+/** The rules without an end: resolves only with a failure. */
+export function watchOnly(world: World, deployment: Deployment): (signal: AbortSignal) => Promise<DeploymentEvent> {
+  return async (signal) => {
+    if (deployment.shifted === 0) return never(signal);
+    const result = await bakeCandidates(world, deployment, null, signal);
+    if ("note" in result) throw new Error("a watch without an end has ended well");
+    return { is: "failed", failure: result };
+  };
+}
+
+function never(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}
