@@ -69,6 +69,13 @@ describe("the course of a deployment", () => {
       stable: view(1, { x: { ...web } }),
     });
     expect(course.rollouts[0]?.stable).toBeNull();
+    const back = courseOf({
+      id,
+      kind: "deploy",
+      release: view(3, { x: { ...web } }),
+      stable: view(2, { x: { ...migrate } }),
+    });
+    expect(back.rollouts[0]?.stable).toBeNull();
   });
 
   it("keeps a service routed while either side is", () => {

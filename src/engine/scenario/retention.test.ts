@@ -138,10 +138,10 @@ describe("pruning", () => {
 
   it("leaves alone what a run under way has packed, also when only a pruned release had it", async () => {
     const { product, world } = plane;
-    const old = JSON.parse((await row(r(3))).artifacts).web as string;
+    const old = JSON.parse((await row(r(4))).artifacts).web as string;
     const file = join(product.state, "artifacts", `${old.replace("sha256:", "")}.tar`);
-    // The content of v3 again, in a run that takes its time with another service; meanwhile a deployment ends, and prunes.
-    product.git("checkout", "--quiet", hashes[2]!, "--", "app");
+    // The content of v4 again, in a run that takes its time with another service; meanwhile a deployment ends, and prunes.
+    product.git("checkout", "--quiet", hashes[3]!, "--", "app");
     const gate = join(product.root, "gate");
     const build = {
       command: ["sh", "-c", `until [ -e ${gate} ]; do sleep 0.02; done; mkdir out; cp *.mjs out`],
@@ -151,7 +151,7 @@ describe("pruning", () => {
     config.services = { web: product.web(), zoo: product.worker({ build }) };
     product.write("slipway.config.json", JSON.stringify(config));
     product.git("add", "--all");
-    product.git("commit", "--quiet", "-m", "revert: v3 again, slowly");
+    product.git("commit", "--quiet", "-m", "revert: v4 again, slowly");
     const { run } = await startRun(world, {
       product: "probe",
       repository: product.repository,
@@ -172,7 +172,7 @@ describe("pruning", () => {
       .where("id", "=", run!)
       .executeTakeFirstOrThrow();
     expect((await plane.deploy("production", release_id!)).phase).toBe("succeeded");
-    expect(await plane.visit("production")).toBe("200 v3");
+    expect(await plane.visit("production")).toBe("200 v4");
   });
 });
 

@@ -1,0 +1,61 @@
+import { expect, it } from "vitest";
+import { releaseId, revisionId, serviceName } from "../ids.ts";
+import { begin, decide, effectOf } from "./decide.ts";
+import type { Course, Deployment, DeploymentEvent, Rollout } from "./deployment.ts";
+import { stages } from "./stages.ts";
+
+const rollouts: readonly Rollout[] = [
+  {
+    service: serviceName("web"),
+    kind: "web",
+    candidate: revisionId("new-web"),
+    candidateInstances: 1,
+    stable: revisionId("old-web"),
+    stableInstances: 1,
+    routed: true,
+  },
+];
+const course: Course = {
+  id: "dep_1" as Course["id"],
+  environment: "production" as Course["environment"],
+  release: releaseId("rel_new"),
+  stable: releaseId("rel_old"),
+  rollouts,
+  waves: [[serviceName("web")]],
+  stages: stages(rollouts, { strategy: "blue-green", batch: 1 }),
+  drainMs: 0,
+  bakeMs: 1_000,
+  proven: false,
+};
+
+const asked = (to: "pause" | "resume" | "cancel"): DeploymentEvent => ({ is: "asked", to, by: "ada", why: "lunch" });
+const baking = (until: number): Deployment => ({ ...begin(course), phase: { is: "baking", until }, shifted: 1 });
+const phaseAfter = (deployment: Deployment, event: DeploymentEvent, now: number) => decide(deployment, event, now).next;
+
+it("a bake that is held needs only the rest of its time when it goes on, however long it was held", () => {
+  const held = phaseAfter(baking(5_000), asked("pause"), 4_300);
+  expect(held.phase).toEqual({ is: "held", leftMs: 700, by: "ada" });
+  expect(effectOf(held)).toEqual({ do: "watch", until: null });
+  expect(phaseAfter(held, asked("resume"), 90_000).phase).toEqual({ is: "baking", until: 90_700 });
+});
+
+it("a bake that is over when it is held has nothing left, not less", () => {
+  expect(phaseAfter(baking(5_000), asked("pause"), 6_000).phase).toMatchObject({ is: "held", leftMs: 0 });
+});
+
+it("what can be neither paused nor resumed stays, and says why", () => {
+  const shifting: Deployment = { ...begin(course), phase: { is: "shifting", stage: 0 }, shifted: 1 };
+  expect(decide(shifting, asked("pause"), 0)).toMatchObject({
+    next: shifting,
+    reason: "cannot be paused while shifting",
+  });
+  expect(decide(baking(5_000), asked("resume"), 0)).toMatchObject({ reason: "it was not paused" });
+});
+
+it("a pause before the switch goes on from the first wave, for each effect finds what exists", () => {
+  const verifying: Deployment = { ...begin(course), phase: { is: "verifying", stage: 0, wave: 1 } };
+  const paused = phaseAfter(verifying, asked("pause"), 0);
+  expect([paused.phase, effectOf(paused)]).toEqual([{ is: "paused", stage: 0, by: "ada" }, { do: "await-resume" }]);
+  expect(phaseAfter(paused, asked("resume"), 1).phase).toEqual({ is: "starting", stage: 0, wave: 0 });
+  expect(phaseAfter(paused, asked("cancel"), 1).phase.is).toBe("cleaning");
+});
