@@ -7,7 +7,7 @@ import { loadConfig } from "./config/load.ts";
 import { jsonLog } from "./log.ts";
 import { prepareStateDirectory, type Running, readToken, stateDirectory } from "./state-directory.ts";
 import { slipwayVersion } from "./version.ts";
-import { wire } from "./wire.ts";
+import { type WireOptions, wire } from "./wire.ts";
 
 /**
  * The control plane as a program: `control-plane.js <state directory> <product>`. It tells the command that started it when
@@ -60,16 +60,23 @@ async function main(): Promise<void> {
   tell({ ready: running });
 }
 
-/** For the crash test of the deployment: ends this process, as SIGKILL would, at the n-th boundary between record and perform. */
-function crashPoint() {
+/**
+ * For the crash test of the deployment: ends this process, as SIGKILL would, at the n-th boundary between record and perform
+ * of work that began in this process. What an earlier one left to be finished does not count.
+ */
+function crashPoint(): Pick<WireOptions, "onBoundary"> {
   const at = Number(process.env.SLIPWAY_TEST_CRASH_AT ?? 0);
   if (at <= 0) return {};
+  const begun = new Set<string>();
   let seen = 0;
-  const onBoundary = (): void => {
-    seen += 1;
-    if (seen === at) process.kill(process.pid, "SIGKILL");
+  return {
+    onBoundary: ({ workflowId, name }) => {
+      if (name === "begin") begun.add(workflowId);
+      if (!begun.has(workflowId)) return;
+      seen += 1;
+      if (seen === at) process.kill(process.pid, "SIGKILL");
+    },
   };
-  return { onBoundary };
 }
 
 function turnLogOver(file: string): void {

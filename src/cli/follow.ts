@@ -1,5 +1,6 @@
 import type { Client } from "../api/client.ts";
 import type { DeploymentDetail, HistoryView, RunView, ServiceTraffic } from "../api/contract.ts";
+import { catalogue } from "../core/errors/catalogue.ts";
 import { fromWire, isSlipwayError, SlipwayError } from "../core/errors/error.ts";
 import { evidenceLines, type Output } from "./output.ts";
 import { LiveLines } from "./terminal/live.ts";
@@ -117,8 +118,8 @@ export function trafficLines(services: readonly ServiceTraffic[]): string[] {
         revision.role,
         revision.weight === null ? style.quiet("no traffic") : percentOf(revision.weight),
         plural(revision.instances.filter((instance) => instance.state === "running").length, "instance"),
-        style.quiet(`${revision.requests} requests`),
-        revision.errors > 0 ? style.bad(`${revision.errors} errors`) : "",
+        style.quiet(plural(revision.requests, "request")),
+        revision.errors > 0 ? style.bad(plural(revision.errors, "error")) : "",
       ]),
     ),
   );
@@ -146,7 +147,11 @@ export function endLines(detail: DeploymentDetail): string[] {
   }
   if (detail.failure !== null && detail.phase !== "cancelled") {
     lines.push(
-      ...evidenceLines([["reason", `${detail.failure.code}: ${detail.failure.message}`], ...detail.failure.evidence]),
+      ...evidenceLines([
+        ["reason", `${detail.failure.code}: ${detail.failure.message}`],
+        ...detail.failure.evidence,
+        ["hint", catalogue[detail.failure.code].hint],
+      ]),
     );
   }
   return lines;

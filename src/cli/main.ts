@@ -1,4 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { SlipwayError } from "../core/errors/error.ts";
 import { fail } from "./output.ts";
 import { slipwayVersion } from "./version.ts";
 
@@ -66,7 +67,7 @@ function release(slipway: Command): void {
   const begin = (command: Command): Command =>
     wait(command)
       .option("--release <release>", "an existing release: r12, its id or its version")
-      .option("--dry-run", "show the plan and change nothing")
+      .option("--dry-run", "make the release, show the plan, deploy nothing")
       .addOption(
         new Option("--busy <policy>", "when another deployment is under way").choices(["queue", "replace", "refuse"]),
       )
@@ -95,7 +96,8 @@ function release(slipway: Command): void {
         .description("go back to the last good release, its config included"),
     )
       .option("--to <release>", "to this release instead")
-      .option("--force", "also to a release that failed there"),
+      .option("--force", "also to a release that failed there")
+      .option("-y, --yes", "accepted for symmetry: a rollback never asks"),
     async ([environment = ""], options) => (await import("./commands/deploy.ts")).rollback(environment, options),
   );
   act(
@@ -235,7 +237,11 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 try {
   await program().parseAsync();
 } catch (error) {
-  // Commander has printed its own words; help and version are no failure.
-  process.exitCode =
-    error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : fail(error, process.argv.includes("--json"));
+  // Commander has printed its own words for a person; help and version are no failure.
+  const json = process.argv.includes("--json");
+  if (!(error instanceof CommanderError)) process.exitCode = fail(error, json);
+  else if (error.exitCode !== 0) {
+    process.exitCode = 2;
+    if (json) fail(new SlipwayError("USAGE", { message: error.message.replace(/^error: /, "") }), json);
+  }
 }

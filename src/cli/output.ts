@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { isSlipwayError, reasonOf, SlipwayError } from "../core/errors/error.ts";
 import { sign, style } from "./terminal/style.ts";
 
@@ -40,11 +41,14 @@ export function fail(error: unknown, json: boolean): number {
   return known.exitCode;
 }
 
+/** Where the page is on this machine: a person may stand in any directory. */
+const errorsPage = fileURLToPath(new URL("../../docs/errors.md", import.meta.url));
+
 export function errorLines(error: SlipwayError): string[] {
   const rows: (readonly [string, string])[] = [
     ...error.evidence,
     ["hint", error.hint],
-    ["docs", `docs/errors.md#${error.code.toLowerCase().replaceAll("_", "-")}`],
+    ["docs", `${errorsPage}#${error.code.toLowerCase().replaceAll("_", "-")}`],
   ];
   return [`${style.bad(sign.failed)} ${style.name(error.code)}  ${error.message}`, ...evidenceLines(rows)];
 }

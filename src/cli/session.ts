@@ -1,5 +1,5 @@
 import type { Client } from "../api/client.ts";
-import type { ReleaseView, StatusView } from "../api/contract.ts";
+import type { EnvironmentView, ReleaseView, StatusView } from "../api/contract.ts";
 import { SlipwayError } from "../core/errors/error.ts";
 import { parseDuration } from "../core/product/units.ts";
 import { actor } from "./actor.ts";
@@ -69,6 +69,18 @@ export async function findRelease(session: Session, text: string): Promise<strin
   throw new SlipwayError("UNKNOWN_RELEASE", {
     message: `${JSON.stringify(text)} names no release of ${session.product}`,
     evidence: [["newest", newest.join(", ") || "there is none yet"]],
+  });
+}
+
+/** The environment as it is now. Errors: UNKNOWN_ENVIRONMENT, with those that are known. */
+export async function knownEnvironment(session: Session, name: string): Promise<EnvironmentView> {
+  const { environments } = await status(session);
+  const found = environments.find((each) => each.name === name);
+  if (found !== undefined) return found;
+  throw new SlipwayError("UNKNOWN_ENVIRONMENT", {
+    message: `nothing was ever deployed to ${name}`,
+    evidence: [["known", environments.map((each) => each.name).join(", ") || "none yet"]],
+    hint: `run: slipway deploy --env ${name}, if the config has it`,
   });
 }
 

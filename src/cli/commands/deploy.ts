@@ -3,7 +3,15 @@ import type { DeploymentDetail, EnvironmentView, PlanView } from "../../api/cont
 import { SlipwayError } from "../../core/errors/error.ts";
 import { findConfig } from "../config/find.ts";
 import { exitCodeOf, followDeployment, followRun } from "../follow.ts";
-import { findRelease, type GlobalOptions, type Session, status, timeoutOf, withSession } from "../session.ts";
+import {
+  findRelease,
+  type GlobalOptions,
+  knownEnvironment,
+  type Session,
+  status,
+  timeoutOf,
+  withSession,
+} from "../session.ts";
 import { confirm } from "../terminal/confirm.ts";
 import { planLines } from "./plan-text.ts";
 
@@ -22,7 +30,9 @@ export type DeployOptions = GlobalOptions & {
 
 /** Makes a release of the commit (or takes a given one) and deploys it. */
 export function deploy(options: DeployOptions): Promise<number> {
+  timeoutOf(options.timeout);
   return withSession(options, async (session) => {
+    await mustBeUnlocked(session, options.env);
     const release =
       options.release === undefined ? await makeRelease(session, options) : await findRelease(session, options.release);
     return bring(session, { ...options, release, kind: "deploy", reason: options.reason ?? "deployed by hand" });
@@ -33,6 +43,7 @@ export type PromoteOptions = Omit<DeployOptions, "env" | "commit" | "dirty">;
 
 /** Takes the release that is live in the environment before to this one: the same artifacts, nothing rebuilt. */
 export function promote(environment: string, options: PromoteOptions & { readonly from?: string }): Promise<number> {
+  timeoutOf(options.timeout);
   return withSession(options, async (session) => {
     const release =
       options.release === undefined
@@ -58,7 +69,9 @@ export type RollbackOptions = GlobalOptions & {
 
 /** Back to the last good release, or to a given one. */
 export function rollback(environment: string, options: RollbackOptions): Promise<number> {
+  timeoutOf(options.timeout);
   return withSession(options, async (session) => {
+    await knownEnvironment(session, environment);
     const to = options.to === undefined ? null : await findRelease(session, options.to);
     const { deployment } = await session.client.post<{ deployment: string }>("/v1/rollbacks", {
       product: session.product,
@@ -136,6 +149,17 @@ async function conclude(
   return ended;
 }
 
+/** Asked before the build, so that nobody waits for one in vain. The control plane asks again. */
+async function mustBeUnlocked(session: Session, environment: string): Promise<void> {
+  const locked = (await status(session)).environments.find((each) => each.name === environment)?.locked;
+  if (locked == null) return;
+  throw new SlipwayError("ENVIRONMENT_LOCKED", {
+    message: `${environment} is locked by ${locked.by}: ${locked.reason}`,
+    evidence: [["since", new Date(locked.at).toISOString()]],
+    hint: `run: slipway unlock ${environment}, or ask ${locked.by}`,
+  });
+}
+
 async function makeRelease(session: Session, options: DeployOptions): Promise<string> {
   const made = await session.client.post<{ run: string | null; release: string | null }>("/v1/runs", {
     product: session.product,
@@ -150,7 +174,7 @@ async function makeRelease(session: Session, options: DeployOptions): Promise<st
 
 async function releaseBefore(session: Session, environment: string, from: string | undefined): Promise<string> {
   const { environments } = await status(session);
-  const source = from ?? (await sourceOf(session, environment, environments));
+  const source = from ?? (await sourceOf(environment, environments));
   const live = environments.find((each) => each.name === source)?.live;
   if (live != null) return live.id;
   throw new SlipwayError("PROMOTION_REFUSED", {
@@ -159,19 +183,16 @@ async function releaseBefore(session: Session, environment: string, from: string
   });
 }
 
-async function sourceOf(
-  session: Session,
-  environment: string,
-  environments: readonly EnvironmentView[],
-): Promise<string> {
+async function sourceOf(environment: string, environments: readonly EnvironmentView[]): Promise<string> {
   const { loadConfig } = await import("../config/load.ts");
   const { resolveEnvironment } = await import("../../core/product/resolve.ts");
-  const { promoteFrom } = resolveEnvironment(
-    (await loadConfig({ directory: dirname(findConfig(process.cwd())) })).config,
-    environment,
-  );
+  const { config } = await loadConfig({ directory: dirname(findConfig(process.cwd())) });
+  const { promoteFrom } = resolveEnvironment(config, environment);
   if (promoteFrom !== null) return promoteFrom;
-  const others = environments.filter((each) => each.product === session.product && each.name !== environment);
+  // What is promoted from here comes after it: going there for a release would ship it backwards.
+  const others = environments.filter(
+    (each) => each.name !== environment && resolveEnvironment(config, each.name).promoteFrom !== environment,
+  );
   const [only] = others;
   if (others.length === 1 && only !== undefined) return only.name;
   throw new SlipwayError("USAGE", {

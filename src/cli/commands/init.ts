@@ -27,7 +27,7 @@ export async function init(options: GlobalOptions & { readonly force?: boolean }
   }
   for (const note of detection.notes) out.line(`  ${style.quiet(note)}`);
   out.line(
-    `\nNext: read it, then run: slipway validate && slipway deploy --env ${Object.keys(detection.product.environments ?? { production: {} })[0] ?? "production"}`,
+    `\nNext: read it and commit it (git add -A && git commit), then run: slipway validate && slipway deploy --env ${Object.keys(detection.product.environments ?? { production: {} })[0] ?? "production"}`,
   );
   return 0;
 }

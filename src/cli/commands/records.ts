@@ -1,5 +1,5 @@
 import type { DeploymentView, ReleaseView } from "../../api/contract.ts";
-import { findRelease, type GlobalOptions, type Session, withSession } from "../session.ts";
+import { findRelease, type GlobalOptions, knownEnvironment, type Session, withSession } from "../session.ts";
 import { sign, style, table } from "../terminal/style.ts";
 import { ago, dateTime, took } from "../terminal/words.ts";
 
@@ -8,6 +8,7 @@ export type HistoryOptions = GlobalOptions & { readonly env?: string; readonly l
 /** Deployments, newest first: what, when, who, how it ended and why. */
 export function history(options: HistoryOptions): Promise<number> {
   return withSession(options, async (session) => {
+    if (options.env !== undefined) await knownEnvironment(session, options.env);
     const query = new URLSearchParams({
       product: session.product,
       limit: options.limit,

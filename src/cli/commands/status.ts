@@ -1,12 +1,13 @@
 import type { EnvironmentView } from "../../api/contract.ts";
 import { trafficLines } from "../follow.ts";
-import { status as fetchStatus, type GlobalOptions, withSession } from "../session.ts";
+import { status as fetchStatus, type GlobalOptions, knownEnvironment, withSession } from "../session.ts";
 import { sign, style } from "../terminal/style.ts";
 import { ago } from "../terminal/words.ts";
 
 /** What is live where, what is under way, and how it does. */
 export function status(options: GlobalOptions & { readonly env?: string }): Promise<number> {
   return withSession(options, async (session) => {
+    if (options.env !== undefined) await knownEnvironment(session, options.env);
     const view = await fetchStatus(session);
     const environments = view.environments.filter(
       (environment) => options.env === undefined || environment.name === options.env,
@@ -19,12 +20,18 @@ export function status(options: GlobalOptions & { readonly env?: string }): Prom
   });
 }
 
+/** A first release serves before it has passed its bake: it is not called live, and not hidden either. */
+function nothingLive(deployment: EnvironmentView["deployment"]): string {
+  if (deployment?.liveAt == null) return "nothing is live";
+  return `nothing has passed a bake yet; r${deployment.release.number} serves on trial`;
+}
+
 function environmentLines(environment: EnvironmentView): string[] {
   const now = Date.now();
   const { live, locked, deployment } = environment;
   const head =
     live === null
-      ? `${style.quiet(sign.waiting)} ${style.name(environment.name)}  nothing is live`
+      ? `${style.quiet(sign.waiting)} ${style.name(environment.name)}  ${nothingLive(deployment)}`
       : `${style.good(sign.running)} ${style.name(environment.name)}  r${live.number} ${live.version}  ${live.subject}  ${style.quiet(`live ${ago(live.since, now)}`)}`;
   return [
     `${head}${environment.url === null ? "" : `  ${style.accent(environment.url)}`}`,

@@ -88,7 +88,7 @@ export function decide(deployment: Deployment, event: DeploymentEvent, now: Epoc
         : unexpected(deployment, event);
     case "retiring":
       return event.is === "retired"
-        ? to(deployment, { is: "succeeded" }, "succeeded: the release is live and has passed its bake")
+        ? to(deployment, { is: "succeeded" }, endedWell(deployment))
         : unexpected(deployment, event);
     case "restoring":
       return event.is === "restored"
@@ -108,6 +108,13 @@ export function decide(deployment: Deployment, event: DeploymentEvent, now: Epoc
 function onCleaned(deployment: Deployment, end: Undone, evidence: Failure["evidence"]): Decision {
   const failure = { ...end.failure, evidence: [...end.failure.evidence, ...evidence] };
   return to(deployment, { ...end, failure }, endReason(end));
+}
+
+function endedWell({ course }: Deployment): string {
+  if (course.proven) return "succeeded: the release is live again";
+  return course.bakeMs === 0
+    ? "succeeded: the release is live, without a bake"
+    : "succeeded: the release is live and has passed its bake";
 }
 
 function onHealthy(deployment: Deployment, phase: Extract<Phase, { is: "verifying" }>): Decision {

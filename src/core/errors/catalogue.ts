@@ -30,7 +30,7 @@ export const catalogue = {
   ARTIFACT_TOO_LARGE: entry(2, 413, "pack less: set the service's path, or ignore generated files in git"),
   // Deployment
   ENVIRONMENT_LOCKED: entry(6, 423, "run: slipway unlock <environment>, or wait for the owner"),
-  DEPLOYMENT_IN_PROGRESS: entry(6, 409, "wait for it, cancel it, or pass --queue", true),
+  DEPLOYMENT_IN_PROGRESS: entry(6, 409, "wait for it, cancel it, or pass --busy queue", true),
   PROMOTION_REFUSED: entry(5, 409, "deploy the release to the earlier environment first"),
   NOTHING_TO_ROLL_BACK: entry(1, 409, "there is no earlier good release in this environment; deploy one"),
   RELEASE_KNOWN_BAD: entry(1, 409, "this release failed here before; pass --force if you are sure"),
@@ -74,7 +74,7 @@ export const catalogue = {
   NOT_FOUND: entry(2, 404, "run: slipway --help"),
   BODY_TOO_LARGE: entry(2, 413, "send less"),
   TIMED_OUT: entry(124, 504, "it goes on without you; look at: slipway status"),
-  INTERRUPTED: entry(130, 499, "it goes on without you; look at: slipway status, or run: slipway cancel"),
+  INTERRUPTED: entry(130, 499, "look at: slipway status; to call it off: slipway cancel <environment>"),
   INTERNAL: entry(1, 500, "this is a bug in slipway; please report it with the lines above"),
 } as const satisfies Record<string, Entry>;
 

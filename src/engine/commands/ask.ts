@@ -28,9 +28,11 @@ export async function ask(world: World, input: Ask): Promise<void> {
         evidence: [["reason", row.reason]],
       });
     }
+    const reason = whyNot(input.kind, row.phase);
+    if (reason !== null) throw new SlipwayError("NOT_PAUSABLE", { message: `${row.id} ${reason}` });
     if (row.phase === "queued" && input.kind === "cancel") {
-      const reason = `cancelled by ${input.actor}: ${input.reason}`;
-      await endQueued(trx, row, { phase: "cancelled", actor: input.actor, reason, now });
+      const cancelled = `cancelled by ${input.actor}: ${input.reason}`;
+      await endQueued(trx, row, { phase: "cancelled", actor: input.actor, reason: cancelled, now });
       return true;
     }
     await trx
@@ -49,4 +51,15 @@ export async function ask(world: World, input: Ask): Promise<void> {
   });
   if (wasQueued) await world.engine.cancel(input.deployment, input.reason);
   world.changes.announce();
+}
+
+const pausable: ReadonlySet<string> = new Set(["queued", "starting", "verifying", "baking"]);
+
+/** What `core` would ignore is refused here, where the person who asks can read it. */
+function whyNot(kind: RequestRow["kind"], phase: string): string | null {
+  const isPaused = phase === "paused" || phase === "held";
+  if (kind === "pause" && isPaused) return "is paused already";
+  if (kind === "pause" && !pausable.has(phase)) return `cannot be paused while ${phase}`;
+  if (kind === "resume" && !isPaused) return `is not paused; it is ${phase}`;
+  return null;
 }

@@ -50,7 +50,8 @@ export async function rollback(world: World, input: Rollback): Promise<Deploymen
   }
   if (!input.force && standing === "bad") {
     throw new SlipwayError("RELEASE_KNOWN_BAD", {
-      message: `r${number} failed in ${input.environment} the last time it was there`,
+      message: `r${number} failed in ${input.environment} the last time it was there, or a person took it away`,
+      hint: `to go there all the same: slipway rollback ${input.environment} --to r${number} --force`,
     });
   }
   return startDeployment(world, {

@@ -209,10 +209,20 @@ async function clean(
   signal: AbortSignal,
 ): Promise<DeploymentEvent> {
   const guilty = course.rollouts.find((rollout) => rollout.service === failure.service)?.candidate ?? null;
-  const evidence = guilty === null ? [] : await logEvidence(world.target, guilty);
+  const evidence = guilty === null ? [] : await logEvidence(world.target, guilty, await startOf(world, course.id));
   const candidates = course.rollouts.flatMap((rollout) => (rollout.candidate === null ? [] : [rollout.candidate]));
   await Promise.all(candidates.map((revision) => world.target.remove(revision, signal)));
   return { is: "cleaned", evidence };
+}
+
+/** What an earlier attempt with the same release wrote is not of this one. */
+async function startOf(world: World, id: Deployment["course"]["id"]): Promise<number> {
+  const row = await world.store.db
+    .selectFrom("deployment")
+    .select("started_at")
+    .where("id", "=", id)
+    .executeTakeFirst();
+  return row?.started_at ?? 0;
 }
 
 /** Runs the work until it has a result or a person asks something, whichever is first; the other is aborted. */

@@ -1,5 +1,5 @@
 import { type Evidence, reasonOf } from "../../core/errors/error.ts";
-import type { RevisionId } from "../../core/ids.ts";
+import type { EpochMs, RevisionId } from "../../core/ids.ts";
 import type { Target } from "../../ports/target.ts";
 import type { InstanceReport } from "./health-watch.ts";
 
@@ -21,12 +21,13 @@ export function exitText(exit: { readonly code: number | null; readonly signal: 
   return exit.signal === null ? `exit code ${exit.code}` : `killed by ${exit.signal}`;
 }
 
-/** The last lines that the revision itself wrote; the same line again is counted, not repeated. */
-export async function logEvidence(target: Target, revision: RevisionId): Promise<Evidence[]> {
+/** The last lines that the revision itself wrote since then; the same line again is counted, not repeated. */
+export async function logEvidence(target: Target, revision: RevisionId, since: EpochMs): Promise<Evidence[]> {
   const lines: string[] = [];
   try {
     for await (const line of target.logs({ revision, tail: readLines }, AbortSignal.timeout(2_000))) {
-      if (line.stream !== "slipway" && line.text.trim() !== "") lines.push(line.text.slice(0, shownChars));
+      if (line.at >= since && line.stream !== "slipway" && line.text.trim() !== "")
+        lines.push(line.text.slice(0, shownChars));
     }
   } catch (error) {
     // Evidence is a help, never a reason to fail: what could not be read is said in its place.

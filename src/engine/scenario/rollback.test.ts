@@ -71,7 +71,7 @@ describe("a rollback", () => {
     await withLive(here, three!);
     await expect(plane.rollback(here, { to: two! })).rejects.toMatchObject({
       code: "RELEASE_KNOWN_BAD",
-      message: "r2 failed in known-bad the last time it was there",
+      message: "r2 failed in known-bad the last time it was there, or a person took it away",
     });
     const forced = await back({ to: two!, force: true });
     expect([forced.phase, await plane.visit(here)]).toEqual(["succeeded", "200 v2 good day"]);
