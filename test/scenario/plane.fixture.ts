@@ -1,19 +1,19 @@
 import { get } from "node:http";
 import { expect } from "vitest";
-import { loadConfig } from "../../cli/config/load.ts";
-import { type Wired, wire } from "../../cli/wire.ts";
-import type { Deployment, Failure } from "../../core/deploy/deployment.ts";
-import { releasesAtFullTraffic, type Traffic } from "../../core/deploy/traffic.ts";
-import { type DeploymentId, environmentName, type ReleaseId, runId } from "../../core/ids.ts";
-import type { Log } from "../../ports/log.ts";
-import type { DeploymentRow } from "../../ports/tables.ts";
-import { ask } from "../commands/ask.ts";
-import { checks } from "../commands/checks.ts";
-import { rollback } from "../commands/rollback.ts";
-import { type StartDeployment, startDeployment } from "../commands/start-deployment.ts";
-import { startRun } from "../commands/start-run.ts";
-import { releaseView } from "../release/read.ts";
-import type { World } from "../world.ts";
+import { loadConfig } from "../../src/cli/config/load.ts";
+import { type Wired, wire } from "../../src/cli/wire.ts";
+import type { Deployment, Failure } from "../../src/core/deploy/deployment.ts";
+import { releasesAtFullTraffic, type Traffic } from "../../src/core/deploy/traffic.ts";
+import { type DeploymentId, environmentName, type ReleaseId, runId } from "../../src/core/ids.ts";
+import { ask } from "../../src/engine/commands/ask.ts";
+import { checks } from "../../src/engine/commands/checks.ts";
+import { rollback } from "../../src/engine/commands/rollback.ts";
+import { type StartDeployment, startDeployment } from "../../src/engine/commands/start-deployment.ts";
+import { startRun } from "../../src/engine/commands/start-run.ts";
+import { releaseView } from "../../src/engine/release/read.ts";
+import type { World } from "../../src/engine/world.ts";
+import type { Log } from "../../src/ports/log.ts";
+import type { DeploymentRow } from "../../src/ports/tables.ts";
 import { Product, type ProductOptions } from "./product.fixture.ts";
 
 /** How long anything here may take, on a busy machine. */

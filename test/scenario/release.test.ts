@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { type ReleaseId, runId } from "../../core/ids.ts";
-import type { ReleaseConfig } from "../release/read.ts";
+import { type ReleaseId, runId } from "../../src/core/ids.ts";
+import type { ReleaseConfig } from "../../src/engine/release/read.ts";
 import { Plane } from "./plane.fixture.ts";
 
 let plane: Plane;

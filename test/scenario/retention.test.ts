@@ -1,10 +1,10 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { environmentName, type ReleaseId } from "../../core/ids.ts";
-import { pin } from "../commands/pin.ts";
-import { plan } from "../commands/plan.ts";
-import { startRun } from "../commands/start-run.ts";
+import { environmentName, type ReleaseId } from "../../src/core/ids.ts";
+import { pin } from "../../src/engine/commands/pin.ts";
+import { plan } from "../../src/engine/commands/plan.ts";
+import { startRun } from "../../src/engine/commands/start-run.ts";
 import { Plane } from "./plane.fixture.ts";
 
 let plane: Plane;

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { ReleaseId } from "../../core/ids.ts";
+import type { ReleaseId } from "../../src/core/ids.ts";
 import { Plane } from "./plane.fixture.ts";
 
 const names = ["steps", "sick", "cancelled", "back", "stuck"];

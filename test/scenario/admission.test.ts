@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { environmentName, type ReleaseId } from "../../core/ids.ts";
-import { lock, unlock } from "../commands/lock.ts";
-import { plan } from "../commands/plan.ts";
+import { environmentName, type ReleaseId } from "../../src/core/ids.ts";
+import { lock, unlock } from "../../src/engine/commands/lock.ts";
+import { plan } from "../../src/engine/commands/plan.ts";
 import { Plane } from "./plane.fixture.ts";
 
 let plane: Plane;
