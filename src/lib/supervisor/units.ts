@@ -86,6 +86,8 @@ export class Units {
       throw new SupervisorError("NO_SPACE", `the state could not be written: ${String(error)}`, { cause: error });
     });
     await Promise.all([unit.settled(), kept]);
+    // A job that ends while no daemon lives leaves no mark: unless its start is written down, it would be begun again.
+    if (spec.mode === "job") await this.#state.save();
     return unit.report();
   }
 
