@@ -30,7 +30,7 @@ export class AppendFile {
     this.file = file;
   }
 
-  /** `line` is ASCII and ends in a line feed. Straight into the buffer: collecting text first cost twice the CPU. */
+  /** `line` is ASCII and ends in a line feed. Straight into the buffer: collecting text first costs more CPU. */
   add(line: string): void {
     if (this.#bytes + line.length > bufferBytes) {
       this.lostLines += 1;

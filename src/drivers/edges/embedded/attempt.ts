@@ -21,7 +21,7 @@ export type OnFailure = (failure: Failure) => void;
 
 /**
  * One try to get an answer from one instance. undici's first handler interface, because it hands over raw headers; the
- * newer one parses them into an object first, which cost 4 µs a request. Plain private fields for the same reason: this
+ * newer one parses them into an object first, which costs microseconds a request. Plain private fields for the same reason: this
  * is made for each request, and `#` fields are defined one by one.
  */
 export class Attempt implements Dispatcher.DispatchHandler {

@@ -9,7 +9,7 @@ const maxClients = 4096;
 
 /**
  * The connections to one instance. Instead of undici's Pool, which looks through all its connections for a free one (with
- * 500 in use the slowest requests waited for seconds) and does not tell how long that one was idle.
+ * 500 in use that shows in the slowest requests) and does not tell how long that one was idle.
  */
 export class Clients {
   private readonly origin: string;
