@@ -151,7 +151,13 @@ createServer((_, response) => response.end("stubborn")).listen(Number(process.en
     const unknown = await slipway(["deploy", "--env", "prod", "--yes"]);
     expect(unknown.code).toBe(2);
     expect(unknown.err).toContain("UNKNOWN_ENVIRONMENT");
-    expect((await slipway(["rollback", "production"])).code).toBe(1);
+    expect((await slipway(["rollback", "production"])).err).toContain("UNKNOWN_ENVIRONMENT");
+    expect((await slipway(["deploy", "--env", "production", "--yes", "--timeout", "banana"])).code).toBe(2);
+    expect((await slipway(["status", "--json"])).out).not.toContain("dep_");
+    expect((await slipway(["deploy", "--env", "production", "--yes"])).code).toBe(0);
+    const nothing = await slipway(["rollback", "production"]);
+    expect(nothing.code).toBe(1);
+    expect(nothing.err).toContain("NOTHING_TO_ROLL_BACK");
     expect((await slipway(["lock", "production", "--reason", "inventory"])).code).toBe(0);
     const locked = await slipway(["deploy", "--env", "production", "--yes"]);
     expect(locked.code).toBe(6);
