@@ -1,5 +1,6 @@
 // Makes the quickstart's product: a git repository of its own, with one real commit a version.
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -20,7 +21,8 @@ const messages = {
 /** The repository, at its first commit, and a function that makes the commit of the next version. */
 export async function makeRepository() {
   const directory = mkdtempSync(join(tmpdir(), "slipway-quickstart-"));
-  const ports = { staging: await freePort(), production: await freePort() };
+  const [staging, production] = await freePorts(2);
+  const ports = { staging, production };
   cpSync(join(here, "product"), directory, { recursive: true });
   edit(join(directory, "slipway.config.ts"), (text) =>
     text
@@ -65,13 +67,11 @@ function edit(file, change) {
   writeFileSync(file, change(readFileSync(file, "utf8")));
 }
 
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
+/** All different: each is held until all are found, or the same one would be found twice. */
+async function freePorts(count) {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  const ports = servers.map((server) => server.address().port);
+  await Promise.all(servers.map((server) => once(server.close(), "close")));
+  return ports;
 }

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { EnvironmentInput, HealthInput, ProductInput, ServiceInput } from "../../src/core/product/input.ts";
+import { freePorts } from "../fixture/ports.ts";
 
 /**
  * What a version of a service does, from the moment this is said: `sick` answers its probe badly, `errors` only its visitors,
@@ -28,8 +28,9 @@ export class Product {
 
   static async make({ environments }: ProductOptions): Promise<Product> {
     const product = new Product();
-    for (const [name, more] of Object.entries(environments))
-      product.#environments[name] = { ...more, edge: { listen: `127.0.0.1:${await freePort()}` } };
+    const ports = await freePorts(Object.keys(environments).length);
+    for (const [index, [name, more]] of Object.entries(environments).entries())
+      product.#environments[name] = { ...more, edge: { listen: `127.0.0.1:${ports[index]}` } };
     for (const directory of [product.repository, product.#control]) mkdirSync(directory);
     writeFileSync(join(product.#control, "log"), "");
     product.git("init", "--quiet", "--initial-branch=main");
@@ -166,14 +167,3 @@ tell("runs");
 if (behaviour() === "fail") { console.error("the column is there already"); process.exit(3); }
 `,
 };
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address !== null ? address.port : 0));
-    });
-  });
-}
