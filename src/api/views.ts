@@ -3,9 +3,10 @@ import type { Traffic } from "../core/deploy/traffic.ts";
 import { SlipwayError } from "../core/errors/error.ts";
 import type { DeploymentId, EnvironmentName, ReleaseId, RevisionId, ServiceName } from "../core/ids.ts";
 import { openDeployments } from "../engine/commands/start-deployment.ts";
+import { findEnvironment } from "../engine/environment.ts";
 import { releaseView } from "../engine/release/read.ts";
 import type { World } from "../engine/world.ts";
-import type { DeploymentRow, HistoryRow, ReleaseRow, RunRow } from "../ports/tables.ts";
+import type { DeploymentRow, EnvironmentRow, HistoryRow, ReleaseRow, RunRow } from "../ports/tables.ts";
 import type { RevisionStatus } from "../ports/target.ts";
 import type {
   DeploymentDetail,
@@ -91,7 +92,7 @@ export async function deploymentDetail(world: World, id: DeploymentId): Promise<
   return {
     ...(await deploymentView(world, row)),
     history: history.map(historyView),
-    services: await serviceTraffic(world, row, running),
+    services: await serviceTraffic(world, await environmentRow(world, row), running),
   };
 }
 
@@ -101,12 +102,7 @@ export async function environmentView(
   running: readonly RevisionStatus[],
 ): Promise<EnvironmentView> {
   const { db } = world.store;
-  const row = await db
-    .selectFrom("environment")
-    .selectAll()
-    .where("product", "=", at.product)
-    .where("name", "=", at.name)
-    .executeTakeFirstOrThrow();
+  const row = await environmentRow(world, { product: at.product, environment: at.name });
   const [under, ...queued] = await openDeployments(db, at.product, at.name);
   const live = row.live_release_id === null ? null : await shortRelease(world, row.live_release_id);
   const routesOf = (JSON.parse(row.traffic) as Traffic).routesOf;
@@ -119,7 +115,7 @@ export async function environmentView(
       row.locked_by === null ? null : { by: row.locked_by, reason: row.locked_reason ?? "", at: row.locked_at ?? 0 },
     deployment: under === undefined ? null : await deploymentView(world, under),
     queued: queued.length,
-    services: await serviceTraffic(world, { product: at.product, environment: at.name }, running),
+    services: await serviceTraffic(world, row, running),
   };
 }
 
@@ -165,22 +161,29 @@ function failureOf(state: Deployment | null): Failure | null {
   return !hasEnded(phase) && "end" in phase ? phase.end.failure : null;
 }
 
+/** Rows of environments are never removed: one that is missing is a bug. */
+async function environmentRow(world: World, at: Parameters<typeof findEnvironment>[1]): Promise<EnvironmentRow> {
+  const row = await findEnvironment(world.store.db, at);
+  if (row === undefined) throw new Error(`there is no environment ${at.environment}`);
+  return row;
+}
+
 async function serviceTraffic(
   world: World,
-  at: { readonly product: string; readonly environment: EnvironmentName },
+  environment: EnvironmentRow,
   running: readonly RevisionStatus[],
 ): Promise<ServiceTraffic[]> {
+  const traffic = JSON.parse(environment.traffic) as Traffic;
   const rows = await world.store.db
     .selectFrom("revision")
     .innerJoin("release", "release.id", "revision.release_id")
     .select(["revision.id", "revision.service", "revision.role", "revision.release_id", "release.number"])
-    .where("revision.product", "=", at.product)
-    .where("revision.environment", "=", at.environment)
+    .where("revision.product", "=", environment.product)
+    .where("revision.environment", "=", environment.name)
     .where("revision.role", "in", ["candidate", "stable", "warm"])
     .orderBy("revision.service")
     .orderBy("release.number", "desc")
     .execute();
-  const traffic = await currentTraffic(world, at);
   const services = new Map<ServiceName, ServiceTraffic["revisions"][number][]>();
   for (const row of rows) {
     const counts = world.counts.of(row.id);
@@ -210,19 +213,6 @@ async function serviceTraffic(
 function weightOf(traffic: Traffic, row: { readonly service: ServiceName; readonly id: RevisionId }): number | null {
   const targets = traffic.services[row.service];
   return targets === undefined ? null : (targets.find((target) => target.revision === row.id)?.weight ?? 0);
-}
-
-async function currentTraffic(
-  world: World,
-  at: { readonly product: string; readonly environment: EnvironmentName },
-): Promise<Traffic> {
-  const row = await world.store.db
-    .selectFrom("environment")
-    .select("traffic")
-    .where("product", "=", at.product)
-    .where("name", "=", at.environment)
-    .executeTakeFirstOrThrow();
-  return JSON.parse(row.traffic) as Traffic;
 }
 
 type ShortRelease = { id: ReleaseId; number: number; version: string; subject: string };

@@ -56,11 +56,15 @@ export async function withSession<T>(
   }
 }
 
+/** Every release of the product, newest first. */
+export async function fetchReleases({ client, product }: Session): Promise<readonly ReleaseView[]> {
+  const path = `/v1/releases?product=${encodeURIComponent(product)}`;
+  return (await client.get<{ releases: readonly ReleaseView[] }>(path)).releases;
+}
+
 /** `r12`, `12`, `rel_…` or a version, as the id of a release that exists. Errors: UNKNOWN_RELEASE. */
 export async function findRelease(session: Session, text: string): Promise<string> {
-  const { releases } = await session.client.get<{ releases: ReleaseView[] }>(
-    `/v1/releases?product=${encodeURIComponent(session.product)}`,
-  );
+  const releases = await fetchReleases(session);
   const found = releases.find((release) =>
     [release.id, `r${release.number}`, String(release.number), release.version].includes(text),
   );
@@ -74,7 +78,11 @@ export async function findRelease(session: Session, text: string): Promise<strin
 
 /** The environment as it is now. Errors: UNKNOWN_ENVIRONMENT, with those that are known. */
 export async function knownEnvironment(session: Session, name: string): Promise<EnvironmentView> {
-  const { environments } = await status(session);
+  return environmentIn((await status(session)).environments, name);
+}
+
+/** The same, from a status that is at hand. */
+export function environmentIn(environments: readonly EnvironmentView[], name: string): EnvironmentView {
   const found = environments.find((each) => each.name === name);
   if (found !== undefined) return found;
   throw new SlipwayError("UNKNOWN_ENVIRONMENT", {

@@ -1,6 +1,6 @@
 import type { EnvironmentView } from "../../api/contract.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
-import { type GlobalOptions, type Session, status, withSession } from "../session.ts";
+import { type GlobalOptions, knownEnvironment, type Session, withSession } from "../session.ts";
 import { sign, style } from "../terminal/style.ts";
 
 export type AskOptions = GlobalOptions & { readonly reason?: string };
@@ -21,16 +21,9 @@ export function ask(kind: "cancel" | "pause" | "resume", what: string, options: 
 }
 
 async function underWay(session: Session, environment: string): Promise<NonNullable<EnvironmentView["deployment"]>> {
-  const { environments } = await status(session);
-  const found = environments.find((each) => each.name === environment);
-  if (found?.deployment != null) return found.deployment;
-  throw new SlipwayError(found === undefined ? "UNKNOWN_ENVIRONMENT" : "UNKNOWN_DEPLOYMENT", {
-    message:
-      found === undefined
-        ? `nothing was ever deployed to ${environment}`
-        : `no deployment is under way in ${environment}`,
-    evidence: [["known", environments.map((each) => each.name).join(", ") || "none yet"]],
-  });
+  const { deployment } = await knownEnvironment(session, environment);
+  if (deployment !== null) return deployment;
+  throw new SlipwayError("UNKNOWN_DEPLOYMENT", { message: `no deployment is under way in ${environment}` });
 }
 
 /** Keeps deployments out of an environment, or lets them in again. */

@@ -1,6 +1,6 @@
-import type { PlanView, ReleaseView } from "../../api/contract.ts";
+import type { PlanView } from "../../api/contract.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
-import { findRelease, type GlobalOptions, withSession } from "../session.ts";
+import { fetchReleases, findRelease, type GlobalOptions, withSession } from "../session.ts";
 import { planLines } from "./plan-text.ts";
 
 /** Shows what deploying a release (default: the newest) to the environment would do. Changes nothing. Exit 6 when it is blocked. */
@@ -13,10 +13,7 @@ export function plan(options: GlobalOptions & { readonly env: string; readonly r
     return result.blocked.length > 0 ? 6 : 0;
 
     async function newest(): Promise<string> {
-      const { releases } = await session.client.get<{ releases: ReleaseView[] }>(
-        `/v1/releases?product=${encodeURIComponent(session.product)}`,
-      );
-      const first = releases.find((each) => !each.pruned);
+      const first = (await fetchReleases(session)).find((each) => !each.pruned);
       if (first !== undefined) return first.id;
       throw new SlipwayError("UNKNOWN_RELEASE", {
         message: "there is no release to plan with",

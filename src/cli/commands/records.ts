@@ -1,5 +1,5 @@
 import type { DeploymentView, ReleaseView } from "../../api/contract.ts";
-import { findRelease, type GlobalOptions, knownEnvironment, type Session, withSession } from "../session.ts";
+import { fetchReleases, findRelease, type GlobalOptions, knownEnvironment, withSession } from "../session.ts";
 import { sign, style, table } from "../terminal/style.ts";
 import { ago, dateTime, took } from "../terminal/words.ts";
 
@@ -74,12 +74,6 @@ export function setPin(
     session.out.json({ release: id, pinned });
     return 0;
   });
-}
-
-async function fetchReleases(session: Session): Promise<ReleaseView[]> {
-  return (
-    await session.client.get<{ releases: ReleaseView[] }>(`/v1/releases?product=${encodeURIComponent(session.product)}`)
-  ).releases;
 }
 
 function releaseRow(release: ReleaseView): string[] {

@@ -1,17 +1,15 @@
 import type { EnvironmentView } from "../../api/contract.ts";
 import { trafficLines } from "../follow.ts";
-import { status as fetchStatus, type GlobalOptions, knownEnvironment, withSession } from "../session.ts";
+import { environmentIn, status as fetchStatus, type GlobalOptions, withSession } from "../session.ts";
 import { sign, style } from "../terminal/style.ts";
 import { ago } from "../terminal/words.ts";
 
 /** What is live where, what is under way, and how it does. */
 export function status(options: GlobalOptions & { readonly env?: string }): Promise<number> {
   return withSession(options, async (session) => {
-    if (options.env !== undefined) await knownEnvironment(session, options.env);
     const view = await fetchStatus(session);
-    const environments = view.environments.filter(
-      (environment) => options.env === undefined || environment.name === options.env,
-    );
+    const environments =
+      options.env === undefined ? view.environments : [environmentIn(view.environments, options.env)];
     session.out.json({ ...view, environments });
     if (environments.length === 0)
       session.out.line("nothing has been deployed yet; run: slipway deploy --env <environment>");

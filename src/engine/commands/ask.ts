@@ -1,8 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { DeploymentId } from "../../core/ids.ts";
 import type { RequestRow } from "../../ports/tables.ts";
 import { endQueued } from "../deploy/record.ts";
+import { leaveRequest } from "../deploy/requests.ts";
 import type { World } from "../world.ts";
 
 export type Ask = {
@@ -35,18 +35,8 @@ export async function ask(world: World, input: Ask): Promise<void> {
       await endQueued(trx, row, { phase: "cancelled", actor: input.actor, reason: cancelled, now });
       return true;
     }
-    await trx
-      .insertInto("request")
-      .values({
-        id: `req_${randomBytes(6).toString("hex")}`,
-        deployment_id: row.id,
-        kind: input.kind,
-        actor: input.actor,
-        reason: input.reason,
-        created_at: now,
-        handled_at: null,
-      })
-      .execute();
+    const { kind, actor } = input;
+    await leaveRequest(trx, { deployment_id: row.id, kind, actor, reason: input.reason, created_at: now });
     return false;
   });
   if (wasQueued) await world.engine.cancel(input.deployment, input.reason);

@@ -6,6 +6,7 @@ import type { EnvironmentSpec, RolloutSpec } from "../../core/product/spec.ts";
 import { standingOf } from "../../core/release/standing.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { DeploymentRow, ReleaseRow } from "../../ports/tables.ts";
+import { leaveRequest } from "../deploy/requests.ts";
 import { deployKind } from "../deploy/workflow.ts";
 import { findEnvironment } from "../environment.ts";
 import { appendHistory } from "../history.ts";
@@ -123,18 +124,13 @@ async function makeRoom(world: World, trx: Trx, { release, spec, input, id }: Ad
   }
   if (policy === "queue") return;
   for (const other of open) {
-    await trx
-      .insertInto("request")
-      .values({
-        id: `req_${randomBytes(6).toString("hex")}`,
-        deployment_id: other.id,
-        kind: "cancel",
-        actor: input.actor,
-        reason: `replaced by ${id}`,
-        created_at: world.clock.now(),
-        handled_at: null,
-      })
-      .execute();
+    await leaveRequest(trx, {
+      deployment_id: other.id,
+      kind: "cancel",
+      actor: input.actor,
+      reason: `replaced by ${id}`,
+      created_at: world.clock.now(),
+    });
   }
 }
 

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { type ReleaseView, revisionOf } from "../../core/deploy/course.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
-import type { Digest, ReleaseId, ServiceName } from "../../core/ids.ts";
+import type { Digest, ServiceName } from "../../core/ids.ts";
 import { canonicalJson } from "../../core/product/canonical.ts";
 import type { ServiceSpec } from "../../core/product/spec.ts";
 import type { RevisionSpec } from "../../ports/target.ts";
-import { artifactsOf, releaseRow, releaseView } from "../release/read.ts";
+import { artifactsOf, releaseRow } from "../release/read.ts";
 import type { World } from "../world.ts";
 
 /** What a target needs to run one service of a release in an environment: all of it from the release, nothing from today. */
@@ -37,16 +37,6 @@ export async function revisionSpec(world: World, view: ReleaseView, name: Servic
     memoryBytes: service.resources.memoryBytes,
     cpus: service.resources.cpus,
   };
-}
-
-/** The same, by ids. */
-export async function revisionSpecOf(
-  world: World,
-  release: ReleaseId,
-  view: Pick<ReleaseView["spec"], "environment">,
-  name: ServiceName,
-): Promise<RevisionSpec> {
-  return revisionSpec(world, await releaseView(world.store.db, release, view.environment), name);
 }
 
 export function configDigest(service: ServiceSpec): Digest {
