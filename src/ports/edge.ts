@@ -8,11 +8,53 @@ export type EdgeCan = {
   readonly ipRateLimit: boolean;
   readonly chunkedBodyLimit: boolean;
   readonly connectErrors: boolean;
+  /** Certificates by itself (RFC 8555). */
+  readonly acme: boolean;
+  readonly http2: boolean;
+  readonly http3: boolean;
+};
+
+/** How a listener speaks TLS. Certificates are chosen by the name the client asks for (SNI). */
+export type TlsConfig = {
+  /** PEM files, read again when they change. */
+  readonly certificates: readonly {
+    readonly hosts: readonly string[];
+    readonly certFile: string;
+    readonly keyFile: string;
+  }[];
+  /** Certificates that the edge gets and renews by itself for these names. */
+  readonly acme: {
+    readonly hosts: readonly string[];
+    readonly email: string | null;
+    /** The CA's directory; null is the driver's default. */
+    readonly directoryUrl: string | null;
+    /** PEM file of the CA that signs the ACME server's own certificate; null is the system's trust. */
+    readonly caFile: string | null;
+  } | null;
+  readonly http2: boolean;
+};
+
+export type Listener = {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  /** Null speaks plain HTTP. */
+  readonly tls: TlsConfig | null;
+};
+
+/** A certificate in use, so that somebody watches its end. */
+export type CertificateStatus = {
+  readonly listener: string;
+  readonly hosts: readonly string[];
+  readonly issuer: string;
+  readonly notAfter: EpochMs;
+  /** Why the newest attempt to get or renew it failed; null when it did not. */
+  readonly trouble: string | null;
 };
 
 /** Rarely changed. Applying it again changes nothing; adding or removing a listener does not disturb the others. */
 export type EdgeConfig = {
-  readonly listeners: readonly { readonly name: string; readonly host: string; readonly port: number }[];
+  readonly listeners: readonly Listener[];
   /** CIDRs of proxies whose X-Forwarded-For, -Proto and trace headers are believed. */
   readonly trustedProxies: readonly string[];
   readonly limits: {
@@ -168,6 +210,8 @@ export interface Edge {
    * that was restarted again; a slow reader misses samples and slows nothing.
    */
   samples(signal: AbortSignal): AsyncIterable<EdgeSample>;
+  /** Certificates in use, or wanted and not there (`notAfter` 0). Changes nothing. An edge without TLS has none. */
+  certificates(): Promise<readonly CertificateStatus[]>;
   /** Stops the edge itself: listeners close, requests in flight get `graceMs`. Only for `slipway down --all` and tests. */
   stop(graceMs: number): Promise<void>;
 }

@@ -11,6 +11,49 @@ export type TargetCan = {
   readonly exec: boolean;
   readonly memoryLimit: boolean;
   readonly cpuLimit: boolean;
+  /** What it can run. A release has, for each service, the kinds that its environments' targets take. */
+  readonly artifacts: readonly Artifact["kind"][];
+  /** Runs what a product needs and does not release: Redis, Postgres. */
+  readonly accessories: boolean;
+  readonly volumes: boolean;
+};
+
+/** A packed directory, and where its content is. */
+export type DirectoryArtifact = { readonly kind: "directory"; readonly digest: Digest; readonly file: string };
+
+/** A container image. What runs is what the digest says, never what a tag says today. */
+export type ImageArtifact = {
+  readonly kind: "image";
+  /** Of the manifest: what a registry and a release know it by. */
+  readonly digest: Digest;
+  /** Of the image's config: the id an engine gives it. */
+  readonly id: Digest;
+  /** Repository without tag (`ghcr.io/acme/web`) to pull from by digest; null when it is in no registry. */
+  readonly repository: string | null;
+  /** OCI image layout it can be shipped from, layer by layer; null when only a registry has it. */
+  readonly layout: string | null;
+};
+
+export type Artifact = DirectoryArtifact | ImageArtifact;
+
+/** What only containers have. */
+export type ContainerSpec = {
+  /** `name:/path` (a volume that outlives the revision, its name made unique to the environment) or `/host/path:/path`; `:ro` at the end. */
+  readonly volumes: readonly { readonly source: string; readonly path: string; readonly readOnly: boolean }[];
+  /** Ports of the host that lead to the container: a revision with one cannot run beside another, so it is stop-first. */
+  readonly hostPorts: readonly { readonly host: string | null; readonly hostPort: number; readonly port: number }[];
+  /** The port it listens on inside; it is told in `PORT` as well. */
+  readonly port: number | null;
+  readonly readOnlyRoot: boolean;
+  readonly dropCapabilities: readonly string[];
+  readonly addCapabilities: readonly string[];
+  /** `uid[:gid]` or a name; null is the image's own. */
+  readonly user: string | null;
+  /** A small init as process 1, that reaps children and passes signals on. */
+  readonly init: boolean;
+  readonly logs: { readonly maxBytes: number; readonly keep: number };
+  /** What an image that would run as root meets. */
+  readonly rootUser: "allow" | "warn" | "refuse";
 };
 
 export type RevisionSpec = {
@@ -20,11 +63,15 @@ export type RevisionSpec = {
   readonly service: ServiceName;
   readonly release: ReleaseId;
   readonly configDigest: Digest;
-  /** `service` runs for ever and is restarted; `job` runs once, and its exit code is its result. */
-  readonly mode: "service" | "job";
-  /** The packed directory and where its content is. */
-  readonly artifact: { readonly digest: Digest; readonly file: string };
-  /** Argument array; the first is looked up on PATH. Runs in the unpacked artifact. Never a shell string. */
+  /**
+   * `service` runs for ever and is restarted; `job` runs once, and its exit code is its result; `accessory` runs for ever, is
+   * not released, and is only replaced when that is asked for.
+   */
+  readonly mode: "service" | "job" | "accessory";
+  readonly artifact: Artifact;
+  /** Null where the artifact is no image. */
+  readonly container: ContainerSpec | null;
+  /** Argument array; the first is looked up on PATH. Runs in the unpacked artifact. Never a shell string. Empty: the image's own. */
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string | Secret>>;
   /** True when the service listens: each instance is given a free port in `PORT`, and has an address. */
@@ -48,8 +95,10 @@ export type InstanceState = "running" | "backoff" | "crash-looping" | "stopping"
 export type InstanceStatus = {
   readonly id: InstanceId;
   readonly index: number;
+  /** Which of the target's hosts it is on; null where there is only one. */
+  readonly host: string | null;
   readonly state: InstanceState;
-  /** `host:port`, stable over restarts where possible; null when the service does not listen or the instance is not there. */
+  /** `host:port` as the edge reaches it, stable over restarts where possible; null when the service does not listen or the instance is not there. */
   readonly address: string | null;
   readonly pid: number | null;
   readonly startedAt: EpochMs | null;
@@ -119,6 +168,11 @@ export interface Target {
   logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
   /** Runs a command in an instance's directory with its environment. Errors: INSTANCE_NOT_FOUND, EXEC_FAILED. */
   exec(instance: InstanceId, command: readonly string[], signal: AbortSignal): Promise<ExecResult>;
+  /**
+   * `host:port` at which this control plane reaches an instance that listens: its address, or the end of a tunnel to it. Changes
+   * nothing at the instance. Errors: INSTANCE_NOT_FOUND, HOST_AWAY.
+   */
+  reach(instance: InstanceId, signal: AbortSignal): Promise<string>;
   /** Lets go of connections. Revisions go on. */
   close(): Promise<void>;
 }

@@ -41,6 +41,20 @@ export const catalogue = {
   ERROR_RATIO: entry(3, 502, "read the service's log lines; the previous release is live again"),
   JOB_FAILED: entry(3, 502, "read the job's log lines; nothing was switched"),
   CANCELLED: entry(1, 409, "it was cancelled by a person; the stable release is live"),
+  // Hosts, images, registries
+  HOST_AWAY: entry(1, 503, "check that the host is up and reachable: slipway server check <host>", true),
+  HOST_KEY_UNKNOWN: entry(
+    2,
+    424,
+    "compare the fingerprint with the host's own, then: ssh-keyscan <host> >> ~/.ssh/known_hosts",
+  ),
+  HOST_DENIED: entry(2, 403, "check the user, the key and the agent: ssh <host> true"),
+  ENGINE_TOO_OLD: entry(2, 424, "upgrade Docker on the host to 20.10 or newer"),
+  IMAGE_MISSING: entry(1, 410, "check the image's name, or make the release again from its commit"),
+  IMAGE_WRONG_PLATFORM: entry(2, 422, "build the image for the host's platform: set build.platforms"),
+  ROOT_REFUSED: entry(2, 422, "give the image a USER, or the service a user; or set rootUser to warn"),
+  REGISTRY_DENIED: entry(1, 403, "check the registry's user and password, and what they may do"),
+  REGISTRY_AWAY: entry(1, 503, "check that the registry is up and reachable", true),
   // Target and edge
   START_FAILED: entry(1, 500, "check the service's command and its working directory"),
   CRASH_LOOP: entry(3, 502, "read the service's log lines; it exits again and again"),
@@ -50,6 +64,7 @@ export const catalogue = {
   PORTS_EXHAUSTED: entry(1, 507, "widen the port range, or stop something"),
   EDGE_UNREACHABLE: entry(1, 503, "run: slipway doctor", true),
   EDGE_REFUSED_TABLE: entry(1, 422, "this is a bug in the planner; the routes in force are unchanged"),
+  EDGE_TOO_OLD: entry(2, 424, "install a newer version of the edge; Debian stable's Caddy 2.6.2 is too old"),
   EDGE_DIED: entry(1, 503, "run: slipway doctor", true),
   SUPERVISOR_UNREACHABLE: entry(1, 503, "run: slipway doctor", true),
   // Engine and store

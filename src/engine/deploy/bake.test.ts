@@ -19,6 +19,7 @@ class Scene {
   #instance: InstanceStatus = {
     id: instanceId(candidate, 0),
     index: 0,
+    host: null,
     state: "running",
     address: "127.0.0.1:1",
     pid: 7,
@@ -56,8 +57,18 @@ class Scene {
       },
       target: {
         name: "scene",
-        can: { jobs: true, warm: true, exec: false, memoryLimit: false, cpuLimit: false },
+        can: {
+          jobs: true,
+          warm: true,
+          exec: false,
+          memoryLimit: false,
+          cpuLimit: false,
+          artifacts: ["directory"],
+          accessories: false,
+          volumes: false,
+        },
         ensure: () => Promise.reject(new Error("a watch starts nothing")),
+        reach: () => Promise.reject(new Error("a watch reaches nothing")),
         observe: async () => [this.#status()],
         async *watch(_selector, signal) {
           while (!signal.aborted) {

@@ -24,7 +24,8 @@ export async function revisionSpec(world: World, view: ReleaseView, name: Servic
     release: view.id,
     configDigest: configDigest(service),
     mode: service.kind === "job" ? "job" : "service",
-    artifact: { digest, file: world.artifacts.file(digest) },
+    artifact: { kind: "directory", digest, file: world.artifacts.file(digest) },
+    container: null,
     command: service.kind === "static" ? world.staticCommand(service.fallbackFile) : service.command,
     env: {
       ...service.env,

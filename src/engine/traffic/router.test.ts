@@ -154,6 +154,7 @@ function revision(number: number, port: number): RevisionStatus {
       {
         id: instanceId(id, 0),
         index: 0,
+        host: null,
         state: "running",
         address: `127.0.0.1:${port}`,
         pid: 1,

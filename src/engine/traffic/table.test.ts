@@ -34,6 +34,7 @@ function running(revision: string, ...states: (InstanceState | "elsewhere")[]): 
     (state, index): InstanceStatus => ({
       id: instanceId(id, index),
       index,
+      host: null,
       state: state === "elsewhere" ? "running" : state,
       address: state === "elsewhere" ? null : `127.0.0.1:${3000 + index}`,
       pid: 1,

@@ -36,7 +36,10 @@ export function edgeConfig(
   base: Omit<EdgeConfig, "listeners" | "trustedProxies">,
 ): EdgeConfig {
   const listeners = new Map(
-    environments.map(({ spec }) => [listenerName(spec.edge), { name: listenerName(spec.edge), ...spec.edge.listen }]),
+    environments.map(({ spec }) => [
+      listenerName(spec.edge),
+      { name: listenerName(spec.edge), ...spec.edge.listen, tls: null },
+    ]),
   );
   return {
     ...base,

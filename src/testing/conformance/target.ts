@@ -15,7 +15,14 @@ import {
 } from "../../core/ids.ts";
 import { Secret } from "../../core/secret.ts";
 import { packDirectory } from "../../lib/pack.ts";
-import type { InstanceStatus, LogLine, RevisionSpec, RevisionStatus, Target } from "../../ports/target.ts";
+import type {
+  DirectoryArtifact,
+  InstanceStatus,
+  LogLine,
+  RevisionSpec,
+  RevisionStatus,
+  Target,
+} from "../../ports/target.ts";
 import { appSource } from "./target/app.ts";
 
 /** One place where revisions live, empty at the beginning, and gone with all its processes after `close`. */
@@ -37,7 +44,7 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
     let harness: TargetHarness;
     let target: Target;
     let folder: string;
-    let artifact: RevisionSpec["artifact"];
+    let artifact: DirectoryArtifact;
 
     beforeAll(async () => {
       harness = await make();
@@ -47,7 +54,7 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       await writeFile(join(source, "app.cjs"), appSource);
       await writeFile(join(source, "hello world ü.txt"), "hello");
       const file = join(folder, "artifact.tar");
-      artifact = { file, digest: (await packDirectory(source, file)).digest };
+      artifact = { kind: "directory", file, digest: (await packDirectory(source, file)).digest };
     });
 
     afterAll(async () => {
@@ -65,6 +72,7 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       configDigest: `sha256:${"c".repeat(64)}` as Digest,
       mode: "service",
       artifact,
+      container: null,
       command: [process.execPath, "app.cjs", ...command],
       env: {},
       listens: true,

@@ -30,7 +30,17 @@ export function embeddedEdge({ directory, launch = launchDetached, workers = 2 }
 
   return {
     name: "embedded",
-    can: { hold: true, exactDrain: true, sticky: true, ipRateLimit: true, chunkedBodyLimit: true, connectErrors: true },
+    can: {
+      hold: true,
+      exactDrain: true,
+      sticky: true,
+      ipRateLimit: true,
+      chunkedBodyLimit: true,
+      connectErrors: true,
+      acme: false,
+      http2: false,
+      http3: false,
+    },
 
     async start(config, options) {
       await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -43,6 +53,7 @@ export function embeddedEdge({ directory, launch = launchDetached, workers = 2 }
     },
 
     current: () => call(socket, "GET", "/table"),
+    certificates: async () => [],
 
     async hold(service, until) {
       await call(socket, "POST", "/hold", { service, until });

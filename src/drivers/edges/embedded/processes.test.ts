@@ -125,14 +125,14 @@ test("the one who gives orders may vanish in the middle of a call; traffic goes 
 test("a port that is taken is named, and what was served before is served on", async () => {
   const taken = Number(new URL(`http://${b.address}`).port);
   const config = configOn(port);
-  const more = [...config.listeners, { name: "more", host: "127.0.0.1", port: taken }];
+  const more = [...config.listeners, { name: "more", host: "127.0.0.1", port: taken, tls: null }];
   await expect(made.edge.start({ ...config, listeners: more })).rejects.toMatchObject({
     code: "PORT_TAKEN",
     message: expect.stringContaining(String(taken)),
   });
   expect((await ask(port, "/")).body).toBe("a");
   const free = await freePort();
-  const listeners = [...config.listeners, { name: "more", host: "127.0.0.1", port: free }];
+  const listeners = [...config.listeners, { name: "more", host: "127.0.0.1", port: free, tls: null }];
   await made.edge.start({ ...config, listeners });
   // The new listener has no route yet, and says so; the first one is as it was.
   expect((await ask(free, "/")).status).toBe(404);

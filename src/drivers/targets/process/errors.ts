@@ -2,6 +2,7 @@ import type { ErrorCode } from "../../../core/errors/catalogue.ts";
 import { SlipwayError } from "../../../core/errors/error.ts";
 import { PackError, type PackErrorCode } from "../../../lib/pack.ts";
 import { SupervisorError, type SupervisorErrorCode, type UnitSpec } from "../../../lib/supervisor/contract.ts";
+import type { RevisionSpec } from "../../../ports/target.ts";
 
 const supervisorCodes: Record<SupervisorErrorCode, ErrorCode> = {
   UNREACHABLE: "SUPERVISOR_UNREACHABLE",
@@ -43,5 +44,13 @@ export function startFailed(error: unknown, unit: UnitSpec): unknown {
       ["directory", unit.cwd],
     ],
     cause: error,
+  });
+}
+
+/** The planner refuses this before anything starts; whoever comes here went past it. */
+export function needsContainers(spec: Pick<RevisionSpec, "service">): SlipwayError {
+  return new SlipwayError("START_FAILED", {
+    message: `${spec.service} needs a container, and the process target runs packed directories`,
+    hint: "use the docker target in this environment",
   });
 }

@@ -1,3 +1,4 @@
+import { SlipwayError } from "../../../core/errors/error.ts";
 import type { InstanceId, RevisionId } from "../../../core/ids.ts";
 import type { Supervisor } from "../../../lib/supervisor/client.ts";
 import type { UnitReport, UnitSpec } from "../../../lib/supervisor/contract.ts";
@@ -12,7 +13,7 @@ import type {
   TargetCan,
 } from "../../../ports/target.ts";
 import { instanceEnvironment, instanceVariable } from "./environment.ts";
-import { asSlipwayError, startFailed } from "./errors.ts";
+import { asSlipwayError, needsContainers, startFailed } from "./errors.ts";
 import { labelsOf, logLineOf, selectorOf, statusOf } from "./labels.ts";
 import { RevisionFiles } from "./revision-files.ts";
 
@@ -48,13 +49,23 @@ class ProcessTarget implements Target {
     this.#supervisor = supervisor;
     this.#files = new RevisionFiles(directory);
     // Memory is held by the kernel where it lets us, else by sampling and a restart; a share of CPU only by the kernel.
-    this.can = { jobs: true, warm: true, exec: true, memoryLimit: true, cpuLimit: supervisor.limits.cpu === "hard" };
+    this.can = {
+      jobs: true,
+      warm: true,
+      exec: true,
+      memoryLimit: true,
+      cpuLimit: supervisor.limits.cpu === "hard",
+      artifacts: ["directory"],
+      accessories: false,
+      volumes: false,
+    };
   }
 
   async ensure(spec: RevisionSpec, instances: number, signal: AbortSignal): Promise<RevisionStatus> {
     return this.#wrapped(signal, async (until) => {
+      if (spec.artifact.kind !== "directory" || spec.mode === "accessory") throw needsContainers(spec);
       if (instances > 0) await this.#files.unpack(spec.id, spec.artifact, until);
-      const unit = this.#unitOf(spec);
+      const unit = this.#unitOf(spec, spec.mode);
       try {
         return statusOf(await this.#supervisor.ensure(unit, instances, until));
       } catch (error) {
@@ -109,6 +120,18 @@ class ProcessTarget implements Target {
     });
   }
 
+  async reach(instance: InstanceId, signal: AbortSignal): Promise<string> {
+    return this.#wrapped(signal, async (until) => {
+      const unit = await this.#find(instance.slice(0, instance.lastIndexOf(".")), until);
+      const known = unit === null || unit === "another-product's" ? [] : statusOf(unit).instances;
+      const address = known.find(({ id }) => id === instance)?.address ?? null;
+      if (address === null) {
+        throw new SlipwayError("INSTANCE_NOT_FOUND", { message: `no instance ${instance} listens here` });
+      }
+      return address;
+    });
+  }
+
   async close(): Promise<void> {
     this.#closed.abort();
   }
@@ -119,12 +142,12 @@ class ProcessTarget implements Target {
     return unit.labels.product === this.#product ? unit : "another-product's";
   }
 
-  #unitOf(spec: RevisionSpec): UnitSpec {
+  #unitOf(spec: RevisionSpec, mode: UnitSpec["mode"]): UnitSpec {
     return {
       key: spec.id,
       labels: labelsOf(spec),
       notes: { configDigest: spec.configDigest },
-      mode: spec.mode,
+      mode,
       command: spec.command,
       cwd: this.#files.directoryOf(spec.id),
       env: instanceEnvironment(spec, process.env),

@@ -46,7 +46,19 @@ function instanceStatusOf(instance: InstanceReport): InstanceStatus {
   const state = states[instance.state];
   const isThere = state !== "stopped" && state !== "exited";
   const address = instance.port !== null && isThere ? `127.0.0.1:${instance.port}` : null;
-  return { id: instance.id as InstanceId, index, state, address, pid, startedAt, restarts, lastExit, cpu, memoryBytes };
+  return {
+    id: instance.id as InstanceId,
+    index,
+    host: null,
+    state,
+    address,
+    pid,
+    startedAt,
+    restarts,
+    lastExit,
+    cpu,
+    memoryBytes,
+  };
 }
 
 /** `waiting` is the moment before a start: like a backoff that is just over. */

@@ -4,7 +4,7 @@ import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { RevisionId } from "../../../core/ids.ts";
 import { unpackArchive } from "../../../lib/unpack.ts";
-import type { RevisionSpec } from "../../../ports/target.ts";
+import type { DirectoryArtifact } from "../../../ports/target.ts";
 
 /**
  * The unpacked files of each revision, in a directory that all its instances share. It is there whole or not at all, and
@@ -23,7 +23,7 @@ export class RevisionFiles {
   }
 
   /** Does nothing when it is there; calls at the same time share one unpacking. Errors: PackError. */
-  async unpack(revision: RevisionId, artifact: RevisionSpec["artifact"], signal: AbortSignal): Promise<void> {
+  async unpack(revision: RevisionId, artifact: DirectoryArtifact, signal: AbortSignal): Promise<void> {
     let work = this.#underWay.get(revision);
     if (work === undefined) {
       work = this.#unpack(revision, artifact, signal).finally(() => this.#underWay.delete(revision));
@@ -44,7 +44,7 @@ export class RevisionFiles {
     await this.#removeLeftovers(revision);
   }
 
-  async #unpack(revision: RevisionId, artifact: RevisionSpec["artifact"], signal: AbortSignal): Promise<void> {
+  async #unpack(revision: RevisionId, artifact: DirectoryArtifact, signal: AbortSignal): Promise<void> {
     const directory = this.directoryOf(revision);
     // At once, in this thread: a trip through the thread pool takes longer than the look, and a deployment waits for it.
     if (isDirectory(directory)) return;

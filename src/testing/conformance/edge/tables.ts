@@ -25,7 +25,7 @@ export const testLimits: EdgeConfig["limits"] = {
 
 export function configOn(port: number, changes: Partial<EdgeConfig> = {}): EdgeConfig {
   return {
-    listeners: [{ name: "web", host: "127.0.0.1", port }],
+    listeners: [{ name: "web", host: "127.0.0.1", port, tls: null }],
     trustedProxies: [],
     limits: testLimits,
     accessLog: null,
