@@ -18,6 +18,7 @@ const names = [
   "stays",
   "never",
   "dropped",
+  "turned",
 ];
 
 let plane: Plane;
@@ -296,6 +297,26 @@ describe("a service that a release no longer has", () => {
     expect(await plane.running(here, "worker")).toEqual({});
     plane.product.behave("web", "v14", "sick");
     expect((await plane.ended(id)).phase).toBe("rolled-back");
+    expect(await plane.running(here, "worker")).toEqual({ r1: 1 });
+  });
+});
+
+describe("a service that a release makes a job of", () => {
+  it("is stopped when the release is live, and runs again when it is taken back, by itself or by a person", async () => {
+    await withLive("turned");
+    const services = { web: plane.product.web(), worker: plane.product.job() };
+    const turned = await plane.version("v15", { services, rollout: { bake: "1m" } });
+    const id = await plane.start(here, turned);
+    await plane.reaches(id, "baking");
+    expect(await plane.running(here, "worker")).toEqual({});
+    plane.product.behave("web", "v15", "sick");
+    expect((await plane.ended(id)).phase).toBe("rolled-back");
+    expect(await plane.running(here, "worker")).toEqual({ r1: 1 });
+    const good = await plane.version("v16", { services });
+    expect((await plane.deploy(here, good)).phase).toBe("succeeded");
+    expect(await plane.running(here, "worker")).toEqual({});
+    await plane.expectAtRest(here);
+    expect((await plane.ended(await plane.rollback(here))).phase).toBe("succeeded");
     expect(await plane.running(here, "worker")).toEqual({ r1: 1 });
   });
 });

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { ReleaseId } from "../../src/core/ids.ts";
 import { Plane } from "./plane.fixture.ts";
 
-const names = ["steps", "sick", "cancelled", "back", "stuck"];
+const names = ["steps", "sick", "cancelled", "back", "stuck", "gone"];
 const rolling = {
   rollout: { strategy: "rolling" as const, batch: "50%" as const, bake: "150ms" as const, drain: "1s" as const },
 };
@@ -114,5 +114,22 @@ describe("a rolling deployment", () => {
     const three = await version("v3");
     expect((await plane.deploy(here, three)).phase).toBe("succeeded");
     expect(await both()).toEqual([{ r3: 2 }, { r3: 2 }]);
+  });
+
+  it("keeps the address of a service that it drops until the new release is whole", async () => {
+    here = "gone";
+    const { product } = plane;
+    const api = product.web({ routes: ["/api"], env: { ...product.web().env, GREETING: "by api" } });
+    const before = await plane.version("v4", { services: { web: product.web({ instances: 2 }), api }, ...rolling });
+    const after = await plane.version("v5", { services: { web: product.web({ instances: 2 }) }, ...rolling });
+    expect((await plane.deploy(here, before)).phase).toBe("succeeded");
+    const id = await plane.start(here, after);
+    await plane.reaches(id, "shifting");
+    product.behave("web", "v5", "hold");
+    await plane.reaches(id, "verifying");
+    expect(await plane.visit(here, "/api/x")).toBe("200 v4 by api");
+    product.behave("web", "v5", "good");
+    expect((await plane.ended(id)).phase).toBe("succeeded");
+    expect(await plane.visit(here, "/api/x")).toBe("200 v5");
   });
 });

@@ -61,21 +61,18 @@ describe("the course of a deployment", () => {
     expect(course.waves).toEqual([["web"]]);
   });
 
-  it("does not take a job for the service that had its name", () => {
-    const course = courseOf({
-      id,
-      kind: "deploy",
-      release: view(2, { x: { ...migrate } }),
-      stable: view(1, { x: { ...web } }),
-    });
-    expect(course.rollouts[0]?.stable).toBeNull();
-    const back = courseOf({
-      id,
-      kind: "deploy",
-      release: view(3, { x: { ...web } }),
-      stable: view(2, { x: { ...migrate } }),
-    });
-    expect(back.rollouts[0]?.stable).toBeNull();
+  it("ends the service that a job takes the name of, whatever it was; a job that ended is nothing to replace", () => {
+    for (const before of [web, worker]) {
+      const [turned] = courseOf({
+        id,
+        kind: "deploy",
+        release: view(2, { x: migrate }),
+        stable: view(1, { x: before }),
+      }).rollouts;
+      expect(turned).toMatchObject({ kind: "job", stable: "rev_shop-production-x-r1", stableKind: before.kind });
+    }
+    const back = courseOf({ id, kind: "deploy", release: view(3, { x: web }), stable: view(2, { x: migrate }) });
+    expect(back.rollouts[0]).toMatchObject({ kind: "web", stable: null });
   });
 
   it("keeps a service routed while either side is", () => {
@@ -98,6 +95,20 @@ describe("the course of a rollback", () => {
     expect(course.waves).toEqual([["web", "worker"]]);
     expect(course.bakeMs).toBe(0);
     expect(course.proven).toBe(true);
+  });
+
+  it("to where a service was a job ends the service, and does not do the job again", () => {
+    const back = courseOf({
+      id,
+      kind: "rollback",
+      release: view(1, { web, x: migrate }),
+      stable: view(2, { web, x: worker }),
+    });
+    expect(back.rollouts.map(({ service, kind, candidate, stable }) => [service, kind, candidate, stable])).toEqual([
+      ["web", "web", "rev_shop-production-web-r1", "rev_shop-production-web-r2"],
+      ["x", "worker", null, "rev_shop-production-x-r2"],
+    ]);
+    expect(back.stages.at(-1)?.[serviceName("x")]).toEqual({ candidate: 0, stable: 0, weight: 10_000 });
   });
 
   it("takes all traffic in one step, whatever the strategy", () => {

@@ -21,8 +21,8 @@ export function courseOf(input: {
   const { release, stable } = input;
   const { rollout } = release.spec;
   const isRollback = input.kind === "rollback";
-  // A job has done its work when the release first came; going back does not do it again.
-  const rollouts = rolloutsOf(release, stable).filter((each) => !isRollback || each.kind !== "job");
+  const all = rolloutsOf(release, stable);
+  const rollouts = isRollback ? all.flatMap(withoutJob) : all;
   const taking = rollouts.filter((each) => each.candidate !== null).map((each) => each.service);
   return {
     id: input.id,
@@ -44,6 +44,13 @@ export function revisionOf(release: ReleaseView, service: ServiceName): Revision
   return revisionId(`rev_${product}-${environment.replace("/", "~")}-${service}-r${release.number}`);
 }
 
+/** A job has done its work when the release first came; going back does not do it again, and still ends what is in its place. */
+function withoutJob(rollout: Rollout): Rollout[] {
+  if (rollout.kind !== "job") return [rollout];
+  const { stableKind, ...rest } = rollout;
+  return stableKind === undefined ? [] : [{ ...rest, kind: stableKind, candidate: null, candidateInstances: 0 }];
+}
+
 function rolloutsOf(release: ReleaseView, stable: ReleaseView | null): Rollout[] {
   const dropped = Object.values<ServiceSpec>(stable?.spec.services ?? {}).filter(
     (service) => release.spec.services[service.name] === undefined && service.kind !== "job",
@@ -51,15 +58,17 @@ function rolloutsOf(release: ReleaseView, stable: ReleaseView | null): Rollout[]
   return [
     ...Object.values<ServiceSpec>(release.spec.services).map((service): Rollout => {
       const before = stable?.spec.services[service.name];
-      const keeps = stable !== null && before !== undefined && before.kind !== "job" && service.kind !== "job";
+      // A job has ended: there is nothing of it to replace.
+      const replaces = stable !== null && before !== undefined && before.kind !== "job";
       return {
         service: service.name,
         kind: service.kind,
         candidate: revisionOf(release, service.name),
         candidateInstances: service.kind === "job" ? 1 : service.instances,
-        stable: keeps ? revisionOf(stable, service.name) : null,
-        stableInstances: keeps ? before.instances : 0,
-        routed: service.routes.length > 0 || (keeps && before.routes.length > 0),
+        stable: replaces ? revisionOf(stable, service.name) : null,
+        stableInstances: replaces ? before.instances : 0,
+        ...(replaces && before.kind !== service.kind ? { stableKind: before.kind } : {}),
+        routed: service.routes.length > 0 || (replaces && before.routes.length > 0),
       };
     }),
     ...dropped.map(

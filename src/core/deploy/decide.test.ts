@@ -12,6 +12,7 @@ import {
   type Failure,
   hasEnded,
   type Rollout,
+  takesRequests,
 } from "./deployment.ts";
 import { rolesOf } from "./roles.ts";
 import { rollbackStages, stages } from "./stages.ts";
@@ -38,6 +39,7 @@ const rolloutArbitrary = fc.record({
   candidateInstances: fc.integer({ min: 1, max: 7 }),
   stableInstances: fc.integer({ min: 1, max: 7 }),
   presence: fc.constantFrom("both", "added", "dropped"),
+  before: fc.constantFrom("same" as const, "web" as const, "worker" as const),
 });
 
 const courses = fc
@@ -54,8 +56,9 @@ const courses = fc
     const rollouts = own.flatMap((part, index): Rollout[] => {
       const service = serviceName(`s${index}`);
       const job = part.kind === "job";
-      const stable = hasStable && !job && part.presence !== "added";
-      const dropped = stable && part.presence === "dropped" && index > 0;
+      const stable = hasStable && part.presence !== "added" && !(job && part.before === "same");
+      const dropped = stable && !job && part.presence === "dropped" && index > 0;
+      const turned = stable && !dropped && part.before !== "same" && part.before !== part.kind;
       return [
         {
           service,
@@ -64,7 +67,8 @@ const courses = fc
           candidateInstances: dropped ? 0 : job ? 1 : part.candidateInstances,
           stable: stable ? revisionId(`old-${service}`) : null,
           stableInstances: stable ? part.stableInstances : 0,
-          routed: part.kind === "web" || part.kind === "static",
+          ...(turned ? { stableKind: part.before as "web" | "worker" } : {}),
+          routed: part.kind === "web" || part.kind === "static" || (turned && part.before === "web"),
         },
       ];
     });
@@ -320,5 +324,5 @@ function expectedRelease({ course, phase, shifted }: Deployment): ReleaseId | nu
 }
 
 function isRoutedBy(rollout: Rollout, release: ReleaseId): boolean {
-  return rollout.routed && (release === fresh ? rollout.candidate : rollout.stable) !== null;
+  return takesRequests(rollout, release === fresh ? "candidate" : "stable");
 }

@@ -10,6 +10,7 @@ import {
   hasEnded,
   type Phase,
   type Rollout,
+  takesRequests,
   type Undoing,
   type Undone,
 } from "./deployment.ts";
@@ -231,7 +232,7 @@ function undo(deployment: Deployment, how: Undone["is"], failure: Failure, now: 
   const end = { is: how === "cancelled" ? "cancelled" : "rolled-back", failure } as const;
   // Going back is one change of weights when what takes requests still has all its instances.
   const services = notWhole(deployment)
-    .filter((rollout) => rollout.routed)
+    .filter((rollout) => takesRequests(rollout, "stable"))
     .map((rollout) => rollout.service);
   return services.length === 0
     ? to(seen, { is: "unshifting", end }, `${reason}; taking traffic back to stable`)
@@ -245,7 +246,7 @@ function undo(deployment: Deployment, how: Undone["is"], failure: Failure, now: 
 /** Traffic is back, which was the hurry; then what takes no requests (workers) and had been stopped. */
 function onUnshifted(deployment: Deployment, end: Undoing): Decision {
   const services = notWhole(deployment)
-    .filter((rollout) => !rollout.routed)
+    .filter((rollout) => !takesRequests(rollout, "stable"))
     .map((rollout) => rollout.service);
   const reason = "all traffic is back on stable";
   return services.length === 0

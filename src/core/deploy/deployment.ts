@@ -18,6 +18,7 @@ export type Failure = {
 /** One service of a deployment: its two sides, and how many instances each has when it is whole. */
 export type Rollout = {
   readonly service: ServiceName;
+  /** What the release makes of it; what it was when the release no longer has it. */
   readonly kind: ServiceKind;
   /** Null when the release no longer has this service. */
   readonly candidate: RevisionId | null;
@@ -25,9 +26,17 @@ export type Rollout = {
   /** Null when nothing was live before. */
   readonly stable: RevisionId | null;
   readonly stableInstances: number;
-  /** Takes requests through the edge. */
+  /** What it was before, where that is another: a release may make a job of a worker. */
+  readonly stableKind?: ServiceKind;
+  /** One side at least has routes. */
   readonly routed: boolean;
 };
+
+/** Does this side of the rollout take requests through the edge? */
+export function takesRequests(rollout: Rollout, side: "candidate" | "stable"): boolean {
+  const kind = side === "candidate" ? rollout.kind : (rollout.stableKind ?? rollout.kind);
+  return rollout.routed && rollout[side] !== null && (kind === "web" || kind === "static");
+}
 
 /** What one stage brings about for one service. */
 export type Share = { readonly candidate: number; readonly stable: number; readonly weight: number };

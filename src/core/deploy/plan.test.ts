@@ -190,7 +190,7 @@ describe("a plan", () => {
           "start web x3, start docs x1, start api x1; wait until healthy",
           "switch traffic: web 100 %, docs 100 %, api 100 %",
           "drain the old release, up to 10s",
-          "stop what the release no longer has: mailer",
+          "stop what the release no longer runs: mailer",
           "watch for 1m30s: health",
         ],
         "strategy": "blue-green",

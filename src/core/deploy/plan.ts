@@ -6,7 +6,7 @@ import { type ChangeLogSection, changeLog } from "../release/change-log.ts";
 import type { Commit } from "../release/commit.ts";
 import type { Standing } from "../release/standing.ts";
 import { courseOf, type ReleaseView } from "./course.ts";
-import { allTraffic, type Course, type Rollout } from "./deployment.ts";
+import { allTraffic, type Course, type Rollout, takesRequests } from "./deployment.ts";
 
 export type ServicePlan = {
   readonly name: ServiceName;
@@ -80,7 +80,7 @@ function stepsOf(course: Course, spec: EnvironmentSpec): string[] {
     });
     return `${each.join(", ")}; wait until healthy`;
   });
-  const routed = course.rollouts.filter((rollout) => rollout.routed && rollout.candidate !== null);
+  const routed = course.rollouts.filter((rollout) => takesRequests(rollout, "candidate"));
   course.stages.forEach((stage, index) => {
     const before = course.stages[index - 1];
     const grown = course.rollouts
@@ -97,9 +97,11 @@ function stepsOf(course: Course, spec: EnvironmentSpec): string[] {
     if (shares.length > 0) steps.push(`switch traffic: ${shares.join(", ")}`);
   });
   if (course.stable !== null) steps.push(`drain the old release, up to ${formatDuration(course.drainMs)}`);
-  const dropped = course.rollouts.filter((rollout) => rollout.candidate === null);
+  const dropped = course.rollouts.filter(
+    (rollout) => rollout.candidate === null || (rollout.kind === "job" && rollout.stable !== null),
+  );
   if (dropped.length > 0)
-    steps.push(`stop what the release no longer has: ${dropped.map((each) => each.service).join(", ")}`);
+    steps.push(`stop what the release no longer runs: ${dropped.map((each) => each.service).join(", ")}`);
   const rules = [
     spec.rollout.rules.healthLost ? "health" : null,
     spec.rollout.rules.errorRatio === null ? null : "error ratio",

@@ -1,6 +1,6 @@
 import type { ServiceName } from "../ids.ts";
 import type { RolloutSpec } from "../product/spec.ts";
-import { allTraffic, type Rollout, type Share, type Stage } from "./deployment.ts";
+import { allTraffic, type Rollout, type Share, type Stage, takesRequests } from "./deployment.ts";
 
 /**
  * The steps in which traffic goes to the candidate. Blue-green: one step, and the stable side stays whole, so that going
@@ -23,10 +23,14 @@ export function stages(rollouts: readonly Rollout[], rollout: Pick<RolloutSpec, 
  */
 export function rollbackStages(rollouts: readonly Rollout[]): Stage[] {
   const traffic = stageOf(rollouts, (rollout) =>
-    rollout.routed ? blueGreen(rollout) : { candidate: 0, stable: rollout.stableInstances, weight: allTraffic },
+    isTraffic(rollout) ? blueGreen(rollout) : { candidate: 0, stable: rollout.stableInstances, weight: allTraffic },
   );
   if (isEmpty(rollouts)) return [stageOf(rollouts, blueGreen)];
-  return rollouts.every((rollout) => rollout.routed) ? [traffic] : [traffic, stageOf(rollouts, blueGreen)];
+  return rollouts.every(isTraffic) ? [traffic] : [traffic, stageOf(rollouts, blueGreen)];
+}
+
+function isTraffic(rollout: Rollout): boolean {
+  return takesRequests(rollout, rollout.candidate === null ? "stable" : "candidate");
 }
 
 function isEmpty(rollouts: readonly Rollout[]): boolean {
@@ -41,22 +45,32 @@ function stageOf(rollouts: readonly Rollout[], share: (rollout: Rollout) => Shar
 function blueGreen(rollout: Rollout): Share {
   return {
     candidate: rollout.candidateInstances,
-    stable: rollout.routed ? rollout.stableInstances : 0,
+    stable: takesRequests(rollout, "stable") ? rollout.stableInstances : 0,
     weight: allTraffic,
   };
 }
 
 function rolling(rollout: Rollout, fraction: number): Share {
+  // Nothing takes its place batch by batch: it goes with the last one.
+  if (rollout.candidate === null || rollout.kind === "job")
+    return {
+      candidate: rollout.candidateInstances,
+      stable: fraction < 1 ? rollout.stableInstances : 0,
+      weight: allTraffic,
+    };
   const candidate = Math.ceil(rollout.candidateInstances * fraction);
-  if (rollout.candidate === null)
-    return { candidate: 0, stable: fraction < 1 ? rollout.stableInstances : 0, weight: allTraffic };
   // The weight follows the instances that exist, so that each instance of both sides carries the same load.
   const share = candidate / rollout.candidateInstances;
   return {
     candidate,
     stable: Math.ceil(rollout.stableInstances * (1 - share)),
-    weight: rollout.stable === null ? allTraffic : Math.round(share * allTraffic),
+    weight: hasNobodyBefore(rollout) ? allTraffic : Math.round(share * allTraffic),
   };
+}
+
+/** Nothing ran, or what ran took no requests that could be shared. */
+function hasNobodyBefore(rollout: Rollout): boolean {
+  return rollout.stable === null || (rollout.routed && !takesRequests(rollout, "stable"));
 }
 
 /** 25 % of 4 is 0.25, 0.5, 0.75, 1; a batch is at least one instance of the largest service. */

@@ -99,6 +99,25 @@ describe("the traffic of a deployment", () => {
     expect(Object.keys(last)).toEqual(["web", "fresh"]);
   });
 
+  it("never goes to a side that takes no requests: one that a release makes a worker or a job of, or that was one", () => {
+    const parts: Rollout[] = [
+      { ...rollout("job", { fresh: 1, old: 2 }), kind: "job", stableKind: "web" },
+      { ...rollout("worker", { fresh: 2, old: 2 }), kind: "worker", stableKind: "web" },
+      { ...rollout("web", { fresh: 2, old: 2 }), kind: "web", stableKind: "worker" },
+    ];
+    const rolling = { strategy: "rolling", shifted: 1 } as const;
+    const before = { job: ["old-job 2/10000"], worker: ["old-worker 2/10000"] };
+    expect(seen(at({ is: "verifying", stage: 0, wave: 0 }, parts))).toEqual(before);
+    expect(seen(at({ is: "shifting", stage: 0 }, parts, rolling))).toEqual({
+      job: ["old-job 2/10000"],
+      worker: ["old-worker 1/10000"],
+      web: ["new-web 1/10000"],
+    });
+    const whole = { web: ["new-web 2/10000"] };
+    expect(seen(at({ is: "shifting", stage: 1 }, parts, { ...rolling, shifted: 2 }))).toEqual(whole);
+    expect(seen(at({ is: "shifting", stage: 0 }, parts, { shifted: 1 }))).toEqual(whole);
+  });
+
   it("comes back when it is undone; what must be started first keeps the candidate's traffic until then", () => {
     const back = { web: ["old-web 3/10000"] };
     const services = [serviceName("web")];
@@ -117,6 +136,17 @@ describe("the traffic of a deployment", () => {
     const first = [rollout("web", { fresh: 2, old: 0 })];
     expect(seen(at({ is: "failed", failure }, first, { shifted: 1 }))).toEqual({ web: ["new-web 2/10000"] });
     expect(trafficOf(at({ is: "failed", failure }, first))).toEqual(noTraffic);
+  });
+
+  it("keeps the old release's routes beside the new one's until the last batch, and not a moment longer", () => {
+    const rolling = (stage: number) =>
+      trafficOf(at({ is: "shifting", stage }, [rollout("web", { fresh: 2, old: 2 })], { strategy: "rolling" }));
+    expect(rolling(0)).toMatchObject({ routesOf: fresh, keepsRoutesOf: old });
+    expect(rolling(1)).not.toHaveProperty("keepsRoutesOf");
+    expect(trafficOf(at({ is: "shifting", stage: 0 }, [web], { shifted: 1 }))).not.toHaveProperty("keepsRoutesOf");
+    const back = at({ is: "shifting", stage: 0 }, [rollout("web", { fresh: 2, old: 2 })], { strategy: "rolling" });
+    const rollback = trafficOf({ ...back, course: { ...back.course, proven: true } });
+    expect(rollback).not.toHaveProperty("keepsRoutesOf");
   });
 
   it("has its routes from the release that takes it", () => {

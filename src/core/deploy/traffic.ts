@@ -1,5 +1,5 @@
 import type { ReleaseId, RevisionId, ServiceName } from "../ids.ts";
-import { allTraffic, type Course, type Deployment, type Rollout } from "./deployment.ts";
+import { allTraffic, type Course, type Deployment, type Rollout, takesRequests } from "./deployment.ts";
 
 /** A revision's part in a service's traffic. */
 export type TrafficTarget = {
@@ -19,6 +19,8 @@ export type TrafficTarget = {
 export type Traffic = {
   /** Routes and policies come from this release's config; null when nothing is live. */
   readonly routesOf: ReleaseId | null;
+  /** Also the routes that only this release has, as long as the other one is not whole. */
+  readonly keepsRoutesOf?: ReleaseId;
   /** Candidate first: a user in a hash bucket never goes back while the candidate's weight rises. */
   readonly services: Readonly<Record<ServiceName, readonly TrafficTarget[]>>;
 };
@@ -62,7 +64,7 @@ function stableTraffic(course: Course): Traffic {
   if (course.stable === null) return noTraffic;
   const release = course.stable;
   return traffic(release, course.rollouts, (rollout) =>
-    rollout.stable === null
+    rollout.stable === null || !takesRequests(rollout, "stable")
       ? []
       : [
           {
@@ -78,11 +80,12 @@ function stableTraffic(course: Course): Traffic {
 
 function stageTraffic(course: Course, stage: number): Traffic {
   const last = stage === course.stages.length - 1;
-  return traffic(course.release, course.rollouts, (rollout) => {
+  const taken = traffic(course.release, course.rollouts, (rollout) => {
     const share = course.stages[stage]?.[rollout.service];
     if (share === undefined) throw new Error(`stage ${stage} has no share for ${rollout.service}`);
     const targets: TrafficTarget[] = [];
-    if (rollout.candidate !== null) {
+    const isTaken = takesRequests(rollout, "candidate");
+    if (rollout.candidate !== null && isTaken) {
       targets.push({
         revision: rollout.candidate,
         release: course.release,
@@ -91,13 +94,14 @@ function stageTraffic(course: Course, stage: number): Traffic {
         fallback: false,
       });
     }
-    // A service that the release drops keeps its traffic until the last stage.
-    const stableWeight = rollout.candidate === null ? (last ? 0 : allTraffic) : allTraffic - share.weight;
+    // A service that the release drops, or makes a worker or a job of, keeps its traffic until the last stage.
+    const stableWeight = isTaken ? allTraffic - share.weight : allTraffic;
     if (
       rollout.stable !== null &&
       course.stable !== null &&
+      takesRequests(rollout, "stable") &&
       share.stable > 0 &&
-      !(rollout.candidate === null && last)
+      (isTaken || !last)
     ) {
       targets.push({
         revision: rollout.stable,
@@ -109,6 +113,8 @@ function stageTraffic(course: Course, stage: number): Traffic {
     }
     return targets;
   });
+  // Going back restores the config at once; going on, nobody loses an address before all that comes instead is there.
+  return last || course.stable === null || course.proven ? taken : { ...taken, keepsRoutesOf: course.stable };
 }
 
 function traffic(

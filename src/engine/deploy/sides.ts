@@ -1,4 +1,4 @@
-import type { Deployment, DeploymentEvent, Rollout } from "../../core/deploy/deployment.ts";
+import { type Deployment, type DeploymentEvent, type Rollout, takesRequests } from "../../core/deploy/deployment.ts";
 import type { ReleaseId, ServiceName } from "../../core/ids.ts";
 import { noCounts } from "../../core/judge/counts.ts";
 import { releaseView } from "../release/read.ts";
@@ -55,8 +55,9 @@ export async function bakeCandidates(world: World, deployment: Deployment, until
   const checked = await verified(world, course, { release: course.release, sides, side: "candidate" });
   const services = checked.map((service): Baked => {
     const rollout = course.rollouts.find((each) => each.service === service.service);
+    const routed = rollout !== undefined && takesRequests(rollout, "candidate");
     const mark = deployment.marks[service.revision] ?? noCounts;
-    return { ...service, stable: rollout?.stable ?? null, routed: rollout?.routed ?? false, mark };
+    return { ...service, stable: rollout?.stable ?? null, routed, mark };
   });
   const since = deployment.liveAt ?? world.clock.now();
   return bake(world, { services, rules: spec.rollout.rules, since, until, bakeMs: course.bakeMs }, signal);

@@ -255,6 +255,20 @@ describe("bringing the edge to what is recorded", () => {
     await router.sync();
     expect([edge.routesTo, count("start")]).toEqual([release(1), 2]);
   });
+
+  it("applies everything again when it was told to forget while it was applying", async () => {
+    await record(1);
+    const held = holdUp("apply");
+    const first = router.sync();
+    await held.reached;
+    // The edge that takes this table dies, and another one is there that has none.
+    router.forget();
+    held.letGo();
+    await first;
+    edge.table = null;
+    await router.sync();
+    expect(edge.routesTo).toBe(release(1));
+  });
 });
 
 describe("asked whether the table in force still leads to what runs", () => {

@@ -23,6 +23,8 @@ export class Router {
   readonly #deps: Deps;
   #config: EdgeConfig | null = null;
   #table: RouteTable | null = null;
+  /** Counts what was forgotten: an answer to what was asked before then says nothing about now. */
+  #forgotten = 0;
   #running: Promise<void> | null = null;
   #next: Promise<void> | null = null;
   #closed = false;
@@ -85,23 +87,31 @@ export class Router {
   forget(): void {
     this.#config = null;
     this.#table = null;
+    this.#forgotten += 1;
   }
 
   async #apply(): Promise<void> {
     const { target, edge, base, log } = this.#deps;
+    const forgotten = this.#forgotten;
     const [environments, running] = await Promise.all([this.#environments(), target.observe({})]);
     const config = edgeConfig(environments, base);
+    // What is forgotten meanwhile stays so: the edge that took this may be gone already.
+    const remember = (config: EdgeConfig, table: RouteTable | null): void => {
+      if (forgotten !== this.#forgotten) return;
+      this.#config = config;
+      this.#table = table;
+    };
+    let inForce = this.#table;
     if (!isDeepStrictEqual(config, this.#config)) {
       await edge.start(config);
-      this.#config = config;
-      this.#table = await edge.current();
+      inForce = await edge.current();
+      remember(config, inForce);
     }
-    const generation = (this.#table?.generation ?? 0) + 1;
+    const generation = (inForce?.generation ?? 0) + 1;
     const table = routeTable(environments, running, generation);
-    if (this.#table !== null && isDeepStrictEqual({ ...table, generation: this.#table.generation }, this.#table))
-      return;
+    if (inForce !== null && isDeepStrictEqual({ ...table, generation: inForce.generation }, inForce)) return;
     await edge.apply(table);
-    this.#table = table;
+    remember(config, table);
     log.info("edge.applied", { generation, routes: table.routes.length });
   }
 
@@ -117,7 +127,9 @@ export class Router {
     for (const row of rows) {
       const traffic = JSON.parse(row.traffic) as Traffic;
       if (traffic.routesOf === null) continue;
-      result.push({ traffic, spec: (await releaseView(db, traffic.routesOf, row.name)).spec });
+      const { spec } = await releaseView(db, traffic.routesOf, row.name);
+      const kept = traffic.keepsRoutesOf;
+      result.push({ traffic, spec, kept: kept === undefined ? null : (await releaseView(db, kept, row.name)).spec });
     }
     return result;
   }

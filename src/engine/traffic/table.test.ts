@@ -20,7 +20,7 @@ type Part = {
 function environment({ services = { web }, edge = {}, name = "production", traffic }: Part = {}): EnvironmentTraffic {
   const spec = resolveEnvironment({ name: "shop", services, environments: { [name]: { edge } } }, name);
   const all = Object.fromEntries(Object.keys(services).map((service) => [service, [target(`${service}-r1`)]]));
-  return { spec, traffic: { routesOf: r1, services: (traffic ?? all) as Traffic["services"] } };
+  return { spec, kept: null, traffic: { routesOf: r1, services: (traffic ?? all) as Traffic["services"] } };
 }
 
 function target(revision: string, more: Partial<TrafficTarget> = {}): TrafficTarget {
@@ -107,6 +107,27 @@ describe("the route table", () => {
     const table = routeTable([environment({ services, traffic: { web: [target("web-r1")] } })], both, 1);
     expect(table.routes.map((route) => route.pathPrefix)).toEqual(["/"]);
     expect(Object.keys(table.services)).toEqual(["shop/production/web"]);
+  });
+
+  it("keeps the routes of the config before as long as it is told to, where the newer one has none for that address", () => {
+    const before = environment({
+      services: { web: { ...web, routes: ["/", "/old"] }, gone: { ...web, routes: ["/gone"] } },
+      edge: { listen: "127.0.0.1:8080" },
+    });
+    const after = environment({
+      services: { web: { ...web, routes: ["/", "/new"] } },
+      edge: { listen: "127.0.0.1:8080" },
+      traffic: { web: [target("web-r2")], gone: [target("gone-r1")] },
+    });
+    const paths = (part: EnvironmentTraffic) =>
+      routeTable([part], both, 1).routes.map(({ pathPrefix, service }) => `${pathPrefix} ${service}`);
+    const own = ["/ shop/production/web", "/new shop/production/web"];
+    expect(paths(after)).toEqual(own);
+    expect(paths({ ...after, kept: before.spec })).toEqual([
+      ...own,
+      "/old shop/production/web",
+      "/gone shop/production/gone",
+    ]);
   });
 
   it("has all environments, each on its own listener and under its own name", () => {

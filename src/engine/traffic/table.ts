@@ -5,7 +5,12 @@ import type { EdgeConfig, EdgeTarget, Route, RoutedService, RoutePolicy, RouteTa
 import type { RevisionStatus } from "../../ports/target.ts";
 
 /** One environment's part of the table: its recorded traffic, and the config its routes come from. */
-export type EnvironmentTraffic = { readonly traffic: Traffic; readonly spec: EnvironmentSpec };
+export type EnvironmentTraffic = {
+  readonly traffic: Traffic;
+  readonly spec: EnvironmentSpec;
+  /** Whose routes stay in force as well where the newer config has none; null when there is nothing to keep. */
+  readonly kept: EnvironmentSpec | null;
+};
 
 /** The whole table, from what is recorded and what runs. Pure, so the same truth always gives the same table. */
 export function routeTable(
@@ -16,7 +21,7 @@ export function routeTable(
   const addresses = new Map(running.map((revision) => [revision.id, revision]));
   const services: Record<string, RoutedService> = {};
   const routes: Route[] = [];
-  for (const { traffic, spec } of environments) {
+  for (const { traffic, spec, kept } of environments) {
     for (const [service, targets] of Object.entries<readonly TrafficTarget[]>(traffic.services)) {
       services[serviceKey(spec, service as ServiceName)] = {
         targets: targets.map((target) => edgeTarget(target, addresses)),
@@ -24,9 +29,12 @@ export function routeTable(
         mode: spec.edge.maintenance ? "maintenance" : "live",
       };
     }
-    for (const service of Object.values<ServiceSpec>(spec.services)) {
-      if (traffic.services[service.name] !== undefined) routes.push(...routesOf(spec, service));
-    }
+    const own = routesIn(spec, traffic);
+    const taken = new Set(own.map(addressOf));
+    routes.push(
+      ...own,
+      ...(kept === null ? [] : routesIn(kept, traffic).filter((route) => !taken.has(addressOf(route)))),
+    );
   }
   return { generation, routes, services };
 }
@@ -36,10 +44,9 @@ export function edgeConfig(
   base: Omit<EdgeConfig, "listeners" | "trustedProxies">,
 ): EdgeConfig {
   const listeners = new Map(
-    environments.map(({ spec }) => [
-      listenerName(spec.edge),
-      { name: listenerName(spec.edge), ...spec.edge.listen, tls: null },
-    ]),
+    environments
+      .flatMap(({ spec, kept }) => (kept === null ? [spec] : [spec, kept]))
+      .map(({ edge }) => [listenerName(edge), { name: listenerName(edge), ...edge.listen, tls: null }]),
   );
   return {
     ...base,
@@ -70,6 +77,16 @@ export function instancesOf(
   return (revision?.instances ?? [])
     .filter((instance) => instance.index < limit && instance.address !== null && instance.state !== "stopped")
     .map((instance) => ({ id: instance.id, address: instance.address ?? "" }));
+}
+
+function routesIn(spec: EnvironmentSpec, traffic: Traffic): Route[] {
+  return Object.values<ServiceSpec>(spec.services)
+    .filter((service) => traffic.services[service.name] !== undefined)
+    .flatMap((service) => routesOf(spec, service));
+}
+
+function addressOf({ listener, host, pathPrefix }: Route): string {
+  return JSON.stringify([listener, host, pathPrefix]);
 }
 
 function routesOf(spec: EnvironmentSpec, service: ServiceSpec): Route[] {
