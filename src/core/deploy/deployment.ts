@@ -107,7 +107,10 @@ export type Deployment = {
   readonly liveAt: EpochMs | null;
   readonly detectedAt: EpochMs | null;
   readonly restoredAt: EpochMs | null;
-  /** What each candidate had been counted for before its first shift: a revision that was live before starts from here. */
+  /**
+   * Where the counting begins. For a candidate what it had been counted for before its first shift: it may have been live
+   * before. For a stable what it had been counted for a while before: its recent past is what the candidate is compared with.
+   */
   readonly marks: Readonly<Record<RevisionId, Counts>>;
   /** How many stages have been asked of the edge: above zero, some user may have met the candidate. */
   readonly shifted: number;

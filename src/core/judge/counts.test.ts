@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { add, type Counts, errorRatio, noCounts, since } from "./counts.ts";
+import { add, type Counts, errorRatio, noCounts, recent, since } from "./counts.ts";
 
 /** Counts as an edge gives them: every error is also a request. */
 const counts = fc
@@ -31,6 +31,15 @@ describe("counts", () => {
         expect(errorRatio(seen)).toBeLessThanOrEqual(1);
       }),
     );
+  });
+
+  it("of late are all there is, when there were too few of late to judge by", () => {
+    const [now, mark] = [
+      { requests: 1_030, errors: 9 },
+      { requests: 1_000, errors: 9 },
+    ];
+    expect(recent(now, mark, 30)).toEqual({ requests: 30, errors: 0 });
+    expect(recent(now, mark, 31)).toEqual(now);
   });
 
   it("of nothing have the ratio 0, not NaN", () => {

@@ -11,6 +11,15 @@ export function since(now: Counts, mark: Counts): Counts {
   return requests < 0 || errors < 0 || errors > requests ? now : { requests, errors };
 }
 
+/**
+ * What came after the mark where that is enough to judge by, else all there is: what a revision answered weeks ago says less
+ * than what it answered a moment ago, and more than nothing.
+ */
+export function recent(now: Counts, mark: Counts, minimum: number): Counts {
+  const counted = since(now, mark);
+  return counted.requests >= minimum ? counted : now;
+}
+
 export function add(a: Counts, b: Counts): Counts {
   return { requests: a.requests + b.requests, errors: a.errors + b.errors };
 }

@@ -15,6 +15,7 @@ class Scene {
   readonly clock = new ManualClock(start);
   healthy = true;
   counts: Counts = { requests: 100, errors: 0 };
+  stable: Counts = { requests: 0, errors: 0 };
   sampleAgeMs: number | null = 50;
   #instance: InstanceStatus = {
     id: instanceId(candidate, 0),
@@ -50,7 +51,7 @@ class Scene {
         }),
       },
       counts: {
-        of: () => this.counts,
+        of: (revision) => (revision === candidate ? this.counts : this.stable),
         ageMs: () => this.sampleAgeMs,
         next: (signal) =>
           new Promise<EdgeSample>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
@@ -122,6 +123,7 @@ function input(changes: Partial<BakeInput> = {}): BakeInput {
         health,
         instances: 1,
         stable: null,
+        stableMark: mark,
         routed: true,
         mark,
       },
@@ -224,6 +226,28 @@ describe("the watch of a bake", () => {
     const { result, passedMs } = await watch(scene, 20_000);
     expect(result).toMatchObject({ code: "ERROR_RATIO" });
     expect(passedMs).toBeLessThan(1_000);
+  });
+
+  it("compares with what stable answered of late, not with what it answered in all its life", async () => {
+    const [service] = input().services;
+    const beside = {
+      ...service!,
+      stable: revisionId("rev_stable"),
+      stableMark: { requests: 1_000_000, errors: 300_000 },
+    };
+    const scene = new Scene();
+    scene.counts = { requests: 1_000, errors: 250 };
+    // Bad once, and good ever since: the candidate is worse than what users had a moment ago.
+    scene.stable = { requests: 1_010_000, errors: 300_000 };
+    const worse = await watch(scene, 20_000, { input: input({ services: [beside] }) });
+    expect(worse.result).toMatchObject({ code: "ERROR_RATIO", message: expect.stringContaining("stable has 0.0 %") });
+    // Good for long, and as bad as the candidate of late: what fails is behind both.
+    const alike = new Scene();
+    alike.counts = { requests: 1_000, errors: 250 };
+    alike.stable = { requests: 1_010_000, errors: 2_600 };
+    const mark = { requests: 1_000_000, errors: 100 };
+    const { result } = await watch(alike, 20_000, { input: input({ services: [{ ...beside, stableMark: mark }] }) });
+    expect(result).toMatchObject({ note: expect.any(String) });
   });
 
   it("says what was too little to judge by, and takes the probes' word", async () => {

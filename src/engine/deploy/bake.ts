@@ -1,6 +1,6 @@
 import type { Failure } from "../../core/deploy/deployment.ts";
 import type { EpochMs, RevisionId } from "../../core/ids.ts";
-import { type Counts, noCounts, since } from "../../core/judge/counts.ts";
+import { type Counts, noCounts, recent, since } from "../../core/judge/counts.ts";
 import { judgeErrorRatio } from "../../core/judge/error-ratio.ts";
 import type { Verdict } from "../../core/judge/verdict.ts";
 import type { RolloutSpec } from "../../core/product/spec.ts";
@@ -12,6 +12,8 @@ import type { Verified } from "./verify.ts";
 
 export type Baked = Verified & {
   readonly stable: RevisionId | null;
+  /** Stable's counts where its recent past begins. */
+  readonly stableMark: Counts;
   readonly routed: boolean;
   /** The candidate's counts before its first shift. */
   readonly mark: Counts;
@@ -119,7 +121,10 @@ function judgeErrors(world: BakeWorld, service: Baked, rules: RolloutSpec["rules
   if (rules.errorRatio === null || !service.routed) return null;
   const age = world.counts.ageMs(world.clock.now());
   if (age === null || age > staleMs) return { is: "inconclusive", why: `${service.service}: the edge gives no counts` };
-  const stable = service.stable === null ? noCounts : world.counts.of(service.stable);
+  const stable =
+    service.stable === null
+      ? noCounts
+      : recent(world.counts.of(service.stable), service.stableMark, rules.errorRatio.minimum);
   const verdict = judgeErrorRatio(since(world.counts.of(service.revision), service.mark), stable, rules.errorRatio);
   return { ...verdict, why: `${service.service}: ${verdict.why}` };
 }

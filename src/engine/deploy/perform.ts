@@ -108,6 +108,7 @@ async function verifyCandidates(
 async function shift(world: World, { course }: Deployment): Promise<DeploymentEvent> {
   const marks: Record<RevisionId, Counts> = {};
   for (const rollout of course.rollouts) {
+    if (rollout.stable !== null) marks[rollout.stable] = world.counts.before(rollout.stable);
     if (rollout.candidate !== null) marks[rollout.candidate] = world.counts.of(rollout.candidate);
   }
   await world.router.sync();

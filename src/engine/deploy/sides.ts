@@ -57,7 +57,9 @@ export async function bakeCandidates(world: World, deployment: Deployment, until
     const rollout = course.rollouts.find((each) => each.service === service.service);
     const routed = rollout !== undefined && takesRequests(rollout, "candidate");
     const mark = deployment.marks[service.revision] ?? noCounts;
-    return { ...service, stable: rollout?.stable ?? null, routed, mark };
+    const stable = rollout?.stable ?? null;
+    const stableMark = (stable === null ? undefined : deployment.marks[stable]) ?? noCounts;
+    return { ...service, stable, stableMark, routed, mark };
   });
   const since = deployment.liveAt ?? world.clock.now();
   return bake(world, { services, rules: spec.rollout.rules, since, until, bakeMs: course.bakeMs }, signal);

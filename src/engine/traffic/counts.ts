@@ -7,19 +7,32 @@ import type { Log } from "../../ports/log.ts";
 /** Wait before the stream of samples is opened again after the edge has closed it. */
 const reopenMs = 250;
 
+/** How far back the past of a revision goes that is called recent, and how closely it is remembered. */
+const pastMs = 5 * 60_000;
+const rememberMs = 5_000;
+
+type Past = { readonly atMs: number; readonly revisions: EdgeSample["revisions"] };
+
 /** The newest counters of the edge, kept up to date while the control plane runs. */
 export class EdgeCounts {
-  readonly #edge: Edge;
+  readonly #edge: Pick<Edge, "samples">;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #onReturn: () => void;
   readonly #stop = new AbortController();
   readonly #waiting = new Set<() => void>();
+  /** Oldest first; the first one is the last that is at least as old as `pastMs`, as soon as there is one. */
+  readonly #past: Past[] = [];
   #latest: EdgeSample | null = null;
   #done: Promise<void> = Promise.resolve();
 
   /** `onReturn` is called when samples come again after they had ended: another edge may answer now, that knows less. */
-  constructor(deps: { readonly edge: Edge; readonly clock: Clock; readonly log: Log; readonly onReturn: () => void }) {
+  constructor(deps: {
+    readonly edge: Pick<Edge, "samples">;
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly onReturn: () => void;
+  }) {
     this.#edge = deps.edge;
     this.#clock = deps.clock;
     this.#log = deps.log;
@@ -42,6 +55,11 @@ export class EdgeCounts {
   /** Counts of a revision since the edge first saw it; zeros when it never did. */
   of(revision: RevisionId): Counts {
     return countsOf(this.#latest?.revisions[revision]);
+  }
+
+  /** Counts of a revision five minutes ago; where nobody looked at that time, at the first look since. Zeros before any. */
+  before(revision: RevisionId): Counts {
+    return countsOf(this.#past[0]?.revisions[revision]);
   }
 
   /** The age of the newest sample; null before the first. */
@@ -68,6 +86,13 @@ export class EdgeCounts {
     return this.#latest;
   }
 
+  #remember({ revisions }: EdgeSample): void {
+    const atMs = this.#clock.monotonicMs();
+    const newest = this.#past.at(-1);
+    if (newest === undefined || atMs - newest.atMs >= rememberMs) this.#past.push({ atMs, revisions });
+    while ((this.#past[1]?.atMs ?? Number.POSITIVE_INFINITY) <= atMs - pastMs) this.#past.shift();
+  }
+
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     let wasLost = false;
@@ -76,6 +101,7 @@ export class EdgeCounts {
       try {
         for await (const sample of this.#edge.samples(signal)) {
           this.#latest = sample;
+          this.#remember(sample);
           if (isBack) this.#onReturn();
           wasLost = false;
           isBack = false;
