@@ -11,6 +11,7 @@ const names = [
   "held",
   "held-sick",
   "paused",
+  "paused-draining",
   "paused-queued",
   "paused-cancelled",
   "not-paused",
@@ -159,6 +160,21 @@ describe("a deployment that is paused", () => {
     expect((await plane.ended(id)).phase).toBe("succeeded");
     expect(plane.product.told(here).filter((line) => line.startsWith("migrate v4"))).toEqual(["migrate v4 runs"]);
     expect(await plane.visit(here)).toBe("200 v4");
+  });
+
+  it("while stable drains is held when it has, under all traffic", async () => {
+    await withLive("paused-draining");
+    const id = await plane.start(here, long!);
+    await plane.reaches(id, "verifying");
+    const slow = plane.visit(here, "/slow");
+    await plane.reaches(id, "draining");
+    await plane.ask(id, "pause");
+    await plane.reaches(id, "held");
+    expect([await slow, await plane.visit(here)]).toEqual(["200 v1", "200 v3"]);
+    await plane.ask(id, "resume");
+    await plane.reaches(id, "baking");
+    await plane.ask(id, "cancel");
+    expect((await plane.ended(id)).phase).toBe("cancelled");
   });
 
   it("while it waits for its turn is paused as soon as it has it", async () => {

@@ -156,10 +156,18 @@ function hasAllTraffic(course: Course, stage: number): boolean {
   );
 }
 
-function onDrained(deployment: Deployment, stage: number, inflight: number, now: EpochMs): Decision {
+function onDrained(draining: Deployment, stage: number, inflight: number, now: EpochMs): Decision {
   const rest = inflight === 0 ? "drained" : `drain time is over with ${inflight} requests still in flight`;
+  const { holdFor: by, ...deployment } = draining;
   const { course } = deployment;
-  if (stage + 1 < course.stages.length) {
+  const isLast = stage + 1 >= course.stages.length;
+  if (by !== undefined) {
+    const reason = `${rest}; held, as ${by} asked`;
+    return isLast
+      ? to(deployment, { is: "held", leftMs: course.bakeMs, by }, reason)
+      : to(deployment, { is: "paused", stage: stage + 1, by }, reason);
+  }
+  if (!isLast) {
     return to(deployment, { is: "starting", stage: stage + 1, wave: 0 }, `${rest}; next batch`);
   }
   if (course.bakeMs === 0) return to(deployment, { is: "retiring" }, `${rest}; no bake asked for`);
@@ -187,6 +195,13 @@ function onRequest(deployment: Deployment, event: Extract<DeploymentEvent, { is:
           `paused by ${event.by}: ${event.why}`,
         );
       }
+      if (phase.is === "shifting" || phase.is === "draining") {
+        return to(
+          { ...deployment, holdFor: event.by },
+          phase,
+          `to be paused by ${event.by}: ${event.why}; it holds when stable is drained`,
+        );
+      }
       return stay(deployment, `cannot be paused while ${phase.is}`);
     case "resume":
       if (phase.is === "held")
@@ -194,6 +209,10 @@ function onRequest(deployment: Deployment, event: Extract<DeploymentEvent, { is:
       // What had been started is looked at again from the first wave: each effect finds what exists.
       if (phase.is === "paused")
         return to(deployment, { is: "starting", stage: phase.stage, wave: 0 }, `resumed by ${event.by}`);
+      if (deployment.holdFor !== undefined) {
+        const { holdFor: _, ...going } = deployment;
+        return to(going, phase, `resumed by ${event.by}; it is not held`);
+      }
       return stay(deployment, "it was not paused");
   }
 }
@@ -219,10 +238,12 @@ function onFailure(deployment: Deployment, failure: Failure, now: EpochMs): Deci
 }
 
 /** The way back from any phase before an end, as one unit over all services. */
-function undo(deployment: Deployment, how: Undone["is"], failure: Failure, now: EpochMs, reason: string): Decision {
+function undo(wrong: Deployment, how: Undone["is"], failure: Failure, now: EpochMs, reason: string): Decision {
+  // Going back waits for nobody.
+  const { holdFor: _, ...deployment } = wrong;
   const { course, phase } = deployment;
   if (phase.is === "restoring" || phase.is === "unshifting" || phase.is === "cleaning") {
-    return stay(deployment, "it is going back already");
+    return stay(wrong, "it is going back already");
   }
   const seen: Deployment = { ...deployment, detectedAt: deployment.detectedAt ?? now };
   if (deployment.shifted === 0) return to(seen, { is: "cleaning", end: { is: how, failure } }, reason);

@@ -70,6 +70,7 @@ export type Course = {
  *                         cleaning          (restoring) ─► unshifting ─► (restoring) ─► cleaning ─► rolled-back | cancelled
  *                             └─► failed | cancelled        └──────────────┴─► rollback-failed
  * ```
+ * A step of traffic is never left half-way: a pause that is asked for while shifting or draining holds before the next step.
  * A first deployment has nothing to go back to: when it fails after the switch it stays at 100 % and ends `failed`.
  */
 export type Phase =
@@ -114,6 +115,8 @@ export type Deployment = {
   readonly marks: Readonly<Record<RevisionId, Counts>>;
   /** How many stages have been asked of the edge: above zero, some user may have met the candidate. */
   readonly shifted: number;
+  /** Who wants it held, asked when a step could not be left half-way: it holds before the next one. */
+  readonly holdFor?: string;
 };
 
 export type EndPhase = Extract<Phase, { is: "succeeded" | "failed" | "rolled-back" | "cancelled" | "rollback-failed" }>;

@@ -1,6 +1,7 @@
+import type { Deployment } from "../../core/deploy/deployment.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { DeploymentId } from "../../core/ids.ts";
-import type { RequestRow } from "../../ports/tables.ts";
+import type { DeploymentRow, RequestRow } from "../../ports/tables.ts";
 import { endQueued } from "../deploy/record.ts";
 import { leaveRequest } from "../deploy/requests.ts";
 import type { World } from "../world.ts";
@@ -28,7 +29,7 @@ export async function ask(world: World, input: Ask): Promise<void> {
         evidence: [["reason", row.reason]],
       });
     }
-    const reason = whyNot(input.kind, row.phase);
+    const reason = whyNot(input.kind, row);
     if (reason !== null) throw new SlipwayError("NOT_PAUSABLE", { message: `${row.id} ${reason}` });
     if (row.phase === "queued" && input.kind === "cancel") {
       const cancelled = `cancelled by ${input.actor}: ${input.reason}`;
@@ -43,11 +44,12 @@ export async function ask(world: World, input: Ask): Promise<void> {
   world.changes.announce();
 }
 
-const pausable: ReadonlySet<string> = new Set(["queued", "starting", "verifying", "baking"]);
+const pausable: ReadonlySet<string> = new Set(["queued", "starting", "verifying", "shifting", "draining", "baking"]);
 
 /** What `core` would ignore is refused here, where the person who asks can read it. */
-function whyNot(kind: RequestRow["kind"], phase: string): string | null {
-  const isPaused = phase === "paused" || phase === "held";
+function whyNot(kind: RequestRow["kind"], { phase, state }: Pick<DeploymentRow, "phase" | "state">): string | null {
+  const isAsked = state !== "" && (JSON.parse(state) as Deployment).holdFor !== undefined;
+  const isPaused = phase === "paused" || phase === "held" || isAsked;
   if (kind === "pause" && isPaused) return "is paused already";
   if (kind === "pause" && !pausable.has(phase)) return `cannot be paused while ${phase}`;
   if (kind === "resume" && !isPaused) return `is not paused; it is ${phase}`;
