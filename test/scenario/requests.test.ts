@@ -58,7 +58,8 @@ describe("a deployment that is cancelled", () => {
     const waiting = await plane.start(here, two!);
     expect((await plane.row(waiting)).phase).toBe("queued");
     await plane.ask(waiting, "cancel");
-    const { phase, phases, row } = await plane.ended(waiting);
+    const { phase, phases, row, failure } = await plane.ended(waiting);
+    expect(failure).toMatchObject({ code: "CANCELLED", message: row.reason });
     expect([phase, phases, row.reason]).toEqual([
       "cancelled",
       ["queued", "cancelled"],

@@ -33,7 +33,7 @@ export const catalogue = {
   DEPLOYMENT_IN_PROGRESS: entry(6, 409, "wait for it, cancel it, or pass --busy queue", true),
   PROMOTION_REFUSED: entry(5, 409, "deploy the release to the earlier environment first"),
   NOTHING_TO_ROLL_BACK: entry(1, 409, "there is no earlier good release in this environment; deploy one"),
-  RELEASE_KNOWN_BAD: entry(1, 409, "this release failed here before; pass --force if you are sure"),
+  RELEASE_KNOWN_BAD: entry(1, 409, "deploy another release; a rollback goes to this one only with --force"),
   NOT_CANCELLABLE: entry(1, 409, "the deployment has ended; to go back run: slipway rollback"),
   NOT_PAUSABLE: entry(1, 409, "only a deployment under way can be paused"),
   PROBE_DEADLINE: entry(3, 504, "read the service's log lines above; raise health.deadline if it only needs longer"),

@@ -2,7 +2,7 @@ import type { Deployment } from "../../core/deploy/deployment.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { DeploymentId } from "../../core/ids.ts";
 import type { DeploymentRow, RequestRow } from "../../ports/tables.ts";
-import { endQueued } from "../deploy/record.ts";
+import { cancelQueued } from "../deploy/record.ts";
 import { leaveRequest } from "../deploy/requests.ts";
 import type { World } from "../world.ts";
 
@@ -32,8 +32,7 @@ export async function ask(world: World, input: Ask): Promise<void> {
     const reason = whyNot(input.kind, row);
     if (reason !== null) throw new SlipwayError("NOT_PAUSABLE", { message: `${row.id} ${reason}` });
     if (row.phase === "queued" && input.kind === "cancel") {
-      const cancelled = `cancelled by ${input.actor}: ${input.reason}`;
-      await endQueued(trx, row, { phase: "cancelled", actor: input.actor, reason: cancelled, now });
+      await cancelQueued(trx, row, { actor: input.actor, reason: input.reason, now });
       return true;
     }
     const { kind, actor } = input;

@@ -22,17 +22,12 @@ export async function recordBegin(trx: Trx, id: DeploymentId, now: EpochMs): Pro
   if (row.phase !== "queued") return row.state === "" ? null : (JSON.parse(row.state) as Deployment);
   const [asked] = (await openRequests(trx, id)).filter((request) => request.kind === "cancel");
   if (asked !== undefined) {
-    await endQueued(trx, row, {
-      phase: "cancelled",
-      actor: asked.actor,
-      reason: `cancelled by ${asked.actor}: ${asked.reason}`,
-      now,
-    });
+    await cancelQueued(trx, row, { actor: asked.actor, reason: asked.reason, now });
     return null;
   }
   const live = (await findEnvironment(trx, row))?.live_release_id ?? null;
   if (live === row.release_id) {
-    await endQueued(trx, row, { ...(await liveAlready(trx, row)), actor: self, now });
+    await endQueued(trx, row, { failure: await failureOfLive(trx, row), actor: self, now });
     return null;
   }
   const deployment = begin(
@@ -47,15 +42,24 @@ export async function recordBegin(trx: Trx, id: DeploymentId, now: EpochMs): Pro
   return deployment;
 }
 
-/** A first release that failed stays live, for want of another. Asking for it again does not make it pass a bake. */
-async function liveAlready(
-  trx: Trx,
-  row: DeploymentRow,
-): Promise<{ readonly phase: "succeeded" | "failed"; readonly reason: string }> {
-  const standing = standingOf(row.release_id, await attemptsIn(trx, row.product, row.environment));
-  return standing === "good"
-    ? { phase: "succeeded", reason: "it is live already; nothing to do" }
-    : { phase: "failed", reason: "it is live already, but has failed here; deploy another release" };
+/** Null when it is live and good. A first release that failed stays live, for want of another: asking again does not make it pass a bake. */
+async function failureOfLive(trx: Trx, row: DeploymentRow): Promise<Failure | null> {
+  if (standingOf(row.release_id, await attemptsIn(trx, row.product, row.environment)) === "good") return null;
+  const before = await trx
+    .selectFrom("deployment")
+    .select(["id", "reason"])
+    .where("product", "=", row.product)
+    .where("environment", "=", row.environment)
+    .where("release_id", "=", row.release_id)
+    .where("live_at", "is not", null)
+    .orderBy("live_at", "desc")
+    .executeTakeFirst();
+  return {
+    code: "RELEASE_KNOWN_BAD",
+    message: "it is live already, but has failed here; deploy another release",
+    evidence: before === undefined ? [] : [[before.id, before.reason]],
+    service: null,
+  };
 }
 
 /** Decides on the event, then on every open request, and records each decision with its reason. */
@@ -212,29 +216,47 @@ async function writeRetired(trx: Trx, row: DeploymentRow, { course, phase }: Dep
     .execute();
 }
 
-/** Ends a deployment that never had its turn. */
-export async function endQueued(
+/** Ends a deployment that waits for its turn, because a person says so. */
+export async function cancelQueued(
   trx: Trx,
   row: DeploymentRow,
-  end: {
-    readonly phase: "cancelled" | "succeeded" | "failed";
-    readonly actor: string;
-    readonly reason: string;
-    readonly now: EpochMs;
-  },
+  { actor, reason, now }: { readonly actor: string; readonly reason: string; readonly now: EpochMs },
 ): Promise<void> {
+  const message = `cancelled by ${actor}: ${reason}`;
+  await endQueued(trx, row, { failure: { code: "CANCELLED", message, evidence: [], service: null }, actor, now });
+}
+
+/** Ends a deployment before its first step: there is nothing to do, or something against it. */
+async function endQueued(
+  trx: Trx,
+  row: DeploymentRow,
+  { failure, actor, now }: { readonly failure: Failure | null; readonly actor: string; readonly now: EpochMs },
+): Promise<void> {
+  const end =
+    failure === null ? null : ({ is: failure.code === "CANCELLED" ? "cancelled" : "failed", failure } as const);
+  const phase = end?.is ?? "succeeded";
+  const reason = failure?.message ?? "it is live already; nothing to do";
+  // The state is where a failure is read from, like that of any other deployment.
+  const state = end === null ? "" : await endedState(trx, row, end);
   await trx
     .updateTable("deployment")
-    .set({ phase: end.phase, reason: end.reason, version: row.version + 1, started_at: end.now, ended_at: end.now })
+    .set({ phase, state, reason, version: row.version + 1, started_at: now, ended_at: now })
     .where("id", "=", row.id)
     .execute();
-  await trx.updateTable("request").set({ handled_at: end.now }).where("deployment_id", "=", row.id).execute();
+  await trx.updateTable("request").set({ handled_at: now }).where("deployment_id", "=", row.id).execute();
   await appendHistory(trx, {
-    ...entryOf(row, end.now),
-    event: `deployment.${end.phase}`,
-    actor: end.actor,
-    reason: end.reason,
+    ...entryOf(row, now),
+    event: `deployment.${phase}`,
+    actor,
+    reason,
+    ...(failure === null ? {} : { evidence: failure.evidence }),
   });
+}
+
+async function endedState(trx: Trx, row: DeploymentRow, phase: Deployment["phase"]): Promise<string> {
+  const release = await releaseView(trx, row.release_id, row.environment);
+  const deployment = begin(courseOf({ id: row.id, kind: row.kind, release, stable: null }));
+  return JSON.stringify({ ...deployment, phase } satisfies Deployment);
 }
 
 function entryOf(row: DeploymentRow, now: EpochMs) {
