@@ -14,10 +14,17 @@ export type BuilderCan = {
 export type BuildSpec = {
   readonly product: string;
   readonly service: ServiceName;
-  /** Directory of a clean checkout; `.dockerignore` in it is honoured. */
+  /** Directory of a clean checkout; `.dockerignore` in it is honoured, `<Dockerfile>.dockerignore` before it. */
   readonly context: string;
-  /** Inside the context; null has one generated for what is found there. */
+  /** Top of the checkout, where a Dockerfile may be that is not inside the context. Default: the context. */
+  readonly checkout?: string;
+  /** Relative to the context, inside the checkout; null has one generated for what is found there. */
   readonly dockerfile: string | null;
+  /**
+   * For a service that is files and no program: what is served, relative to the context, after it was built where there is a
+   * build script. Only for a generated Dockerfile.
+   */
+  readonly site?: { readonly directory: string; readonly fallback: string | null } | null;
   /** Stage to build; null is the last. */
   readonly stage: string | null;
   readonly args: Readonly<Record<string, string>>;

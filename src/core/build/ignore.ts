@@ -91,8 +91,8 @@ function toExpression(pattern: string, line: string): RegExp {
       if (end === -1) throw new IgnorePatternError(line);
       source += pattern.slice(i, end + 1);
       i = end;
-    } else if (char === "\\") source += escape(pattern.charAt(++i) || "\\");
-    else source += escape(char);
+    } else if (char === "\\") source += quoted(pattern.charAt(++i) || "\\");
+    else source += quoted(char);
   }
   try {
     return new RegExp(`^${source}$`, "s");
@@ -111,6 +111,6 @@ function classEnd(pattern: string, from: number): number {
   return -1;
 }
 
-function escape(char: string): string {
+function quoted(char: string): string {
   return /[\\^$.*+?()[\]{}|]/.test(char) ? `\\${char}` : char;
 }
