@@ -49,6 +49,8 @@ export const catalogue = {
     "compare the fingerprint with the host's own, then: ssh-keyscan <host> >> ~/.ssh/known_hosts",
   ),
   HOST_DENIED: entry(2, 403, "check the user, the key and the agent: ssh <host> true"),
+  SERVER_REFUSED: entry(2, 409, "see what is refused: slipway server check <host>"),
+  SERVER_STEP_FAILED: entry(1, 502, "run it again: what is done is not done twice", true),
   ENGINE_TOO_OLD: entry(2, 424, "upgrade Docker on the host to 20.10 or newer"),
   IMAGE_MISSING: entry(1, 410, "check the image's name, or make the release again from its commit"),
   IMAGE_WRONG_PLATFORM: entry(2, 422, "build the image for the host's platform: set build.platforms"),
