@@ -82,7 +82,13 @@ export type RevisionSpec = {
   readonly cpus: number | null;
 };
 
-export type LastExit = { readonly code: number | null; readonly signal: string | null; readonly at: EpochMs };
+export type LastExit = {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly at: EpochMs;
+  /** The kernel ended it because it passed its memory limit. Absent where that is not known. */
+  readonly oom?: boolean;
+};
 
 /**
  * Where an instance is. `starting`: the process exists. `backoff`: it exited and will be started again at `until`.
@@ -108,6 +114,8 @@ export type InstanceStatus = {
   /** Share of one core over the last sample; null before the first. */
   readonly cpu: number | null;
   readonly memoryBytes: number | null;
+  /** What the image's own HEALTHCHECK says; absent when it has none. Beside the probes, which ask from outside. */
+  readonly health?: "starting" | "healthy" | "unhealthy";
 };
 
 export type RevisionStatus = {
