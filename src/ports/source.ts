@@ -24,7 +24,7 @@ export interface Source {
   ): Promise<readonly Commit[]>;
   /**
    * Writes the files as of the commit (or of the working tree, when `dirty`) into the empty directory `into`, without the
-   * history. Errors: GIT_FAILED, DISK_FULL.
+   * history, and with those of its submodules. Errors: GIT_FAILED, DISK_FULL, GIT_UNKNOWN_COMMIT (a submodule's is not here).
    */
   export(
     repository: string,

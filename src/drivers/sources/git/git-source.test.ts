@@ -421,19 +421,92 @@ describe("exporting", () => {
     expect(await tree(outside)).toEqual({ file: "somebody else's" });
   });
 
-  it("has an empty directory where another repository is inside: a submodule is not followed", async () => {
-    const [made, inner] = [await repository(), await repository()];
-    await inner.write("file", "1");
-    inner.commit("inner");
-    made.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", inner.directory, "vendor/inner");
-    await made.write("web.js", "1");
-    const hash = made.commit("one");
-    execFileSync("git", ["clone", "--quiet", inner.directory, join(made.directory, "stray")], { stdio: "ignore" });
-    expect(await exported(made, { hash, dirty: false })).toMatchObject({ "web.js": "1", "vendor/inner": "/" });
-    expect(await exported(made, { hash, dirty: true })).toMatchObject({
-      "web.js": "1",
-      "vendor/inner": "/",
-      stray: "/",
+  describe("of a repository with submodules", () => {
+    /** `vendor/middle`, which has `deep`; with the hash of a commit that has both. */
+    async function nested(): Promise<{ readonly made: Repository; readonly hash: string }> {
+      const [made, middle, deep] = [await repository(), await repository(), await repository()];
+      const add = (to: Repository, of: Repository, path: string) =>
+        to.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", of.directory, path);
+      await deep.write("deep.js", "deep");
+      deep.commit("deep");
+      await middle.write("middle.js", "middle");
+      add(middle, deep, "deep");
+      middle.commit("middle");
+      add(made, middle, "vendor/middle");
+      made.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init", "--recursive");
+      await made.write("web.js", "1");
+      return { made, hash: made.commit("one") };
+    }
+    const files = { "web.js": "1", "vendor/middle/middle.js": "middle", "vendor/middle/deep/deep.js": "deep" };
+
+    it("writes their files as of the commits that were committed, however deep they lie", async () => {
+      const { made, hash } = await nested();
+      await made.write("vendor/middle/middle.js", "changed");
+      await made.write("vendor/middle/deep/new.js", "new");
+      expect(await exported(made, { hash, dirty: false })).toMatchObject(files);
+      expect(Object.keys(await exported(made, { hash, dirty: false }))).not.toContain("vendor/middle/deep/new.js");
+      expect(await exported(made, { hash, dirty: true })).toMatchObject({
+        ...files,
+        "vendor/middle/middle.js": "changed",
+        "vendor/middle/deep/new.js": "new",
+      });
+      expect(await exported(new Repository(join(made.directory, "vendor")), { hash, dirty: false })).toMatchObject(
+        files,
+      );
+    });
+
+    it("finds what was checked out once, also when nothing of it is there any more", async () => {
+      const { made, hash } = await nested();
+      made.git("submodule", "--quiet", "deinit", "--all", "--force");
+      expect(await exported(made, { hash, dirty: false })).toMatchObject(files);
+      await rm(join(made.directory, "vendor"), { recursive: true });
+      expect(await exported(made, { hash, dirty: false })).toMatchObject(files);
+    });
+
+    it("refuses one whose commit is not there, with the command that brings it, and never takes its own files for it", async () => {
+      const { made } = await nested();
+      const clone = new Repository(join(await temporary(), "clone"));
+      execFileSync("git", ["clone", "--quiet", made.directory, clone.directory], { stdio: "ignore" });
+      const hash = clone.git("rev-parse", "HEAD");
+      for (const dirty of [false, true]) {
+        await expect(exported(clone, { hash, dirty })).rejects.toMatchObject({
+          code: "GIT_UNKNOWN_COMMIT",
+          message: expect.stringContaining("of the submodule vendor/middle is not on this machine"),
+          hint: "run: git submodule update --init --recursive",
+        });
+      }
+      // Something that is no repository, where it should be.
+      await clone.write("vendor/middle/.git", "gitdir: nowhere");
+      await expect(exported(clone, { hash, dirty: false })).rejects.toMatchObject({ code: "GIT_UNKNOWN_COMMIT" });
+    });
+
+    it("leaves a repository that is only lying there an empty directory, and takes one that was added without a name", async () => {
+      const [made, inner] = [await repository(), await repository()];
+      await inner.write("file", "1");
+      inner.commit("inner");
+      await made.write("web.js", "1");
+      const hash = made.commit("one");
+      execFileSync("git", ["clone", "--quiet", inner.directory, join(made.directory, "stray")], { stdio: "ignore" });
+      expect(await exported(made, { hash, dirty: true })).toEqual({ "web.js": "1", stray: "/" });
+      const added = made.commit("two");
+      expect(await exported(made, { hash: added, dirty: false })).toEqual({ "web.js": "1", "stray/file": "1" });
+      await rm(join(made.directory, "stray"), { recursive: true });
+      await expect(exported(made, { hash: added, dirty: false })).rejects.toMatchObject({
+        hint: "make it a submodule, or take it out: git rm --cached stray",
+      });
+    });
+
+    it("never takes a name that leads out of git's own directory", async () => {
+      const [made, other] = [await repository(), await repository()];
+      await other.write("secret", "1");
+      const secret = other.commit("other");
+      const name = `../../../../${other.directory}/.git`;
+      await made.write(".gitmodules", `[submodule "${name}"]\n\tpath = x\n\turl = .\n`);
+      made.git("update-index", "--add", "--cacheinfo", `160000,${secret},x`);
+      made.git("add", ".gitmodules");
+      made.git("commit", "--quiet", "-m", "one");
+      const hash = made.git("rev-parse", "HEAD");
+      await expect(exported(made, { hash, dirty: false })).rejects.toMatchObject({ code: "GIT_UNKNOWN_COMMIT" });
     });
   });
 
