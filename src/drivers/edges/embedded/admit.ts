@@ -1,24 +1,31 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { chooseRoute } from "./choose.ts";
 import type { ListenerRoutes, Policy } from "./compiled.ts";
 import { connectionOf } from "./connection.ts";
 import { preflightHeaders } from "./cors.ts";
 import { Exchange } from "./exchange.ts";
 import { type Host, readAbsoluteForm, readHost } from "./host.ts";
+import type { Http1Outgoing } from "./http1-outgoing.ts";
+import type { Incoming } from "./outgoing.ts";
 import { refusals } from "./pages.ts";
 import { guardedForm, isUnder, readPath, stripPrefix } from "./path.ts";
 import { proxy } from "./proxy.ts";
 import { readHead } from "./request-head.ts";
 import type { Traffic } from "./traffic.ts";
 
-/** Where a request goes: to a refusal, a redirect, a queue, or a service. The order of the checks is the order of the lines. */
-export function admit(traffic: Traffic, listener: string, req: IncomingMessage, res: ServerResponse): undefined {
+/** A request in HTTP/1.1. */
+export function admit(traffic: Traffic, listener: string, req: IncomingMessage, res: Http1Outgoing): undefined {
   const http11 = req.httpVersionMajor === 1 && req.httpVersionMinor === 1;
   const connection = connectionOf(req.socket, traffic.trusted);
   if (connection.lost) return;
   const head = readHead(req.rawHeaders, http11, connection, traffic.trusted);
   if (head.refusal !== null) connection.lost = true;
-  const exchange = new Exchange(traffic, connection, { req, res, head });
+  serve(new Exchange(traffic, connection, { req, res, head }), listener);
+}
+
+/** Where a request goes: to a refusal, a redirect, a queue, or a service. The order of the checks is the order of the lines. */
+export function serve(exchange: Exchange, listener: string): undefined {
+  const { req, head } = exchange;
   try {
     if (req.method === "TRACE" || req.method === "CONNECT")
       return exchange.refuse(refusals.badMethod, { headers: allowed });
@@ -42,12 +49,14 @@ function route(exchange: Exchange, listener: string, host: Host): undefined {
   const path = readPath(target);
   if (path === null) return exchange.refuse(refusals.badPath);
   exchange.path = path.decision;
+  // Before everything that may send it away: the CA asks every name the same way.
+  if (traffic.challenges !== null && answersChallenge(exchange, traffic.challenges)) return;
 
   if (traffic.table === null) return exchange.refuse(refusals.noTable, { headers: ["Retry-After", "1"] });
   const routes = traffic.table.listeners.get(listener);
   if (routes === undefined) return exchange.refuse(refusals.noRoute);
   const redirect = routes.redirects.get(host.name);
-  if (redirect !== undefined) return redirectHost(exchange, redirect, host, target);
+  if (redirect !== undefined) return redirectHost(exchange, redirect, { listener, host, target });
   const found = chooseRoute(routes, host.name, path.decision);
   if (found === null) return exchange.refuse(knows(routes, host.name) ? refusals.noRoute : refusals.wrongHost);
 
@@ -55,7 +64,7 @@ function route(exchange: Exchange, listener: string, host: Host): undefined {
   exchange.route = found;
   exchange.policy = policy;
   if (policy.redirectToHttps && head.scheme === "http")
-    return exchange.answer(308, ["Location", `https://${host.name}${target}`], "");
+    return exchange.answer(308, ["Location", `https://${host.name}${httpsPort(traffic, listener, host)}${target}`], "");
   if (policy.guards.length > 0 && !mayEnter(policy, path.decision, head.clientIp))
     return exchange.refuse(refusals.forbidden);
   if (policy.limiter !== null) {
@@ -99,15 +108,37 @@ function knows(routes: ListenerRoutes, host: string): boolean {
 function redirectHost(
   exchange: Exchange,
   { to, policy }: { readonly to: string; readonly policy: Policy },
-  host: Host,
-  target: string,
+  { listener, host, target }: { readonly listener: string; readonly host: Host; readonly target: string },
 ): undefined {
   exchange.policy = policy;
   const secure = policy.redirectToHttps || exchange.head.scheme === "https";
   // One step, not two: to the right host and to https at once. The port only means something when the scheme stays.
-  const port = secure ? "" : host.port;
+  const port = secure ? httpsPort(exchange.traffic, listener, host) : host.port;
   exchange.answer(301, ["Location", `${secure ? "https" : "http"}://${to}${port}${target}`], "");
 }
+
+/**
+ * The port of https as a client writes it, empty for 443: that of the listener itself, or of the first that speaks TLS.
+ * A client that names another port than the listener has came through a mapping that nobody here knows: then it is 443.
+ */
+function httpsPort({ listeners }: Traffic, name: string, { port }: Host): string {
+  const own = listeners.find((listener) => listener.name === name);
+  const secure = own?.tls != null ? own : listeners.find((listener) => listener.tls !== null);
+  if (own === undefined || secure === undefined || secure.port === 443) return "";
+  const asked = port === "" ? (own.tls === null ? 80 : 443) : Number(port.slice(1));
+  return asked === own.port ? `:${secure.port}` : "";
+}
+
+/** True when the CA asked for a challenge that is open (RFC 8555 §8.3); any other path there is a service's own. */
+function answersChallenge(exchange: Exchange, challenges: ReadonlyMap<string, string>): boolean {
+  if (!exchange.path.startsWith(challengePrefix)) return false;
+  const answer = challenges.get(exchange.path.slice(challengePrefix.length));
+  if (answer === undefined) return false;
+  exchange.answer(200, ["Content-Type", "application/octet-stream"], answer);
+  return true;
+}
+
+const challengePrefix = "/.well-known/acme-challenge/";
 
 function mayEnter({ guards }: Policy, decision: string, ip: string): boolean {
   const path = guardedForm(decision);
@@ -115,7 +146,7 @@ function mayEnter({ guards }: Policy, decision: string, ip: string): boolean {
   return true;
 }
 
-function isPreflight(req: IncomingMessage): boolean {
+function isPreflight(req: Incoming): boolean {
   return req.headers["access-control-request-method"] !== undefined;
 }
 

@@ -4,9 +4,8 @@ import { readAnswer } from "./answer-head.ts";
 import { type BodyRelay, BodyTooLarge } from "./body-relay.ts";
 import type { Choice } from "./choose.ts";
 import type { Lease } from "./clients.ts";
-import type { Exchange } from "./exchange.ts";
+import { answersFor, type Exchange } from "./exchange.ts";
 import { tunnel } from "./tunnel.ts";
-import { endWith, writeHead } from "./write-head.ts";
 
 /**
  * Why an attempt brought no answer. `not-connected`: nothing was sent, so any request may be tried elsewhere. `lost`: the
@@ -91,14 +90,14 @@ export class Attempt implements Dispatcher.DispatchHandler {
     const { res, policy } = exchange;
     if (policy === null) return true;
     const ownCors = policy.cors !== null && exchange.head.origin !== "";
-    const answer = readAnswer(raw, policy.answers, ownCors);
+    const answer = readAnswer(raw, answersFor(policy, exchange.head), ownCors);
     exchange.status = status;
     exchange.firstByteMs = performance.now() - exchange.startedMs;
     exchange.served = this.choice;
     // A client that waits for "100 Continue" and gets an answer may or may not send the body: nothing after it can be read.
     if (exchange.traffic.leaving || (exchange.head.expectsContinue && !exchange.continued))
       answer.headers.push("Connection", "close");
-    writeHead(res, status, answer.headers, answer.lines + exchange.ownLines());
+    res.head(status, answer.headers, answer.lines + exchange.ownLines());
     if (answer.eventStream) this.openStream(status);
     this.left = exchange.req.method === "HEAD" ? -1 : answer.contentLength;
     this.resume = resume;
@@ -115,7 +114,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     // The last piece of a known length ends the answer: one write instead of two.
     if (this.left === chunk.length) {
       this.left = 0;
-      endWith(res, chunk);
+      res.last(chunk);
       return true;
     }
     this.left -= chunk.length;
@@ -150,7 +149,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     exchange.status = status;
     exchange.firstByteMs = performance.now() - exchange.startedMs;
     exchange.served = this.choice;
-    const { headers, lines } = readAnswer(raw as Buffer[], exchange.policy.answers, false);
+    const { headers, lines } = readAnswer(raw as Buffer[], answersFor(exchange.policy, exchange.head), false);
     this.choice.side.revision.counts.answered(status, exchange.firstByteMs);
     this.leave();
     tunnel(exchange, this.choice.side.revision, { status, headers, lines, socket });
@@ -203,17 +202,17 @@ export class Attempt implements Dispatcher.DispatchHandler {
 
   /** 103 Early Hints and 102 Processing are passed on (RFC 9110 §15.2); anything else of that class means nothing to us. */
   private inform(status: number, raw: readonly Buffer[]): void {
-    const { res, req } = this.exchange;
-    if (res.headersSent || req.httpVersionMinor === 0) return;
-    if (status === 102) res.writeProcessing();
+    const { res } = this.exchange;
+    if (res.headersSent) return;
+    if (status === 102) res.stillWorking();
     if (status !== 103) return;
     const links: string[] = [];
     for (let index = 0; index + 1 < raw.length; index += 2)
       if (raw[index]?.toString("latin1").toLowerCase() === "link") links.push(raw[index + 1]?.toString("latin1") ?? "");
     try {
-      if (links.length > 0) res.writeEarlyHints({ link: links });
+      if (links.length > 0) res.hint(links);
     } catch {
-      // Hints that node:http finds malformed are hints that are not passed on.
+      // Hints that Node finds malformed are hints that are not passed on.
     }
   }
 
@@ -251,7 +250,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
   /** The service is not read from until the client has taken what is there; a client that takes nothing is let go. */
   private waitForClient(): void {
     const { res, traffic } = this.exchange;
-    this.stall = setTimeout(() => res.socket?.destroy(), traffic.limits.requestTimeoutMs);
+    this.stall = setTimeout(() => res.cut(), traffic.limits.requestTimeoutMs);
     res.once("drain", () => {
       if (this.stall !== null) clearTimeout(this.stall);
       if (!this.stopped) this.resume?.();

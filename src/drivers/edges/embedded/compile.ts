@@ -161,6 +161,9 @@ export class Workshop {
       limiters.set(key, rate);
       limiter = { limit: String(rateLimit.requests), rate };
     }
+    const answers = answerNames(policy.headers);
+    const plain = Object.entries(policy.headers).filter(([name]) => name.toLowerCase() !== "strict-transport-security");
+    const same = plain.length === Object.keys(policy.headers).length;
     return {
       redirectToHttps: policy.redirectToHttps,
       guards: policy.allowLists.map(({ prefix, allow }) => ({
@@ -170,7 +173,8 @@ export class Workshop {
       limiter,
       cors: policy.cors === null ? null : compileCors(policy.cors),
       bodyBytes: policy.bodyBytes,
-      answers: answerNames(policy.headers),
+      answers,
+      plainAnswers: same ? answers : answerNames(Object.fromEntries(plain)),
     };
   }
 

@@ -35,6 +35,8 @@ export type Policy = {
   readonly cors: Cors | null;
   readonly bodyBytes: number | null;
   readonly answers: AnswerNames;
+  /** Of requests that did not come over TLS. */
+  readonly plainAnswers: AnswerNames;
 };
 
 export type Cors = {

@@ -1,10 +1,12 @@
 import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { type IpSet, plainIp } from "../../../lib/ip.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** A client's connection: who is at the other end, and which of its requests are still open (several when pipelined). */
 export class Connection {
   readonly ip: string;
+  readonly scheme: "http" | "https";
   trusted: boolean;
   /** A request's framing was refused: where the next one begins is anybody's guess, so nothing more is read as one. */
   lost = false;
@@ -14,6 +16,7 @@ export class Connection {
 
   constructor(socket: Socket, trust: IpSet) {
     this.ip = plainIp(socket.remoteAddress ?? "");
+    this.scheme = (socket as Partial<TLSSocket>).encrypted === true ? "https" : "http";
     this.trust = trust;
     this.trusted = trust.has(this.ip);
     socket.on("close", () => this.closed());

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { isSlipwayError, reasonOf, SlipwayError } from "../../../core/errors/error.ts";
 import type { RevisionId } from "../../../core/ids.ts";
-import type { Edge, EdgeConfig, EdgeSample, RouteTable } from "../../../ports/edge.ts";
+import type { CertificateStatus, Edge, EdgeConfig, EdgeSample, RouteTable } from "../../../ports/edge.ts";
 
 const maxBodyBytes = 32_000_000;
 /** With the 100 ms in which workers report, no count is older than 200 ms. */
@@ -16,6 +16,7 @@ export type Control = {
   hold(service: string, until: Parameters<Edge["hold"]>[1]): Promise<void>;
   drain(revision: RevisionId, limits: { timeoutMs: number; streamLimitMs: number }): Promise<number>;
   sample(): EdgeSample;
+  certificates(): Promise<readonly CertificateStatus[]>;
   stop(graceMs: number): Promise<void>;
 };
 
@@ -38,6 +39,8 @@ async function answer(control: Control, req: IncomingMessage, res: ServerRespons
       return reply(res, 200, control.status());
     case "GET /table":
       return reply(res, 200, control.current());
+    case "GET /certificates":
+      return reply(res, 200, await control.certificates());
     case "GET /samples":
       return streamSamples(control, res);
     case "POST /start": {

@@ -1,15 +1,14 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { discardRest, lingerOnClose } from "./body-relay.ts";
 import type { Choice } from "./choose.ts";
-import type { CompiledRoute, Policy } from "./compiled.ts";
+import type { AnswerNames, CompiledRoute, Policy } from "./compiled.ts";
 import type { Connection } from "./connection.ts";
 import { corsLines } from "./cors.ts";
+import type { Incoming, Outgoing } from "./outgoing.ts";
 import { page } from "./pages.ts";
 import type { RateVerdict } from "./rate-limit.ts";
 import type { Refusal, RequestHead } from "./request-head.ts";
 import type { Revision } from "./revision.ts";
 import type { Traffic } from "./traffic.ts";
-import { headerLine, writeHead } from "./write-head.ts";
+import { headerLine } from "./write-head.ts";
 
 /** What is under way for a request, told that its client has left. */
 export type Stoppable = { leftByClient(): void };
@@ -20,8 +19,8 @@ export type Stoppable = { leftByClient(): void };
  */
 export class Exchange {
   readonly traffic: Traffic;
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
+  readonly req: Incoming;
+  readonly res: Outgoing;
   readonly head: RequestHead;
   readonly at = Date.now();
   readonly startedMs = performance.now();
@@ -52,7 +51,7 @@ export class Exchange {
   constructor(
     traffic: Traffic,
     connection: Connection,
-    { req, res, head }: { readonly req: IncomingMessage; readonly res: ServerResponse; readonly head: RequestHead },
+    { req, res, head }: { readonly req: Incoming; readonly res: Outgoing; readonly head: RequestHead },
   ) {
     this.traffic = traffic;
     this.connection = connection;
@@ -105,9 +104,13 @@ export class Exchange {
     // A request whose framing or body was refused may go on with bytes that must not be read as the next request.
     if (unreliable(this) && !this.traffic.leaving) {
       all.push("Connection", "close");
-      lingerOnClose(req.socket);
+      res.endPatiently();
     }
-    writeHead(res, status, all, this.ownLines() + (this.policy === null ? "" : missingLines(all, this.policy)));
+    res.head(
+      status,
+      all,
+      this.ownLines() + (this.policy === null ? "" : missingLines(all, answersFor(this.policy, this.head))),
+    );
     res.end(req.method === "HEAD" ? undefined : body);
     if (blame === undefined) this.traffic.unrouted += 1;
     else blame.counts.answered(status, this.firstByteMs);
@@ -122,7 +125,7 @@ export class Exchange {
 
   /** Broken off: the connection is closed without a proper end, so that the client sees that something is missing. */
   close(): undefined {
-    this.res.socket?.destroy();
+    this.res.cut();
     if (!this.over) this.finish(true);
   }
 
@@ -138,8 +141,8 @@ export class Exchange {
     this.over = true;
     this.stop = null;
     this.connection.finish(this);
-    const { req, head, traffic } = this;
-    if (head.hasBody && !req.complete && !aborted) discardRest(req);
+    const { req, res, head, traffic } = this;
+    if (head.hasBody && !req.complete && !aborted) res.discardBody();
     traffic.log?.write(this, { ms: performance.now() - this.startedMs, aborted });
   }
 }
@@ -157,7 +160,12 @@ function unreliable({ req, head, continued }: Exchange): boolean {
 /** A refused body up to this size is read away, and the connection goes on. */
 const discardableBytes = 1_048_576;
 
-function missingLines(headers: readonly string[], { answers }: Policy): string {
+/** What is added to answers of this request: `Strict-Transport-Security` only where it came over TLS (RFC 6797 §7.2). */
+export function answersFor(policy: Policy, { scheme }: RequestHead): AnswerNames {
+  return scheme === "https" ? policy.answers : policy.plainAnswers;
+}
+
+function missingLines(headers: readonly string[], answers: AnswerNames): string {
   const there = new Set(headers.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase()));
   return answers.defaults.filter((line) => !there.has(line.slice(0, line.indexOf(":")).toLowerCase())).join("");
 }

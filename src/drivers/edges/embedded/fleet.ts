@@ -1,10 +1,11 @@
 import cluster, { type Worker } from "node:cluster";
+import { randomBytes } from "node:crypto";
 import { SlipwayError } from "../../../core/errors/error.ts";
 import type { RevisionId } from "../../../core/ids.ts";
 import { entryFile } from "../../../lib/entry.ts";
-import type { EdgeConfig, RouteTable } from "../../../ports/edge.ts";
+import type { CertificateStatus, EdgeConfig, RouteTable } from "../../../ports/edge.ts";
 import { HoldCounts } from "./hold-counts.ts";
-import type { FromWorker, ListenProblem, ToWorker } from "./messages.ts";
+import type { Challenges, Done, FromWorker, ListenProblem, ToWorker } from "./messages.ts";
 import { Totals } from "./totals.ts";
 
 /** A worker that does not answer for so long is stuck; it is killed, and its place taken by a new one. */
@@ -16,10 +17,11 @@ const longestPauseMs = 5000;
 const provenAfterMs = 5000;
 /** How long a replaced worker keeps long-lived connections. */
 const retireLimitMs = 600_000;
+/** RFC 5077 §5.5: who learns the key reads what was sent under it, so it does not live long, and never on a disk. */
+const ticketKeyLivesMs = 86_400_000;
 
 /** Without `Omit` losing the union: the message of a call, before it is given its number. */
 type Call = ToWorker extends infer M ? (M extends { readonly call: number } ? Omit<M, "call"> : never) : never;
-type Answer = { readonly inflight?: number; readonly problem?: ListenProblem };
 
 /** `starting` → `serving` → `retiring`. Every one that has been told how to begin is told everything that changes. */
 type Member = {
@@ -27,7 +29,7 @@ type Member = {
   readonly startedMs: number;
   state: "starting" | "serving" | "retiring";
   booted: boolean;
-  readonly calls: Map<number, (answer: Answer | null) => void>;
+  readonly calls: Map<number, (answer: Done | null) => void>;
   settle: (problem: ListenProblem | null) => undefined;
 };
 
@@ -39,6 +41,8 @@ export class Fleet {
   readonly #holds = new HoldCounts();
   #config: EdgeConfig | null = null;
   #table: RouteTable | null = null;
+  #challenges: Challenges = [];
+  #ticketKey = newTicketKey();
   #calls = 0;
   #pauseMs = shortestPauseMs;
   #stopping = false;
@@ -49,6 +53,7 @@ export class Fleet {
     cluster.schedulingPolicy = cluster.SCHED_NONE;
     cluster.setupPrimary({ exec: entryFile(import.meta.url, "./worker.ts"), execArgv: ["--max-semi-space-size=32"] });
     setInterval(() => this.#tellConnections(), 200).unref();
+    setInterval(() => this.#renewTicketKey(), ticketKeyLivesMs).unref();
   }
 
   get serving(): number {
@@ -111,6 +116,27 @@ export class Fleet {
       this.#told().map((member) => this.#call(member, { is: "drain", revision, ...limits }, limits.timeoutMs)),
     );
     return answers.reduce((sum, answer) => sum + (answer?.inflight ?? 0), 0);
+  }
+
+  /** Every plain listener answers these challenges, and no others, when it resolves. */
+  async challenge(open: Challenges): Promise<void> {
+    this.#challenges = open;
+    await Promise.all(this.#told().map((member) => this.#call(member, { is: "challenges", open })));
+  }
+
+  /** New connections get what is in the files now. */
+  async readCertificates(): Promise<void> {
+    await Promise.all(this.#told().map((member) => this.#call(member, { is: "read-certificates" })));
+  }
+
+  /** As a worker serves them: they all read the same files. */
+  async certificates(): Promise<readonly CertificateStatus[]> {
+    for (const member of this.#told()) {
+      if (member.state !== "serving") continue;
+      const answer = await this.#call(member, { is: "certificates" });
+      if (answer?.certificates !== undefined) return answer.certificates;
+    }
+    return [];
   }
 
   reopenLogs(): void {
@@ -204,7 +230,14 @@ export class Fleet {
     // From here on it is told what changes, after what is in force now: it can miss nothing and hear nothing twice.
     member.booted = true;
     const holds = this.#holds.current(Date.now());
-    this.#send(member, { is: "boot", config: this.#config, table: this.#table, holds });
+    this.#send(member, {
+      is: "boot",
+      config: this.#config,
+      table: this.#table,
+      holds,
+      challenges: this.#challenges,
+      ticketKey: this.#ticketKey,
+    });
   }
 
   #ended(member: Member): void {
@@ -236,7 +269,7 @@ export class Fleet {
   }
 
   /** Null when the worker has ended: it routes nothing any more and has nothing in flight. */
-  #call(member: Member, message: Call, extraMs = 0): Promise<Answer | null> {
+  #call(member: Member, message: Call, extraMs = 0): Promise<Done | null> {
     this.#calls += 1;
     const call = this.#calls;
     return new Promise((resolve) => {
@@ -258,6 +291,11 @@ export class Fleet {
     return [...this.#members].filter((member) => member.booted);
   }
 
+  #renewTicketKey(): void {
+    this.#ticketKey = newTicketKey();
+    for (const member of this.#told()) this.#send(member, { is: "ticket-key", key: this.#ticketKey });
+  }
+
   #tellConnections(): void {
     for (const member of this.#told()) {
       const elsewhere = this.totals.connectionsBut(member.worker.id);
@@ -266,6 +304,11 @@ export class Fleet {
       this.#send(member, { is: "connections", elsewhere });
     }
   }
+}
+
+/** What node:tls takes: name, HMAC key and AES key of session tickets, 48 bytes together. */
+function newTicketKey(): string {
+  return randomBytes(48).toString("base64");
 }
 
 function throwTaken(problem: ListenProblem | null): void {

@@ -37,8 +37,8 @@ export function embeddedEdge({ directory, launch = launchDetached, workers = 2 }
       ipRateLimit: true,
       chunkedBodyLimit: true,
       connectErrors: true,
-      acme: false,
-      http2: false,
+      acme: true,
+      http2: true,
       http3: false,
     },
 
@@ -53,7 +53,7 @@ export function embeddedEdge({ directory, launch = launchDetached, workers = 2 }
     },
 
     current: () => call(socket, "GET", "/table"),
-    certificates: async () => [],
+    certificates: () => call(socket, "GET", "/certificates"),
 
     async hold(service, until) {
       await call(socket, "POST", "/hold", { service, until });

@@ -1,11 +1,14 @@
-import { createServer, type IncomingMessage, type Server, ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { EdgeConfig } from "../../../ports/edge.ts";
+import type { TLSSocket } from "node:tls";
+import type { CertificateStatus, EdgeConfig } from "../../../ports/edge.ts";
 import { admit } from "./admit.ts";
 import { connectionOf } from "./connection.ts";
+import { Http1Outgoing } from "./http1-outgoing.ts";
 import { page, refusals } from "./pages.ts";
 import type { Refusal } from "./request-head.ts";
+import { SecureSide } from "./secure-side.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** How often node:http looks for requests that are too slow; its default of 30 s would make a limit of 10 s one of 40. */
@@ -17,27 +20,39 @@ type Address = EdgeConfig["listeners"][number];
 
 /** One address that clients connect to, in one worker. */
 export class Listener {
-  readonly address: Address;
-  readonly #server: Server;
+  address: Address;
+  /** Null speaks plain HTTP. */
+  readonly #secure: SecureSide | null;
+  readonly #server: Server<typeof IncomingMessage, typeof Http1Outgoing>;
   readonly #sockets = new Set<Socket>();
   readonly #traffic: Traffic;
   readonly #mayConnect: () => boolean;
 
-  constructor(address: Address, traffic: Traffic, mayConnect: () => boolean) {
+  constructor(
+    address: Address,
+    traffic: Traffic,
+    { mayConnect, ticketKey }: { readonly mayConnect: () => boolean; readonly ticketKey: Buffer },
+  ) {
     this.address = address;
     this.#traffic = traffic;
     this.#mayConnect = mayConnect;
-    this.#server = createServer({
+    const options = {
+      ServerResponse: Http1Outgoing,
       connectionsCheckingInterval: slowCheckMs,
       // Checked by us, with a page; and duplicates too, which node:http lets pass.
       requireHostHeader: false,
       insecureHTTPParser: false,
       noDelay: true,
-    });
+    };
+    this.#secure =
+      address.tls === null
+        ? null
+        : new SecureSide(address.tls, options, { traffic, listener: address.name, ticketKey });
+    this.#server = this.#secure?.server ?? createServer(options);
     // No limit by number: headers beyond it would be left out without a word. Their bytes are limited.
     this.#server.maxHeadersCount = 0;
     this.limit(traffic.limits);
-    const handle = (req: IncomingMessage, res: ServerResponse): void => admit(traffic, address.name, req, res);
+    const handle = (req: IncomingMessage, res: Http1Outgoing): void => admit(traffic, address.name, req, res);
     this.#server
       .on("request", handle)
       .on("checkContinue", handle)
@@ -58,11 +73,31 @@ export class Listener {
     server.headersTimeout = limits.headersTimeoutMs;
     server.requestTimeout = limits.requestTimeoutMs;
     server.keepAliveTimeout = limits.idleTimeoutMs;
+    this.#secure?.limit(limits);
+  }
+
+  /** The same address with other certificates or protocols: new connections get them. */
+  async change(address: Address): Promise<void> {
+    this.address = address;
+    if (address.tls !== null) await this.#secure?.change(address.tls);
+  }
+
+  async readCertificates(): Promise<void> {
+    await this.#secure?.read();
+  }
+
+  certificates(): CertificateStatus[] {
+    return this.#secure?.certificates(this.address.name) ?? [];
+  }
+
+  useTicketKey(key: Buffer): void {
+    this.#secure?.useTicketKey(key);
   }
 
   /** Rejects with the code of the system when the address cannot be had. */
-  open(): Promise<void> {
-    return new Promise((resolve, reject) => {
+  async open(): Promise<void> {
+    await this.#secure?.watch();
+    await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
       this.#server.listen({ host: this.address.host, port: this.address.port, backlog: 1024 }, () => {
         this.#server.off("error", reject);
@@ -78,11 +113,13 @@ export class Listener {
    */
   stopListening(): void {
     if (this.#server.listening) NetServer.prototype.close.call(this.#server);
+    this.#secure?.sayGoodbye();
   }
 
   /** Closes connections that wait for a request. */
   closeIdle(): void {
     this.#server.closeIdleConnections();
+    this.#secure?.closeIdle();
   }
 
   #connected(socket: Socket): void {
@@ -93,7 +130,8 @@ export class Listener {
     }
     this.#sockets.add(socket);
     socket.on("close", () => this.#sockets.delete(socket));
-    connectionOf(socket, this.#traffic.trusted);
+    // Under TLS this is the connection below; requests come on the one above.
+    if (this.#secure === null) connectionOf(socket, this.#traffic.trusted);
   }
 
   /**
@@ -104,7 +142,7 @@ export class Listener {
     socket.on("error", () => socket.destroy());
     if (isWebSocket(req)) {
       if (head.length > 0) socket.unshift(head);
-      const res = new ServerResponse(req);
+      const res = new Http1Outgoing(req);
       res.shouldKeepAlive = false;
       res.assignSocket(socket);
       res.on("finish", () => socket.destroySoon());
@@ -112,7 +150,8 @@ export class Listener {
       return;
     }
     socket.unshift(Buffer.concat([Buffer.from(withoutUpgrade(req), "latin1"), head]));
-    this.#server.emit("connection", socket);
+    if (this.#secure === null) this.#server.emit("connection", socket);
+    else this.#secure.take(socket as TLSSocket);
   }
 
   #unreadable(error: NodeJS.ErrnoException, socket: Socket): void {

@@ -1,5 +1,5 @@
 import type { RevisionId } from "../../../core/ids.ts";
-import type { EdgeConfig, EdgeCounters, RouteTable } from "../../../ports/edge.ts";
+import type { CertificateStatus, EdgeConfig, EdgeCounters, RouteTable } from "../../../ports/edge.ts";
 
 /** What the primary tells a worker. Messages of one channel arrive in order; those with a `call` are answered. */
 export type ToWorker =
@@ -8,6 +8,8 @@ export type ToWorker =
       readonly config: EdgeConfig;
       readonly table: RouteTable | null;
       readonly holds: readonly Hold[];
+      readonly challenges: Challenges;
+      readonly ticketKey: string;
     }
   | { readonly is: "config"; readonly call: number; readonly config: EdgeConfig }
   | { readonly is: "table"; readonly call: number; readonly table: RouteTable }
@@ -20,6 +22,12 @@ export type ToWorker =
       readonly timeoutMs: number;
       readonly streamLimitMs: number;
     }
+  /** All that are open now. */
+  | { readonly is: "challenges"; readonly call: number; readonly open: Challenges }
+  /** Looks at the files now. */
+  | { readonly is: "read-certificates"; readonly call: number }
+  | { readonly is: "certificates"; readonly call: number }
+  | { readonly is: "ticket-key"; readonly key: string }
   /** Of the requests a worker asked to keep waiting in a hold, so many may not. */
   | { readonly is: "hold-full"; readonly hold: number; readonly refused: number }
   /** Open client connections at the other workers, so that all together keep the limit. */
@@ -33,13 +41,23 @@ export type FromWorker =
   | { readonly is: "up" }
   | { readonly is: "listening" }
   | { readonly is: "not-listening"; readonly problem: ListenProblem }
-  | { readonly is: "done"; readonly call: number; readonly inflight?: number; readonly problem?: ListenProblem }
+  | ({ readonly is: "done"; readonly call: number } & Done)
   | { readonly is: "waiting"; readonly hold: number; readonly change: number }
   | { readonly is: "rates"; readonly told: RatesTold }
   | { readonly is: "counts"; readonly counts: WorkerCounts };
 
 /** A service whose new requests wait. `id` tells one hold from the next of the same service. */
 export type Hold = { readonly id: number; readonly service: string; readonly untilMs: number };
+
+/** What a worker has to say about a call, if anything. */
+export type Done = {
+  readonly inflight?: number;
+  readonly problem?: ListenProblem;
+  readonly certificates?: readonly CertificateStatus[];
+};
+
+/** ACME challenges: the CA asks for the token and wants the answer. */
+export type Challenges = readonly (readonly [token: string, answer: string])[];
 
 export type ListenProblem = { readonly address: string; readonly code: string };
 

@@ -53,6 +53,7 @@ const control: Control = {
   current: () => inForce,
   hold: (service, until) => fleet.hold(service, until),
   drain: (revision, limits) => fleet.drain(revision, limits),
+  certificates: () => fleet.certificates(),
   sample: () => fleet.totals.sample(Date.now(), inForce?.generation ?? 0),
   stop,
 };
@@ -94,7 +95,7 @@ async function start(config: EdgeConfig, fresh: boolean): Promise<void> {
     await fleet.configure(config);
     listening = true;
     await keep({ ...kept, config });
-  }
+  } else await fleet.readCertificates();
   if (fresh) await fleet.refresh();
 }
 
@@ -112,7 +113,8 @@ async function apply(table: RouteTable): Promise<void> {
 
 async function keep(next: Kept): Promise<void> {
   kept = next;
-  await writeJsonFile(file, kept);
+  // Not forced to disk: after a loss of power the control plane says again what is in force.
+  await writeJsonFile(file, kept, { durable: false });
 }
 
 function stop(graceMs: number): Promise<void> {

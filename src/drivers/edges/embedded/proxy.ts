@@ -121,7 +121,7 @@ function sameSide(service: Service, turn: Side | null): Side | null {
 function askForBody(exchange: Exchange): void {
   if (!exchange.head.expectsContinue || exchange.continued) return;
   exchange.continued = true;
-  exchange.res.writeContinue();
+  exchange.res.askForBody();
 }
 
 function bucketFor(exchange: Exchange, { sticky }: Service): number {

@@ -1,8 +1,8 @@
 import type { IpSet } from "../../../lib/ip.ts";
 import { newTraceparent, traceIdOf } from "./trace.ts";
 
-/** Who is at the other end of a connection. */
-export type Peer = { readonly ip: string; readonly trusted: boolean };
+/** Who is at the other end of a connection, and how the connection speaks. */
+export type Peer = { readonly ip: string; readonly trusted: boolean; readonly scheme: "http" | "https" };
 
 /** Why a request is not served: an answer of the edge's own. `detail` is for the client, and names no inner thing. */
 export type Refusal = { readonly status: number; readonly code: string; readonly detail: string };
@@ -117,9 +117,10 @@ export function readHead(raw: readonly string[], http11: boolean, peer: Peer, tr
   if (connection !== "" && !ordinaryConnection.has(connection)) removeNamed(out, connection);
 
   head.clientIp = peer.ip;
+  head.scheme = peer.scheme;
   if (peer.trusted) {
     if (forwardedFor !== "") head.clientIp = clientOf(forwardedFor, peer.ip, trusted);
-    if (forwardedProto.toLowerCase() === "https") head.scheme = "https";
+    if (forwardedProto !== "") head.scheme = forwardedProto.toLowerCase() === "https" ? "https" : "http";
     const traceId = traceparent === "" ? null : traceIdOf(traceparent);
     if (traceId !== null) {
       head.traceId = traceId;

@@ -15,6 +15,8 @@ export class Traffic {
   unrouted = 0;
   /** Answers say `Connection: close`, because this worker is about to end. */
   leaving = false;
+  /** Open ACME challenges, token to answer; null but for the seconds in which a certificate is got. */
+  challenges: ReadonlyMap<string, string> | null = null;
   #config: EdgeConfig;
 
   constructor(config: EdgeConfig, holds: Holds) {
@@ -23,6 +25,10 @@ export class Traffic {
     this.limits = config.limits;
     this.trusted = ipSet(config.trustedProxies);
     this.log = config.accessLog === null ? null : new AccessLog(config.accessLog);
+  }
+
+  get listeners(): EdgeConfig["listeners"] {
+    return this.#config.listeners;
   }
 
   configure(config: EdgeConfig): void {

@@ -15,10 +15,14 @@ export function tunnel(
     readonly socket: Duplex;
   },
 ): void {
-  const client = exchange.req.socket;
   const service = upstream.socket;
   exchange.stop = null;
-  exchange.res.detachSocket(client);
+  const client = exchange.res.detach();
+  if (client === null) {
+    service.destroy();
+    exchange.close();
+    return;
+  }
 
   let open = true;
   const close = (): void => {

@@ -21,6 +21,8 @@ type Worker = {
   readonly workshop: Workshop;
   listeners: Listener[];
   connectionsElsewhere: number;
+  /** By which TLS sessions go on at another worker than they began. */
+  ticketKey: Buffer;
 };
 
 let worker: Worker | null = null;
@@ -58,6 +60,20 @@ async function hear(message: ToWorker): Promise<void> {
       revision.cutStreams(message.streamLimitMs);
       return send({ is: "done", call: message.call, inflight: await revision.idle(message.timeoutMs) });
     }
+    case "challenges":
+      traffic.challenges = message.open.length === 0 ? null : new Map(message.open);
+      return send({ is: "done", call: message.call });
+    case "read-certificates":
+      await Promise.all(worker.listeners.map((listener) => listener.readCertificates()));
+      return send({ is: "done", call: message.call });
+    case "certificates": {
+      const certificates = worker.listeners.flatMap((listener) => listener.certificates());
+      return send({ is: "done", call: message.call, certificates });
+    }
+    case "ticket-key":
+      worker.ticketKey = Buffer.from(message.key, "base64");
+      for (const listener of worker.listeners) listener.useTicketKey(worker.ticketKey);
+      return;
     case "hold-full":
       return traffic.holds.refuseNewest(message.hold, message.refused);
     case "connections":
@@ -72,19 +88,23 @@ async function hear(message: ToWorker): Promise<void> {
   }
 }
 
-async function boot({ config, table, holds }: Extract<ToWorker, { is: "boot" }>): Promise<void> {
+async function boot({ config, table, holds, challenges, ticketKey }: Extract<ToWorker, { is: "boot" }>): Promise<void> {
   const traffic = new Traffic(config, new Holds((hold, change) => send({ is: "waiting", hold, change })));
   const workshop = new Workshop(config.limits);
   // The table comes before the first listener: no request is ever answered by a worker that knows nothing.
   if (table !== null) traffic.table = workshop.compile(table);
   for (const hold of holds) traffic.holds.start(hold, Date.now());
-  worker = { traffic, workshop, listeners: [], connectionsElsewhere: 0 };
+  if (challenges.length > 0) traffic.challenges = new Map(challenges);
+  worker = { traffic, workshop, listeners: [], connectionsElsewhere: 0, ticketKey: Buffer.from(ticketKey, "base64") };
   const problem = await openListeners(worker, config);
   send(problem === null ? { is: "listening" } : { is: "not-listening", problem });
 }
 
 /** Opens what is new first; when that fails nothing has changed. */
 async function configure(to: Worker, config: EdgeConfig): Promise<ListenProblem | null> {
+  // The same port cannot be listened on twice: one that changes between plain and TLS is let go first.
+  for (const other of to.listeners.filter((listener) => changesSide(listener.address, config))) sayFarewell(other);
+  to.listeners = to.listeners.filter((listener) => !changesSide(listener.address, config));
   // One that is leaving hears of new limits and opens nothing.
   const problem = to.traffic.leaving ? null : await openListeners(to, config);
   if (problem !== null) return problem;
@@ -93,7 +113,11 @@ async function configure(to: Worker, config: EdgeConfig): Promise<ListenProblem 
   to.listeners = kept;
   to.traffic.configure(config);
   to.workshop.limit(config.limits);
-  for (const listener of kept) listener.limit(config.limits);
+  for (const listener of kept) {
+    listener.limit(config.limits);
+    const now = config.listeners.find((wanted) => same(wanted, listener.address));
+    if (now !== undefined) await listener.change(now);
+  }
   return null;
 }
 
@@ -101,10 +125,11 @@ async function openListeners(to: Worker, config: EdgeConfig): Promise<ListenProb
   const opened: Listener[] = [];
   for (const address of config.listeners) {
     if (to.listeners.some((listener) => same(listener.address, address))) continue;
-    const listener = new Listener(address, to.traffic, () => {
+    const mayConnect = (): boolean => {
       const here = to.listeners.reduce((sum, one) => sum + one.connections, 0);
       return here + to.connectionsElsewhere < to.traffic.limits.maxConnections;
-    });
+    };
+    const listener = new Listener(address, to.traffic, { mayConnect, ticketKey: to.ticketKey });
     try {
       await listener.open();
       opened.push(listener);
@@ -119,6 +144,14 @@ async function openListeners(to: Worker, config: EdgeConfig): Promise<ListenProb
 }
 
 function same(left: EdgeConfig["listeners"][number], right: EdgeConfig["listeners"][number]): boolean {
+  return isSamePlace(left, right) && (left.tls === null) === (right.tls === null);
+}
+
+function changesSide(address: EdgeConfig["listeners"][number], { listeners }: EdgeConfig): boolean {
+  return listeners.some((wanted) => isSamePlace(wanted, address) && !same(wanted, address));
+}
+
+function isSamePlace(left: EdgeConfig["listeners"][number], right: EdgeConfig["listeners"][number]): boolean {
   return left.name === right.name && left.host === right.host && left.port === right.port;
 }
 

@@ -18,7 +18,7 @@ const canAppend = provenAppendable();
  */
 export function writeHead(res: ServerResponse, status: number, headers: readonly string[], lines: string): void {
   if (!canAppend) {
-    res.writeHead(status, [...headers, ...pairs(lines)]);
+    res.writeHead(status, [...headers, ...headerPairs(lines)]);
     return;
   }
   res.writeHead(status, headers as string[]);
@@ -40,7 +40,8 @@ export function headerLine(name: string, value: string): string {
   return `${name}: ${value}\r\n`;
 }
 
-function pairs(lines: string): string[] {
+/** Ready-made lines as name, value, name, value, …. */
+export function headerPairs(lines: string): string[] {
   return lines
     .split("\r\n")
     .slice(0, -1)
