@@ -1,8 +1,7 @@
 import { Agent, type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
-import { fromWire, SlipwayError } from "../core/errors/error.ts";
+import { type Evidence, fromWire, SlipwayError, type WireError } from "../core/errors/error.ts";
 import type { Json } from "../core/ids.ts";
-import type { ErrorBody } from "./contract.ts";
 
 export type ClientOptions = { readonly port: number; readonly token: string };
 
@@ -36,8 +35,9 @@ export class Client {
     try {
       for await (const line of createInterface({ input: response })) {
         if (line === "") continue;
-        const value = JSON.parse(line) as { item?: T; end?: true } & Partial<ErrorBody>;
-        if (value.error !== undefined) throw fromWire(value.error);
+        const value = JSON.parse(line) as { item?: T; end?: true };
+        const failed = errorIn(value);
+        if (failed !== null) throw fromWire(failed);
         if (value.end === true) return;
         yield value.item as T;
       }
@@ -95,9 +95,40 @@ async function readJson(response: IncomingMessage): Promise<Json> {
   } catch (error) {
     throw down(error);
   }
-  const value = JSON.parse(Buffer.concat(chunks).toString("utf8")) as Json | ErrorBody;
-  if ((response.statusCode ?? 500) >= 400) throw fromWire((value as ErrorBody).error);
-  return value as Json;
+  const value = parsed(Buffer.concat(chunks).toString("utf8"));
+  if (value !== undefined && (response.statusCode ?? 500) < 400) return value;
+  const failed = errorIn(value);
+  if (failed !== null) throw fromWire(failed);
+  // Another program may have the port by now.
+  throw new SlipwayError("CONTROL_PLANE_DOWN", {
+    message: "what answers at the control plane's address is not a control plane",
+    evidence: [["it said", `${response.statusCode} ${response.headers["content-type"] ?? ""}`.trim()]],
+  });
+}
+
+function parsed(text: string): Json | undefined {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The error that an answer carries; null when it carries none that can be read. */
+function errorIn(value: unknown): WireError | null {
+  const error = isObject(value) ? value.error : null;
+  if (!isObject(error) || typeof error.code !== "string" || typeof error.message !== "string") return null;
+  const evidence = Array.isArray(error.evidence) ? error.evidence.filter(isEvidence) : [];
+  const hint = typeof error.hint === "string" ? error.hint : "";
+  return { code: error.code as WireError["code"], message: error.message, evidence, hint };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+function isEvidence(value: unknown): value is Evidence {
+  return Array.isArray(value) && value.length === 2 && value.every((part) => typeof part === "string");
 }
 
 function down(cause: unknown): SlipwayError {

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../errors/catalogue.ts";
 import type { Evidence } from "../errors/error.ts";
-import type { DeploymentId, EnvironmentName, EpochMs, ReleaseId, RevisionId, ServiceName } from "../ids.ts";
+import type { DeploymentId, EnvironmentName, EpochMs, InstanceId, ReleaseId, RevisionId, ServiceName } from "../ids.ts";
 import type { Counts } from "../judge/counts.ts";
 import type { ServiceKind } from "../product/spec.ts";
 
@@ -13,6 +13,8 @@ export type Failure = {
   readonly message: string;
   readonly evidence: readonly Evidence[];
   readonly service: ServiceName | null;
+  /** The one that was seen to be bad, where it is one of several. */
+  readonly instance?: InstanceId;
 };
 
 /** One service of a deployment: its two sides, and how many instances each has when it is whole. */

@@ -51,7 +51,8 @@ export class SlipwayError extends Error {
 export type WireError = { code: ErrorCode; message: string; evidence: readonly Evidence[]; hint: string };
 
 export function fromWire(wire: WireError): SlipwayError {
-  const code = wire.code in catalogue ? wire.code : "INTERNAL";
+  // What comes over the network may name anything, also what every object has.
+  const code = Object.hasOwn(catalogue, wire.code) ? wire.code : "INTERNAL";
   return new SlipwayError(code, { message: wire.message, evidence: wire.evidence, hint: wire.hint });
 }
 

@@ -206,7 +206,11 @@ describe("the watch of a bake", () => {
   it("fails at once when an instance exits by itself", async () => {
     const scene = new Scene();
     const { result, passedMs } = await watch(scene, 20_000, { each: (passed) => passed === 2_000 && scene.exit() });
-    expect(result).toMatchObject({ code: "HEALTH_LOST", message: expect.stringContaining("exited by itself") });
+    expect(result).toMatchObject({
+      code: "HEALTH_LOST",
+      message: expect.stringContaining("exited by itself"),
+      instance: instanceId(candidate, 0),
+    });
     expect(passedMs).toBeLessThan(3_000);
   });
 

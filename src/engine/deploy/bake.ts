@@ -4,7 +4,7 @@ import { type Counts, noCounts, recent, since } from "../../core/judge/counts.ts
 import { judgeErrorRatio } from "../../core/judge/error-ratio.ts";
 import type { Verdict } from "../../core/judge/verdict.ts";
 import type { RolloutSpec } from "../../core/product/spec.ts";
-import { exitText, seenEvidence } from "../health/evidence.ts";
+import { exitText, instanceOf, seenEvidence } from "../health/evidence.ts";
 import { HealthWatch, type InstanceReport } from "../health/health-watch.ts";
 import type { EdgeCounts } from "../traffic/counts.ts";
 import type { World } from "../world.ts";
@@ -141,7 +141,7 @@ function isSeenHealthy(service: Baked, reports: readonly InstanceReport[]): bool
 /** Without log lines: traffic goes back first, and they are added before the candidate is removed. */
 function failureOf(service: Baked, verdict: Extract<Verdict, { is: "fail" }>, report: InstanceReport | null): Failure {
   const evidence = [...verdict.evidence, ...seenEvidence(report)];
-  return { code: verdict.code, message: verdict.why, evidence, service: service.service };
+  return { code: verdict.code, message: verdict.why, evidence, service: service.service, ...instanceOf(report) };
 }
 
 function noteOf(verdicts: readonly Verdict[]): string {

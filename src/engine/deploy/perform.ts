@@ -210,7 +210,14 @@ async function clean(
   signal: AbortSignal,
 ): Promise<DeploymentEvent> {
   const guilty = course.rollouts.find((rollout) => rollout.service === failure.service)?.candidate ?? null;
-  const evidence = guilty === null ? [] : await logEvidence(world.target, guilty, await startOf(world, course.id));
+  const evidence =
+    guilty === null
+      ? []
+      : await logEvidence(
+          world.target,
+          { revision: guilty, instance: failure.instance ?? null },
+          await startOf(world, course.id),
+        );
   const candidates = course.rollouts.flatMap((rollout) => (rollout.candidate === null ? [] : [rollout.candidate]));
   await Promise.all(candidates.map((revision) => world.target.remove(revision, signal)));
   return { is: "cleaned", evidence };

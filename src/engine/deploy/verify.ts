@@ -1,7 +1,7 @@
 import type { Failure } from "../../core/deploy/deployment.ts";
 import type { ServiceSpec } from "../../core/product/spec.ts";
 import { formatDuration } from "../../core/product/units.ts";
-import { exitText, seenEvidence } from "../health/evidence.ts";
+import { exitText, instanceOf, seenEvidence } from "../health/evidence.ts";
 import { HealthWatch, type InstanceReport, type Watched } from "../health/health-watch.ts";
 import type { World } from "../world.ts";
 
@@ -51,6 +51,7 @@ function failureOf(service: Verified, reports: readonly InstanceReport[], tookMs
     message,
     evidence: seenEvidence(report),
     service: service.service,
+    ...instanceOf(report),
   });
   if (service.kind === "job") {
     const ended = reports.find(({ status }) => status.state === "exited" && status.lastExit?.code !== 0);

@@ -3,6 +3,7 @@ import type { DeploymentEvent } from "../../core/deploy/deployment.ts";
 import { isSlipwayError, reasonOf } from "../../core/errors/error.ts";
 import { type DeploymentId, deploymentId, type Json } from "../../core/ids.ts";
 import type { Workflow } from "../../ports/engine.ts";
+import type { Trx } from "../../ports/store.ts";
 import { prune } from "../retention.ts";
 import type { World } from "../world.ts";
 import { failureFrom, perform } from "./perform.ts";
@@ -12,8 +13,9 @@ import { recordBegin, recordEvent } from "./record.ts";
 export const deployKind = "deploy.v1";
 
 /**
- * One deployment from its turn in the queue to its end. `core` decides, `tx` records, `step` acts; the step's result is the
- * next event. A crash anywhere repeats at most the one step in flight, and every effect looks before it acts.
+ * One deployment from its turn in the queue to its end. Each round acts and records: what came of the effect is
+ * the next event, `core` decides on it, and the decision commits before anything else is done. A crash anywhere repeats at
+ * most the one effect in flight, and every effect looks before it acts.
  */
 export function deployWorkflow(world: World): Workflow<{ readonly deployment: string }, Json> {
   return async (ctx, input) => {
@@ -28,14 +30,14 @@ export function deployWorkflow(world: World): Workflow<{ readonly deployment: st
         return deployment.phase.is;
       }
       const now = deployment;
-      const event = await ctx
-        .step(effect.do, ({ signal }) => perform(world, now, effect, signal), patience)
+      const record = (trx: Trx, event: DeploymentEvent | null) => recordEvent(trx, id, event, world.clock.now());
+      deployment = await ctx
+        .act(effect.do, ({ signal }) => perform(world, now, effect, signal), record, patience)
         // What was worth another attempt has had them all.
-        .catch((error: unknown): DeploymentEvent => {
+        .catch((error: unknown) => {
           if (!isSlipwayError(error)) throw error;
-          return { is: "failed", failure: failureFrom(error) };
+          return ctx.tx(`record ${effect.do}`, (trx) => record(trx, { is: "failed", failure: failureFrom(error) }));
         });
-      deployment = await ctx.tx(`record ${effect.do}`, (trx) => recordEvent(trx, id, event, world.clock.now()));
       world.changes.announce();
     }
   };

@@ -1,11 +1,13 @@
 import { type Evidence, reasonOf } from "../../core/errors/error.ts";
-import type { EpochMs, RevisionId } from "../../core/ids.ts";
+import type { EpochMs, InstanceId, RevisionId } from "../../core/ids.ts";
 import type { Target } from "../../ports/target.ts";
 import type { InstanceReport } from "./health-watch.ts";
 
 /** How many of a service's last log lines are shown with a failure, and out of how many they are picked. */
 const shownLines = 12;
 const readLines = 100;
+/** The same when the lines of one instance are looked for among those of its healthy neighbours, who may say much more. */
+const readLinesOfOne = 5_000;
 const shownChars = 400;
 
 /** What was seen of a sick instance: the last probe and the last exit. */
@@ -17,23 +19,39 @@ export function seenEvidence(report: InstanceReport | null): Evidence[] {
   return evidence;
 }
 
+/** Which instance a failure is about, for its log lines. */
+export function instanceOf(report: InstanceReport | null): { readonly instance?: InstanceId } {
+  return report === null ? {} : { instance: report.status.id };
+}
+
 export function exitText(exit: { readonly code: number | null; readonly signal: string | null }): string {
   return exit.signal === null ? `exit code ${exit.code}` : `killed by ${exit.signal}`;
 }
 
-/** The last lines that the revision itself wrote since then; the same line again is counted, not repeated. */
-export async function logEvidence(target: Target, revision: RevisionId, since: EpochMs): Promise<Evidence[]> {
-  const lines: string[] = [];
+/**
+ * The last lines that the instance wrote since then, or the whole revision where none is named or it has said nothing; the same
+ * line again is counted, not repeated.
+ */
+export async function logEvidence(
+  target: Pick<Target, "logs">,
+  { revision, instance }: { readonly revision: RevisionId; readonly instance: InstanceId | null },
+  since: EpochMs,
+): Promise<Evidence[]> {
+  const all: string[] = [];
+  const own: string[] = [];
   try {
-    for await (const line of target.logs({ revision, tail: readLines }, AbortSignal.timeout(2_000))) {
-      if (line.at >= since && line.stream !== "slipway" && line.text.trim() !== "")
-        lines.push(line.text.slice(0, shownChars));
+    const tail = instance === null ? readLines : readLinesOfOne;
+    for await (const line of target.logs({ revision, tail }, AbortSignal.timeout(2_000))) {
+      if (line.at < since || line.stream === "slipway" || line.text.trim() === "") continue;
+      const text = line.text.slice(0, shownChars);
+      all.push(text);
+      if (line.instance === instance) own.push(text);
     }
   } catch (error) {
     // Evidence is a help, never a reason to fail: what could not be read is said in its place.
-    lines.push(`(could not be read: ${reasonOf(error)})`);
+    for (const lines of [all, own]) lines.push(`(could not be read: ${reasonOf(error)})`);
   }
-  return counted(lines)
+  return counted(own.length > 0 ? own : all)
     .slice(-shownLines)
     .map((line) => ["log", line]);
 }

@@ -1,5 +1,4 @@
 import { SlipwayError } from "../../core/errors/error.ts";
-import type { Json } from "../../core/ids.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Step } from "../../ports/engine.ts";
 import { abortGraceMs, Stopped } from "./services.ts";
@@ -20,7 +19,7 @@ type Terms = {
  * its outcome does not count any more: code that returns early because it was told to stop must not pass for done.
  * Throws `Stopped` when it was stopped.
  */
-export async function attempt<T extends Json>(
+export async function attempt<T>(
   perform: (step: Step) => Promise<T>,
   { key, name, stop, timeoutMs, clock }: Terms,
 ): Promise<Attempt<T>> {

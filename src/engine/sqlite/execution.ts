@@ -8,7 +8,7 @@ import { asFailure, decode, decodeError, encode, encodeError } from "../payload.
 import { type End, readJournal, recordEnd } from "./journal.ts";
 import { Mailroom } from "./mailroom.ts";
 import { persist, type Services, Stopped } from "./services.ts";
-import { performStep } from "./step.ts";
+import { performAct, performStep } from "./step.ts";
 import { performTx } from "./tx.ts";
 import type { Outcome, Verb } from "./verb.ts";
 import { performSleep, performWait } from "./waiting.ts";
@@ -114,6 +114,8 @@ export class Execution {
         return replaying();
       },
       step: (name, perform, options = {}) => this.#verb("step", name, (verb) => performStep(verb, perform, options)),
+      act: (name, perform, record, options = {}) =>
+        this.#verb("step", name, (verb) => performAct(verb, perform, record, options)),
       tx: (name, write) => this.#verb("tx", name, (verb) => performTx(verb, write)),
       sleep: async (name, ms) => {
         await this.#verb("sleep", name, (verb) => performSleep(verb, ms));

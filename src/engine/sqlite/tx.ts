@@ -11,19 +11,28 @@ import { boundary, encoded, logFailure, type Outcome, rowOf, settled, type Verb 
 export async function performTx<T extends Json>(verb: Verb, write: (trx: Trx) => Promise<T>): Promise<Outcome> {
   const { services, stop } = verb;
   const begun = services.clock.now();
-  await boundary(verb, "before-perform");
-  const outcome = await persist(services, stop, () => writeOnce(verb, write, begun));
-  await boundary(verb, "after-record");
-  return outcome;
-}
-
-async function writeOnce<T extends Json>(verb: Verb, write: (trx: Trx) => Promise<T>, begun: number): Promise<Outcome> {
-  const { services } = verb;
-  const journalled = (outcome: Outcome): WorkflowStepRow => ({
+  const row = (outcome: Outcome): WorkflowStepRow => ({
     ...rowOf(verb, "tx", begun),
     attempts: 1,
     ...settled(outcome, services.clock.now()),
   });
+  await boundary(verb, "before-perform");
+  const outcome = await persist(services, stop, () =>
+    writeOnce(verb, write, row, () => boundary(verb, "after-perform")),
+  );
+  await boundary(verb, "after-record");
+  if ("failure" in outcome) logFailure(verb, outcome.failure, 1, false);
+  return outcome;
+}
+
+/** Writes, and journals what came of it by `row`, in one transaction; `written` is called inside it, before the commit. */
+export async function writeOnce<T extends Json>(
+  verb: Verb,
+  write: (trx: Trx) => Promise<T>,
+  row: (outcome: Outcome) => WorkflowStepRow,
+  written: () => Promise<void> = async () => {},
+): Promise<Outcome> {
+  const { services } = verb;
   const refusal: { by: unknown } = { by: nobody };
   try {
     return await services.db.transaction().execute(async (trx) => {
@@ -36,16 +45,15 @@ async function writeOnce<T extends Json>(verb: Verb, write: (trx: Trx) => Promis
         refusal.by = outcome.failure;
         throw outcome.failure;
       }
-      await recordStep(trx, journalled(outcome));
-      await boundary(verb, "after-perform");
+      await recordStep(trx, row(outcome));
+      await written();
       return outcome;
     });
   } catch (error) {
     // Only what the writing itself threw is an outcome; a failing store or a stop is not.
     if (error !== refusal.by || isStoreFailure(error)) throw error;
     const outcome: Outcome = { failure: asFailure(error) };
-    await recordStep(services.db, journalled(outcome));
-    logFailure(verb, outcome.failure, 1, false);
+    await recordStep(services.db, row(outcome));
     return outcome;
   }
 }

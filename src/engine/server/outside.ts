@@ -1,0 +1,193 @@
+import { lookup } from "node:dns/promises";
+import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { reasonOf } from "../../core/errors/error.ts";
+import type { ServerAddress } from "../../core/server/address.ts";
+import type { Finding } from "../../core/server/step.ts";
+import type { Ssh } from "../../lib/ssh/open-ssh.ts";
+
+/** What only somebody outside can see of a server. */
+export type OutsideFinding = Finding & { readonly about: "dns" | "port" | "tls" | "clock" };
+
+const patienceMs = 5_000;
+/** Tokens and one-time passwords bear about this much. */
+const clockToleranceMs = 5_000;
+/** Automatic HTTPS renews with a third of the time left: less than this means that renewal fails. */
+const renewalLateDays = 14;
+const dayMs = 86_400_000;
+
+export type Outside = {
+  readonly address: ServerAddress;
+  /** Names that should lead to this server. */
+  readonly domains: readonly string[];
+  readonly ssh: Ssh;
+  readonly now: () => number;
+  readonly signal: AbortSignal;
+};
+
+/** DNS, ports, TLS and the clock, in words. Changes nothing; may be repeated. Trouble is a finding, never an error. */
+export async function lookFromOutside(outside: Outside): Promise<readonly OutsideFinding[]> {
+  const host = await addressesOf(outside.address.host);
+  const found = await Promise.all([
+    clock(outside),
+    ...(host.length === 0
+      ? [alias(outside.address.host)]
+      : [80, 443].map((port) => reachable(outside.address.host, port))),
+    ...outside.domains.flatMap((domain) => [leadsHere(domain, host), certificate(domain, outside.now())]),
+  ]);
+  return found.flat();
+}
+
+function finding(
+  about: OutsideFinding["about"],
+  is: Finding["is"],
+  evidence: string,
+  hint: string | null = null,
+): OutsideFinding {
+  return { about, is, evidence, hint };
+}
+
+async function addressesOf(name: string): Promise<readonly string[]> {
+  try {
+    return (await lookup(name, { all: true })).map((each) => each.address);
+  } catch {
+    return [];
+  }
+}
+
+async function alias(host: string): Promise<OutsideFinding> {
+  return finding("dns", "note", `${host} is a name of your SSH configuration only: its ports were not tried from here`);
+}
+
+/** The host's clock against ours, no finer than half of the time that the question took. */
+async function clock({ ssh, now, signal }: Outside): Promise<OutsideFinding> {
+  const askedAt = now();
+  try {
+    const { stdout } = await ssh.run(["date", "+%s"], { signal, timeoutMs: patienceMs * 2 });
+    const answeredAt = now();
+    const seconds = Number(stdout.trim());
+    if (!/^\d{9,11}$/.test(stdout.trim())) return finding("clock", "note", "its date answers with no number");
+    // Its second began up to one second before.
+    const early = seconds * 1000 - answeredAt;
+    const late = (seconds + 1) * 1000 - askedAt;
+    const offBy = early > 0 ? early : Math.min(late, 0);
+    return Math.abs(offBy) <= clockToleranceMs
+      ? finding("clock", "ok", "the same time as here")
+      : finding(
+          "clock",
+          "blocked",
+          `${Math.round(Math.abs(offBy) / 1000)} s ${offBy > 0 ? "ahead of" : "behind"} this machine's clock`,
+          "certificates and tokens will seem to be not yet or no longer valid; on the host: timedatectl",
+        );
+  } catch (error) {
+    signal.throwIfAborted();
+    return finding("clock", "note", `its clock could not be read: ${reasonOf(error)}`);
+  }
+}
+
+async function reachable(host: string, port: number): Promise<OutsideFinding> {
+  const answer = await opened(connectTcp({ host, port }), "connect");
+  if (answer === null) return finding("port", "ok", `${port} answers`);
+  if (answer === "ECONNREFUSED") {
+    return finding("port", "note", `${port} is reached, and nothing listens there yet`);
+  }
+  return finding(
+    "port",
+    "blocked",
+    `${port} does not answer (${answer})`,
+    `a firewall before the server? open ${port} in your provider's network rules or security group too`,
+  );
+}
+
+async function leadsHere(domain: string, host: readonly string[]): Promise<OutsideFinding> {
+  const addresses = await addressesOf(domain);
+  if (addresses.length === 0) {
+    return finding(
+      "dns",
+      "blocked",
+      `${domain} has no address`,
+      `make an A record${host[0] === undefined ? "" : ` to ${host[0]}`} where the domain is managed; it may take as long as its TTL`,
+    );
+  }
+  const shown = `${domain} is ${addresses.join(", ")}`;
+  if (addresses.some((address) => host.includes(address))) return finding("dns", "ok", shown);
+  return finding(
+    "dns",
+    "note",
+    `${shown}; this server is ${host.join(", ") || "not known by name"}`,
+    "right behind a CDN or a load balancer; else change the A or AAAA record",
+  );
+}
+
+async function certificate(domain: string, now: number): Promise<OutsideFinding> {
+  const socket = connectTls({ host: domain, port: 443, servername: domain, rejectUnauthorized: false });
+  // Read before the socket is closed: afterwards there is none.
+  let seen: { readonly until: number; readonly trouble: string | null } | null = null;
+  const failure = await opened(socket, "secureConnect", () => {
+    const { valid_to } = socket.getPeerCertificate();
+    const { authorizationError } = socket;
+    seen = {
+      until: Date.parse(valid_to),
+      trouble: socket.authorized ? null : String(authorizationError?.message ?? authorizationError),
+    };
+  });
+  return certificateFinding(domain, seen, failure, now);
+}
+
+/** Exported for its test. */
+export function certificateFinding(
+  domain: string,
+  seen: { readonly until: number; readonly trouble: string | null } | null,
+  failure: string | null,
+  now: number,
+): OutsideFinding {
+  if (seen === null) {
+    return finding(
+      "tls",
+      "blocked",
+      `${domain}: no TLS (${failure ?? "no certificate"})`,
+      "is the edge up, and does a route name this host?",
+    );
+  }
+  const days = Math.floor((seen.until - now) / dayMs);
+  if (days < 0) {
+    return finding(
+      "tls",
+      "blocked",
+      `${domain}: the certificate ran out ${-days} days ago`,
+      "is port 80 or 443 reached from outside, for the ACME challenge? see the edge's log",
+    );
+  }
+  if (seen.trouble !== null) {
+    return finding(
+      "tls",
+      "blocked",
+      `${domain}: ${seen.trouble}`,
+      "browsers will refuse it; a certificate of a public authority is made when DNS and ports are right",
+    );
+  }
+  return days < renewalLateDays
+    ? finding(
+        "tls",
+        "note",
+        `${domain}: the certificate has ${days} days left`,
+        "its renewal is late; see the edge's log",
+      )
+    : finding("tls", "ok", `${domain}: a certificate for ${days} more days`);
+}
+
+/** Null when the event came in time; else the error's code. The socket is gone afterwards. */
+function opened(socket: Socket, event: "connect" | "secureConnect", onOpen?: () => void): Promise<string | null> {
+  return new Promise((resolve) => {
+    const end = (answer: string | null): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(patienceMs, () => end("no answer"));
+    socket.once(event, () => {
+      onOpen?.();
+      end(null);
+    });
+    socket.once("error", (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
+  });
+}
