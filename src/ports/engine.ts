@@ -2,7 +2,7 @@ import type { Json } from "../core/ids.ts";
 import type { Trx } from "./store.ts";
 
 /**
- * The ten verbs. Workflow code is plain async functions over `Ctx` and never imports an engine; the SQLite engine here and
+ * The verbs. Workflow code is plain async functions over `Ctx` and never imports an engine; the SQLite engine here and
  * a PostgreSQL one later pass the same contract suite (`src/testing/engine`).
  *
  * What is promised: a finished `step` is never run again; a `tx` happens exactly once; only the one step in flight at a
@@ -39,6 +39,17 @@ export interface Ctx {
    * attempts, is journalled; what is no `SlipwayError` becomes INTERNAL. Output over 1 MiB: PAYLOAD_TOO_LARGE.
    */
   step<T extends Json>(name: string, perform: (step: Step) => Promise<T>, options?: StepOptions): Promise<T>;
+  /**
+   * Acts, then writes truth of what came of it: a `step` and its `tx` with one commit between them and the next verb. `perform`
+   * at least once under `key`; `record` exactly once, in the transaction that journals its output. A failure of either is
+   * journalled like a step's, and then nothing is written.
+   */
+  act<T, Out extends Json>(
+    name: string,
+    perform: (step: Step) => Promise<T>,
+    record: (trx: Trx, result: T) => Promise<Out>,
+    options?: StepOptions,
+  ): Promise<Out>;
   /** Writes truth. Exactly once: the writes and the journal row commit together. Must not do I/O besides `trx`, nor use another verb. */
   tx<T extends Json>(name: string, write: (trx: Trx) => Promise<T>): Promise<T>;
   /** Goes on at a fixed time, also when the process was down at that time. */

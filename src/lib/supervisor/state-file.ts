@@ -15,7 +15,8 @@ const retryMs = 1_000;
 
 /**
  * What a new daemon needs to go on, in one file of mode 0600: it holds the environments of the processes, secrets too, because
- * the daemon must be able to restart them when nobody is there to give them again.
+ * the daemon must be able to restart them when nobody is there to give them again. Not forced to disk: after a loss of power
+ * nothing of it runs any more, and whoever wants it to run says so again.
  */
 export class StateFile {
   readonly #file: string;
@@ -42,19 +43,19 @@ export class StateFile {
     }
   }
 
-  /** Resolves when the state of this moment, or a later one, is on disk. Calls meanwhile share one write. */
+  /** Resolves when the state of this moment, or a later one, is written. Calls meanwhile share one write. */
   save(): Promise<void> {
     this.#next ??= (this.#writing ?? Promise.resolve())
       .catch(() => undefined)
       .then(() => {
         this.#next = null;
-        this.#writing = writeJsonFile(this.#file, this.#current(), { mode: 0o600 });
+        this.#writing = writeJsonFile(this.#file, this.#current(), { mode: 0o600, durable: false });
         return this.#writing;
       });
     return this.#next;
   }
 
-  /** Resolves when what was to be saved is on disk; a write that failed is made again. */
+  /** Resolves when what was to be saved is written; a write that failed is made again. */
   async settled(): Promise<void> {
     try {
       await (this.#next ?? this.#writing);

@@ -81,13 +81,12 @@ export class Units {
     const known = this.#units.get(spec.key);
     const unit = known ?? this.#add(spec);
     const isNew = unit.want(spec, instances) || known === undefined;
-    // Beside the start, not before it: a process that is not written down yet is found again by its mark.
-    const kept = (isNew ? this.#state.save() : this.#state.settled()).catch((error: unknown) => {
+    await unit.settled();
+    // After the start, not before it: a process that is not written down yet is found again by its mark. But a job that ends
+    // while no daemon lives leaves no mark, and unless its start is written down it would be begun again: so before the answer.
+    await (isNew ? this.#state.save() : this.#state.settled()).catch((error: unknown) => {
       throw new SupervisorError("NO_SPACE", `the state could not be written: ${String(error)}`, { cause: error });
     });
-    await Promise.all([unit.settled(), kept]);
-    // A job that ends while no daemon lives leaves no mark: unless its start is written down, it would be begun again.
-    if (spec.mode === "job") await this.#state.save();
     return unit.report();
   }
 

@@ -26,6 +26,14 @@ export type Act =
       readonly bytes?: number;
     }
   | { readonly do: "tx"; readonly name: string; readonly refuses?: boolean }
+  /** An attempt and its row, as one. */
+  | {
+      readonly do: "act";
+      readonly name: string;
+      readonly failures?: number;
+      readonly attempts?: number;
+      readonly refuses?: boolean;
+    }
   | { readonly do: "sleep"; readonly name: string; readonly ms: number }
   | { readonly do: "wait"; readonly topic: string; readonly timeoutMs?: number }
   /** All at once. */
@@ -46,6 +54,15 @@ async function run(ctx: Ctx, file: string, act: Act): Promise<Json> {
       const { attempts = 1, timeoutMs } = act;
       const options = { attempts, backoffMs: 1, ...(timeoutMs === undefined ? {} : { timeoutMs }) };
       return await ctx.step(act.name, (step) => perform(file, act, step), options);
+    }
+    case "act": {
+      const { name, failures = 0, attempts = 1, refuses = false } = act;
+      return await ctx.act(
+        name,
+        (step) => perform(file, { do: "step", name, failures }, step),
+        (trx) => write(trx, `${ctx.workflowId} ${name}`, refuses),
+        { attempts, backoffMs: 1 },
+      );
     }
     case "tx":
       return await ctx.tx(act.name, (trx) => write(trx, `${ctx.workflowId} ${act.name}`, act.refuses ?? false));

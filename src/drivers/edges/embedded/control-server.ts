@@ -22,7 +22,8 @@ export type Control = {
 
 /** The HTTP side of the control socket. Who may open the socket may do everything: it is the user's own, mode 0600. */
 export function controlServer(control: Control): Server {
-  return createServer((req, res) => {
+  // A caller's idle connection is kept until one of the two ends: 0 is no limit.
+  return createServer({ keepAliveTimeout: 0 }, (req, res) => {
     answer(control, req, res).catch((error: unknown) => {
       const wire = isSlipwayError(error)
         ? error
@@ -72,7 +73,7 @@ async function answer(control: Control, req: IncomingMessage, res: ServerRespons
 }
 
 function reply(res: ServerResponse, status: number, value: unknown): void {
-  res.writeHead(status, { "Content-Type": "application/json", Connection: "close" }).end(JSON.stringify(value ?? null));
+  res.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(value ?? null));
 }
 
 async function body(req: IncomingMessage): Promise<unknown> {

@@ -101,7 +101,7 @@ async function isUp(socket: string): Promise<boolean> {
 async function* samples(socket: string, signal: AbortSignal): AsyncGenerator<EdgeSample> {
   while (!signal.aborted) {
     try {
-      const stream = await open(socket, "GET", "/samples", undefined, signal);
+      const stream = await open(socket, "GET", "/samples", { signal });
       yield* newestLines(stream.setEncoding("utf8"), signal);
     } catch (error) {
       if (signal.aborted) return;

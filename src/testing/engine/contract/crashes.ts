@@ -17,6 +17,7 @@ const everything: Act[] = [
   { do: "sleep", name: "pause", ms: 2 },
   { do: "wait", topic: "approval" },
   { do: "try", act: { do: "step", name: "shaky", failures: 1, attempts: 2 } },
+  { do: "act", name: "switch", failures: 1, attempts: 2 },
   { do: "tx", name: "finish" },
 ];
 
@@ -56,14 +57,15 @@ export function crashContract(harness: EngineHarness): void {
           "pause",
           "yes",
           { name: "shaky" },
+          `${id} switch`,
           `${id} finish`,
         ],
       });
-      expect((await effectsOf(store.db, id)).toSorted()).toEqual(["finish", "record", "right"]);
+      expect((await effectsOf(store.db, id)).toSorted()).toEqual(["finish", "record", "right", "switch"]);
       const made = attempts(id).map(({ key, name }) => `${name} ${key}`);
-      // Without a crash: four attempts, two of them of the step that fails once. A crash adds at most the one in flight.
-      expect(made.length, made.join()).toBeLessThanOrEqual(5);
-      expect(new Set(made)).toEqual(new Set([`build ${id}/0`, `left ${id}/2`, `shaky ${id}/6`]));
+      // Without a crash: six attempts, two each of what fails once. A crash adds at most the one in flight.
+      expect(made.length, made.join()).toBeLessThanOrEqual(7);
+      expect(new Set(made)).toEqual(new Set([`build ${id}/0`, `left ${id}/2`, `shaky ${id}/6`, `switch ${id}/7`]));
       expect(await store.check()).toEqual({ ok: true, findings: [] });
       await close();
     }

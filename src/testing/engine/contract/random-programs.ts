@@ -10,12 +10,14 @@ const simple: fc.Arbitrary<Act> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant("step" as const), name }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("tx" as const), name }) },
   fc.record({ do: fc.constant("step" as const), name, failures: fc.constant(1), attempts: fc.constant(2) }),
+  fc.record({ do: fc.constant("act" as const), name, failures: fc.constant(1), attempts: fc.constant(2) }),
   fc.record({ do: fc.constant("sleep" as const), name, ms: fc.nat(2) }),
   fc.record({ do: fc.constant("wait" as const), topic: fc.constantFrom("p", "q") }),
 );
 const failing: fc.Arbitrary<Act> = fc.oneof(
   fc.record({ do: fc.constant("step" as const), name, does: fc.constantFrom("bug" as const, "refuse" as const) }),
   fc.record({ do: fc.constant("tx" as const), name, refuses: fc.constant(true) }),
+  fc.record({ do: fc.constant("act" as const), name, refuses: fc.constant(true) }),
 );
 const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 4, arbitrary: simple },

@@ -24,6 +24,40 @@ export function stepContract(harness: EngineHarness): void {
     expect(await effectsOf(store.db, "w")).toEqual(["b"]);
   });
 
+  test("an act is performed and written down as one, and is one place in the journal", async () => {
+    const { here, input, attempts } = await setScene(harness);
+    const { engine, store } = await here();
+    await engine.start(programKind, "w", input({ do: "act", name: "a" }, { do: "step", name: "b" }));
+
+    expect((await engine.ended("w")).output).toEqual(["w a", { name: "b" }]);
+    expect(attempts("w").map(({ key }) => key)).toEqual(["w/0", "w/1"]);
+    expect(await effectsOf(store.db, "w")).toEqual(["a"]);
+  });
+
+  test("an act whose record is refused has written nothing, and is not performed again", async () => {
+    const { here, input, attempts } = await setScene(harness);
+    const { engine, store } = await here();
+    await engine.start(
+      programKind,
+      "w",
+      input({ do: "try", act: { do: "act", name: "a", attempts: 3, refuses: true } }),
+    );
+
+    expect((await engine.ended("w")).output).toMatchObject([{ code: "ENVIRONMENT_LOCKED" }]);
+    expect(attempts("w")).toHaveLength(1);
+    expect(await effectsOf(store.db, "w")).toEqual([]);
+  });
+
+  test("an act that fails is tried as a step is, and its record is written once it has been done", async () => {
+    const { here, input, attempts } = await setScene(harness);
+    const { engine, store } = await here();
+    await engine.start(programKind, "w", input({ do: "act", name: "a", failures: 2, attempts: 3 }));
+
+    expect((await engine.ended("w")).output).toEqual(["w a"]);
+    expect(attempts("w")).toHaveLength(3);
+    expect(await effectsOf(store.db, "w")).toEqual(["a"]);
+  });
+
   test("a second start with the same id changes nothing", async () => {
     const { here, input, attempts } = await setScene(harness);
     const { engine } = await here();
