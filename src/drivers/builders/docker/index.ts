@@ -1,0 +1,188 @@
+import { randomUUID } from "node:crypto";
+import type { BaseImages } from "../../../core/build/dockerfile/recipe.ts";
+import { officialBases } from "../../../core/build/dockerfile/recipe.ts";
+import { createdLabel } from "../../../core/build/labels.ts";
+import { SlipwayError } from "../../../core/errors/error.ts";
+import type { EpochMs } from "../../../core/ids.ts";
+import { formatDuration } from "../../../core/product/units.ts";
+import { type Docker, type DockerOptions, openDocker } from "../../../lib/docker/docker.ts";
+import { isRefusal } from "../../../lib/docker/errors.ts";
+import type { Builder, BuilderCan, BuildSpec, BuiltImage } from "../../../ports/builder.ts";
+import { buildByBuildKit } from "./buildkit/build.ts";
+import { buildKitPlatforms } from "./buildkit/workers.ts";
+import { refuseUnsafe, refuseWhatClassicCannot } from "./checks.ts";
+import { buildClassic } from "./classic.ts";
+import { prepareContext } from "./context/prepare.ts";
+import { attachDocuments } from "./documents.ts";
+import { baseDigests, exportImage, imagePlatform, keepNewest, removeTag } from "./engine-images.ts";
+import { translate } from "./errors.ts";
+import type { ImageStore } from "./image-store.ts";
+import type { Job, LoginOf } from "./job.ts";
+import { LayerScanner } from "./layers.ts";
+import { Output } from "./output.ts";
+
+export type DockerBuilderOptions = {
+  /** What the engine's machine is called in messages. */
+  readonly host: string;
+  /** The local engine, or that of a build host. */
+  readonly engine: DockerOptions;
+  /** `auto` takes BuildKit where the engine has it, which is everywhere but in other programs that speak its API. */
+  readonly how: "auto" | "buildkit" | "classic";
+  readonly images: ImageStore;
+  /** What generated Dockerfiles begin from; the official images where nothing is said. */
+  readonly bases?: Partial<BaseImages>;
+  readonly login?: LoginOf;
+  /** Version of this program, for the documents. */
+  readonly version: string;
+  readonly now: () => EpochMs;
+};
+
+type How = "buildkit" | "classic";
+type Engine = BuilderCan & { readonly how: How; readonly name: string };
+
+/** Files have this time where the labels do not say when the commit was made: the oldest that a zip file can hold. */
+const oldestFileMs = Date.UTC(1980, 0, 1);
+
+/**
+ * Makes images by a Docker engine: by BuildKit over a build session of ours (no `docker` program is needed, and a secret never
+ * leaves this process but for the instruction that mounts it), or by the classic builder. The image is then copied into the
+ * image layout; on the engine only the newest of each service stays, for its cache.
+ */
+export function dockerBuilder(options: DockerBuilderOptions): Builder {
+  const docker = openDocker(options.engine);
+  const scanner = new LayerScanner();
+  let looked: Promise<Engine> | null = null;
+
+  const look = (signal: AbortSignal): Promise<Engine> => {
+    looked ??= lookAt(docker, options.how, signal).catch((error: unknown) => {
+      looked = null;
+      throw translate(error, { service: "the builder", host: options.host, evidence: [] }) ?? error;
+    });
+    return looked;
+  };
+
+  return {
+    name: `docker:${options.host}`,
+    can: async (signal) => {
+      const { secrets, platforms, cacheMounts } = await look(signal);
+      return { secrets, platforms, cacheMounts };
+    },
+    build: async (spec, onLine, signal) => {
+      const output = new Output(onLine, Object.values(spec.secrets));
+      const timeout = AbortSignal.timeout(spec.timeoutMs);
+      try {
+        const engine = await look(signal);
+        return await build({ docker, engine, options, scanner, spec, output }, AbortSignal.any([signal, timeout]));
+      } catch (error) {
+        signal.throwIfAborted();
+        if (timeout.aborted) throw timedOut(spec, output);
+        const failure = { service: spec.service, host: options.host, evidence: output.evidence() };
+        throw translate(masked(error, output), failure) ?? error;
+      }
+    },
+    close: () => docker.close(),
+  };
+}
+
+type Work = {
+  readonly docker: Docker;
+  readonly engine: Engine;
+  readonly options: DockerBuilderOptions;
+  readonly scanner: LayerScanner;
+  readonly spec: BuildSpec;
+  readonly output: Output;
+};
+
+async function build(work: Work, signal: AbortSignal): Promise<BuiltImage> {
+  const { docker, engine, options, spec, output } = work;
+  const startedAt = options.now();
+  refuseUnsafe(spec, engine.platforms);
+  const created = Date.parse(spec.labels[createdLabel] ?? "");
+  const context = await prepareContext(spec, {
+    bases: { ...officialBases, ...options.bases },
+    cacheMounts: engine.cacheMounts,
+    modifiedAt: Number.isNaN(created) ? oldestFileMs : created,
+  });
+  if (engine.how === "classic") refuseWhatClassicCannot(spec, context.dockerfile);
+  signal.throwIfAborted();
+  const repository = `slipway-build/${spec.product}/${spec.service}`;
+  const job: Job = {
+    // A name of its own, so that no other build of the service takes the image away before it is copied.
+    tag: `${repository}:${randomUUID()}`,
+    context,
+    stage: spec.stage,
+    platform: spec.platforms[0] ?? null,
+    args: spec.args,
+    labels: spec.labels,
+    secrets: spec.secrets,
+    login: options.login ?? (async () => null),
+    output,
+  };
+  try {
+    const id = await (engine.how === "buildkit" ? buildByBuildKit : buildClassic)(docker, job, signal);
+    const kept = await exportImage(docker, job.tag, options.images, signal);
+    const platform = await imagePlatform(docker, id, signal);
+    const documents = await attachDocuments(
+      {
+        spec,
+        context,
+        kept,
+        platform,
+        bases: await baseDigests(docker, context.dockerfile, spec.args, signal),
+        contents: await work.scanner.scan(kept.layers, signal),
+        how: engine.how,
+        engine: engine.name,
+        version: options.version,
+        invocation: job.tag.slice(repository.length + 1),
+        startedAt,
+        finishedAt: options.now(),
+      },
+      options.images,
+    );
+    await keepNewest(docker, { repository, tag: job.tag }, signal);
+    return {
+      image: { kind: "image", digest: kept.digest, id: kept.id, repository: null, layout: kept.layout },
+      bytes: kept.bytes,
+      platforms: [platform],
+      dockerfile: context.dockerfile,
+      ...documents,
+    };
+  } finally {
+    await removeTag(docker, job.tag);
+  }
+}
+
+async function lookAt(docker: Docker, wanted: DockerBuilderOptions["how"], signal: AbortSignal): Promise<Engine> {
+  const version = await docker.version(signal);
+  const name = `docker ${version.engine}`;
+  const classic: Engine = {
+    how: "classic",
+    name,
+    secrets: false,
+    cacheMounts: false,
+    platforms: [`${version.os}/${version.arch}`],
+  };
+  if (wanted === "classic") return classic;
+  try {
+    const platforms = await buildKitPlatforms(docker, signal);
+    return { how: "buildkit", name, secrets: true, cacheMounts: true, platforms };
+  } catch (error) {
+    // Other programs that speak the API have no such path.
+    if (wanted === "auto" && [400, 404, 405, 501].some((status) => isRefusal(error, status))) return classic;
+    throw error;
+  }
+}
+
+function timedOut(spec: BuildSpec, output: Output): SlipwayError {
+  return new SlipwayError("BUILD_FAILED", {
+    message: `the build of ${spec.service} was stopped after ${formatDuration(spec.timeoutMs)}, its timeout`,
+    evidence: output.evidence(),
+    hint: "raise the build's timeout, or see above what it waits for",
+  });
+}
+
+/** The engine repeats the failed command in its own words. */
+function masked(error: unknown, output: Output): unknown {
+  if (error instanceof Error) error.message = output.mask(error.message);
+  return error;
+}
