@@ -19,6 +19,7 @@ export function program(): Command {
   look(slipway);
   control(slipway);
   plane(slipway);
+  servers(slipway);
   return slipway;
 }
 
@@ -220,6 +221,55 @@ function plane(slipway: Command): void {
       .argument("<file>")
       .description("put a copy in the place of the state; the old one is kept aside"),
     async ([file = ""], options) => (await import("./commands/state.ts")).restoreState(file, options),
+  );
+}
+
+function servers(slipway: Command): void {
+  const server = slipway
+    .command("server")
+    .description("make the machines ready that a product runs on, and look at them");
+  const wanted = (command: Command): Command =>
+    command
+      .option("--user <name>", "the user that Slipway deploys as (default: deploy)")
+      .addOption(
+        new Option("--caddy <source>", "where Caddy comes from (default: distribution)").choices([
+          "distribution",
+          "official",
+          "none",
+        ]),
+      )
+      .option("--caddy-mirror <url>", "an apt repository laid out like Caddy's own")
+      .option("--caddy-key <file>", "the OpenPGP key that signs the mirror, in ASCII armour")
+      .option("--open <port...>", "open besides SSH, 80 and 443, like 5432 or 51820/udp")
+      .option("--trust <range...>", "addresses that may reach everything: the environment's other hosts")
+      .option("--ssh-config <file>", "instead of ~/.ssh/config");
+  act(
+    wanted(
+      server
+        .command("bootstrap")
+        .argument("[host]", "like ssh://root@203.0.113.7")
+        .description("make a fresh Debian or Ubuntu server ready; safe to repeat"),
+    )
+      .option("--key <file...>", "public keys of the deploy user (default: those of the user who logs in)")
+      .option(
+        "--undo-after <seconds>",
+        "take SSH and firewall back unless a new login works within this (default: 120)",
+      )
+      .option("--dry-run", "show the plan, change nothing")
+      .option("-y, --yes", "do not ask")
+      .option("--script <file>", "where the steps are written as a shell script (default: init-server.sh)")
+      .option("--no-script", "write no script")
+      .option("--script-only", "print the script, do nothing else"),
+    async ([host], options) => (await import("./commands/server.ts")).bootstrap(host, options),
+  );
+  act(
+    wanted(
+      server
+        .command("check")
+        .argument("<host>", "like ssh://root@203.0.113.7")
+        .description("what is not as it should be on a server; changes nothing"),
+    ).option("--domain <name...>", "names that should lead to it: their DNS and certificates are looked at too"),
+    async ([host = ""], options) => (await import("./commands/server.ts")).checkServer(host, options),
   );
 }
 

@@ -75,6 +75,7 @@ export const mainPart = sh`
   # change_all: in order; what needs something that failed is left out.
   change_all() {
     failed=' '
+    put "$kept_file" kept_text >/dev/null
     for step in $steps; do
       look "$step" >/dev/null
       [ "$worst" = missing ] || continue

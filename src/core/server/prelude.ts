@@ -84,26 +84,30 @@ export const prelude = sh`
     step=$1
     command=$2
     shift 2
-    undo_off "$step"
-    rm -rf "$room/before-$step"
-    mkdir -m 700 "$room/before-$step"
-    {
-      echo '#!/bin/sh'
-      for path in "$@"; do
-        kept="$room/before-$step/$(basename "$path")"
-        if [ -e "$path" ]; then
-          cp -p "$path" "$kept"
-          echo "mv -f '$kept' '$path'"
-        else
-          echo "rm -f '$path'"
-        fi
-      done
-      echo "$command"
-      echo ": >'$room/undone-$step'"
-      echo "rm -f '$room/undo-$step' '$room/undo-$step.pid'"
-    } >"$room/undo-$step.new"
-    rm -f "$room/undone-$step"
-    mv "$room/undo-$step.new" "$room/undo-$step"
+    if [ -e "$room/undo-$step" ]; then
+      # Armed by a run before that nobody confirmed: its way back leads to what was confirmed last.
+      undo_stop "$step"
+    else
+      undo_off "$step"
+      mkdir -m 700 "$room/before-$step"
+      {
+        echo '#!/bin/sh'
+        for path in "$@"; do
+          kept="$room/before-$step/$(basename "$path")"
+          if [ -e "$path" ]; then
+            cp -p "$path" "$kept"
+            echo "mv -f '$kept' '$path'"
+          else
+            echo "rm -f '$path'"
+          fi
+        done
+        echo "$command"
+        echo ": >'$room/undone-$step'"
+        echo "rm -f '$room/undo-$step' '$room/undo-$step.pid'"
+      } >"$room/undo-$step.new"
+      rm -f "$room/undone-$step"
+      mv "$room/undo-$step.new" "$room/undo-$step"
+    fi
     if has_systemd; then
       systemd-run --quiet --collect --unit="slipway-undo-$step" --on-active="$undo_after_s" \
         --timer-property=AccuracySec=1s sh "$room/undo-$step"
@@ -114,13 +118,23 @@ export const prelude = sh`
     echo "taken back in $undo_after_s s unless it is confirmed"
   }
 
-  # undo_off <step>: the change stays.
-  undo_off() {
+  # undo_stop <step>: its timer.
+  undo_stop() {
     if has_systemd; then
       systemctl stop "slipway-undo-$1.timer" 2>/dev/null || true
     elif [ -e "$room/undo-$1.pid" ]; then
       kill -- "-$(cat "$room/undo-$1.pid")" 2>/dev/null || true
     fi
+  }
+
+  # undo_off <step>: the change stays.
+  undo_off() {
+    undo_stop "$1"
     rm -rf "$room/undo-$1" "$room/undo-$1.pid" "$room/before-$1"
+  }
+
+  # unconfirmed <step>: a finding, where a change waits for a new login.
+  unconfirmed() {
+    [ ! -e "$room/undo-$1" ] || missing "changed, and no new login has confirmed it yet"
   }
 `;

@@ -1,7 +1,7 @@
 import { mainPart } from "./main-part.ts";
 import { prelude } from "./prelude.ts";
-import type { EdgeSource, ServerSettings } from "./settings.ts";
-import { shellWord } from "./shell.ts";
+import type { EdgeSource, OpenPort, ServerSettings } from "./settings.ts";
+import { sh, shellWord } from "./shell.ts";
 import type { Step } from "./step.ts";
 import { steps } from "./steps.ts";
 
@@ -42,55 +42,77 @@ const header = `#!/bin/sh
 # (Text for other shells in single quotes is meant, and steps are called by the names in the list.)
 set -u`;
 
-function settingLines(settings: ServerSettings): string[] {
-  const ports = (protocol: "tcp" | "udp"): string =>
-    settings.open
-      .filter((each) => each.protocol === protocol)
-      .map((each) => each.port)
-      .join(" ");
-  const edge = edgeSettings(settings.edge);
+function settingLines({ deployUser, keys, edge, open, trust, undoAfterS }: ServerSettings): string[] {
+  const repository = edgeRepository(edge);
   return [
-    `deploy_user=${shellWord(settings.deployUser)}`,
+    remembered,
+    given("deploy_user", deployUser, "deploy"),
     "# Public keys that may log in as it; none: those of whoever runs this.",
-    `deploy_keys=${shellWord(settings.keys.join("\n"))}`,
+    `deploy_keys=${shellWord(keys.join("\n"))}`,
     "# Where Caddy comes from when the server has none: distribution, repository, none.",
-    `edge_source=${shellWord(edge.source)}`,
-    `edge_url=${shellWord(edge.url)}`,
-    `edge_key_url=${shellWord(edge.keyUrl)}`,
+    given("edge_source", edge === null ? null : edgeSources[edge.is], "distribution"),
+    `edge_url=${shellWord(repository.url)}`,
+    `edge_key_url=${shellWord(repository.keyUrl)}`,
     "# The key that is downloaded must have this fingerprint; none: the key is below.",
-    `edge_fingerprint=${shellWord(edge.fingerprint)}`,
-    `edge_key() {\n  cat <<'EOF'\n${edge.armoredKey}\nEOF\n}`,
+    `edge_fingerprint=${shellWord(repository.fingerprint)}`,
+    `edge_key() {\n  cat <<'EOF'\n${repository.armoredKey}\nEOF\n}`,
     "# Open from outside, besides SSH, 80 and 443.",
-    `open_tcp=${shellWord(ports("tcp"))}`,
-    `open_udp=${shellWord(ports("udp"))}`,
+    given("open_tcp", open === null ? null : portsOf(open, "tcp"), ""),
+    given("open_udp", open === null ? null : portsOf(open, "udp"), ""),
     "# Ranges that may reach everything here.",
-    `trust_v4=${shellWord(settings.trust.filter((range) => !range.includes(":")).join(" "))}`,
-    `trust_v6=${shellWord(settings.trust.filter((range) => range.includes(":")).join(" "))}`,
+    given("trust_v4", trust?.filter((range) => !range.includes(":")).join(" ") ?? null, ""),
+    given("trust_v6", trust?.filter((range) => range.includes(":")).join(" ") ?? null, ""),
     "# Changes to SSH and firewall are taken back after so many seconds, unless confirmed by a new login.",
-    `undo_after_s=${settings.undoAfterS}`,
+    `undo_after_s=${undoAfterS}`,
   ];
 }
 
-type EdgeSettings = {
-  readonly source: "distribution" | "repository" | "none";
-  readonly url: string;
-  readonly keyUrl: string;
-  readonly fingerprint: string;
-  readonly armoredKey: string;
+const remembered = sh`
+  # What an earlier bootstrap was asked for, where this one does not say: kept <name> <default>.
+  kept_file=/etc/slipway/server.conf
+  kept() {
+    if grep -qs "^$1=" "$kept_file"; then
+      sed -n "s/^$1=//p" "$kept_file" | tail -n 1 | tr -cd 'A-Za-z0-9.:/ -'
+    else
+      printf '%s' "$2"
+    fi
+  }
+  kept_text() {
+    echo "# $mark"
+    for name in deploy_user edge_source open_tcp open_udp trust_v4 trust_v6; do
+      eval "value=\$$name"
+      # Once Caddy has come from another repository, apt knows where its updates are.
+      [ "$name=$value" != edge_source=repository ] || value=distribution
+      echo "$name=$value"
+    done
+  }
+`;
+
+function given(name: string, value: string | null, fallback: string): string {
+  return value === null ? `${name}=$(kept ${name} ${shellWord(fallback)})` : `${name}=${shellWord(value)}`;
+}
+
+function portsOf(open: readonly OpenPort[], protocol: OpenPort["protocol"]): string {
+  return open
+    .filter((each) => each.protocol === protocol)
+    .map((each) => each.port)
+    .join(" ");
+}
+
+const edgeSources: Readonly<Record<EdgeSource["is"], string>> = {
+  distribution: "distribution",
+  none: "none",
+  official: "repository",
+  mirror: "repository",
 };
 
-function edgeSettings(edge: EdgeSource): EdgeSettings {
-  // Named also when it is not used: the hint of a Caddy that is too old says its fingerprint.
-  const known = { url: official.url, keyUrl: official.keyUrl, fingerprint: official.fingerprint, armoredKey: "" };
-  switch (edge.is) {
-    case "distribution":
-    case "none":
-      return { source: edge.is, ...known };
-    case "official":
-      return { source: "repository", ...known };
-    case "mirror":
-      return { source: "repository", url: edge.url, keyUrl: "", fingerprint: "", armoredKey: edge.armoredKey };
-  }
+/** Caddy's own also when it is not used: the hint of a Caddy that is too old names its key. */
+function edgeRepository(edge: EdgeSource | null): {
+  readonly [key in "url" | "keyUrl" | "fingerprint" | "armoredKey"]: string;
+} {
+  return edge?.is === "mirror"
+    ? { url: edge.url, keyUrl: "", fingerprint: "", armoredKey: edge.armoredKey }
+    : { ...official, armoredKey: "" };
 }
 
 function stepText(step: Step, number: number): string {

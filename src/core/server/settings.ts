@@ -13,26 +13,31 @@ export type EdgeSource =
 
 export type OpenPort = { readonly port: number; readonly protocol: "tcp" | "udp" };
 
-/** What a bootstrap is asked for. Every value has passed `parse…` below: nothing else reaches the script. */
+/**
+ * What a bootstrap is asked for. Every value has passed `parse…` below: nothing else reaches the script. Null is what the server
+ * remembers of the bootstrap before, else the default: a second bootstrap without its options closes no port.
+ */
 export type ServerSettings = {
-  readonly deployUser: string;
+  /** Default `deploy`. */
+  readonly deployUser: string | null;
   /** Public keys that may log in as the deploy user; none is: those of the user who runs the bootstrap. */
   readonly keys: readonly string[];
-  readonly edge: EdgeSource;
-  /** Opened besides SSH, 80 and 443. */
-  readonly open: readonly OpenPort[];
-  /** Ranges that may reach everything: the other hosts of the environment, on their private network. */
-  readonly trust: readonly string[];
+  /** Default: the distribution's. */
+  readonly edge: EdgeSource | null;
+  /** Opened besides SSH, 80 and 443. Default: none. */
+  readonly open: readonly OpenPort[] | null;
+  /** Ranges that may reach everything: the other hosts of the environment, on their private network. Default: none. */
+  readonly trust: readonly string[] | null;
   /** Changes that could lock the operator out are taken back after this, unless confirmed by a new login. */
   readonly undoAfterS: number;
 };
 
 export const defaultSettings: ServerSettings = {
-  deployUser: "deploy",
+  deployUser: null,
   keys: [],
-  edge: { is: "distribution" },
-  open: [],
-  trust: [],
+  edge: null,
+  open: null,
+  trust: null,
   undoAfterS: 120,
 };
 

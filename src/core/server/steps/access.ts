@@ -131,6 +131,7 @@ export const access: readonly Step[] = [
         fi
         missing "passwords are taken (password: $(ssh_value passwordauthentication), keyboard-interactive: $(ssh_value kbdinteractiveauthentication), root: $(ssh_value permitrootlogin))"
       fi
+      unconfirmed ssh
       for list in allowusers allowgroups denyusers; do
         value=$(ssh_all "$deploy_user" | sed -n "s/^$list //p" | tr '\n' ' ')
         [ -z "$value" ] || note "sshd has $list $value: may $deploy_user log in?"
@@ -310,7 +311,7 @@ export const access: readonly Step[] = [
         others=$(nft list chains 2>/dev/null | awk '/^table/ { table = $2 " " $3 } /hook input/ && /policy drop/ && table != "inet slipway" { print table }' | sort -u | tr '\n' ' ')
         [ -z "$others" ] || note "another table drops what it does not know: $others" "does it let in 80 and 443 too?"
       fi
-      [ ! -e "$room/undo-firewall" ] || note "the rules are new and not confirmed yet"
+      unconfirmed firewall
     `,
     apply: sh`
       have nft || apt_install nftables
