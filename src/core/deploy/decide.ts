@@ -1,4 +1,5 @@
 import type { EpochMs, ServiceName } from "../ids.ts";
+import { formatDuration } from "../product/units.ts";
 import {
   allTraffic,
   type Course,
@@ -174,7 +175,7 @@ function onDrained(draining: Deployment, stage: number, inflight: number, now: E
   return to(
     deployment,
     { is: "baking", until: now + course.bakeMs },
-    `${rest}; watching the release under all traffic`,
+    `${rest}; watching the release under all traffic for ${formatDuration(course.bakeMs)}`,
   );
 }
 
@@ -204,8 +205,11 @@ function onRequest(deployment: Deployment, event: Extract<DeploymentEvent, { is:
       }
       return stay(deployment, `cannot be paused while ${phase.is}`);
     case "resume":
-      if (phase.is === "held")
-        return to(deployment, { is: "baking", until: now + phase.leftMs }, `resumed by ${event.by}`);
+      if (phase.is === "held") {
+        const { leftMs } = phase;
+        const reason = `resumed by ${event.by}; ${leftMs === 0 ? "nothing" : formatDuration(leftMs)} of the bake is left`;
+        return to(deployment, { is: "baking", until: now + leftMs }, reason);
+      }
       // What had been started is looked at again from the first wave: each effect finds what exists.
       if (phase.is === "paused")
         return to(deployment, { is: "starting", stage: phase.stage, wave: 0 }, `resumed by ${event.by}`);

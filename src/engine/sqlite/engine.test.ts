@@ -111,6 +111,26 @@ test("forgetting what has ended keeps the outcome, and work that goes on", async
   expect((await store.check()).ok).toBe(true);
 });
 
+test("forgets by itself what ended more than a week ago, and nothing younger", async () => {
+  const clock = new ManualClock(begin);
+  const { engine, store } = await setUp(clock);
+  engine.register("one.v1", async (ctx) => ctx.step("one", async () => 1));
+  await engine.open();
+  const day = 24 * hour;
+  for (const id of ["first", "second", "third"]) {
+    await engine.start("one.v1", id, null);
+    await engine.ended(id);
+    clock.advance(4 * day);
+  }
+  await engine.start("one.v1", "last", null);
+  await engine.ended("last");
+  // It waits for all that is under way, this clean-up included.
+  await engine.close();
+  const steps = await store.db.selectFrom("workflow_step").select("workflow_id").execute();
+  expect([...new Set(steps.map((row) => row.workflow_id))].toSorted()).toEqual(["last", "third"]);
+  expect((await store.check()).ok).toBe(true);
+});
+
 test("while the disk is full, what was performed is not forgotten and not repeated; work goes on when there is space", async ({
   skip,
 }) => {

@@ -1,11 +1,12 @@
 import { setMaxListeners } from "node:events";
-import { type Evidence, SlipwayError } from "../../core/errors/error.ts";
+import { type Evidence, reasonOf, SlipwayError } from "../../core/errors/error.ts";
 import type { Json } from "../../core/ids.ts";
 import type { Engine, Workflow, WorkflowRecord } from "../../ports/engine.ts";
 import type { WorkflowRow } from "../../ports/tables.ts";
 import { decode, decodeError, encode } from "../payload.ts";
 import { Execution } from "./execution.ts";
 import { admitAll, enqueue } from "./queue.ts";
+import { forgetEnded } from "./retention.ts";
 import { Scheduler, saveSchedule } from "./schedules.ts";
 import { type Services, type SqliteEngineOptions, servicesOf } from "./services.ts";
 
@@ -20,6 +21,11 @@ export function sqliteEngine(options: SqliteEngineOptions): Engine {
 /** Errors name at most so many workflows. */
 const maxNamed = 10;
 
+/** How long the journal of a workflow that has ended is kept, for those who look into what went wrong. */
+const journalKeptMs = 7 * 24 * 3_600_000;
+/** What has grown old is looked for at most this often. */
+const forgetEveryMs = 3_600_000;
+
 class SqliteEngine implements Engine {
   readonly #workflows = new Map<string, Workflow>();
   readonly #executions = new Map<string, Execution>();
@@ -29,6 +35,7 @@ class SqliteEngine implements Engine {
   readonly #services: Services;
   readonly #scheduler: Scheduler;
   #open = false;
+  #forgotAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: SqliteEngineOptions) {
     // Everybody who waits for anything listens to it.
@@ -58,6 +65,7 @@ class SqliteEngine implements Engine {
     if (rows.length > 0) log("engine.resumed", { workflows: rows.length });
     for (const row of rows) this.#launch(row);
     this.#keep(this.#scheduler.run());
+    this.#forgetOld();
   }
 
   async start(...[kind, id, input, options]: Parameters<Engine["start"]>): Promise<void> {
@@ -162,8 +170,22 @@ class SqliteEngine implements Engine {
       execution.run().then((next) => {
         this.#executions.delete(row.id);
         this.#tellEnded(row.id);
+        this.#forgetOld();
         if (next !== null) this.#launch(next);
       }),
+    );
+  }
+
+  /** The journal grows only by what ends: so that is when it is looked at, and no timer is needed. */
+  #forgetOld(): void {
+    const { db, clock, log, closing } = this.#services;
+    if (closing.aborted || clock.monotonicMs() - this.#forgotAtMs < forgetEveryMs) return;
+    this.#forgotAtMs = clock.monotonicMs();
+    this.#keep(
+      forgetEnded(db, clock.now() - journalKeptMs).then(
+        (workflows) => (workflows === 0 ? undefined : log("journal.forgotten", { workflows })),
+        (error: unknown) => log("journal.not-forgotten", { reason: reasonOf(error) }),
+      ),
     );
   }
 
