@@ -4,7 +4,7 @@ import { type Cell, openCell } from "./cell.ts";
 import { makeControlGroup } from "./control-groups.ts";
 import { type DaemonOptions, type EngineVersion, makeDaemon } from "./dockerd.ts";
 import { needPrograms, run } from "./parts.ts";
-import { openScene, type Scene } from "./scene.ts";
+import { letThrough, openScene, type Scene } from "./scene.ts";
 
 /** A real engine of its own: socket, data, bridge, addresses and control group that nothing else uses. */
 export type TestEngine = {
@@ -90,5 +90,6 @@ async function bridgeOf({ id, network: { a, b } }: Scene): Promise<Record<string
   await run(["ip", "link", "add", id, "type", "bridge"]);
   await run(["ip", "address", "add", `10.${a}.${b}.1/24`, "dev", id]);
   await run(["ip", "link", "set", id, "up"]);
+  await letThrough({ a, b });
   return { bridge: id, "default-address-pools": [{ base: `10.${a}.${b + 32}.0/19`, size: 26 }] };
 }

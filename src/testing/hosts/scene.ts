@@ -46,11 +46,26 @@ function sceneOf(slot: number, directory: string): Scene {
     controlGroup,
     close: async () => {
       await removeControlGroup(controlGroup);
+      // Only a scene with an engine of its own has made the rule.
+      await run(["iptables", "--wait", "--delete", ...rule(network)]).catch(() => {});
       await removeLinks(`sw${slot}`, network);
       // The claim goes last: until then nobody else uses the range.
       await rm(directory, { recursive: true, force: true, maxRetries: 5 });
     },
   };
+}
+
+/**
+ * An engine that sets firewall rules drops what it does not know on its way between containers of others. The rule goes when
+ * the scene is closed.
+ */
+export async function letThrough(network: Scene["network"]): Promise<void> {
+  await run(["iptables", "--wait", "--insert", ...rule(network)]);
+}
+
+function rule({ a, b }: Scene["network"]): readonly string[] {
+  const range = `10.${a}.${b}.0/18`;
+  return ["FORWARD", "--source", range, "--destination", range, "--jump", "ACCEPT"];
 }
 
 type Owner = { readonly pid: number; readonly startedAt: string };
