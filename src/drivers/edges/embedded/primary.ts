@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
 import { readJsonFile, writeJsonFile } from "../../../lib/json-file.ts";
-import type { EdgeConfig, RouteTable } from "../../../ports/edge.ts";
+import type { CertificateStatus, EdgeConfig, RouteTable } from "../../../ports/edge.ts";
+import type { CertificateKeeper } from "./acme/keeper.ts";
+import { wantedCertificates, withAcmeFiles } from "./acme/wanted.ts";
 import { checkTable, sameJson } from "./check-table.ts";
 import { type Control, controlServer } from "./control-server.ts";
 import { Fleet } from "./fleet.ts";
@@ -36,6 +38,7 @@ if (!existsSync(directory) || (await answers(socketFile))) process.exit(0);
 let kept: Kept = (await readJsonFile<Kept>(file).catch(setAside)) ?? { config: null, table: null };
 let inForce = kept.table;
 let listening = false;
+let keeper: CertificateKeeper | null = null;
 let stopping: Promise<void> | null = null;
 let turn: Promise<unknown> = Promise.resolve();
 const fleet = new Fleet(Math.max(1, Number(workersText) || 2));
@@ -53,7 +56,7 @@ const control: Control = {
   current: () => inForce,
   hold: (service, until) => fleet.hold(service, until),
   drain: (revision, limits) => fleet.drain(revision, limits),
-  certificates: () => fleet.certificates(),
+  certificates,
   sample: () => fleet.totals.sample(Date.now(), inForce?.generation ?? 0),
   stop,
 };
@@ -79,8 +82,9 @@ async function restore(withinMs: number): Promise<void> {
   while (!listening && kept.config !== null && stopping === null) {
     try {
       if (kept.table !== null) await fleet.apply(kept.table);
-      await fleet.configure(kept.config);
+      await fleet.configure(withAcmeFiles(kept.config, directory));
       listening = true;
+      await keepCertificates(kept.config, { insist: false });
     } catch (error) {
       console.error("edge.not-restored", reasonOf(error));
       if (performance.now() > until) return;
@@ -92,11 +96,33 @@ async function restore(withinMs: number): Promise<void> {
 async function start(config: EdgeConfig, fresh: boolean): Promise<void> {
   refuseWhenStopping();
   if (!listening || !sameJson(config, kept.config)) {
-    await fleet.configure(config);
+    await fleet.configure(withAcmeFiles(config, directory));
     listening = true;
     await keep({ ...kept, config });
   } else await fleet.readCertificates();
   if (fresh) await fleet.refresh();
+  await keepCertificates(config, { insist: fresh });
+}
+
+/** ACME is loaded when the first config asks for it: most edges never need it. */
+async function keepCertificates(config: EdgeConfig, options: { readonly insist: boolean }): Promise<void> {
+  const wanted = wantedCertificates(config, directory);
+  if (keeper === null && wanted.length > 0) {
+    const { CertificateKeeper } = await import("./acme/keeper.ts");
+    keeper = new CertificateKeeper(directory, {
+      challenge: (open) => fleet.challenge(open),
+      renewed: () => fleet.readCertificates(),
+    });
+  }
+  await keeper?.want(wanted, options);
+}
+
+async function certificates(): Promise<readonly CertificateStatus[]> {
+  const served = await fleet.certificates();
+  return served.map((one) => {
+    const trouble = one.hosts.length === 1 ? keeper?.trouble(one.hosts[0] ?? "", one.notAfter === 0) : null;
+    return { ...one, trouble: trouble ?? one.trouble };
+  });
 }
 
 async function apply(table: RouteTable): Promise<void> {
@@ -118,7 +144,7 @@ async function keep(next: Kept): Promise<void> {
 }
 
 function stop(graceMs: number): Promise<void> {
-  stopping ??= fleet.stop(graceMs).then(() => {
+  stopping ??= Promise.all([fleet.stop(graceMs), keeper?.stop()]).then(() => {
     // After the answer to the one who asked.
     setTimeout(leave, 100);
   });
