@@ -12,6 +12,8 @@ export type EdgeCan = {
   readonly acme: boolean;
   readonly http2: boolean;
   readonly http3: boolean;
+  /** A change of listeners, limits, routes or policies closes idle connections and may reset a few that are just being opened. */
+  readonly resetsOnReconfigure?: boolean;
 };
 
 /** How a listener speaks TLS. Certificates are chosen by the name the client asks for (SNI). */

@@ -1,0 +1,49 @@
+import { connect, type PeerCertificate } from "node:tls";
+import { reasonOf } from "../../../core/errors/error.ts";
+import type { CertificateStatus, EdgeConfig } from "../../../ports/edge.ts";
+import type { Place } from "./place.ts";
+
+const handshakeWithinMs = 5_000;
+
+/** What clients are shown, asked for as a client would: a certificate that is on disk and not served would not help them. */
+export async function servedCertificates(
+  config: EdgeConfig,
+  place: Place,
+  troubles: Readonly<Record<string, string>>,
+): Promise<CertificateStatus[]> {
+  const wanted = config.listeners.flatMap((listener) => {
+    if (listener.tls === null) return [];
+    const hosts = [...listener.tls.certificates.flatMap((each) => each.hosts), ...(listener.tls.acme?.hosts ?? [])];
+    return [...new Set(hosts)].map((host) => ({ listener, host }));
+  });
+  return Promise.all(
+    wanted.map(async ({ listener, host }) => {
+      const base = { listener: listener.name, hosts: [host] };
+      try {
+        const served = await shown(await place.dial(listener.host, listener.port), host.replace(/^\*/, "any"));
+        const { issuer } = served;
+        return {
+          ...base,
+          issuer: [issuer.CN, issuer.O].flat().find((name) => typeof name === "string" && name !== "") ?? "",
+          notAfter: Date.parse(served.valid_to),
+          trouble: troubles[host] ?? null,
+        };
+      } catch (error) {
+        return { ...base, issuer: "", notAfter: 0, trouble: troubles[host] ?? reasonOf(error) };
+      }
+    }),
+  );
+}
+
+function shown(at: { readonly host: string; readonly port: number }, servername: string): Promise<PeerCertificate> {
+  return new Promise((resolve, reject) => {
+    // Expired and private ones are to be read, not refused.
+    const socket = connect({ ...at, servername, rejectUnauthorized: false, timeout: handshakeWithinMs }, () => {
+      const certificate = socket.getPeerCertificate();
+      socket.destroy();
+      resolve(certificate);
+    });
+    socket.once("timeout", () => socket.destroy(new Error(`no handshake within ${handshakeWithinMs / 1000} s`)));
+    socket.once("error", reject);
+  });
+}

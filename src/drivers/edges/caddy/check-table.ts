@@ -1,0 +1,95 @@
+import { SlipwayError } from "../../../core/errors/error.ts";
+import { isCidr } from "../../../lib/ip.ts";
+import type { EdgeConfig, Route, RoutedService, RouteTable } from "../../../ports/edge.ts";
+
+const maxProblems = 20;
+const fullWeight = 10_000;
+const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const host =
+  /^(?=.{1,253}$)(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*|\[[0-9a-f:.]{2,45}\])$/;
+const address = /^(?:[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]{2,45}\]):([1-9]\d{0,4})$/i;
+/** Decoded and without doubled slashes: it is compared with paths that are. Braces would be placeholders to Caddy. */
+const path = /^\/(?!\/)(?:(?!\/\/|\/\.{1,2}(?:\/|$))[\x21-\x7e](?<![%\\?#{}]))*$/;
+
+/**
+ * Throws EDGE_REFUSED_TABLE with all problems when the table cannot be put in force after `before`. Rate limits are refused:
+ * Caddy has none, and a limit that is silently not kept is worse than an error.
+ */
+export function checkTable(table: RouteTable, before: RouteTable | null, config: EdgeConfig | null): void {
+  const problems = [...generationProblems(table, before), ...routeProblems(table, config), ...serviceProblems(table)];
+  if (problems.length === 0) return;
+  throw new SlipwayError("EDGE_REFUSED_TABLE", {
+    message: `The edge refused route table ${table.generation}: ${problems[0]}`,
+    evidence: problems.slice(0, maxProblems).map((problem) => ["problem", problem] as const),
+  });
+}
+
+function* generationProblems(table: RouteTable, before: RouteTable | null): Generator<string> {
+  if (!Number.isSafeInteger(table.generation) || table.generation < 0) yield "its generation is no whole number";
+  if (before === null || table.generation > before.generation) return;
+  if (table.generation < before.generation) yield `generation ${before.generation} is already in force`;
+  else if (JSON.stringify(table) !== JSON.stringify(before)) yield "another table of the same generation is in force";
+}
+
+function* routeProblems(table: RouteTable, config: EdgeConfig | null): Generator<string> {
+  const seen = new Set<string>();
+  const listeners = new Set(config?.listeners.map((listener) => listener.name));
+  for (const route of table.routes) {
+    const name = `${route.listener} ${route.host ?? "*"}${route.pathPrefix}`;
+    if (seen.has(name)) yield `two routes for ${name}`;
+    seen.add(name);
+    if (config !== null && !listeners.has(route.listener)) yield `${name}: there is no listener ${route.listener}`;
+    if (!Object.hasOwn(table.services, route.service)) yield `${name}: there is no service ${route.service}`;
+    if (route.host !== null && !host.test(route.host)) yield `${name}: the host is no lower-case host name`;
+    if (!path.test(route.pathPrefix)) yield `${name}: the path prefix is no normalised path`;
+    for (const problem of policyProblems(route)) yield `${name}: ${problem}`;
+  }
+}
+
+function* policyProblems({ policy }: Route): Generator<string> {
+  for (const [from, to] of Object.entries(policy.redirectHosts))
+    if (!host.test(from) || !host.test(to.replace(/:\d{1,5}$/, "")) || from === to)
+      yield `cannot redirect ${from} to ${to}`;
+  for (const [name, value] of Object.entries(policy.headers))
+    if (!isHeader(name, value)) yield `${name} is no valid header, or its value is not`;
+  if (policy.cors !== null)
+    for (const text of [...policy.cors.origins, ...policy.cors.methods, ...policy.cors.headers])
+      if (!isHeader("x", text)) yield `cors: ${JSON.stringify(text)} cannot be sent in a header`;
+  for (const { prefix, allow } of policy.allowLists) {
+    if (!path.test(prefix)) yield `the allow-list's prefix ${prefix} is no normalised path`;
+    for (const cidr of allow) if (!isCidr(cidr)) yield `${cidr} is no CIDR`;
+  }
+  if (policy.rateLimit !== null)
+    yield "Caddy cannot limit requests by address: use the embedded edge, or limit in the service";
+  if (policy.bodyBytes !== null && !(policy.bodyBytes >= 0)) yield "the body limit is negative";
+}
+
+function* serviceProblems(table: RouteTable): Generator<string> {
+  for (const [name, service] of Object.entries(table.services)) {
+    const weights = service.targets.map((target) => target.weight);
+    if (weights.some((weight) => !Number.isInteger(weight) || weight < 0 || weight > fullWeight))
+      yield `${name}: a weight is not a whole number from 0 to ${fullWeight}`;
+    const sum = weights.reduce((total, weight) => total + weight, 0);
+    if (sum !== 0 && sum !== fullWeight) yield `${name}: its weights sum to ${sum}, not ${fullWeight}`;
+    if (new Set(service.targets.map((target) => target.revision)).size !== weights.length)
+      yield `${name}: a revision is listed twice`;
+    for (const problem of targetProblems(service)) yield `${name}: ${problem}`;
+  }
+}
+
+function* targetProblems({ targets, sticky }: RoutedService): Generator<string> {
+  for (const { revision, instances } of targets)
+    for (const instance of instances)
+      if (!isAddress(instance.address)) yield `${revision}: ${instance.address} is no host:port`;
+  const name = sticky === null ? "x" : "cookie" in sticky ? sticky.cookie : sticky.header;
+  if (!token.test(name)) yield `${JSON.stringify(name)} can be no cookie's or header's name`;
+}
+
+function isHeader(name: string, value: string): boolean {
+  return token.test(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
+}
+
+function isAddress(text: string): boolean {
+  const port = address.exec(text)?.[1];
+  return port !== undefined && Number(port) <= 65_535;
+}

@@ -1,0 +1,313 @@
+import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
+import type { RevisionId } from "../../../core/ids.ts";
+import type { CertificateStatus, Edge, EdgeCan, EdgeConfig, EdgeSample, RouteTable } from "../../../ports/edge.ts";
+import { acknowledged, askSocket, load, requestsUnderWay } from "./admin.ts";
+import { servedCertificates } from "./certificates.ts";
+import { checkTable } from "./check-table.ts";
+import { type Compiled, compileConfig } from "./config/compile.ts";
+import { serviceFolder } from "./paths.ts";
+import type { Place } from "./place.ts";
+import { Publisher } from "./publish.ts";
+import { checkVersion } from "./version.ts";
+import type { Witness } from "./witness.ts";
+
+const upWithinMs = 15_000;
+const acknowledgedWithinMs = 5_000;
+const goneWithinMs = 5_000;
+const pollMs = 10;
+/** How often certificate files are looked at. */
+const filesEveryMs = 30_000;
+
+/** Caddy in a place, by orders to it and files beside it. Orders are carried out one after the other. */
+export class CaddyEdge implements Edge {
+  readonly name = "caddy";
+  readonly can: EdgeCan;
+  readonly #place: Place;
+  readonly #witness: Witness;
+  readonly #publisher = new Publisher();
+  /** Whose an address was before it was given to another, or to nobody: what a drain waits for. */
+  readonly #owners = new Map<string, RevisionId>();
+  #last: Promise<unknown> = Promise.resolve();
+  #versionChecked = false;
+  #watch: NodeJS.Timeout | null = null;
+
+  constructor(place: Place, witness: Witness) {
+    this.#place = place;
+    this.#witness = witness;
+    this.can = {
+      hold: witness.hold !== null,
+      exactDrain: false,
+      sticky: true,
+      ipRateLimit: false,
+      chunkedBodyLimit: true,
+      connectErrors: true,
+      acme: true,
+      http2: true,
+      http3: true,
+      resetsOnReconfigure: true,
+    };
+  }
+
+  start(config: EdgeConfig, options?: { readonly fresh?: boolean }): Promise<void> {
+    return this.#inTurn(async () => {
+      const { paths } = this.#place;
+      if (!this.#versionChecked) checkVersion(await this.#place.version());
+      this.#versionChecked = true;
+      await this.#place.prepare();
+      if (options?.fresh === true) await this.#witness.renew();
+      const table = await this.current();
+      const compiled = await this.#compile(config, table);
+      if (!(await this.#isUp())) {
+        // Slots are not flushed to disk for each switch: after a power loss they may be torn, and are written anew.
+        await this.#publish(table, { also: null, held: new Set() });
+        await this.#launch(config);
+      }
+      await this.#configure(compiled);
+      await this.#place.write(`${paths.directory}/edge.json`, JSON.stringify(config));
+      this.#watchFiles(config);
+    });
+  }
+
+  apply(table: RouteTable): Promise<void> {
+    return this.#inTurn(async () => {
+      const [before, config] = await Promise.all([this.current(), this.#config()]);
+      checkTable(table, before, config);
+      if (before !== null && before.generation === table.generation) return;
+      const held = await this.#witness.routed(table);
+      this.#remember(before);
+      this.#remember(table);
+      const compiled = await this.#compile(config, table);
+      const now = await acknowledged(await this.#place.socket(this.#place.paths.ackSocket));
+      if (now === null) throw new SlipwayError("EDGE_UNREACHABLE", { message: "Caddy does not answer" });
+      const loads = now.digest !== compiled.digest;
+      const stamp = await this.#publish(table, { also: loads ? before : null, held });
+      if (loads) {
+        try {
+          await this.#configure(compiled);
+        } catch (error) {
+          await this.#publish(before, { also: null, held });
+          throw error;
+        }
+      }
+      await this.#seen(compiled.digest, stamp);
+      await this.#place.perform(this.#publisher.tidy());
+    });
+  }
+
+  async current(): Promise<RouteTable | null> {
+    const text = await this.#place.read(`${this.#place.paths.current}/table`);
+    return text === null ? null : (JSON.parse(text) as RouteTable);
+  }
+
+  hold(service: string, until: { readonly maxMs: number; readonly maxQueued: number } | null): Promise<void> {
+    return this.#inTurn(async () => {
+      const { hold } = this.#witness;
+      const table = await this.current();
+      if (hold === null || table === null) return;
+      const folder = serviceFolder(service);
+      // The gate is there before the first is sent to it, and goes when nobody is sent to it any more.
+      if (until !== null) await hold({ folder, until });
+      const held = new Set(await this.#witness.routed(table));
+      if (until === null) held.delete(folder);
+      const stamp = await this.#publish(table, { also: null, held });
+      await this.#seen(null, stamp);
+      if (until === null) await hold({ folder, until });
+      await this.#place.perform(this.#publisher.tidy());
+    });
+  }
+
+  async drain(
+    revision: RevisionId,
+    limits: { readonly timeoutMs: number; readonly streamLimitMs: number },
+  ): Promise<{ readonly inflight: number }> {
+    const until = performance.now() + limits.timeoutMs;
+    const table = await this.current();
+    this.#remember(table);
+    const addresses = this.#leaving(revision, table);
+    const admin = await this.#place.socket(this.#place.paths.adminSocket);
+    for (;;) {
+      const underWay = await requestsUnderWay(admin);
+      // Before 2.11 Caddy counts by slot alone, so the drain waits for a moment in which nothing is under way at all.
+      const exact = [...underWay.keys()].some((key) => key !== null) || (underWay.get(null) ?? 0) === 0;
+      const inflight = exact
+        ? addresses.reduce((sum, address) => sum + (underWay.get(address) ?? 0), 0)
+        : (underWay.get(null) ?? 0);
+      if (inflight === 0 || performance.now() > until) return { inflight };
+      await sleep(pollMs);
+    }
+  }
+
+  samples(signal: AbortSignal): AsyncIterable<EdgeSample> {
+    return this.#witness.samples(signal);
+  }
+
+  async certificates(): Promise<readonly CertificateStatus[]> {
+    const config = await this.#configOrNull();
+    if (config === null) return [];
+    return servedCertificates(config, this.#place, await this.#witness.troubles());
+  }
+
+  stop(graceMs: number): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#watch !== null) clearInterval(this.#watch);
+      this.#watch = null;
+      const { paths } = this.#place;
+      if (await this.#isUp()) {
+        const admin = await this.#place.socket(paths.adminSocket);
+        const config = await this.#config();
+        const nothing = await this.#compile({ ...config, listeners: [] }, null);
+        // Listeners close and requests go on; what keeps Caddy up must not bring the listeners back.
+        await load(admin, nothing.text, { again: false });
+        await this.#place.write(paths.configFile, nothing.text);
+        const until = performance.now() + graceMs;
+        while (sum(await requestsUnderWay(admin)) > 0 && performance.now() < until) await sleep(pollMs);
+        await askSocket(admin, "POST", "/stop").catch(() => undefined);
+        const gone = performance.now() + goneWithinMs;
+        while ((await this.#isUp()) && performance.now() < gone) await sleep(pollMs);
+      }
+      await this.#witness.stop();
+      await this.#place.close();
+    });
+  }
+
+  /** Brings Caddy to a config, unless it has it. Nothing changes when it refuses. */
+  async #configure(compiled: Compiled): Promise<void> {
+    const { paths } = this.#place;
+    const ack = await this.#place.socket(paths.ackSocket);
+    const now = await acknowledged(ack);
+    if (now?.digest !== compiled.digest) {
+      await load(await this.#place.socket(paths.adminSocket), compiled.text, { again: false });
+      await this.#seen(compiled.digest, null);
+    }
+    if ((await this.#place.read(paths.configFile)) !== compiled.text)
+      await this.#place.write(paths.configFile, compiled.text);
+  }
+
+  /** Moves the slots; resolves with what Caddy will say of them. */
+  async #publish(
+    table: RouteTable | null,
+    options: { readonly also: RouteTable | null; readonly held: ReadonlySet<string> },
+  ): Promise<string> {
+    const { steps, stamp } = this.#publisher.steps(table, options);
+    await this.#place.perform(steps);
+    return stamp;
+  }
+
+  /** Resolves when Caddy itself has said that it works by them. */
+  async #seen(digest: string | null, stamp: string | null): Promise<void> {
+    const socket = await this.#place.socket(this.#place.paths.ackSocket);
+    const until = performance.now() + acknowledgedWithinMs;
+    for (;;) {
+      const now = await acknowledged(socket);
+      if (now !== null && (digest ?? now.digest) === now.digest && (stamp ?? now.stamp) === now.stamp) return;
+      if (performance.now() > until)
+        throw new SlipwayError("EDGE_UNREACHABLE", {
+          message: `Caddy did not say within ${acknowledgedWithinMs / 1000} s that it works by the new table`,
+          evidence: [
+            ["wanted", `config ${digest ?? "any"}, table ${stamp ?? "any"}`],
+            ["caddy says", now === null ? "nothing" : `config ${now.digest}, table ${now.stamp}`],
+          ],
+          hint: "check that Caddy may read the edge's directory",
+        });
+      await sleep(pollMs);
+    }
+  }
+
+  /** On the config it had last, or on one without listeners: then loading the real one says what is wrong with it. */
+  async #launch(config: EdgeConfig): Promise<void> {
+    const { paths } = this.#place;
+    if ((await this.#place.read(paths.configFile)) === null)
+      await this.#place.write(paths.configFile, (await this.#compile({ ...config, listeners: [] }, null)).text);
+    await this.#place.launchCaddy();
+    const until = performance.now() + upWithinMs;
+    while (!(await this.#isUp())) {
+      if (performance.now() > until)
+        throw new SlipwayError("EDGE_UNREACHABLE", {
+          message: `Caddy did not come up within ${upWithinMs / 1000} s`,
+          evidence: [["config", paths.configFile]],
+        });
+      await sleep(pollMs);
+    }
+  }
+
+  async #isUp(): Promise<boolean> {
+    return (await acknowledged(await this.#place.socket(this.#place.paths.ackSocket))) !== null;
+  }
+
+  async #compile(config: EdgeConfig, table: RouteTable | null): Promise<Compiled> {
+    const files = await this.#fileDigest(config);
+    return compileConfig(config, table, { counting: await this.#witness.ready(), paths: this.#place.paths, files });
+  }
+
+  /** Of the certificates' files: when one is renewed, the config counts as another, and is loaded again. */
+  async #fileDigest(config: EdgeConfig): Promise<string> {
+    const hash = createHash("sha256");
+    for (const { tls } of config.listeners)
+      for (const { certFile, keyFile } of tls?.certificates ?? [])
+        for (const file of [certFile, keyFile]) hash.update((await this.#place.read(file)) ?? "").update("\0");
+    return hash.digest("hex");
+  }
+
+  /** Renewed files are taken up without anybody's order, for as long as this object lives. */
+  #watchFiles(config: EdgeConfig): void {
+    if (this.#watch !== null) clearInterval(this.#watch);
+    this.#watch = null;
+    if (!config.listeners.some(({ tls }) => (tls?.certificates.length ?? 0) > 0)) return;
+    let before: string | null = null;
+    this.#watch = setInterval(() => {
+      void this.#fileDigest(config)
+        .then((now) => {
+          const changed = before !== null && now !== before;
+          before = now;
+          return changed ? this.start(config) : undefined;
+        })
+        .catch(() => undefined);
+    }, filesEveryMs).unref();
+  }
+
+  async #config(): Promise<EdgeConfig> {
+    const config = await this.#configOrNull();
+    if (config === null) throw new SlipwayError("EDGE_UNREACHABLE", { message: "The edge was never started" });
+    return config;
+  }
+
+  async #configOrNull(): Promise<EdgeConfig | null> {
+    const text = await this.#place.read(`${this.#place.paths.directory}/edge.json`);
+    return text === null ? null : (JSON.parse(text) as EdgeConfig);
+  }
+
+  #remember(table: RouteTable | null): void {
+    for (const { targets } of Object.values(table?.services ?? {}))
+      for (const { revision, instances } of targets)
+        for (const { address } of instances) this.#owners.set(address, revision);
+  }
+
+  /** Addresses to which no new request goes: all of a revision without a share, else those that the table left out. */
+  #leaving(revision: RevisionId, table: RouteTable | null): string[] {
+    const targets = Object.values(table?.services ?? {}).flatMap((service) => service.targets);
+    const named = targets
+      .filter((target) => target.revision === revision && target.weight > 0)
+      .flatMap((target) => target.instances.map((instance) => instance.address));
+    return [...this.#owners]
+      .filter(([address, owner]) => owner === revision && !named.includes(address))
+      .map(([address]) => address);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#last.then(work, work).catch((error: unknown) => {
+      if (error instanceof SlipwayError) throw error;
+      throw new SlipwayError("EDGE_UNREACHABLE", {
+        message: `The edge could not be told: ${reasonOf(error)}`,
+        cause: error,
+      });
+    });
+    this.#last = next.catch(() => undefined);
+    return next;
+  }
+}
+
+function sum(counts: ReadonlyMap<unknown, number>): number {
+  return [...counts.values()].reduce((total, count) => total + count, 0);
+}
