@@ -163,9 +163,9 @@ const escapes: Readonly<Record<string, string>> = {
 };
 
 function unescaped(text: string): string {
-  return text.replace(/\\([abcfnrtv$"\\]|0\d{0,3})/g, (whole, escape: string) => {
-    if (escape.startsWith("0"))
-      return /^0[0-3][0-7]{2}$/.test(escape) ? String.fromCharCode(Number.parseInt(escape, 8)) : whole;
-    return escapes[escape] ?? whole;
+  return text.replace(/\\([abcfnrtv$"\\]|0\d{0,3})/g, (whole, letters: string) => {
+    if (letters.startsWith("0"))
+      return /^0[0-3][0-7]{2}$/.test(letters) ? String.fromCharCode(Number.parseInt(letters, 8)) : whole;
+    return escapes[letters] ?? whole;
   });
 }

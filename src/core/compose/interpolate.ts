@@ -96,12 +96,12 @@ function oneVariable(
   if (next !== "{") {
     const name = named.exec(text.slice(from, from + maxName))?.[1];
     // A dollar before anything else is a dollar: `$1` of a regular expression stays.
-    return name === undefined ? { value: "$", length: 1 } : { value: valueOf(name, filling), length: name.length + 1 };
+    return name === undefined ? { value: "$", length: 1 } : { value: variable(name, filling), length: name.length + 1 };
   }
   const lineEnd = text.indexOf("\n", from);
   const line = text.slice(from, lineEnd === -1 ? undefined : lineEnd);
   const alone = bracedAlone.exec(line)?.[1];
-  if (alone !== undefined) return { value: valueOf(alone, filling), length: alone.length + 3 };
+  if (alone !== undefined) return { value: variable(alone, filling), length: alone.length + 3 };
   const whole = braced.exec(line)?.[0];
   if (whole === undefined)
     throw new Fault(`"\${" begins no variable that can be read; write $$ for a dollar, or \${NAME} on one line`);
@@ -143,7 +143,7 @@ function withOperator(name: string, operator: string, word: string, filling: Fil
   }
 }
 
-function valueOf(name: string, { lookup, unset }: Filling): string {
+function variable(name: string, { lookup, unset }: Filling): string {
   const value = lookup(name);
   if (value === undefined) unset.push(name);
   return value ?? "";

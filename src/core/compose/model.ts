@@ -10,6 +10,7 @@ export type ComposeModel = {
   readonly services: Readonly<Record<string, ComposeService>>;
   /** Services that no chosen profile switches on, with the profiles that would. */
   readonly disabled: Readonly<Record<string, readonly string[]>>;
+  /** Of these, only what a service uses. */
   readonly networks: Readonly<Record<string, ComposeNetwork>>;
   readonly volumes: Readonly<Record<string, ComposeVolume>>;
   readonly secrets: Readonly<Record<string, ComposeFile>>;

@@ -47,7 +47,7 @@ export function readModel(request: ComposeRequest, files: ComposeFiles): Compose
   const tree = assemble({ paths: request.paths, directory: request.directory, variables }, assembly);
   const model = modelIn(tree, own, { ...request, variables }, assembly);
   checkConsistency(model, notes);
-  return { model: notes.failed ? null : model, problems: notes.problems };
+  return { model: notes.failed ? null : withUsed(model), problems: notes.problems };
 }
 
 function nameIn({ paths, variables }: ComposeRequest, files: ComposeFiles): string | null {
@@ -96,6 +96,32 @@ function modelIn(tree: RawMap, name: string, request: ComposeRequest, assembly: 
   };
   fields.end();
   return model;
+}
+
+/** Compose makes no network, volume, secret or config that no service has. */
+function withUsed(model: ComposeModel): ComposeModel {
+  const services = Object.values(model.services);
+  const used = {
+    networks: services.flatMap(({ networks }) => Object.keys(networks)),
+    volumes: services.flatMap(({ mounts }) =>
+      mounts.flatMap(({ type, source }) => (type === "volume" ? [source] : [])),
+    ),
+    secrets: services.flatMap(({ secrets, build }) =>
+      [...secrets, ...(build?.secrets ?? [])].map(({ source }) => source),
+    ),
+    configs: services.flatMap(({ configs }) => configs.map(({ source }) => source)),
+  };
+  const kept = <T>(all: Readonly<Record<string, T>>, names: readonly (string | null)[]) => {
+    const wanted = new Set(names);
+    return Object.fromEntries(Object.entries(all).filter(([name]) => wanted.has(name)));
+  };
+  return {
+    ...model,
+    networks: kept(model.networks, used.networks),
+    volumes: kept(model.volumes, used.volumes),
+    secrets: kept(model.secrets, used.secrets),
+    configs: kept(model.configs, used.configs),
+  };
 }
 
 const namePattern = /^[a-zA-Z0-9._-]+$/;

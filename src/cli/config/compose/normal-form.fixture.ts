@@ -10,38 +10,50 @@ import type {
   ComposeService,
   ComposeUpdate,
 } from "../../../core/compose/model.ts";
+import { isMap, type Raw } from "../../../core/compose/tree.ts";
 
 /**
  * Our model in the words of `docker compose config --format json`, every key of it: what the differential test compares. Lists
  * whose order means nothing are sorted, here and in what Compose says (`sorted`).
  */
 export function normalForm(model: ComposeModel): unknown {
-  return lean({
+  const form = lean({
     name: model.name,
     services: each(model.services, service),
-    networks: each(model.networks, (network) => ({
-      name: network.name,
-      external: network.external || undefined,
-      driver: network.driver,
-      driver_opts: filled(network.options),
-      internal: network.internal || undefined,
-      attachable: network.attachable || undefined,
-      labels: filled(network.labels),
-      ipam: network.ipam,
-      ...network.other,
-    })),
-    volumes: each(model.volumes, (volume) => ({
-      name: volume.name,
-      external: volume.external || undefined,
-      driver: volume.driver,
-      driver_opts: filled(volume.options),
-      labels: filled(volume.labels),
-    })),
-    secrets: each(model.secrets, file),
-    configs: each(model.configs, file),
-    ...model.extensions,
+    networks: filled(
+      each(model.networks, (network) => ({
+        name: network.name,
+        external: network.external || undefined,
+        driver: network.driver,
+        driver_opts: filled(network.options),
+        internal: network.internal || undefined,
+        attachable: network.attachable || undefined,
+        labels: filled(network.labels),
+        ipam: network.ipam,
+        ...network.other,
+      })),
+    ),
+    volumes: filled(
+      each(model.volumes, (volume) => ({
+        name: volume.name,
+        external: volume.external || undefined,
+        driver: volume.driver,
+        driver_opts: filled(volume.options),
+        labels: filled(volume.labels),
+      })),
+    ),
+    secrets: filled(each(model.secrets, file)),
+    configs: filled(each(model.configs, file)),
     ...model.other,
   });
+  return { ...(form as object), ...(asWritten(model.extensions) as object) };
+}
+
+/** Extensions keep their nulls. */
+function asWritten(value: Raw): unknown {
+  if (typeof value === "string") return dollars(value);
+  if (Array.isArray(value)) return value.map(asWritten);
+  return isMap(value) ? each(value, asWritten) : value;
 }
 
 /** What Compose says, with the lists sorted that we sort, and modes as numbers (Compose 2.26 prints them so). */
@@ -49,11 +61,13 @@ export function sorted(config: unknown): unknown {
   const { services = {} } = config as { services?: Record<string, Record<string, unknown>> };
   const each = Object.entries(services).map(([name, one]) => {
     const ports = (one["ports"] as { target: number }[] | undefined)?.toSorted(byJson);
-    const mounts = (key: string) =>
-      (one[key] as { mode?: unknown }[] | undefined)?.map((mount) =>
+    const mounts = (all: unknown) =>
+      (all as { mode?: unknown }[] | undefined)?.map((mount) =>
         typeof mount.mode === "string" ? { ...mount, mode: Number.parseInt(mount.mode, 8) } : mount,
       );
-    const more = { ports, secrets: mounts("secrets"), configs: mounts("configs") };
+    const built = one["build"] as { secrets?: unknown } | undefined;
+    const build = built?.secrets === undefined ? built : { ...built, secrets: mounts(built.secrets) };
+    const more = { ports, build, secrets: mounts(one["secrets"]), configs: mounts(one["configs"]) };
     return [name, { ...one, ...Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined)) }];
   });
   return { ...(config as object), services: Object.fromEntries(each) };
