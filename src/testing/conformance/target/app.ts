@@ -25,7 +25,7 @@ const modes = {
     // The child would stay behind when only its parent is stopped.
     const child = spawn(process.execPath, ["-e", "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000)"], { stdio: "ignore" });
     say("child " + child.pid);
-    serve((request, response) => response.end(String(child.pid)));
+    serve((request, response) => response.end(JSON.stringify({ pid: process.pid, child: child.pid })));
   },
   print() { for (let i = 0; i < Number(args[0]); i++) say("line " + i); serve((request, response) => { say("asked"); response.end(); }); },
   job() { say("working"); process.exit(Number(args[0])); },

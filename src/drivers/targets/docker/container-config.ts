@@ -1,0 +1,156 @@
+import { instanceId } from "../../../core/ids.ts";
+import { Secret } from "../../../core/secret.ts";
+import type { ContainerConfig } from "../../../lib/docker/containers.ts";
+import type { ContainerSpec, RevisionSpec } from "../../../ports/target.ts";
+import { environmentPrefix, type Identity, labelsOf } from "./labels.ts";
+
+/** Where the instance is told to listen when neither its spec nor its image says a port. */
+export const defaultPort = 8080;
+
+const bareContainer: ContainerSpec = {
+  volumes: [],
+  hostPorts: [],
+  port: null,
+  readOnlyRoot: false,
+  dropCapabilities: [],
+  addCapabilities: [],
+  user: null,
+  init: true,
+  logs: { maxBytes: 10_000_000, keep: 3 },
+  rootUser: "warn",
+};
+
+export function containerOf(spec: RevisionSpec): ContainerSpec {
+  return spec.container ?? bareContainer;
+}
+
+export type Place = {
+  readonly index: number;
+  readonly network: string;
+  /** Where its port is published on the host; null when it does not listen. */
+  readonly published: { readonly host: string; readonly hostPort: number; readonly port: number } | null;
+  /** Name → address: accessories that run on another host. */
+  readonly elsewhere: Readonly<Record<string, string>>;
+};
+
+/**
+ * One instance in the engine's words. Secrets are revealed here, on their way to the container: the engine keeps a container's
+ * environment in clear, in its state directory (0700, root) and in `docker inspect`, as everybody who runs containers has it. A
+ * file on a tmpfs was the other way, and needs a program in every image that reads it: who may read the engine's
+ * socket may read that as well. They are in no argument, label, image or log.
+ */
+export function containerConfig(spec: RevisionSpec, imageId: string, place: Place): ContainerConfig {
+  const container = containerOf(spec);
+  const { index, published } = place;
+  const isAccessory = spec.mode === "accessory";
+  return {
+    Image: imageId,
+    // The image's ENTRYPOINT stays: images of databases prepare themselves there.
+    ...(spec.command.length > 0 && { Cmd: spec.command }),
+    Env: Object.entries(environmentOf(spec, place)).map(([name, value]) => `${name}=${value}`),
+    Labels: labelsOf(identityOfPlace(spec, place)),
+    ...(container.user !== null && { User: container.user }),
+    Hostname: `${spec.service}-${index}`.slice(0, 63),
+    StopTimeout: Math.ceil(spec.stopGraceMs / 1000),
+    ExposedPorts: Object.fromEntries(portsOf(container, published).map(({ port }) => [`${port}/tcp`, {}])),
+    HostConfig: {
+      NetworkMode: place.network,
+      PortBindings: bindings(container, published),
+      RestartPolicy: { Name: spec.mode === "job" ? "no" : "unless-stopped" },
+      // Without swap: what passes its limit is ended, instead of making the whole host slow.
+      ...(spec.memoryBytes !== null && { Memory: spec.memoryBytes, MemorySwap: spec.memoryBytes }),
+      ...(spec.cpus !== null && { NanoCpus: Math.round(spec.cpus * 1e9) }),
+      LogConfig: {
+        Type: "json-file",
+        Config: { "max-size": `${container.logs.maxBytes}`, "max-file": `${container.logs.keep}` },
+      },
+      ReadonlyRootfs: container.readOnlyRoot,
+      ...(container.readOnlyRoot && { Tmpfs: { "/tmp": "rw,nosuid,nodev" } }),
+      CapDrop: container.dropCapabilities,
+      CapAdd: container.addCapabilities,
+      Init: container.init,
+      ExtraHosts: Object.entries(place.elsewhere).map(([name, address]) => `${name}:${address}`),
+      Mounts: container.volumes.map(({ source, path, readOnly }) => ({
+        Type: isHostPath(source) ? "bind" : "volume",
+        Source: isHostPath(source) ? source : volumeName(spec, source),
+        Target: path,
+        ReadOnly: readOnly,
+      })),
+    },
+    NetworkingConfig: {
+      EndpointsConfig: { [place.network]: { Aliases: isAccessory ? [spec.service] : [] } },
+    },
+  };
+}
+
+export function identityOfPlace(
+  spec: RevisionSpec,
+  { index, published }: Pick<Place, "index" | "published">,
+): Identity {
+  return {
+    product: spec.product,
+    environment: spec.environment,
+    service: spec.service,
+    release: spec.release,
+    revision: spec.id,
+    index,
+    configDigest: spec.configDigest,
+    mode: spec.mode,
+    address: published === null ? null : hostPort(published.host, published.hostPort),
+    stopGraceMs: spec.stopGraceMs,
+  };
+}
+
+/** Volumes with a name, which outlive the revision; the others are directories of the host. */
+export function namedVolumes(spec: RevisionSpec): readonly string[] {
+  return containerOf(spec)
+    .volumes.map(({ source }) => source)
+    .filter((source) => !isHostPath(source))
+    .map((source) => volumeName(spec, source));
+}
+
+export function hostPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** What it says itself wins over the defaults; who it is cannot be overridden. */
+function environmentOf(spec: RevisionSpec, { index, published }: Place): Record<string, string> {
+  const own = Object.entries(spec.env).map(([name, value]) => [name, value instanceof Secret ? value.reveal() : value]);
+  return {
+    ...(published !== null && { HOST: "0.0.0.0" }),
+    ...Object.fromEntries(own),
+    ...(published !== null && { PORT: String(published.port) }),
+    SLIPWAY_PRODUCT: spec.product,
+    SLIPWAY_ENVIRONMENT: spec.environment,
+    SLIPWAY_SERVICE: spec.service,
+    SLIPWAY_RELEASE: spec.release,
+    SLIPWAY_REVISION: spec.id,
+    SLIPWAY_INSTANCE: instanceId(spec.id, index),
+  };
+}
+
+type Published = { readonly host: string | null; readonly hostPort: number; readonly port: number };
+
+function portsOf(container: ContainerSpec, published: Place["published"]): readonly Published[] {
+  return [...(published === null ? [] : [published]), ...container.hostPorts];
+}
+
+function bindings(
+  container: ContainerSpec,
+  published: Place["published"],
+): Record<string, { HostIp: string; HostPort: string }[]> {
+  const all: Record<string, { HostIp: string; HostPort: string }[]> = {};
+  for (const { host, hostPort: taken, port } of portsOf(container, published)) {
+    const key = `${port}/tcp`;
+    all[key] = [...(all[key] ?? []), { HostIp: host ?? "", HostPort: String(taken) }];
+  }
+  return all;
+}
+
+function isHostPath(source: string): boolean {
+  return source.startsWith("/");
+}
+
+function volumeName(spec: RevisionSpec, source: string): string {
+  return `${environmentPrefix(spec.product, spec.environment)}-${source}`;
+}

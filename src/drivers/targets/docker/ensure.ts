@@ -1,0 +1,273 @@
+import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
+import { stopContainer } from "../../../lib/docker/containers.ts";
+import { createVolume, inspectVolume } from "../../../lib/docker/volumes.ts";
+import type { Log } from "../../../ports/log.ts";
+import type { ImageArtifact, RevisionSpec, RevisionStatus } from "../../../ports/target.ts";
+import { containerOf, namedVolumes } from "./container-config.ts";
+import type { Fleet } from "./fleet.ts";
+import type { Host } from "./host.ts";
+import type { Images } from "./images.ts";
+import { bringUp, type Ground, isDown, isImageGone, isNetworkGone, type Undo } from "./instance.ts";
+import { environmentLabels } from "./labels.ts";
+import type { Networks } from "./networks.ts";
+import { place } from "./placement.ts";
+import type { Removal } from "./remove.ts";
+import { revisionsOf, type Seen } from "./status.ts";
+
+/** Beside the grace of what is stopped: a way back must not hang for ever at a host that is cut off. */
+const undoLimitMs = 30_000;
+
+export type Room = {
+  readonly fleet: Fleet;
+  readonly images: Images;
+  readonly networks: Networks;
+  readonly removal: Removal;
+  readonly log: Log | null;
+};
+
+type At = { readonly host: Host; readonly seen: Seen };
+
+/**
+ * The runbook of one revision: look, place, prepare each host, start what is missing everywhere at once, stop the surplus. When
+ * something fails at any host, what this call began is undone at all of them; an abort leaves it, for the caller to repeat or remove.
+ */
+export async function ensureRevision(
+  room: Room,
+  spec: RevisionSpec,
+  artifact: ImageArtifact,
+  options: { readonly instances: number; readonly signal: AbortSignal },
+): Promise<RevisionStatus> {
+  const { instances, signal } = options;
+  const hosts = await room.fleet.reachable(signal);
+  const running = spec.mode === "accessory" ? await otherAccessory(hosts, spec, signal) : null;
+  // Data must not be in two hands, nor change their version unasked: the answer's id and digest say what runs.
+  if (running !== null) return running;
+  const present = await lookAt(hosts, spec, signal);
+  if (instances === 0) return stopAll(room, spec, present, options);
+
+  const undo: Undo[] = [];
+  try {
+    const placed = await placeOf(spec, { hosts, present, instances, signal });
+    const grounds = new Map<string, Ground>();
+    const needed = hosts.filter((host) => placed.some((each) => each.host === host.name));
+    const isMissing = placed.some(
+      ({ index }) => !present.some((each) => each.seen.identity.index === index && !isDown(each.seen)),
+    );
+    if (isMissing) {
+      await allOrFirstFailure(
+        needed.map(async (host) => grounds.set(host.name, await prepare(room, spec, artifact, { host, signal }))),
+      );
+      await allOrFirstFailure(
+        placed.map(async ({ index, host: name }) => {
+          const ground = grounds.get(name);
+          if (ground === undefined) return;
+          const before =
+            present.find((each) => each.host.name === name && each.seen.identity.index === index)?.seen ?? null;
+          await ground.host.do(() =>
+            again(room, spec, artifact, { index, ground, before, signal }, (step) => undo.push(step)),
+          );
+        }),
+      );
+    }
+    const surplus = present.filter(({ host, seen }) => {
+      return !placed.some((each) => each.index === seen.identity.index && each.host === host.name);
+    });
+    await stop(surplus, spec.stopGraceMs, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    await takeBack(room, spec, undo);
+    throw error;
+  }
+  return statusOf(hosts, spec, signal);
+}
+
+/** Stopped containers are kept, for a way back without an image; jobs are not: the next start is a new one. */
+async function stopAll(
+  room: Room,
+  spec: RevisionSpec,
+  present: readonly At[],
+  { signal }: { readonly signal: AbortSignal },
+): Promise<RevisionStatus> {
+  await stop(present, spec.stopGraceMs, signal);
+  if (spec.mode === "job") {
+    await Promise.all(present.map(({ host, seen }) => host.do(() => room.removal.container(host, seen, signal))));
+  }
+  return statusOf(
+    present.map(({ host }) => host).filter((host, index, all) => all.indexOf(host) === index),
+    spec,
+    signal,
+  );
+}
+
+async function stop(all: readonly At[], graceMs: number, signal: AbortSignal): Promise<void> {
+  await allOrFirstFailure(
+    all
+      .filter(({ seen }) => !isDown(seen))
+      .map(({ host, seen }) =>
+        host.do(async () => {
+          await stopContainer(host.docker, seen.container.Id, graceMs, signal);
+          host.forget(seen.container.Id);
+        }),
+      ),
+  );
+}
+
+/** Once more when somebody removed our network or image past us since we last looked. */
+async function again(
+  room: Room,
+  spec: RevisionSpec,
+  artifact: ImageArtifact,
+  { index, ground, before, signal }: { index: number; ground: Ground; before: Seen | null; signal: AbortSignal },
+  undo: (step: Undo) => void,
+): Promise<void> {
+  try {
+    await bringUp(spec, { index, ground, before }, undo, signal);
+  } catch (error) {
+    if (!isNetworkGone(error) && !isImageGone(error)) throw error;
+    room.networks.forget(ground.host);
+    room.images.forget(ground.host);
+    const anew = await prepare(room, spec, artifact, { host: ground.host, signal });
+    await bringUp(spec, { index, ground: anew, before: null }, undo, signal);
+  }
+}
+
+async function prepare(
+  room: Room,
+  spec: RevisionSpec,
+  artifact: ImageArtifact,
+  { host, signal }: { readonly host: Host; readonly signal: AbortSignal },
+): Promise<Ground> {
+  return host.do(async () => {
+    const [image, network] = await Promise.all([
+      room.images.ensure(host, spec, artifact, signal),
+      room.networks.ensure(host, spec.environment, signal),
+    ]);
+    const labels = environmentLabels(spec.product, spec.environment);
+    for (const name of namedVolumes(spec)) await createVolume(host.docker, name, labels, signal);
+    return { host, image, network, elsewhere: await accessoriesElsewhere(room, spec, host, signal) };
+  });
+}
+
+async function placeOf(
+  spec: RevisionSpec,
+  {
+    hosts,
+    present,
+    instances,
+    signal,
+  }: { hosts: readonly Host[]; present: readonly At[]; instances: number; signal: AbortSignal },
+) {
+  return place(instances, {
+    hosts: hosts.map(({ name }) => name),
+    // Running ones first: when one index is in two places after a host was away, the living one stays.
+    present: [...present]
+      .sort((one, other) => Number(isDown(one.seen)) - Number(isDown(other.seen)))
+      .map(({ host, seen }) => ({ index: seen.identity.index, host: host.name })),
+    first: await homeOfVolumes(spec, hosts, signal),
+    key: `${spec.environment}/${spec.service}`,
+  });
+}
+
+/** The host that has the data. */
+async function homeOfVolumes(spec: RevisionSpec, hosts: readonly Host[], signal: AbortSignal): Promise<string | null> {
+  const [name] = namedVolumes(spec);
+  if (name === undefined) return null;
+  const found = await Promise.all(
+    hosts.map((host) =>
+      host.do(async () => ((await inspectVolume(host.docker, name, signal)) === null ? null : host.name)),
+    ),
+  );
+  return found.find((each) => each !== null) ?? null;
+}
+
+/** The accessory of this name that runs from another revision: it is only replaced when that one is removed first. */
+async function otherAccessory(
+  hosts: readonly Host[],
+  spec: RevisionSpec,
+  signal: AbortSignal,
+): Promise<RevisionStatus | null> {
+  const { environment, service } = spec;
+  const seen = (await Promise.all(hosts.map((host) => host.look({ environment, service }, signal)))).flat();
+  const others = seen.filter(({ identity }) => identity.mode === "accessory" && identity.revision !== spec.id);
+  return revisionsOf(others)[0] ?? null;
+}
+
+/**
+ * Names of accessories that run on other hosts and publish a port there under the same number, so that one name and port are right
+ * on every host.
+ */
+async function accessoriesElsewhere(
+  room: Room,
+  spec: RevisionSpec,
+  here: Host,
+  signal: AbortSignal,
+): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const host of room.fleet.others(here)) {
+    const { address } = host;
+    if (address === null) continue;
+    for (const { identity, container } of await room.fleet.lookOrNothing(
+      host,
+      { environment: spec.environment },
+      signal,
+    )) {
+      const bindings = Object.entries(container.HostConfig.PortBindings);
+      const isSamePort = bindings.some(([port, all]) => all.some((each) => `${each.HostPort}/tcp` === port));
+      if (identity.mode === "accessory" && isSamePort) found[identity.service] = address;
+    }
+  }
+  return found;
+}
+
+async function takeBack(room: Room, spec: RevisionSpec, undo: readonly Undo[]): Promise<void> {
+  const signal = AbortSignal.timeout(undoLimitMs + spec.stopGraceMs);
+  await Promise.all(
+    [...undo].reverse().map(async ({ host, container, by }) => {
+      try {
+        await host.do(async () => {
+          await stopContainer(host.docker, container, spec.stopGraceMs, signal);
+          if (by === "removing") await room.removal.byId(host, container, signal);
+          host.forget(container);
+        });
+      } catch (error) {
+        room.removal.owe(host, spec.id);
+        room.log?.warn("container.left", { host: host.name, revision: spec.id, reason: reasonOf(error) });
+      }
+    }),
+  );
+  if (undo.some(({ by }) => by === "removing")) await room.removal.leftovers(spec, signal).catch(() => {});
+}
+
+async function statusOf(hosts: readonly Host[], spec: RevisionSpec, signal: AbortSignal): Promise<RevisionStatus> {
+  const seen = (await lookAt(hosts, spec, signal)).map((each) => each.seen);
+  const { id, product, environment, service, release, configDigest } = spec;
+  return revisionsOf(seen)[0] ?? { id, product, environment, service, release, configDigest, wanted: 0, instances: [] };
+}
+
+async function lookAt(hosts: readonly Host[], { id }: RevisionSpec, signal: AbortSignal): Promise<At[]> {
+  const all = hosts.map(async (host) => (await host.look({ revision: id }, signal)).map((seen) => ({ host, seen })));
+  return (await Promise.all(all)).flat();
+}
+
+/** Waits for all, so that nothing goes on behind an undo; then the first failure. */
+async function allOrFirstFailure(work: readonly Promise<unknown>[]): Promise<void> {
+  const failed = (await Promise.allSettled(work)).find((each) => each.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+}
+
+/** The planner refuses this before anything starts; whoever comes here went past it. */
+export function needsImage(spec: Pick<RevisionSpec, "service">): SlipwayError {
+  return new SlipwayError("START_FAILED", {
+    message: `${spec.service} is a packed directory, and the docker target runs images`,
+    hint: "give the service a build, or use the process target in this environment",
+  });
+}
+
+/** A revision with a host port cannot run twice on one host. */
+export function checkHostPorts(spec: RevisionSpec, { instances, hosts }: { instances: number; hosts: number }): void {
+  if (containerOf(spec).hostPorts.length === 0 || instances <= hosts) return;
+  throw new SlipwayError("PORT_TAKEN", {
+    message: `${spec.service} has a port of its own on its host, so at most ${hosts} of its ${instances} instances fit on ${hosts} hosts`,
+    hint: "lower instances, add a host, or leave hostPorts out and route to it by the edge",
+  });
+}

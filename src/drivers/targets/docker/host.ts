@@ -1,0 +1,213 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  type Container,
+  inspectContainer,
+  type ListedContainer,
+  listContainers,
+  sampleContainer,
+} from "../../../lib/docker/containers.ts";
+import { type Docker, type DockerOptions, openDocker } from "../../../lib/docker/docker.ts";
+import { containerEvents, type DockerEvent } from "../../../lib/docker/events.ts";
+import type { LastExit, RevisionSelector } from "../../../ports/target.ts";
+import { atHost } from "./errors.ts";
+import { identityOf, isSelected, labelsThatSelect } from "./labels.ts";
+import { exitOf, type Seen } from "./status.ts";
+
+export type HostOptions = {
+  /** A person's name for it: in status, errors and logs. */
+  readonly name: string;
+  /** `unix:///path`, `ssh://user@host:port[/path]` or `tcp://host:port`. */
+  readonly url: string;
+  /**
+   * Its address as the edge and the other hosts reach it: instances publish their ports there and nowhere else. Null: only programs
+   * on the host itself reach them, and we through its ssh.
+   */
+  readonly address: string | null;
+  /** For `ssh://`. */
+  readonly ssh?: NonNullable<DockerOptions["ssh"]>;
+  /** For `tcp://`. */
+  readonly tls?: NonNullable<DockerOptions["tls"]>;
+};
+
+/** Something happened to one of our containers; `event` is null when any of them may have changed. */
+export type Listener = (event: DockerEvent | null) => void;
+
+const followed = ["create", "start", "die", "oom", "stop", "pause", "unpause", "destroy", "health_status"];
+const firstRetryMs = 100;
+const longestRetryMs = 5_000;
+/** A look at CPU and memory costs the engine some milliseconds a container. */
+const sampleEveryMs = 1_000;
+const inspectsAtOnce = 8;
+
+/**
+ * One engine as this product sees it. A look is one list; details are asked again only of containers of which the engine has told
+ * something since, as long as its events come. Without events everything is asked.
+ */
+export class Host {
+  readonly name: string;
+  readonly address: string | null;
+  readonly docker: Docker;
+  /** Whether the engine's addresses are this machine's. */
+  readonly isLocal: boolean;
+  readonly #product: string;
+  readonly #shownAs: string | null;
+  readonly #closing = new AbortController();
+  readonly #listeners = new Set<Listener>();
+  readonly #details = new Map<string, Container>();
+  readonly #exits = new Map<string, LastExit>();
+  readonly #killedByMemory = new Set<string>();
+  readonly #usage = new Map<string, { cpuNs: number; atMs: number; cpu: number | null; memoryBytes: number }>();
+  #events: Promise<void> | null = null;
+  #isTold = false;
+  #told = 0;
+  #sampledMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: HostOptions, { product, isOnly }: { readonly product: string; readonly isOnly: boolean }) {
+    this.name = options.name;
+    this.address = options.address;
+    this.isLocal = options.url.startsWith("unix:");
+    this.docker = openDocker(options);
+    this.#product = product;
+    this.#shownAs = isOnly ? null : options.name;
+  }
+
+  /** What is there now, of what is selected. Changes nothing. */
+  async look(selector: RevisionSelector, signal: AbortSignal): Promise<readonly Seen[]> {
+    return this.do(async () => {
+      this.#listen();
+      const listed = await listContainers(this.docker, { labels: labelsThatSelect(this.#product, selector) }, signal);
+      const seen: Seen[] = [];
+      for (let from = 0; from < listed.length; from += inspectsAtOnce) {
+        const some = listed.slice(from, from + inspectsAtOnce);
+        const all = await Promise.all(some.map((each) => this.#seen(each, selector, signal)));
+        seen.push(...all.filter((each) => each !== null));
+      }
+      return seen;
+    });
+  }
+
+  /** CPU and memory of these, for the next look. Nobody waits for it; at most once a second. */
+  sample(all: readonly Seen[]): void {
+    const now = performance.now();
+    if (now - this.#sampledMs < sampleEveryMs) return;
+    this.#sampledMs = now;
+    const running = all
+      .filter(({ container }) => container.State.Status === "running")
+      .map(({ container }) => container.Id);
+    for (const id of this.#usage.keys()) if (!running.includes(id)) this.#usage.delete(id);
+    void Promise.allSettled(running.map((id) => this.#sample(id)));
+  }
+
+  /** Calls back whenever something of ours changes, until the answer is called. */
+  onChange(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    this.#listen();
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Work at this host, its failures in the catalogue's words. */
+  async do<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw atHost(this.name, error);
+    }
+  }
+
+  /** What we did ourselves need not wait until the engine tells it. */
+  forget(container: string): void {
+    this.#told += 1;
+    this.#details.delete(container);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.docker.close();
+    await this.#events;
+  }
+
+  async #seen(listed: ListedContainer, selector: RevisionSelector, signal: AbortSignal): Promise<Seen | null> {
+    const identity = identityOf(listed.Labels, this.#product);
+    if (identity === null || !isSelected(identity, selector)) return null;
+    const container = await this.#detailsOf(listed, signal);
+    if (container === null) return null;
+    const { Id } = container;
+    return {
+      identity,
+      host: this.#shownAs,
+      container,
+      exit: this.#exits.get(Id) ?? null,
+      usage: this.#usage.get(Id) ?? null,
+    };
+  }
+
+  async #detailsOf({ Id, State }: ListedContainer, signal: AbortSignal): Promise<Container | null> {
+    const known = this.#details.get(Id);
+    if (this.#isTold && known?.State.Status === State) return known;
+    const told = this.#told;
+    const container = await inspectContainer(this.docker, Id, signal);
+    // Something happened meanwhile: what was seen may be older than that.
+    if (container !== null && this.#isTold && told === this.#told) this.#details.set(Id, container);
+    return container;
+  }
+
+  async #sample(id: string): Promise<void> {
+    const before = this.#usage.get(id);
+    const sample = await sampleContainer(this.docker, id, this.#closing.signal);
+    if (sample === null) return;
+    const atMs = performance.now();
+    const { cpuNs, memoryBytes } = sample;
+    // Nanoseconds of CPU in a millisecond of time are millionths of a core.
+    const cpu = before === undefined ? null : Math.max(0, (cpuNs - before.cpuNs) / ((atMs - before.atMs) * 1e6));
+    this.#usage.set(id, { cpuNs, atMs, cpu, memoryBytes });
+  }
+
+  #listen(): void {
+    if (this.#events !== null || this.#closing.signal.aborted) return;
+    this.#events = this.#hear().finally(() => {
+      this.#events = null;
+    });
+  }
+
+  /** Listens as long as somebody wants to hear; else until the first drop, and the next look begins anew. */
+  async #hear(): Promise<void> {
+    const { signal } = this.#closing;
+    for (let retryMs = firstRetryMs; !signal.aborted; retryMs = Math.min(retryMs * 2, longestRetryMs)) {
+      try {
+        const query = {
+          labels: labelsThatSelect(this.#product),
+          actions: followed,
+          onListening: () => {
+            retryMs = firstRetryMs;
+            this.#isTold = true;
+            this.#tell(null);
+          },
+        };
+        for await (const event of containerEvents(this.docker, query, signal)) this.#take(event);
+      } catch {
+        // The next look says why, to whom it concerns.
+      }
+      this.#isTold = false;
+      this.#details.clear();
+      if (this.#listeners.size === 0 || signal.aborted) return;
+      this.#tell(null);
+      await sleep(retryMs, null, { signal, ref: false }).catch(() => {});
+    }
+  }
+
+  #take(event: DockerEvent): void {
+    const { ID, Attributes } = event.Actor;
+    this.forget(ID);
+    if (event.Action === "oom") this.#killedByMemory.add(ID);
+    if (event.Action === "die") {
+      const at = Math.floor((event.timeNano ?? event.time * 1e9) / 1e6);
+      this.#exits.set(ID, exitOf(Number(Attributes.exitCode ?? 0), this.#killedByMemory.delete(ID), at));
+    }
+    if (event.Action === "destroy") this.#exits.delete(ID);
+    this.#tell(event);
+  }
+
+  #tell(event: DockerEvent | null): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}

@@ -1,0 +1,192 @@
+import type { ErrorCode } from "../../../core/errors/catalogue.ts";
+import { type Evidence, reasonOf, SlipwayError } from "../../../core/errors/error.ts";
+import { listContainers } from "../../../lib/docker/containers.ts";
+import type { Docker } from "../../../lib/docker/docker.ts";
+import { DockerError } from "../../../lib/docker/errors.ts";
+import {
+  type Image,
+  inspectImage,
+  pullImage,
+  type RegistryAuth,
+  removeImage,
+  tagImage,
+} from "../../../lib/docker/images.ts";
+import type { Log } from "../../../ports/log.ts";
+import type { ImageArtifact, RevisionSpec } from "../../../ports/target.ts";
+import { containerOf } from "./container-config.ts";
+import { diskFull } from "./errors.ts";
+import type { Host } from "./host.ts";
+
+/** Brings an image to an engine without a registry. Resolves when the engine has it. */
+export type Shipper = (image: ImageArtifact, engine: Docker, signal: AbortSignal) => Promise<void>;
+
+export type ImageSources = {
+  readonly shipper: Shipper | null;
+  /** For a repository; null pulls without a name. */
+  readonly auth: (repository: string) => Promise<RegistryAuth | null>;
+};
+
+/** The images of a product on its hosts: brought when they are missing, named as ours so that nobody prunes them, let go at the end. */
+export class Images {
+  readonly #product: string;
+  readonly #sources: ImageSources;
+  readonly #log: Log | null;
+  readonly #underWay = new Map<string, Promise<Image>>();
+  readonly #present = new Map<string, Image>();
+
+  constructor(product: string, sources: ImageSources, log: Log | null) {
+    this.#product = product;
+    this.#sources = sources;
+    this.#log = log;
+  }
+
+  /**
+   * The image of a revision on a host, fit to run there. Calls at the same time share one pull. Errors: IMAGE_MISSING, IMAGE_WRONG_PLATFORM,
+   * ROOT_REFUSED, REGISTRY_DENIED, REGISTRY_AWAY, DISK_FULL.
+   */
+  async ensure(host: Host, spec: RevisionSpec, artifact: ImageArtifact, signal: AbortSignal): Promise<Image> {
+    const key = `${host.name} ${spec.service} ${artifact.id}`;
+    let image = this.#present.get(key);
+    if (image === undefined) {
+      let work = this.#underWay.get(key);
+      if (work === undefined) {
+        work = this.#bring(host, spec, artifact, signal).finally(() => this.#underWay.delete(key));
+        this.#underWay.set(key, work);
+      }
+      image = await work;
+      this.#present.set(key, image);
+    }
+    this.#checkUser(host, spec, image);
+    return image;
+  }
+
+  /** It was there, and is not: somebody removed it past us. */
+  forget(host: Host): void {
+    for (const key of this.#present.keys()) if (key.startsWith(`${host.name} `)) this.#present.delete(key);
+  }
+
+  /** Takes our name from an image when none of our containers uses it any more; it goes when that was its last one. */
+  async release(host: Host, service: string, imageId: string, signal: AbortSignal): Promise<void> {
+    const users = await listContainers(host.docker, { ancestor: imageId }, signal);
+    if (users.length > 0) return;
+    this.forget(host);
+    try {
+      await removeImage(host.docker, `${this.#repositoryOf(service)}:${tagOf(imageId)}`, signal);
+    } catch (error) {
+      // Another's container uses it (409): then it is theirs now.
+      if (!(error instanceof DockerError) || error.status !== 409) throw error;
+    }
+  }
+
+  async #bring(host: Host, spec: RevisionSpec, artifact: ImageArtifact, signal: AbortSignal): Promise<Image> {
+    const image = (await present(host, artifact, signal)) ?? (await this.#fetched(host, artifact, signal));
+    await checkPlatform(host, spec, image, signal);
+    const name = { repository: this.#repositoryOf(spec.service), tag: tagOf(image.Id) };
+    if (!image.RepoTags.includes(`${name.repository}:${name.tag}`)) await tagImage(host.docker, image.Id, name, signal);
+    return image;
+  }
+
+  async #fetched(host: Host, artifact: ImageArtifact, signal: AbortSignal): Promise<Image> {
+    const tried: Evidence[] = [];
+    let failure: SlipwayError | null = null;
+    if (artifact.repository !== null) {
+      try {
+        await this.#pull(host, artifact.repository, artifact, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        failure = pullFailure(host, artifact.repository, error);
+        tried.push(["pull", reasonOf(error)]);
+      }
+    }
+    let image = await present(host, artifact, signal);
+    if (image !== null) return image;
+    if (this.#sources.shipper !== null && artifact.layout !== null) {
+      this.#log?.info("image.shipped", { host: host.name, image: artifact.digest });
+      try {
+        await this.#sources.shipper(artifact, host.docker, signal);
+      } catch (error) {
+        if (error instanceof DockerError && /no space left on device/i.test(error.message))
+          throw diskFull(host.name, error);
+        throw error;
+      }
+      image = await present(host, artifact, signal);
+      if (image !== null) return image;
+      tried.push(["ship", "the engine does not have it afterwards"]);
+    }
+    if (failure !== null && failure.code !== "IMAGE_MISSING") throw failure;
+    throw new SlipwayError("IMAGE_MISSING", {
+      message: `host ${host.name} does not have the image ${artifact.repository ?? ""}@${artifact.digest}, and it could not be brought there`,
+      evidence: tried.length > 0 ? tried : [["sources", "it is in no registry, and no layout of it was kept"]],
+      cause: failure ?? undefined,
+    });
+  }
+
+  async #pull(host: Host, repository: string, artifact: ImageArtifact, signal: AbortSignal): Promise<void> {
+    this.#log?.info("image.pulled", { host: host.name, repository, image: artifact.digest });
+    const auth = await this.#sources.auth(repository);
+    await pullImage(host.docker, { repository, reference: artifact.digest, auth }, { signal });
+  }
+
+  #checkUser(host: Host, spec: RevisionSpec, image: Image): void {
+    const policy = containerOf(spec).rootUser;
+    const user = containerOf(spec).user ?? image.Config?.User ?? "";
+    if (policy === "allow" || !/^(?:|root|0+)(?::.*)?$/.test(user)) return;
+    if (policy === "warn") {
+      this.#log?.warn("container.root", { host: host.name, service: spec.service, release: spec.release });
+      return;
+    }
+    throw new SlipwayError("ROOT_REFUSED", {
+      message: `${spec.service} would run as root, and its rootUser policy refuses that`,
+      evidence: [["image's user", user === "" ? "none, which is root" : user]],
+    });
+  }
+
+  #repositoryOf(service: string): string {
+    return `slipway/${this.#product}/${service}`;
+  }
+}
+
+/** By its id; engines that keep images in containerd call it by its manifest's digest instead. */
+async function present(
+  host: Host,
+  { id, digest, repository }: ImageArtifact,
+  signal: AbortSignal,
+): Promise<Image | null> {
+  const names = [id, digest, ...(repository === null ? [] : [`${repository}@${digest}`])];
+  for (const name of names) {
+    const image = await inspectImage(host.docker, name, signal);
+    if (image !== null) return image;
+  }
+  return null;
+}
+
+async function checkPlatform(host: Host, spec: RevisionSpec, image: Image, signal: AbortSignal): Promise<void> {
+  const { os, arch } = await host.docker.version(signal);
+  const isSame = image.Os === os && (image.Architecture === arch || (image.Architecture === "386" && arch === "amd64"));
+  if (isSame || image.Architecture === "") return;
+  throw new SlipwayError("IMAGE_WRONG_PLATFORM", {
+    message: `${spec.service}: the image is for ${image.Os}/${image.Architecture}, and host ${host.name} is ${os}/${arch}`,
+    hint: `build it for ${os}/${arch}: set build.platforms`,
+  });
+}
+
+function pullFailure(host: Host, repository: string, error: unknown): SlipwayError {
+  if (!(error instanceof DockerError) || error.code !== "REFUSED") throw error;
+  const { message } = error;
+  const code: ErrorCode =
+    /unauthorized|denied|forbidden|no basic auth|authentication required|incorrect username/i.test(message)
+      ? "REGISTRY_DENIED"
+      : /not found|manifest unknown|does not exist|repository name/i.test(message)
+        ? "IMAGE_MISSING"
+        : "REGISTRY_AWAY";
+  if (/no space left on device/i.test(message)) return diskFull(host.name, error);
+  return new SlipwayError(code, {
+    message: `host ${host.name} could not pull from ${repository}: ${message}`,
+    evidence: [["engine", error.call]],
+    cause: error,
+  });
+}
+
+function tagOf(imageId: string): string {
+  return imageId.replace("sha256:", "").slice(0, 24);
+}

@@ -1,0 +1,238 @@
+import { join } from "node:path";
+import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
+import type { InstanceId, RevisionId } from "../../../core/ids.ts";
+import type { RegistryAuth } from "../../../lib/docker/images.ts";
+import type { Forward } from "../../../lib/ssh/forward.ts";
+import type { Log } from "../../../ports/log.ts";
+import type {
+  ExecResult,
+  LogLine,
+  LogQuery,
+  RevisionSelector,
+  RevisionSpec,
+  RevisionStatus,
+  Target,
+  TargetCan,
+} from "../../../ports/target.ts";
+import { checkHostPorts, ensureRevision, needsImage } from "./ensure.ts";
+import { execIn } from "./exec.ts";
+import { Fleet, type WhenAway } from "./fleet.ts";
+import type { Host, HostOptions } from "./host.ts";
+import { Images, type Shipper } from "./images.ts";
+import { KeptLogs } from "./kept-logs.ts";
+import { readLogs } from "./logs.ts";
+import { Networks } from "./networks.ts";
+import { Owed } from "./owed.ts";
+import { Removal } from "./remove.ts";
+import { revisionsOf, type Seen } from "./status.ts";
+import { watchRevisions } from "./watch.ts";
+
+export type { WhenAway } from "./fleet.ts";
+export type { HostOptions } from "./host.ts";
+export type { Shipper } from "./images.ts";
+
+export type DockerTargetOptions = {
+  /** Whose revisions these are. Containers, networks and volumes of others, or of nobody, are never seen nor touched. */
+  readonly product: string;
+  readonly hosts: readonly HostOptions[];
+  /** For the last lines of removed containers, and what is owed to hosts that are away. */
+  readonly directory: string;
+  /** Default `stop`. */
+  readonly whenAway?: WhenAway;
+  /** Brings an image that no registry has. Default: such an image is missing. */
+  readonly shipper?: Shipper;
+  /** Name and password for a repository; null pulls without. */
+  readonly registryAuth?: (repository: string) => Promise<RegistryAuth | null>;
+  readonly log?: Log;
+};
+
+/**
+ * Revisions as containers on one or many hosts, kept running by the engines themselves: they outlive the control plane and are
+ * found again by their labels. Services find each other through the edge, and accessories by their name on the environment's network.
+ *
+ * Restarts: a service's and an accessory's container is started again by its engine (unless-stopped), a job's never. Stopped
+ * containers keep their place for a quick way back; removed ones leave their last log lines here. Named volumes are never removed.
+ * An accessory is never replaced: while another revision of it is there, `ensure` keeps that one running and answers with it, so its id
+ * and configDigest say what runs; to replace it, remove that one, then ensure the new one; the named volumes stay.
+ */
+export function dockerTarget(options: DockerTargetOptions): Target {
+  return new DockerTarget(options);
+}
+
+class DockerTarget implements Target {
+  readonly name = "docker";
+  readonly can: TargetCan = {
+    jobs: true,
+    warm: true,
+    exec: true,
+    memoryLimit: true,
+    cpuLimit: true,
+    artifacts: ["image"],
+    accessories: true,
+    volumes: true,
+  };
+  readonly #product: string;
+  readonly #fleet: Fleet;
+  readonly #images: Images;
+  readonly #networks: Networks;
+  readonly #removal: Removal;
+  readonly #kept: KeptLogs;
+  readonly #log: Log | null;
+  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #tunnels = new Map<InstanceId, { readonly address: string; readonly way: Forward }>();
+  readonly #closed = new AbortController();
+
+  constructor(options: DockerTargetOptions) {
+    const { product, directory } = options;
+    const log = options.log ?? null;
+    this.#product = product;
+    this.#log = log;
+    this.#fleet = new Fleet(options.hosts, {
+      product,
+      whenAway: options.whenAway ?? "stop",
+      log,
+      onAnswer: (host) => void this.#settle(host),
+    });
+    const sources = { shipper: options.shipper ?? null, auth: options.registryAuth ?? (async () => null) };
+    this.#images = new Images(product, sources, log);
+    this.#networks = new Networks(product);
+    this.#kept = new KeptLogs(join(directory, "logs"));
+    this.#removal = new Removal({
+      product,
+      fleet: this.#fleet,
+      images: this.#images,
+      networks: this.#networks,
+      logs: this.#kept,
+      owed: new Owed(join(directory, "owed.json")),
+    });
+  }
+
+  async ensure(spec: RevisionSpec, instances: number, signal: AbortSignal): Promise<RevisionStatus> {
+    const { artifact } = spec;
+    if (artifact.kind !== "image") throw needsImage(spec);
+    checkHostPorts(spec, { instances, hosts: this.#fleet.hosts.length });
+    const turn = spec.mode === "accessory" ? `${spec.environment}/${spec.service}` : spec.id;
+    return this.#inTurn(turn, async () => {
+      const until = this.#until(signal);
+      this.#removal.forgive(spec.id);
+      const room = {
+        fleet: this.#fleet,
+        images: this.#images,
+        networks: this.#networks,
+        removal: this.#removal,
+        log: this.#log,
+      };
+      return ensureRevision(room, spec, artifact, { instances, signal: until });
+    });
+  }
+
+  async observe(selector: RevisionSelector): Promise<readonly RevisionStatus[]> {
+    const { signal } = this.#closed;
+    const looks = await this.#fleet.each(async (host) => {
+      const seen = await host.look(selector, signal);
+      host.sample(seen);
+      return seen;
+    }, signal);
+    return revisionsOf(looks.flat());
+  }
+
+  watch(selector: RevisionSelector, signal: AbortSignal): AsyncIterable<readonly RevisionStatus[]> {
+    return watchRevisions(this.#fleet, this.#product, selector, this.#until(signal));
+  }
+
+  async remove(revision: RevisionId, signal: AbortSignal): Promise<void> {
+    await this.#inTurn(revision, async () => {
+      for (const instance of [...this.#tunnels.keys()]) {
+        if (instance.slice(0, instance.lastIndexOf(".")) === revision) await this.#closeTunnel(instance);
+      }
+      await this.#removal.revision(revision, this.#until(signal));
+    });
+  }
+
+  logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine> {
+    return readLogs({ fleet: this.#fleet, kept: this.#kept }, query, this.#until(signal));
+  }
+
+  async exec(instance: InstanceId, command: readonly string[], signal: AbortSignal): Promise<ExecResult> {
+    const until = this.#until(signal);
+    const { host, seen } = await this.#find(instance, until);
+    return host.do(() => execIn({ host, container: seen.container.Id, instance }, command, until));
+  }
+
+  async reach(instance: InstanceId, signal: AbortSignal): Promise<string> {
+    const until = this.#until(signal);
+    const { host, seen } = await this.#find(instance, until);
+    const { address } = seen.identity;
+    if (address === null) throw notThere(instance, "does not listen");
+    const { ssh } = host.docker;
+    if (ssh === null) return address;
+    return host.do(async () => {
+      const known = this.#tunnels.get(instance);
+      if (known !== undefined && known.address !== address) await this.#closeTunnel(instance);
+      const colon = address.lastIndexOf(":");
+      const remote = { host: address.slice(0, colon).replace(/^\[|\]$/g, ""), port: Number(address.slice(colon + 1)) };
+      const way = await ssh.forward(remote, until);
+      this.#tunnels.set(instance, { address, way });
+      return `127.0.0.1:${await way.localPort(until)}`;
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+    await Promise.allSettled(this.#turns.values());
+    await this.#fleet.close();
+  }
+
+  /** What was to be removed while the host was away; tried again when it is back the next time. */
+  async #settle(host: Host): Promise<void> {
+    for (const revision of this.#removal.owedAt(host)) {
+      try {
+        await this.#inTurn(revision, () => this.#removal.settle(host, revision, this.#closed.signal));
+      } catch (error) {
+        if (this.#closed.signal.aborted) return;
+        this.#log?.warn("container.left", { host: host.name, revision, reason: reasonOf(error) });
+      }
+    }
+  }
+
+  async #find(instance: InstanceId, signal: AbortSignal): Promise<{ readonly host: Host; readonly seen: Seen }> {
+    const dot = instance.lastIndexOf(".");
+    const revision = instance.slice(0, dot) as RevisionId;
+    const index = Number(instance.slice(dot + 1));
+    const looks = await this.#fleet.each(
+      async (host) => ({ host, all: await host.look({ revision }, signal) }),
+      signal,
+    );
+    for (const { host, all } of looks) {
+      const seen = all.find(({ identity, container }) => identity.index === index && container.State.Running);
+      if (seen !== undefined) return { host, seen };
+    }
+    throw notThere(instance, "runs here");
+  }
+
+  async #closeTunnel(instance: InstanceId): Promise<void> {
+    const tunnel = this.#tunnels.get(instance);
+    this.#tunnels.delete(instance);
+    await tunnel?.way.close();
+  }
+
+  /** Calls for the same revision one after the other: each looks at what the one before it left. */
+  async #inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(key) ?? Promise.resolve();
+    const mine = before.catch(() => {}).then(work);
+    this.#turns.set(key, mine);
+    try {
+      return await mine;
+    } finally {
+      if (this.#turns.get(key) === mine) this.#turns.delete(key);
+    }
+  }
+
+  #until(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, this.#closed.signal]);
+  }
+}
+
+function notThere(instance: InstanceId, what: string): SlipwayError {
+  return new SlipwayError("INSTANCE_NOT_FOUND", { message: `no instance ${instance} ${what}` });
+}

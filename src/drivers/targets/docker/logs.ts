@@ -1,0 +1,191 @@
+import { containerLogs } from "../../../lib/docker/containers.ts";
+import { isAbsent } from "../../../lib/docker/errors.ts";
+import type { LogLine, LogQuery } from "../../../ports/target.ts";
+import { isAway } from "./errors.ts";
+import type { Fleet } from "./fleet.ts";
+import type { Host } from "./host.ts";
+import type { KeptLogs } from "./kept-logs.ts";
+import { linesOf, merged, type StampedLine, sinceOf } from "./log-lines.ts";
+import type { Seen } from "./status.ts";
+
+/** The port's limit of `tail`. */
+const maxTail = 10_000;
+/** Followed lines wait so long for older ones of other containers, so that they come in order. */
+const settleMs = 60;
+/** A reader that is slower than its programs loses lines instead of our memory. */
+const maxWaiting = 100_000;
+
+/** Lines of many containers over all hosts, in order of time; then, when they are followed, new ones, also of containers to come. */
+export async function* readLogs(
+  { fleet, kept }: { readonly fleet: Fleet; readonly kept: KeptLogs },
+  query: LogQuery,
+  signal: AbortSignal,
+): AsyncGenerator<LogLine> {
+  const tail = query.tail === undefined ? null : Math.min(query.tail, maxTail);
+  const last = new Map<string, string>();
+  const sources: AsyncIterable<StampedLine>[] = [inOrder(await kept.lines(query))];
+  const looks = await fleet.each(async (host) => ({ host, all: await host.look(query, signal) }), signal);
+  for (const { host, all } of looks) {
+    for (const seen of all) sources.push(history(host, seen, { tail, signal, last }));
+  }
+  yield* newest(merged(sources), tail);
+  if (query.follow === true) yield* follow(fleet, query, last, signal);
+}
+
+async function* inOrder(lines: readonly StampedLine[]): AsyncGenerator<StampedLine> {
+  yield* [...lines].sort((one, other) => (one.stamp < other.stamp ? -1 : one.stamp > other.stamp ? 1 : 0));
+}
+
+async function* history(
+  host: Host,
+  { container, identity }: Seen,
+  {
+    tail,
+    signal,
+    last,
+    since,
+  }: { tail: number | null; signal: AbortSignal; last: Map<string, string>; since?: string },
+): AsyncGenerator<StampedLine> {
+  try {
+    const options = { follow: false, tail, sinceS: since === undefined ? null : sinceOf(since) };
+    const body = await host.do(() => containerLogs(host.docker, container.Id, options, signal));
+    for await (const line of linesOf(body, identity)) {
+      last.set(container.Id, line.stamp);
+      yield line;
+    }
+  } catch (error) {
+    // Removed meanwhile.
+    if (!isAbsent(error) && !(error instanceof Error && isAbsent(error.cause))) throw error;
+  }
+}
+
+/** Without the stamp, and when only the newest are wanted, those. */
+async function* newest(lines: AsyncIterable<StampedLine>, tail: number | null): AsyncGenerator<LogLine> {
+  if (tail === null) {
+    for await (const line of lines) yield plain(line);
+    return;
+  }
+  const ring: StampedLine[] = [];
+  for await (const line of lines) {
+    ring.push(line);
+    // Not one by one: that would move the whole list for every line.
+    if (ring.length > tail * 2 + 64) ring.splice(0, ring.length - tail);
+  }
+  for (const line of tail === 0 ? [] : ring.slice(-tail)) yield plain(line);
+}
+
+async function* follow(
+  fleet: Fleet,
+  query: LogQuery,
+  last: Map<string, string>,
+  signal: AbortSignal,
+): AsyncGenerator<LogLine> {
+  const room = new Waiting();
+  const readers = new Set<string>();
+  const stop = new AbortController();
+  const until = AbortSignal.any([signal, stop.signal]);
+  const find = (host: Host): Promise<void> =>
+    host
+      .look(query, until)
+      .then((all) => {
+        for (const seen of all) void read(host, seen);
+      })
+      // A host that is away tells nothing until it is back; its listener then calls again.
+      .catch((error: unknown) => {
+        if (!until.aborted && !isAway(error)) room.fail(error);
+      });
+  /** The engine ends a followed log when its container ends, so this is called again at every start. */
+  const read = async (host: Host, seen: Seen): Promise<void> => {
+    const { Id } = seen.container;
+    if (readers.has(Id) || until.aborted) return;
+    readers.add(Id);
+    try {
+      const since = last.get(Id);
+      const options = { follow: true, tail: null, sinceS: since === undefined ? null : sinceOf(since) };
+      const body = await containerLogs(host.docker, Id, options, until);
+      for await (const line of linesOf(body, seen.identity)) {
+        // The engine gives the line of that very time once more.
+        if (line.stamp <= (last.get(Id) ?? "")) continue;
+        last.set(Id, line.stamp);
+        room.add(line);
+      }
+    } catch {
+      // Gone, or the connection is: whichever, the next start or return of the host begins again.
+    } finally {
+      readers.delete(Id);
+    }
+  };
+  const stops = fleet.hosts.map((host) =>
+    host.onChange((event) => {
+      if (event === null || event.Action === "start" || event.Action === "die") void find(host);
+    }),
+  );
+  try {
+    void Promise.all(fleet.hosts.map(find));
+    yield* room.lines(until);
+  } finally {
+    stop.abort();
+    for (const each of stops) each();
+  }
+}
+
+/** Lines that have come, until they have waited for older ones. */
+class Waiting {
+  #lines: { readonly line: StampedLine; readonly cameMs: number }[] = [];
+  #failure: { readonly error: unknown } | null = null;
+  #wake: () => void = () => {};
+
+  add(line: StampedLine): void {
+    if (this.#lines.length >= maxWaiting) this.#lines.splice(0, 1_000);
+    this.#lines.push({ line, cameMs: performance.now() });
+    this.#wake();
+  }
+
+  fail(error: unknown): void {
+    this.#failure = { error };
+    this.#wake();
+  }
+
+  async *lines(signal: AbortSignal): AsyncGenerator<LogLine> {
+    while (!signal.aborted) {
+      if (this.#failure !== null) throw this.#failure.error;
+      const [oldest] = this.#lines;
+      if (oldest === undefined) await this.#something(signal, null);
+      else {
+        const leftMs = oldest.cameMs + settleMs - performance.now();
+        if (leftMs > 0) await this.#something(signal, leftMs);
+        else yield* this.#settled();
+      }
+    }
+  }
+
+  /** Those that have waited long enough, and what is older than they are. */
+  #settled(): LogLine[] {
+    const now = performance.now();
+    const ready = this.#lines.filter(({ cameMs }) => now - cameMs >= settleMs);
+    const newestStamp = ready.reduce((most, { line }) => (line.stamp > most ? line.stamp : most), "");
+    const out = this.#lines.filter(({ line }) => line.stamp <= newestStamp);
+    this.#lines = this.#lines.filter(({ line }) => line.stamp > newestStamp);
+    out.sort((one, other) => (one.line.stamp < other.line.stamp ? -1 : 1));
+    return out.map(({ line }) => plain(line));
+  }
+
+  #something(signal: AbortSignal, limitMs: number | null): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = limitMs === null ? null : setTimeout(done, limitMs);
+      function done(): void {
+        if (timer !== null) clearTimeout(timer);
+        signal.removeEventListener("abort", done);
+        resolve();
+      }
+      // While lines wait for their time, more of them need not wake anybody.
+      this.#wake = limitMs === null ? done : () => {};
+      signal.addEventListener("abort", done, { once: true });
+      if (signal.aborted) done();
+    });
+  }
+}
+
+function plain({ stamp: _, ...line }: StampedLine): LogLine {
+  return line;
+}

@@ -1,0 +1,101 @@
+import type { RevisionId } from "../../../core/ids.ts";
+import { inspectContainer, removeContainer, stopContainer } from "../../../lib/docker/containers.ts";
+import type { RevisionSpec } from "../../../ports/target.ts";
+import type { Fleet } from "./fleet.ts";
+import type { Host } from "./host.ts";
+import type { Images } from "./images.ts";
+import { isDown } from "./instance.ts";
+import type { KeptLogs } from "./kept-logs.ts";
+import { identityOf } from "./labels.ts";
+import type { Networks } from "./networks.ts";
+import type { Owed } from "./owed.ts";
+import type { Seen } from "./status.ts";
+
+type Parts = {
+  readonly product: string;
+  readonly fleet: Fleet;
+  readonly images: Images;
+  readonly networks: Networks;
+  readonly logs: KeptLogs;
+  readonly owed: Owed;
+};
+
+/** Takes revisions away whole: containers, their nameless volumes, the network and the image when nobody uses them any more. Never a named volume. */
+export class Removal {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Everywhere. A host that is skipped gets it when it is back. */
+  async revision(revision: RevisionId, signal: AbortSignal): Promise<void> {
+    const done = await this.#parts.fleet.each(async (host) => (await this.#at(host, revision, signal), host), signal);
+    for (const host of this.#parts.fleet.hosts) {
+      if (!done.includes(host)) this.#parts.owed.add(host.name, revision);
+    }
+  }
+
+  /** What could not be taken back there. */
+  owe(host: Host, revision: RevisionId): void {
+    this.#parts.owed.add(host.name, revision);
+  }
+
+  /** Whoever wants the revision again does not want it removed later. */
+  forgive(revision: RevisionId): void {
+    this.#parts.owed.forgive(revision);
+  }
+
+  owedAt(host: Host): readonly RevisionId[] {
+    return this.#parts.owed.at(host.name);
+  }
+
+  /** Pays what is owed, unless that was forgiven meanwhile. */
+  async settle(host: Host, revision: RevisionId, signal: AbortSignal): Promise<void> {
+    if (!this.owedAt(host).includes(revision)) return;
+    await this.#at(host, revision, signal);
+    this.#parts.owed.done(host.name, revision);
+  }
+
+  /** One container that has been stopped, its last lines kept. */
+  async container(host: Host, seen: Seen, signal: AbortSignal): Promise<void> {
+    const { Id } = seen.container;
+    await this.#parts.logs.keep(host, Id, seen.identity, signal);
+    await removeContainer(host.docker, Id, signal);
+    host.forget(Id);
+  }
+
+  async byId(host: Host, container: string, signal: AbortSignal): Promise<void> {
+    const there = await inspectContainer(host.docker, container, signal);
+    const identity = there === null ? null : identityOf(there.Config.Labels, this.#parts.product);
+    if (identity !== null) await this.#parts.logs.keep(host, container, identity, signal);
+    await removeContainer(host.docker, container, signal);
+    host.forget(container);
+  }
+
+  /** Networks that nobody is in any more. */
+  async leftovers({ environment }: Pick<RevisionSpec, "environment">, signal: AbortSignal): Promise<void> {
+    await Promise.allSettled(
+      this.#parts.fleet.hosts.map((host) => host.do(() => this.#parts.networks.release(host, environment, signal))),
+    );
+  }
+
+  async #at(host: Host, revision: RevisionId, signal: AbortSignal): Promise<void> {
+    const all = await host.look({ revision }, signal);
+    await host.do(async () => {
+      await Promise.all(
+        all.map(async (seen) => {
+          const { container, identity } = seen;
+          if (!isDown(seen)) await stopContainer(host.docker, container.Id, identity.stopGraceMs, signal);
+          await this.container(host, seen, signal);
+        }),
+      );
+      const [first] = all;
+      if (first === undefined) return;
+      const { environment, service } = first.identity;
+      const images = new Set(all.map(({ container }) => container.Image));
+      for (const image of images) await this.#parts.images.release(host, service, image, signal);
+      await this.#parts.networks.release(host, environment, signal);
+    });
+  }
+}

@@ -1,0 +1,109 @@
+import { constants } from "node:os";
+import type { EpochMs } from "../../../core/ids.ts";
+import { instanceId } from "../../../core/ids.ts";
+import type { Container } from "../../../lib/docker/containers.ts";
+import type { InstanceState, InstanceStatus, LastExit, RevisionStatus } from "../../../ports/target.ts";
+import type { Identity } from "./labels.ts";
+
+/** One container of ours as its host last showed it. */
+export type Seen = {
+  readonly identity: Identity;
+  /** Null where the target has only one. */
+  readonly host: string | null;
+  readonly container: Container;
+  /** The newest exit that its host told of; the engine forgets the code when it starts the container again. */
+  readonly exit: LastExit | null;
+  readonly usage: { readonly cpu: number | null; readonly memoryBytes: number } | null;
+};
+
+/** The engine restarts at once, then after 100 ms, 200 ms … 60 s; it begins anew when a life was longer than this. */
+const goodLifeMs = 10_000;
+const loopRestarts = 4;
+
+/** Revisions of what was seen, in order of their names. Pure. */
+export function revisionsOf(all: readonly Seen[]): RevisionStatus[] {
+  const groups = new Map<string, Seen[]>();
+  for (const seen of all) {
+    const group = groups.get(seen.identity.revision) ?? [];
+    groups.set(seen.identity.revision, [...group, seen]);
+  }
+  return [...groups.values()].map((group) => revisionOf(group)).sort((one, other) => (one.id < other.id ? -1 : 1));
+}
+
+function revisionOf(group: readonly Seen[]): RevisionStatus {
+  const instances = group.map(instanceOf).sort((one, other) => one.index - other.index);
+  const [first] = group;
+  if (first === undefined) throw new Error("a revision has at least one container");
+  const { identity } = first;
+  return {
+    id: identity.revision,
+    product: identity.product,
+    environment: identity.environment,
+    service: identity.service,
+    release: identity.release,
+    configDigest: identity.configDigest,
+    wanted: instances.filter(({ state }) => state !== "stopped" && state !== "stopping").length,
+    instances,
+  };
+}
+
+export function instanceOf({ identity, host, container, exit, usage }: Seen): InstanceStatus {
+  const state = stateOf(identity, container);
+  const { State } = container;
+  const isThere = state !== "stopped" && state !== "exited";
+  const health = healthOf(State.Health?.Status);
+  return {
+    id: instanceId(identity.revision, identity.index),
+    index: identity.index,
+    host,
+    state,
+    address: isThere ? identity.address : null,
+    pid: State.Pid > 0 ? State.Pid : null,
+    startedAt: isThere ? State.StartedAt : null,
+    restarts: container.RestartCount,
+    lastExit: lastExitOf(container, exit),
+    cpu: isThere ? (usage?.cpu ?? null) : null,
+    memoryBytes: isThere ? (usage?.memoryBytes ?? null) : null,
+    ...(health !== null && { health }),
+  };
+}
+
+function stateOf(identity: Identity, { State, RestartCount }: Container): InstanceState {
+  switch (State.Status) {
+    case "running":
+    case "paused":
+      return "running";
+    case "restarting": {
+      const lifeMs = (State.FinishedAt ?? 0) - (State.StartedAt ?? 0);
+      return RestartCount >= loopRestarts && lifeMs < goodLifeMs ? "crash-looping" : "backoff";
+    }
+    case "removing":
+      return "stopping";
+    default:
+      // A job that was made and never started has not ended.
+      if (identity.mode === "job") return State.Status === "created" ? "stopped" : "exited";
+      // The engine gave up: it could not start it again, because its port or its mount is gone.
+      return State.Status === "exited" && State.Error !== "" ? "crash-looping" : "stopped";
+  }
+}
+
+function lastExitOf({ State, RestartCount }: Container, exit: LastExit | null): LastExit | null {
+  const hasEnded = State.Status === "exited" || State.Status === "restarting" || State.Status === "dead";
+  if (hasEnded && State.FinishedAt !== null)
+    return exitOf(State.ExitCode, State.OOMKilled || exit?.oom === true, State.FinishedAt);
+  if (exit !== null) return exit;
+  return RestartCount > 0 && State.FinishedAt !== null ? { code: null, signal: null, at: State.FinishedAt } : null;
+}
+
+/** Shells and engines write a death by signal n as 128 + n. */
+export function exitOf(exitCode: number, oom: boolean, at: EpochMs): LastExit {
+  const signal = exitCode > 128 ? signalNames.get(exitCode - 128) : undefined;
+  const common = { at, ...(oom && { oom }) };
+  return signal === undefined ? { code: exitCode, signal: null, ...common } : { code: null, signal, ...common };
+}
+
+const signalNames = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]));
+
+function healthOf(status: string | undefined): NonNullable<InstanceStatus["health"]> | null {
+  return status === "starting" || status === "healthy" || status === "unhealthy" ? status : null;
+}
