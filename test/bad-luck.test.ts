@@ -65,7 +65,7 @@ describe("slipway, when luck is bad", () => {
     expect((await slipway(["down"])).code).toBe(0);
     writeFileSync(stateFile("state.db"), "this is no database, and has been written by mistake".repeat(200));
     const broken = readFileSync(stateFile("state.db"));
-    const refused = await slipway(["status"]);
+    const refused = await slipway(["up"]);
     expect(refused.code).toBe(1);
     expect(refused.err).toContain("STORE_CORRUPT");
     expect(refused.err).toContain("slipway state restore");
@@ -75,6 +75,7 @@ describe("slipway, when luck is bad", () => {
     const restored = await slipway(["state", "restore", copy]);
     expect(restored.err).toBe("");
     expect(restored.code).toBe(0);
+    expect((await slipway(["up"])).code).toBe(0);
     const status = await slipway(["status"]);
     expect(status.out).toContain("r1 0.1.0");
     rmSync(copy);
@@ -84,11 +85,25 @@ describe("slipway, when luck is bad", () => {
     const results = await Promise.all([
       slipway(["up", "--json"]),
       slipway(["up", "--json"]),
-      slipway(["status", "--json"]),
+      slipway(["up", "--json"]),
     ]);
     expect(results.map((result) => result.code)).toEqual([0, 0, 0]);
     const pids = new Set(results.map((result) => (JSON.parse(result.out) as { pid: number }).pid));
     expect(pids.size).toBe(1);
+  });
+
+  it("only looks when it is asked to look: nothing is started, and what to type is said", async () => {
+    for (const args of [["status"], ["history"], ["releases"], ["logs"], ["status", "--json"]]) {
+      const { code, out, err } = await slipway(args);
+      expect([code, out + err]).toEqual([1, expect.stringContaining("CONTROL_PLANE_DOWN")]);
+      expect(out + err).toContain("slipway deploy --env");
+    }
+    expect(existsSync(join(product.directory, ".slipway"))).toBe(false);
+    expect((await slipway(["deploy", "--env", "production", "--yes"])).code).toBe(0);
+    expect((await slipway(["down"])).code).toBe(0);
+    expect((await slipway(["status"])).err).toContain("slipway up");
+    expect(await fetchText(product.port)).toBe("one");
+    expect((await slipway(["down"])).out).toContain("no control plane runs");
   });
 
   it("says that git is missing, before anything has changed", async () => {
@@ -151,6 +166,14 @@ createServer((_, response) => response.end("stubborn")).listen(Number(process.en
     const unknown = await slipway(["deploy", "--env", "prod", "--yes"]);
     expect(unknown.code).toBe(2);
     expect(unknown.err).toContain("UNKNOWN_ENVIRONMENT");
+    // Before the build, and before the working tree is looked at.
+    writeFileSync(join(product.directory, "notes.txt"), "not committed");
+    expect((await slipway(["deploy", "--env", "producton", "--yes"])).err).toContain('did you mean "production"?');
+    rmSync(join(product.directory, "notes.txt"));
+    expect((await slipway(["releases"])).out).toContain("no release yet");
+    expect((await slipway(["deploy", "--env", "prod", "--yes", "--commit", "HEAD"])).err).toContain(
+      "UNKNOWN_ENVIRONMENT",
+    );
     expect((await slipway(["rollback", "production"])).err).toContain("UNKNOWN_ENVIRONMENT");
     expect((await slipway(["deploy", "--env", "production", "--yes", "--timeout", "banana"])).code).toBe(2);
     expect((await slipway(["status", "--json"])).out).not.toContain("dep_");

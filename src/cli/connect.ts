@@ -40,7 +40,12 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   const found = await findRunning(at);
   if (found !== null) return found;
   if (options.start === false) {
-    throw new SlipwayError("CONTROL_PLANE_DOWN", { message: `no control plane runs for ${at.root}` });
+    throw new SlipwayError("CONTROL_PLANE_DOWN", {
+      message: `no control plane runs for ${at.root}`,
+      ...(existsSync(at.product)
+        ? {}
+        : { hint: "nothing has been deployed from here yet; run: slipway deploy --env <environment>" }),
+    });
   }
   try {
     const fresh = await startControlPlane(at);

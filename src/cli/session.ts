@@ -34,7 +34,7 @@ export async function openSession(
     actor: actor(),
     reconnect: async () => {
       const before = connection.client;
-      connection = await connect({ stateDir: options.stateDir, start: true });
+      connection = await connect({ stateDir: options.stateDir, start });
       if (connection.client !== before) before.close();
       return connection.client;
     },
@@ -54,6 +54,14 @@ export async function withSession<T>(
   } finally {
     session.close();
   }
+}
+
+/**
+ * The same for a command that only looks. It starts nothing: a control plane that it left behind would go on with work that
+ * somebody may have stopped it for. Errors: CONTROL_PLANE_DOWN.
+ */
+export function withRunning<T>(options: GlobalOptions, work: (session: Session) => Promise<T>): Promise<T> {
+  return withSession(options, work, false);
 }
 
 /** Every release of the product, newest first. */

@@ -32,7 +32,7 @@ export type DeployOptions = GlobalOptions & {
 export function deploy(options: DeployOptions): Promise<number> {
   timeoutOf(options.timeout);
   return withSession(options, async (session) => {
-    await mustBeUnlocked(session, options.env);
+    await mustBeOpen(session, options);
     const release =
       options.release === undefined ? await makeRelease(session, options) : await findRelease(session, options.release);
     return bring(session, { ...options, release, kind: "deploy", reason: options.reason ?? "deployed by hand" });
@@ -150,14 +150,25 @@ async function conclude(
 }
 
 /** Asked before the build, so that nobody waits for one in vain. The control plane asks again. */
-async function mustBeUnlocked(session: Session, environment: string): Promise<void> {
-  const locked = (await status(session)).environments.find((each) => each.name === environment)?.locked;
+async function mustBeOpen(session: Session, { env: environment, commit, release }: DeployOptions): Promise<void> {
+  const known = (await status(session)).environments.find((each) => each.name === environment);
+  // What another commit has is not known before it is checked out; and what was deployed to is in the config, or was.
+  if (known === undefined && commit === undefined && release === undefined) await mustBeInConfig(environment);
+  const locked = known?.locked;
   if (locked == null) return;
   throw new SlipwayError("ENVIRONMENT_LOCKED", {
     message: `${environment} is locked by ${locked.by}: ${locked.reason}`,
     evidence: [["since", new Date(locked.at).toISOString()]],
     hint: `run: slipway unlock ${environment}, or ask ${locked.by}`,
   });
+}
+
+/** Errors: UNKNOWN_ENVIRONMENT, and those of the config. */
+async function mustBeInConfig(environment: string): Promise<void> {
+  const { loadConfig } = await import("../config/load.ts");
+  const { resolveEnvironment } = await import("../../core/product/resolve.ts");
+  const { config } = await loadConfig({ directory: dirname(findConfig(process.cwd())) });
+  resolveEnvironment(config, environment);
 }
 
 async function makeRelease(session: Session, options: DeployOptions): Promise<string> {

@@ -1,6 +1,6 @@
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { ExecResult, LogLine } from "../../ports/target.ts";
-import { type GlobalOptions, knownEnvironment, status, withSession } from "../session.ts";
+import { type GlobalOptions, knownEnvironment, status, withRunning, withSession } from "../session.ts";
 import { style } from "../terminal/style.ts";
 import { clockTime } from "../terminal/words.ts";
 
@@ -14,7 +14,7 @@ export type LogsOptions = GlobalOptions & {
 
 /** Log lines of services, oldest first; with --follow also those to come. */
 export function logs(options: LogsOptions): Promise<number> {
-  return withSession(options, async (session) => {
+  return withRunning(options, async (session) => {
     if (options.env !== undefined) await knownEnvironment(session, options.env);
     const query = new URLSearchParams({ tail: options.tail, follow: String(options.follow === true) });
     if (options.env !== undefined) query.set("environment", options.env);

@@ -1,5 +1,12 @@
 import type { DeploymentView, ReleaseView } from "../../api/contract.ts";
-import { fetchReleases, findRelease, type GlobalOptions, knownEnvironment, withSession } from "../session.ts";
+import {
+  fetchReleases,
+  findRelease,
+  type GlobalOptions,
+  knownEnvironment,
+  withRunning,
+  withSession,
+} from "../session.ts";
 import { sign, style, table } from "../terminal/style.ts";
 import { ago, dateTime, took } from "../terminal/words.ts";
 
@@ -7,7 +14,7 @@ export type HistoryOptions = GlobalOptions & { readonly env?: string; readonly l
 
 /** Deployments, newest first: what, when, who, how it ended and why. */
 export function history(options: HistoryOptions): Promise<number> {
-  return withSession(options, async (session) => {
+  return withRunning(options, async (session) => {
     if (options.env !== undefined) await knownEnvironment(session, options.env);
     const query = new URLSearchParams({
       product: session.product,
@@ -46,7 +53,7 @@ function phaseSign(phase: string): string {
 
 /** Releases, newest first, and where each is live. */
 export function releases(options: GlobalOptions): Promise<number> {
-  return withSession(options, async (session) => {
+  return withRunning(options, async (session) => {
     const list = await fetchReleases(session);
     session.out.json({ releases: list });
     if (list.length === 0) session.out.line("no release yet; run: slipway deploy --env <environment>");

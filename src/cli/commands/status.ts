@@ -1,12 +1,12 @@
 import type { EnvironmentView } from "../../api/contract.ts";
 import { trafficLines } from "../follow.ts";
-import { environmentIn, status as fetchStatus, type GlobalOptions, withSession } from "../session.ts";
+import { environmentIn, status as fetchStatus, type GlobalOptions, withRunning } from "../session.ts";
 import { sign, style } from "../terminal/style.ts";
 import { ago } from "../terminal/words.ts";
 
 /** What is live where, what is under way, and how it does. */
 export function status(options: GlobalOptions & { readonly env?: string }): Promise<number> {
-  return withSession(options, async (session) => {
+  return withRunning(options, async (session) => {
     const view = await fetchStatus(session);
     const environments =
       options.env === undefined ? view.environments : [environmentIn(view.environments, options.env)];
