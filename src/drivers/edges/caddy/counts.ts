@@ -58,7 +58,7 @@ export class LogCounts {
         this.#of(revision);
         for (const { address } of instances) this.#owners.set(address, revision);
       }
-      const slots = slotsOf(service, false);
+      const slots = slotsOf(service);
       for (const [index, address] of slots.first.entries()) this.#slots.set(`${serviceFolder(name)}/${index}`, address);
       for (const [index, address] of slots.spare.entries())
         this.#slots.set(`${serviceFolder(name)}/spare-${index}`, address);

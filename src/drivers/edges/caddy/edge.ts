@@ -7,9 +7,10 @@ import { acknowledged, askSocket, load, requestsUnderWay } from "./admin.ts";
 import { servedCertificates } from "./certificates.ts";
 import { checkTable } from "./check-table.ts";
 import { type Compiled, compileConfig } from "./config/compile.ts";
+import { leaving } from "./config/service.ts";
 import { serviceFolder } from "./paths.ts";
 import type { Place } from "./place.ts";
-import { Publisher } from "./publish.ts";
+import { Publisher, type PublishOptions } from "./publish.ts";
 import { checkVersion } from "./version.ts";
 import type { Witness } from "./witness.ts";
 
@@ -17,6 +18,8 @@ const upWithinMs = 15_000;
 const acknowledgedWithinMs = 5_000;
 const goneWithinMs = 5_000;
 const pollMs = 10;
+/** Clients that ask within this time leave the connections that a new config closes; those that are idle for longer do not race. */
+const goodbyeMs = 1_000;
 /** How often certificate files are looked at. */
 const filesEveryMs = 30_000;
 
@@ -61,10 +64,10 @@ export class CaddyEdge implements Edge {
       const compiled = await this.#compile(config, table);
       if (!(await this.#isUp())) {
         // Slots are not flushed to disk for each switch: after a power loss they may be torn, and are written anew.
-        await this.#publish(table, { also: null, held: new Set() });
+        await this.#publish(table, { held: new Set() });
         await this.#launch(config);
       }
-      await this.#configure(compiled);
+      await this.#configure(compiled, table);
       await this.#place.write(`${paths.directory}/edge.json`, JSON.stringify(config));
       this.#watchFiles(config);
     });
@@ -81,17 +84,19 @@ export class CaddyEdge implements Edge {
       const compiled = await this.#compile(config, table);
       const now = await acknowledged(await this.#place.socket(this.#place.paths.ackSocket));
       if (now === null) throw new SlipwayError("EDGE_UNREACHABLE", { message: "Caddy does not answer" });
-      const loads = now.digest !== compiled.digest;
-      const stamp = await this.#publish(table, { also: loads ? before : null, held });
-      if (loads) {
+      if (now.digest === compiled.digest) {
+        await this.#seen(compiled.digest, await this.#publish(table, { held }));
+      } else {
+        const liveAs = await this.#sayGoodbye(before, now.digest, held);
+        const stamp = await this.#publish(table, { held, also: before, liveAs });
         try {
-          await this.#configure(compiled);
+          await this.#configure(compiled, null);
         } catch (error) {
-          await this.#publish(before, { also: null, held });
+          await this.#publish(before, { held });
           throw error;
         }
+        await this.#seen(compiled.digest, stamp);
       }
-      await this.#seen(compiled.digest, stamp);
       await this.#place.perform(this.#publisher.tidy());
     });
   }
@@ -111,8 +116,7 @@ export class CaddyEdge implements Edge {
       if (until !== null) await hold({ folder, until });
       const held = new Set(await this.#witness.routed(table));
       if (until === null) held.delete(folder);
-      const stamp = await this.#publish(table, { also: null, held });
-      await this.#seen(null, stamp);
+      await this.#seen(null, await this.#publish(table, { held }));
       if (until === null) await hold({ folder, until });
       await this.#place.perform(this.#publisher.tidy());
     });
@@ -172,12 +176,17 @@ export class CaddyEdge implements Edge {
     });
   }
 
-  /** Brings Caddy to a config, unless it has it. Nothing changes when it refuses. */
-  async #configure(compiled: Compiled): Promise<void> {
+  /**
+   * Brings Caddy to a config, unless it has it. Clients of `served` are asked to leave their connections before. Nothing
+   * changes when it refuses.
+   */
+  async #configure(compiled: Compiled, served: RouteTable | null): Promise<void> {
     const { paths } = this.#place;
     const ack = await this.#place.socket(paths.ackSocket);
     const now = await acknowledged(ack);
     if (now?.digest !== compiled.digest) {
+      if (served !== null && now !== null)
+        await this.#sayGoodbye(served, now.digest, new Set(await this.#witness.routed(served)));
       await load(await this.#place.socket(paths.adminSocket), compiled.text, { again: false });
       await this.#seen(compiled.digest, null);
     }
@@ -185,12 +194,24 @@ export class CaddyEdge implements Edge {
       await this.#place.write(paths.configFile, compiled.text);
   }
 
+  /**
+   * The config that is about to go closes idle connections without a word, and a request that is just being sent on one is
+   * lost. So its answers say `Connection: close` for a moment before: measured, 8 of 8 busy connections were cut without it.
+   */
+  async #sayGoodbye(table: RouteTable | null, digest: string, held: ReadonlySet<string>): Promise<string | null> {
+    if (table === null || table.routes.length === 0) return null;
+    const liveAs = leaving(digest);
+    await this.#publish(table, { held, liveAs });
+    await sleep(goodbyeMs);
+    return liveAs;
+  }
+
   /** Moves the slots; resolves with what Caddy will say of them. */
   async #publish(
     table: RouteTable | null,
-    options: { readonly also: RouteTable | null; readonly held: ReadonlySet<string> },
+    options: Pick<PublishOptions, "held"> & Partial<PublishOptions>,
   ): Promise<string> {
-    const { steps, stamp } = this.#publisher.steps(table, options);
+    const { steps, stamp } = this.#publisher.steps(table, { also: null, liveAs: null, ...options });
     await this.#place.perform(steps);
     return stamp;
   }

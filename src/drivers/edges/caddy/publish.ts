@@ -2,7 +2,16 @@ import { createHash, randomBytes } from "node:crypto";
 import type { RouteTable } from "../../../ports/edge.ts";
 import { serviceFolder } from "./paths.ts";
 import type { FileStep } from "./place.ts";
-import { type Slots, slotsOf } from "./slots.ts";
+import { modeOf, type Slots, slotsOf } from "./slots.ts";
+
+export type PublishOptions = {
+  /** Folders of services that wait at the gate. */
+  readonly held: ReadonlySet<string>;
+  /** Its services stay readable beside the table's own, for a config that still names them. */
+  readonly also: RouteTable | null;
+  /** Instead of `live`. */
+  readonly liveAs: string | null;
+};
 
 /** Tables before the one in force stay for a moment: a request may be reading one. */
 const keptTables = 3;
@@ -10,8 +19,8 @@ const keptTables = 3;
 /**
  * Writes route tables as slot files:
  *
- * - `sets/<x>/0` … `199`, `spare-0` … `15`, `mode`, `spare-is`: what one service's requests meet, written once, never changed;
- * - `tables/<y>/generation`, `table`, and a link for each service to its set;
+ * - `sets/<x>/0` … `199`, `spare-0` … `15`, `spare-is`: where one service's requests go, written once, never changed;
+ * - `tables/<y>/generation`, `table`, and for each service its mode and a link to its set;
  * - `current`: a link to one of the tables. Moving it is the switch: all services, one step.
  */
 export class Publisher {
@@ -19,30 +28,35 @@ export class Publisher {
   readonly #sets = new Map<string, string>();
   #tables: { readonly name: string; readonly sets: readonly string[] }[] = [];
 
-  /**
-   * What brings `table` in force. Services whose folder is `held` wait at the gate; services only of `also` stay readable, for a config that
-   * still names them. `stamp` is what Caddy will say of it.
-   */
+  /** What brings `table` in force. `stamp` is what Caddy will say of it. */
   steps(
     table: RouteTable | null,
-    options: { readonly held: ReadonlySet<string>; readonly also: RouteTable | null },
+    options: PublishOptions,
   ): { readonly steps: readonly FileStep[]; readonly stamp: string } {
     const steps: FileStep[] = [];
     const mark = randomBytes(4).toString("hex");
     const name = `${table?.generation ?? "none"}-${mark}`;
     const stamp = `${table?.generation ?? "none"}.${mark}`;
-    const folders = new Map<string, string>();
-    for (const [service, routed] of Object.entries({ ...options.also?.services, ...table?.services })) {
-      const slots = slotsOf(routed, options.held.has(serviceFolder(service)));
-      folders.set(serviceFolder(service), this.#set(slots, steps));
-    }
     const at = `tables/${name}`;
+    const sets = new Set<string>();
     steps.push({ is: "folder", name: at });
     steps.push({ is: "file", name: `${at}/generation`, content: stamp });
     if (table !== null) steps.push({ is: "file", name: `${at}/table`, content: JSON.stringify(table) });
-    for (const [folder, set] of folders) steps.push({ is: "link", name: `${at}/${folder}`, to: `../../sets/${set}` });
+    for (const [service, routed] of Object.entries({ ...options.also?.services, ...table?.services })) {
+      const folder = serviceFolder(service);
+      const slots = slotsOf(routed);
+      const mode = modeOf(routed, slots, options.held.has(folder));
+      const set = this.#set(slots, steps);
+      sets.add(set);
+      steps.push({
+        is: "file",
+        name: `${at}/${folder}.mode`,
+        content: mode === "live" ? (options.liveAs ?? mode) : mode,
+      });
+      steps.push({ is: "link", name: `${at}/${folder}`, to: `../../sets/${set}` });
+    }
     steps.push({ is: "link", name: "current", to: at });
-    this.#tables = [...this.#tables, { name, sets: [...folders.values()] }].slice(-keptTables);
+    this.#tables = [...this.#tables, { name, sets: [...sets] }].slice(-keptTables);
     return { steps, stamp };
   }
 
@@ -63,7 +77,6 @@ export class Publisher {
     const set = `${digest.slice(0, 12)}-${randomBytes(4).toString("hex")}`;
     const at = `sets/${set}`;
     steps.push({ is: "folder", name: at });
-    steps.push({ is: "file", name: `${at}/mode`, content: slots.mode });
     steps.push({ is: "file", name: `${at}/spare-is`, content: slots.spareIs });
     for (const [index, address] of slots.first.entries())
       steps.push({ is: "file", name: `${at}/${index}`, content: address });

@@ -5,8 +5,6 @@ export const slotCount = 200;
 /** Where a request goes when its first try failed. */
 export const spareCount = 16;
 
-const fullWeight = 10_000;
-
 /**
  * Coprime with `slotCount` and near its golden section: any 200 requests in a row hit each slot once, and any shorter run is
  * spread evenly over the targets.
@@ -14,46 +12,40 @@ const fullWeight = 10_000;
 const step = 123;
 
 export type Slots = {
-  /** What Caddy does with the service's requests. `empty`: nobody is there to answer. */
-  readonly mode: "live" | "maintenance" | "hold" | "empty";
-  /** `slotCount` addresses; empty when the mode is. */
+  /** `slotCount` addresses, or none when nobody is there to answer. */
   readonly first: readonly string[];
-  /** `spareCount` addresses. */
+  /** `spareCount` addresses, or none. */
   readonly spare: readonly string[];
   /** `fallback`: the spare ones are another release, so a lost request may be repeated there, not only a failed connection. */
   readonly spareIs: "fallback" | "neighbour";
 };
 
+/** What Caddy does with a service's requests. `empty`: nobody is there to answer. */
+export type Mode = "live" | "maintenance" | "hold" | "empty";
+
 /**
  * The slots of a service. The candidate, which is listed first, fills the buckets from 0 up, so a growing weight only adds to
  * its slots: who is bound to one of them never goes back.
  */
-export function slotsOf(service: RoutedService, held: boolean): Slots {
-  const shares = sharesOf(service.targets);
-  const buckets = service.targets.flatMap((target, index) =>
+export function slotsOf({ targets }: RoutedService): Slots {
+  const shares = sharesOf(targets);
+  const buckets = targets.flatMap((target, index) =>
     Array.from({ length: shares[index] ?? 0 }, (_, place) => addressAt(target, place)),
   );
-  const fallbacks = addressesOf(service.targets.filter((target) => target.fallback));
-  const neighbours = addressesOf(service.targets.filter((target) => target.weight > 0));
-  const spares = fallbacks.length > 0 ? fallbacks : neighbours;
-  const spare =
-    spares.length === 0 ? [] : Array.from({ length: spareCount }, (_, index) => spares[index % spares.length] ?? "");
-  const base = { spare, spareIs: fallbacks.length > 0 ? "fallback" : "neighbour" } as const;
-  if (service.mode === "maintenance") return { ...base, mode: "maintenance", first: [] };
-  if (buckets.length === 0) {
-    // Nothing has a share: the fallback is all there is.
-    if (fallbacks.length === 0) return { ...base, mode: held ? "hold" : "empty", first: [] };
-    return {
-      ...base,
-      mode: held ? "hold" : "live",
-      first: spread(
-        Array(slotCount)
-          .fill(null)
-          .map((_, at) => fallbacks[at % fallbacks.length] ?? ""),
-      ),
-    };
-  }
-  return { ...base, mode: held ? "hold" : "live", first: spread(buckets) };
+  const fallbacks = addressesOf(targets.filter((target) => target.fallback));
+  const neighbours = addressesOf(targets.filter((target) => target.weight > 0));
+  return {
+    // When nothing has a share, the fallback is all there is.
+    first: spread(buckets.length > 0 ? buckets : inTurn(fallbacks, slotCount)),
+    spare: inTurn(fallbacks.length > 0 ? fallbacks : neighbours, spareCount),
+    spareIs: fallbacks.length > 0 ? "fallback" : "neighbour",
+  };
+}
+
+export function modeOf(service: RoutedService, slots: Slots, held: boolean): Mode {
+  if (service.mode === "maintenance") return "maintenance";
+  if (held) return "hold";
+  return slots.first.length === 0 ? "empty" : "live";
 }
 
 /** Whole slots for each target, by the largest remainders; what has a weight has at least one. */
@@ -84,6 +76,7 @@ export function sharesOf(targets: readonly EdgeTarget[]): number[] {
 
 /** Slot `i` holds bucket `i × step`: neighbours in the rotation are far apart in weight. */
 function spread(buckets: readonly string[]): string[] {
+  if (buckets.length === 0) return [];
   return Array.from({ length: slotCount }, (_, slot) => buckets[(slot * step) % slotCount] ?? "");
 }
 
@@ -91,8 +84,11 @@ function addressAt({ instances }: EdgeTarget, place: number): string {
   return instances[place % instances.length]?.address ?? "";
 }
 
+function inTurn(addresses: readonly string[], count: number): string[] {
+  if (addresses.length === 0) return [];
+  return Array.from({ length: count }, (_, index) => addresses[index % addresses.length] ?? "");
+}
+
 function addressesOf(targets: readonly EdgeTarget[]): string[] {
   return targets.flatMap((target) => target.instances.map((instance) => instance.address));
 }
-
-export { fullWeight };

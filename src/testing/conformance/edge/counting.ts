@@ -44,7 +44,12 @@ export function countingTests(at: () => EdgeBench): void {
     const asked = [ask(port, "/gate"), ask(port, "/gate"), ask(port, "/gate")];
     const socket = openLong(port, webSocketHead());
     await socket.receives("101 Switching Protocols");
-    await sampleWith(edge, (one) => countsOf(one, "a").inflight === 3 && countsOf(one, "a").webSockets === 1);
+    // An edge that cannot tell streams from requests counts both as under way.
+    const [inflight, webSockets] = edge.can.exactDrain ? [3, 1] : [4, 0];
+    await sampleWith(
+      edge,
+      (one) => countsOf(one, "a").inflight === inflight && countsOf(one, "a").webSockets === webSockets,
+    );
     a.open();
     await Promise.all(asked);
     socket.socket.destroy();

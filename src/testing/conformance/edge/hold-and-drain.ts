@@ -5,9 +5,8 @@ import { samplesLater } from "./samples.ts";
 import { revisionOf, target } from "./tables.ts";
 
 export function holdAndDrainTests(at: () => EdgeBench): void {
-  test("a drain ends when the last request has, and says that none is left", async ({ skip }) => {
+  test("a drain ends when the last request has, and says that none is left", async () => {
     const { a, b, edge, port, route } = at();
-    if (!edge.can.exactDrain) return skip();
     await route([target(a, 10_000)]);
     const asked = Array.from({ length: 8 }, () => ask(port, "/gate"));
     await within(3000, () => (a.waiting() === 8 ? true : null), "8 requests at the gate");
@@ -25,9 +24,8 @@ export function holdAndDrainTests(at: () => EdgeBench): void {
     expect((await Promise.all(asked)).map((answer) => answer.body)).toEqual(Array(8).fill("a"));
   });
 
-  test("a drain that takes too long says how many are left, and cuts none of them", async ({ skip }) => {
+  test("a drain that takes too long says how many are left, and cuts none of them", async () => {
     const { a, b, edge, port, route } = at();
-    if (!edge.can.exactDrain) return skip();
     await route([target(a, 10_000)]);
     const asked = [ask(port, "/gate"), ask(port, "/gate")];
     await within(3000, () => (a.waiting() === 2 ? true : null), "2 requests at the gate");
@@ -52,9 +50,8 @@ export function holdAndDrainTests(at: () => EdgeBench): void {
     await Promise.all([socket.closed, events.closed]);
   });
 
-  test("a drain of a revision that keeps its weight waits only for instances that were left out", async ({ skip }) => {
+  test("a drain of a revision that keeps its weight waits only for instances that were left out", async () => {
     const { a, b, edge, port, route } = at();
-    if (!edge.can.exactDrain) return skip();
     await route([target([a, b], 10_000)]);
     const asked = Array.from({ length: 8 }, () => ask(port, "/gate"));
     await within(

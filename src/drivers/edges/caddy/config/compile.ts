@@ -24,7 +24,7 @@ export type Compiled = {
 };
 
 /** How long requests in flight get in listeners that a new config has closed. */
-const graceOfOldConfig = "30s";
+const graceOfOldConfig = "600s";
 
 /** The whole of Caddy's config: what `config` and the routes, policies and stickiness of `table` say. Pure. */
 export function compileConfig(
@@ -32,17 +32,12 @@ export function compileConfig(
   table: RouteTable | null,
   around: {
     readonly counting: Counting;
-    readonly paths: Paths /** Digest of the files that it names. */;
+    readonly paths: Paths;
+    /** Digest of the files that the config names. */
     readonly files: string;
   },
 ): Compiled {
   const { counting, paths, files } = around;
-  const named: Record<string, Route> = { pages: { handle: [subroute(pageRoutes())] } };
-  for (const [name, service] of Object.entries(table?.services ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)))
-    named[serviceFolder(name)] = serviceRoute(name, service, config.limits, paths);
-  const servers: Record<string, unknown> = {};
-  for (const listener of config.listeners)
-    servers[`listener-${listener.name}`] = server(listener, config, table, named);
   const ports = challengePorts(config.listeners);
   const tls = tlsApp(config.listeners);
   const build = (digest: string) => ({
@@ -54,7 +49,7 @@ export function compileConfig(
         ...(tls === null || ports.http === null ? {} : { http_port: ports.http }),
         ...(tls === null || ports.https === null ? {} : { https_port: ports.https }),
         grace_period: graceOfOldConfig,
-        servers: { ...servers, acknowledge: acknowledge(digest, paths) },
+        servers: { ...servers(config, table, paths, digest), acknowledge: acknowledge(digest, paths) },
       },
       ...(tls === null ? {} : { tls }),
     },
@@ -64,6 +59,16 @@ export function compileConfig(
     .digest("hex")
     .slice(0, 16);
   return { digest, text: JSON.stringify(build(digest)) };
+}
+
+function servers(config: EdgeConfig, table: RouteTable | null, paths: Paths, digest: string): Record<string, unknown> {
+  const named: Record<string, Route> = { pages: { handle: [subroute(pageRoutes())] } };
+  const services = Object.entries(table?.services ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [name, service] of services)
+    named[serviceFolder(name)] = serviceRoute(name, service, { limits: config.limits, paths, digest });
+  return Object.fromEntries(
+    config.listeners.map((listener) => [`listener-${listener.name}`, server(listener, config, table, named)]),
+  );
 }
 
 /** Says which config and which table Caddy itself works by: the table's number is read the way slots are. */

@@ -1,7 +1,7 @@
 import type { EdgeConfig, RoutedService } from "../../../../ports/edge.ts";
 import { type Paths, serviceFolder } from "../paths.ts";
 import { slotCount, spareCount } from "../slots.ts";
-import { failOn, type Handler, logged, ms, type Route, requestHeaders, setVars, subroute } from "./json.ts";
+import { failOn, type Handler, logged, ms, not, type Route, requestHeaders, setVars, subroute } from "./json.ts";
 import { refuse } from "./pages.ts";
 
 /** Carries what a client is kept by to the choice of a slot. Never passed on. */
@@ -11,6 +11,11 @@ const idleUpstreamMs = 4_000;
 /** A WebSocket outlives a change of the config by so long. */
 const streamsOutliveConfig = "24h";
 
+/** The mode in which the config with this digest, and no other, asks clients to leave their connections. */
+export function leaving(digest: string): string {
+  return `leave-${digest}`;
+}
+
 /**
  * A service's way to its instances, as a named route. The addresses are read from slot files for each request: a request
  * that begins after a switch meets the new ones, and no config is loaded for it.
@@ -18,7 +23,12 @@ const streamsOutliveConfig = "24h";
  * First try: one slot, in rotation or by the client's key. When no connection could be made, or a request that may be
  * repeated lost its answer and there is another release to ask, the spare slots are tried, in rotation.
  */
-export function serviceRoute(name: string, service: RoutedService, limits: EdgeConfig["limits"], paths: Paths): Route {
+export function serviceRoute(
+  name: string,
+  service: RoutedService,
+  around: { readonly limits: EdgeConfig["limits"]; readonly paths: Paths; readonly digest: string },
+): Route {
+  const { limits, paths, digest } = around;
   const folder = `${paths.current}/${serviceFolder(name)}`;
   const transport = {
     protocol: "http",
@@ -86,10 +96,14 @@ export function serviceRoute(name: string, service: RoutedService, limits: EdgeC
   return {
     handle: [
       subroute([
-        { handle: [logged("svc", name), setVars({ mode: `{file.${folder}/mode}` })] },
+        { handle: [logged("svc", name), setVars({ mode: `{file.${folder}.mode}` })] },
         { match: [{ vars: { mode: ["maintenance"] } }], handle: [refuse("MAINTENANCE")] },
         { match: [{ vars: { mode: ["empty"] } }], handle: [refuse("NO_INSTANCE")] },
         { match: [{ vars: { mode: ["hold"] } }], handle: [gate(name, paths)] },
+        {
+          match: [{ vars: { mode: [leaving(digest)] }, ...not({ header: { Upgrade: ["*"] } }) }],
+          handle: [{ handler: "headers", response: { set: { Connection: ["close"] } } }],
+        },
         ...stickyRoutes(service.sticky),
         { handle: [tries] },
       ]),
