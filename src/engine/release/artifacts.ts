@@ -2,6 +2,7 @@ import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { Digest } from "../../core/ids.ts";
+import { isForThePublic } from "../../core/release/site.ts";
 import { PackError, packDirectory } from "../../lib/pack.ts";
 
 /** Packed directories by the digest of their content: the same content is kept once, whatever release made it. */
@@ -12,12 +13,17 @@ export class Artifacts {
     this.#directory = join(directory, "artifacts");
   }
 
-  /** Packs a directory and keeps it. Repeating it with the same content changes nothing. Errors: ARTIFACT_TOO_LARGE, DISK_FULL. */
-  async keep(source: string): Promise<{ digest: Digest; bytes: number }> {
+  /**
+   * Packs a directory, or what of it is for the public, and keeps it. Repeating it with the same content changes nothing.
+   * Errors: ARTIFACT_TOO_LARGE, DISK_FULL.
+   */
+  async keep(source: string, purpose: "to-run" | "to-publish" = "to-run"): Promise<{ digest: Digest; bytes: number }> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const incoming = join(this.#directory, `incoming-${process.pid}-${Math.random().toString(36).slice(2)}.tar`);
     try {
-      const packed = await packDirectory(source, incoming, { skip: (path) => path === ".git" });
+      const packed = await packDirectory(source, incoming, {
+        skip: (path) => path === ".git" || (purpose === "to-publish" && !isForThePublic(path)),
+      });
       await rename(incoming, this.file(packed.digest));
       return { digest: packed.digest, bytes: packed.bytes };
     } catch (error) {

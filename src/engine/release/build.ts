@@ -43,7 +43,8 @@ export async function buildService(
   const { service, workspace } = input;
   const root = join(workspace.source, input.product, service.path);
   if (service.build !== null) await runBuild(input, service.build, root, signal);
-  return world.artifacts.keep(service.build === null ? root : join(root, service.build.output));
+  const made = service.build === null ? root : join(root, service.build.output);
+  return world.artifacts.keep(made, service.kind === "static" ? "to-publish" : "to-run");
 }
 
 async function runBuild(

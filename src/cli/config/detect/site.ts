@@ -8,7 +8,11 @@ export function readSite(sources: Sources): Reading {
   if (folder === undefined) return nothing;
   const service = { kind: "static" as const, ...(folder === "." ? {} : { path: folder }) };
   const guesses =
-    folder === "." ? ["The whole repository is served, as committed; set path to a directory to serve only that."] : [];
+    folder === "."
+      ? [
+          "Every file here is served, as committed, but for hidden ones and this config; set path to a directory to serve only that.",
+        ]
+      : [];
   return {
     drafts: [{ name: "web", from: `${folder === "." ? "" : `${folder}/`}index.html`, service, guesses }],
     notes: [],

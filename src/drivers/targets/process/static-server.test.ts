@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { ContentTags } from "./content-tags.ts";
 import { healthPath, isHashedName, isPlainRange, staticServerCommand } from "./static-server.ts";
 
 let directory: string;
@@ -155,4 +156,30 @@ test("names that hold a digest are told from names that only look long", () => {
   ])
     expect([path, isHashedName(path)]).toEqual([path, false]);
   expect([isPlainRange("bytes=0-"), isPlainRange("bytes=5-9"), isPlainRange("bytes=9-5")]).toEqual([true, true, false]);
+});
+
+test("tags a file by its content, so that one which a release has not changed is not sent again", async () => {
+  const first = await get("/page");
+  const tag = first.headers.get("etag") ?? "";
+  expect(tag).toMatch(/^W\/"[\w-]{27}"$/);
+  // The same bytes, unpacked again for another release.
+  const other = mkdtempSync(join(tmpdir(), "static-"));
+  try {
+    writeFileSync(join(other, "page.html"), "page");
+    writeFileSync(join(other, "changed.html"), "egap");
+    utimesSync(join(other, "page.html"), 1, 1);
+    const tags = new ContentTags(other);
+    expect(tags.of(statSync(join(other, "page.html")))).toBe(tag);
+    expect(tags.of(statSync(join(other, "changed.html")))).not.toBe(tag);
+  } finally {
+    rmSync(other, { recursive: true });
+  }
+  for (const known of [tag, tag.slice(2), `"x", ${tag}`, "*"]) {
+    const again = await get("/page", { headers: { "if-none-match": known } });
+    expect([again.status, await again.text(), again.headers.get("etag")], known).toEqual([304, "", tag]);
+    expect(again.headers.get("cache-control")).toBe("no-cache");
+  }
+  expect((await get("/page", { headers: { "if-none-match": '"x"' } })).status).toBe(200);
+  // Too large to be read for it.
+  expect((await get("/large.bin", { method: "HEAD" })).headers.get("etag")).not.toBeNull();
 });

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { pathToFileURL } from "node:url";
 import sirv from "sirv";
 import { entryFile } from "../../../lib/entry.ts";
+import { ContentTags, isNamed } from "./content-tags.ts";
 
 /**
  * The program that serves the files of a `static` service: `static-server.js [fallback file]`. Serves its working directory on
@@ -43,16 +44,24 @@ export function isPlainRange(range: string, size = Number.MAX_SAFE_INTEGER): boo
   return from <= to && to > 0;
 }
 
+/** Thrown out of `sirv` when it has found the file, and the client turns out to have it already. */
+class Unchanged extends Error {}
+
 export function staticHandler(directory: string, fallbackFile: string | null) {
+  const tags = new ContentTags(directory);
   const serve = sirv(directory, {
-    etag: true,
+    // Its own is made of the time of unpacking, which is another for every release.
+    etag: false,
     dotfiles: false,
     gzip: true,
     brotli: true,
     ...(fallbackFile !== null && { single: fallbackFile, ignores: [/\/\./] }), // hidden names are no pages
-    setHeaders: (response, path) => {
+    setHeaders: (response, path, stats) => {
+      const tag = tags.of(stats);
+      response.setHeader("ETag", tag);
       response.setHeader("Cache-Control", isHashedName(path) ? `public,max-age=${yearS},immutable` : "no-cache");
       response.setHeader("X-Content-Type-Options", "nosniff");
+      if (isNamed(tag, response.req.headers["if-none-match"])) throw new Unchanged();
     },
   });
   return (request: IncomingMessage, response: ServerResponse): void => {
@@ -71,10 +80,15 @@ export function staticHandler(directory: string, fallbackFile: string | null) {
       file.on("error", () => response.destroy());
       response.on("close", () => file.destroy());
     });
-    serve(request, response, () => {
-      response.writeHead(404, { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-cache" });
-      response.end("not found\n");
-    });
+    try {
+      serve(request, response, () => {
+        response.writeHead(404, { "Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-cache" });
+        response.end("not found\n");
+      });
+    } catch (error) {
+      if (!(error instanceof Unchanged)) throw error;
+      response.writeHead(304).end();
+    }
   };
 }
 
