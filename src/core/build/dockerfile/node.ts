@@ -72,7 +72,11 @@ export function nodeBuildStage(files: FoundFiles, manifest: Manifest, wishes: Re
 /** One COPY a directory, because a COPY of many files forgets where they were. */
 function copyForInstall(files: FoundFiles, manifest: Manifest): string[] {
   const inputs = installInputs(files);
-  const readsAll = installScripts.some((name) => manifest.scripts[name] !== undefined) || !inputs.every(isPlainPath);
+  const readsAll =
+    installScripts.some((name) => manifest.scripts[name] !== undefined) ||
+    // Packages that are files of the product.
+    /"(?:file|link|portal):/.test(files.text("package.json") ?? "") ||
+    !inputs.every(isPlainPath);
   if (readsAll) return ["COPY . ./"];
   const byDirectory = new Map<string, string[]>();
   for (const path of inputs) {

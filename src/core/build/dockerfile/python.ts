@@ -60,6 +60,10 @@ function installLines(files: FoundFiles, cacheMounts: boolean): string[] {
     ];
   }
   if (paths.has("requirements.txt")) {
+    // A package that is a file of the product, or a list elsewhere: everything is needed before.
+    if (/^\s*(?:\.|\/|file:|-e|--editable|-[rc]\s+\S*\/)/m.test(files.text("requirements.txt") ?? "")) {
+      return ["COPY . ./", run("pip install --requirement requirements.txt", pip)];
+    }
     const inputs = [...paths].filter((path) => /^(?:requirements|constraints)[\w.-]*\.txt$/.test(path)).sort();
     return [`COPY ${inputs.join(" ")} ./`, run("pip install --requirement requirements.txt", pip)];
   }

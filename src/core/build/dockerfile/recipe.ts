@@ -18,6 +18,10 @@ export const toldBy: readonly string[] = [
   ".python-version",
   "pyproject.toml",
   "poetry.lock",
+  "uv.lock",
+  "requirements.txt",
+  "package-lock.json",
+  "npm-shrinkwrap.json",
 ];
 
 /** Images that generated Dockerfiles begin from. `{version}` is what the product's own files ask for. */

@@ -37,11 +37,16 @@ export async function loadBases(engine: Reachable, ...names: readonly ("node" | 
     await loadImage(engine, "python:3.13-slim", { architecture, config: nodeConfig, layers });
   }
   if (names.includes("nginx")) {
-    const config = { ...nodeConfig, Entrypoint: ["/docker-entrypoint.sh"], Cmd: ["nginx"] };
+    const config = {
+      ...nodeConfig,
+      Env: ["PATH=/usr/sbin:/bin"],
+      Entrypoint: ["/docker-entrypoint.sh"],
+      Cmd: ["nginx"],
+    };
     await loadImage(engine, "nginx:stable-alpine-slim", {
       architecture,
       config,
-      layers: [node, await nginxLayer(), distribution],
+      layers: [node, await nginxLayer(), linksLayer({}), distribution],
     });
   }
 }
@@ -146,6 +151,17 @@ function linksLayer(links: Readonly<Record<string, string>>): Layer {
     header.encode();
     return header.block as Buffer;
   });
-  const content = Buffer.concat([...blocks, Buffer.alloc(1_024)]);
+  // Docker gives a memory file system the mode of the directory that it covers.
+  const tmp = new Header({
+    path: "tmp/",
+    type: "Directory",
+    mode: 0o1777,
+    size: 0,
+    uid: 0,
+    gid: 0,
+    mtime: new Date(0),
+  });
+  tmp.encode();
+  const content = Buffer.concat([...blocks, tmp.block as Buffer, Buffer.alloc(1_024)]);
   return { digest: sha256(content), content };
 }

@@ -5,15 +5,15 @@ import type { Docker } from "../../../lib/docker/docker.ts";
 import { answersOf } from "./answer.ts";
 import { withFiles } from "./context/prepare.ts";
 import { tarOf } from "./context/tar-stream.ts";
-import { BuildRefused, type Job } from "./job.ts";
+import { BuildRefused, type BuildResult, type Job } from "./job.ts";
 
-const dockerfilePath = `${ownDirectory}/Dockerfile`;
+const dockerfilePath = `${ownDirectory}.Dockerfile`;
 
 /**
  * Builds by the engine's old builder: the whole context goes over as one archive, and every step is a container. Ends when the
- * signal does: the engine stops when the connection is gone. Gives the image's id. Errors: BuildRefused, DockerError.
+ * signal does: the engine stops when the connection is gone. Errors: BuildRefused, DockerError.
  */
-export async function buildClassic(docker: Docker, job: Job, signal: AbortSignal): Promise<string> {
+export async function buildClassic(docker: Docker, job: Job, signal: AbortSignal): Promise<BuildResult> {
   const { context } = job;
   const body = await docker.stream({
     method: "POST",
@@ -59,8 +59,9 @@ function sent(job: Job) {
   );
 }
 
-async function follow(body: Readable, job: Job): Promise<string> {
+async function follow(body: Readable, job: Job): Promise<BuildResult> {
   let id: string | null = null;
+  const stages = new Stages();
   let line = "";
   for await (const answer of answersOf(body)) {
     if (answer.is === "failed") throw new BuildRefused(answer.why);
@@ -68,11 +69,28 @@ async function follow(body: Readable, job: Job): Promise<string> {
     if (answer.is !== "text") continue;
     const lines = (line + answer.text).split("\n");
     line = lines.pop() ?? "";
-    for (const each of lines) job.output.line(each);
+    for (const each of lines) {
+      stages.take(each);
+      job.output.line(each);
+    }
   }
   if (line !== "") job.output.line(line);
   if (id === null) throw new BuildRefused("the engine ended the build without an image");
-  return id;
+  return { id, stages: stages.ended };
+}
+
+/** The image that each stage but the last ended with: nothing names them, and they are the cache of the next build. */
+class Stages {
+  readonly ended: string[] = [];
+  #current: string | null = null;
+
+  take(line: string): void {
+    const image = /^ ---> ([0-9a-f]{12})$/.exec(line)?.[1];
+    if (image !== undefined) this.#current = image;
+    if (!/^Step \d+\/\d+ : FROM /i.test(line)) return;
+    if (this.#current !== null) this.ended.push(this.#current);
+    this.#current = null;
+  }
 }
 
 /** Logins for the registries that the Dockerfile names, as the engine wants them: in a header, never in the query that it logs. */

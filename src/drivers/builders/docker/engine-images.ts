@@ -74,20 +74,14 @@ export async function baseDigests(
  */
 export async function keepNewest(
   docker: Docker,
-  { repository, tag }: { readonly repository: string; readonly tag: string },
+  { repository, image, as: tag }: { readonly repository: string; readonly image: string; readonly as: string },
   signal: AbortSignal,
 ): Promise<void> {
-  const newest = `${repository}:newest`;
-  const before = await inspect(docker, newest, signal).catch((error: unknown) => {
+  const before = await inspect(docker, `${repository}:${tag}`, signal).catch((error: unknown) => {
     if (isAbsent(error)) return null;
     throw error;
   });
-  await docker.send({
-    method: "POST",
-    path: pathOf`/images/${tag}/tag`,
-    query: { repo: repository, tag: "newest" },
-    signal,
-  });
+  await docker.send({ method: "POST", path: pathOf`/images/${image}/tag`, query: { repo: repository, tag }, signal });
   if (before === null) return;
   const left = await inspect(docker, before.Id, signal).catch(() => null);
   if (left !== null && (left.RepoTags ?? []).length === 0) {

@@ -119,7 +119,7 @@ async function build(work: Work, signal: AbortSignal): Promise<BuiltImage> {
     output,
   };
   try {
-    const id = await (engine.how === "buildkit" ? buildByBuildKit : buildClassic)(docker, job, signal);
+    const { id, stages } = await (engine.how === "buildkit" ? buildByBuildKit : buildClassic)(docker, job, signal);
     const kept = await exportImage(docker, job.tag, options.images, signal);
     const platform = await imagePlatform(docker, id, signal);
     const documents = await attachDocuments(
@@ -139,7 +139,10 @@ async function build(work: Work, signal: AbortSignal): Promise<BuiltImage> {
       },
       options.images,
     );
-    await keepNewest(docker, { repository, tag: job.tag }, signal);
+    await keepNewest(docker, { repository, image: job.tag, as: "newest" }, signal);
+    for (const [i, image] of stages.entries()) {
+      await keepNewest(docker, { repository, image, as: `newest-stage-${i}` }, signal);
+    }
     return {
       image: { kind: "image", digest: kept.digest, id: kept.id, repository: null, layout: kept.layout },
       bytes: kept.bytes,

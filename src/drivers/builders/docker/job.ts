@@ -20,6 +20,13 @@ export type Job = {
   readonly output: Output;
 };
 
+export type BuildResult = {
+  /** The image's id on the engine. */
+  readonly id: string;
+  /** Images that are only kept as cache, and would lie around without a name. */
+  readonly stages: readonly string[];
+};
+
 /** The engine's own words for why there is no image. */
 export class BuildRefused extends Error {
   override readonly name = "BuildRefused";

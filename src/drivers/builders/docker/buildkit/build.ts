@@ -3,7 +3,7 @@ import { createdLabel } from "../../../../core/build/labels.ts";
 import type { Docker } from "../../../../lib/docker/docker.ts";
 import { answersOf } from "../answer.ts";
 import type { ContextEntry } from "../context/entries.ts";
-import { BuildRefused, type Job } from "../job.ts";
+import { BuildRefused, type BuildResult, type Job } from "../job.ts";
 import { Progress } from "./progress.ts";
 import { serveSession, sessionHeaders } from "./session.ts";
 
@@ -12,9 +12,9 @@ const cancelTimeoutMs = 5_000;
 
 /**
  * Builds by the BuildKit inside the engine. It calls back over a session for what it needs: the files, a secret, a login. Nothing
- * of that is in the request. Ends when the signal does. Gives the image's id. Errors: BuildRefused, DockerError.
+ * of that is in the request. Ends when the signal does. Errors: BuildRefused, DockerError.
  */
-export async function buildByBuildKit(docker: Docker, job: Job, signal: AbortSignal): Promise<string> {
+export async function buildByBuildKit(docker: Docker, job: Job, signal: AbortSignal): Promise<BuildResult> {
   const id = randomUUID().replaceAll("-", "");
   const connection = await docker.hijack(
     { method: "POST", path: "/session", headers: sessionHeaders(id), signal },
@@ -44,7 +44,7 @@ export async function buildByBuildKit(docker: Docker, job: Job, signal: AbortSig
   }
 }
 
-async function follow(docker: Docker, job: Job, session: string, signal: AbortSignal): Promise<string> {
+async function follow(docker: Docker, job: Job, session: string, signal: AbortSignal): Promise<BuildResult> {
   const body = await docker.stream({
     method: "POST",
     path: "/build",
@@ -77,7 +77,7 @@ async function follow(docker: Docker, job: Job, session: string, signal: AbortSi
     signal.removeEventListener("abort", stop);
     body.destroy();
   }
-  if (id !== null) return id;
+  if (id !== null) return { id, stages: [] };
   throw new BuildRefused("the engine ended the build without an image");
 }
 
