@@ -24,7 +24,17 @@ export const startDeploymentBody = z.strictObject({
   reason,
   whenBusy: z.enum(["queue", "replace", "refuse"]).optional(),
 });
-export const planBody = z.strictObject({ environment: name, release: z.string().max(80) });
+/** Of a release, or of what one would be made of. */
+export const planBody = z.union([
+  z.strictObject({ environment: name, release: z.string().max(80) }),
+  z.strictObject({
+    environment: name,
+    product: name,
+    repository: z.string().min(1).max(4_096),
+    revision: z.string().min(1).max(255),
+    dirty: z.boolean(),
+  }),
+]);
 export const rollbackBody = z.strictObject({
   product: name,
   environment: name,

@@ -104,9 +104,10 @@ function release(slipway: Command): void {
   act(
     slipway
       .command("plan")
-      .description("show what a deployment would do; changes nothing")
+      .description("show what a deployment would do; builds and changes nothing")
       .requiredOption("-e, --env <environment>", "where to")
-      .option("--release <release>", "default: the newest"),
+      .option("--commit <commit>", "commit, branch or tag (default: the working tree as it is)")
+      .option("--release <release>", "an existing release: r12, its id or its version"),
     async (_, options) => (await import("./commands/plan.ts")).plan(options),
   );
 }

@@ -1,7 +1,8 @@
+import { readdirSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { environmentName, type ReleaseId } from "../../src/core/ids.ts";
 import { lock, unlock } from "../../src/engine/commands/lock.ts";
-import { plan } from "../../src/engine/commands/plan.ts";
+import { plan, planSource } from "../../src/engine/commands/plan.ts";
 import { Plane } from "./plane.fixture.ts";
 
 let plane: Plane;
@@ -177,4 +178,33 @@ describe("what does not exist", () => {
     });
     await expect(plane.start(here, "rel_none" as ReleaseId)).rejects.toMatchObject({ code: "UNKNOWN_RELEASE" });
   });
+});
+
+it("a plan of what has no release yet reads its config, builds nothing, and leaves nothing behind", async () => {
+  here = "staging";
+  const { product, world } = plane;
+  const source = { product: product.name, repository: product.repository, revision: "HEAD", dirty: true };
+  const planned = (more: Partial<typeof source> = {}) =>
+    planSource(world, { ...source, ...more }, environmentName(here), AbortSignal.timeout(10_000));
+  const before = await world.store.db.selectFrom("release").select("number").orderBy("number", "desc").execute();
+  const next = (before[0]?.number ?? 0) + 1;
+  product.commit("v90", { services: { web: product.web({ instances: 3 }) } });
+  const clean = await planned();
+  expect(clean.release).toMatchObject({ id: null, number: next });
+  expect(clean.steps[0]).toMatch(new RegExp(`^make r${next} from [0-9a-f]{7}$`));
+  expect(clean.services.find(({ name }) => name === "web")?.instances).toMatch(/3$/);
+  expect(clean.changeLog.flatMap(({ lines }) => lines).join()).toContain("v90");
+  product.write("notes.txt", "not committed");
+  expect((await planned()).steps[0]).toBe(`make r${next} from the working tree`);
+  expect((await planned({ dirty: false })).warnings.join()).toContain("differs from HEAD in 1 path");
+  expect((await planned({ revision: "HEAD~1" })).release.number).toBeLessThan(next);
+  await expect(planned({ product: "another" })).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+  await expect(planSource(world, source, environmentName("prod"), AbortSignal.timeout(10_000))).rejects.toMatchObject({
+    code: "UNKNOWN_ENVIRONMENT",
+  });
+  product.git("clean", "--quiet", "--force");
+  // What has a release is planned as that one.
+  const release = await plane.release();
+  expect((await planned()).release).toMatchObject({ id: release, number: next });
+  expect(readdirSync(world.runsDirectory).filter((name) => name.startsWith("plan-"))).toEqual([]);
 });

@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { environmentName, type RunId, releaseId, runId } from "../../core/ids.ts";
 import { pin } from "../../engine/commands/pin.ts";
-import { plan } from "../../engine/commands/plan.ts";
+import { plan, planSource } from "../../engine/commands/plan.ts";
 import { startRun } from "../../engine/commands/start-run.ts";
 import type { World } from "../../engine/world.ts";
 import { pinBody, planBody, productQuery, type RunView, startRunBody } from "../contract.ts";
@@ -25,9 +25,13 @@ export function releaseRoutes(server: FastifyInstance, world: World): void {
     return {};
   });
 
-  server.post("/v1/plans", async (request) => {
+  server.post("/v1/plans", async (request, reply) => {
     const body = planBody.parse(request.body);
-    return plan(world, { release: releaseId(body.release), environment: environmentName(body.environment) });
+    const environment = environmentName(body.environment);
+    if ("release" in body) return plan(world, { release: releaseId(body.release), environment });
+    const gone = new AbortController();
+    reply.raw.on("close", () => gone.abort(new Error("the client has gone")));
+    return planSource(world, body, environment, gone.signal);
   });
 }
 

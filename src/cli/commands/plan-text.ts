@@ -30,6 +30,12 @@ export function planLines(plan: PlanView): string[] {
 }
 
 function changeSign(change: PlanView["services"][number]["change"]): string {
-  const signs = { new: style.good("+"), changed: style.warn("~"), same: style.quiet("="), dropped: style.bad("-") };
+  const signs = {
+    new: style.good("+"),
+    changed: style.warn("~"),
+    rebuilt: style.warn("~"),
+    same: style.quiet("="),
+    dropped: style.bad("-"),
+  };
   return signs[change];
 }

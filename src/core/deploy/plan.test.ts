@@ -23,6 +23,7 @@ function plan(release: Side, live: Side | null, more: Partial<PlanInput> = {}): 
     before: null,
     locked: null,
     open: 0,
+    making: null,
     kept: true,
     ...more,
   });
@@ -268,4 +269,20 @@ describe("a plan", () => {
     const refused = plan(side(3, product("refuse")), side(2, product("refuse")), { before: "good", open: 1 });
     expect(refused.blocked).toEqual(["a deployment is under way, and the config says to refuse others meanwhile"]);
   });
+});
+
+it("of a release that is not made yet says what it would be made of, and what is not known before that", () => {
+  const live = side(1, { services: { web: { ...web, build: { command: ["make"] } }, api: web } });
+  const next = side(2, { services: { web: { ...web, build: { command: ["make"] } }, api: { ...web, instances: 3 } } });
+  const commit = "c0ffee0000000000000000000000000000000000";
+  const made = plan(next, live, { making: { commit, dirtyPaths: 0, wantsDirty: false } });
+  expect(made.release).toMatchObject({ id: null, number: 2 });
+  expect(made.steps[0]).toBe("make r2 from c0ffee0; build web");
+  expect(made.services.map(({ name, change }) => [name, change])).toEqual([
+    ["web", "rebuilt"],
+    ["api", "changed"],
+  ]);
+  const dirty = plan(next, live, { making: { commit, dirtyPaths: 2, wantsDirty: true } });
+  expect(dirty.steps[0]).toBe("make r2 from the working tree; build web");
+  expect(dirty.warnings).toContain("the working tree differs from HEAD in 2 paths: commit, or deploy with --dirty");
 });

@@ -11,7 +11,8 @@ import { allTraffic, type Course, type Rollout, takesRequests } from "./deployme
 export type ServicePlan = {
   readonly name: ServiceName;
   readonly kind: string;
-  readonly change: "new" | "changed" | "same" | "dropped";
+  /** `rebuilt`: its config is the same; what its code is, is known when the release has been made. */
+  readonly change: "new" | "changed" | "rebuilt" | "same" | "dropped";
   readonly instances: string;
   /** Keys of the config that differ from what is live, with both values. */
   readonly config: readonly string[];
@@ -19,7 +20,8 @@ export type ServicePlan = {
 
 export type Plan = {
   readonly environment: EnvironmentName;
-  readonly release: { readonly id: ReleaseId; readonly number: number; readonly version: string };
+  /** With a null id it is not made yet: its number and version are those it would get now. */
+  readonly release: { readonly id: ReleaseId | null; readonly number: number; readonly version: string };
   readonly live: { readonly number: number; readonly version: string } | null;
   readonly strategy: string;
   /** What will be done, in order. */
@@ -35,6 +37,8 @@ export type Plan = {
 
 export type PlanInput = {
   readonly release: ReleaseView & { readonly version: string };
+  /** What the release would be made of; null when it is made. */
+  readonly making: { readonly commit: string; readonly dirtyPaths: number; readonly wantsDirty: boolean } | null;
   readonly live: (ReleaseView & { readonly version: string }) | null;
   readonly artifacts: {
     readonly release: Readonly<Record<ServiceName, string>>;
@@ -58,16 +62,27 @@ export function planOf(input: PlanInput): Plan {
   const course = courseOf({ id: "dep_plan" as Course["id"], kind: "deploy", release, stable: live });
   return {
     environment: spec.environment,
-    release: { id: release.id, number: release.number, version: release.version },
+    release: { id: input.making === null ? release.id : null, number: release.number, version: release.version },
     live: live === null ? null : { number: live.number, version: live.version },
     strategy: spec.rollout.strategy,
-    steps: live?.id === release.id ? ["nothing: this release is live already"] : stepsOf(course, spec),
+    steps:
+      live?.id === release.id
+        ? ["nothing: this release is live already"]
+        : [...makingSteps(input), ...stepsOf(course, spec)],
     services: course.rollouts.map((rollout) => servicePlan(rollout, input)),
     changeLog: changeLog(input.commits),
     blocked: blockedBy(input),
     warnings: warningsOf(input),
     rollback: rollbackText(course, spec),
   };
+}
+
+function makingSteps({ making, release }: PlanInput): string[] {
+  if (making === null) return [];
+  const built = Object.values<ServiceSpec>(release.spec.services).filter((service) => service.build !== null);
+  const from = making.wantsDirty ? "the working tree" : making.commit.slice(0, 7);
+  const building = built.length === 0 ? "" : `; build ${built.map((service) => service.name).join(", ")}`;
+  return [`make r${release.number} from ${from}${building}`];
 }
 
 function stepsOf(course: Course, spec: EnvironmentSpec): string[] {
@@ -114,7 +129,7 @@ function stepsOf(course: Course, spec: EnvironmentSpec): string[] {
   return steps;
 }
 
-function servicePlan(rollout: Rollout, { release, live, artifacts }: PlanInput): ServicePlan {
+function servicePlan(rollout: Rollout, { release, live, artifacts, making }: PlanInput): ServicePlan {
   const after = release.spec.services[rollout.service];
   const before = live?.spec.services[rollout.service];
   const config = after === undefined || before === undefined ? [] : differences(before, after);
@@ -127,9 +142,13 @@ function servicePlan(rollout: Rollout, { release, live, artifacts }: PlanInput):
         ? "dropped"
         : before === undefined
           ? "new"
-          : sameCode && config.length === 0
-            ? "same"
-            : "changed",
+          : config.length > 0
+            ? "changed"
+            : making !== null
+              ? "rebuilt"
+              : sameCode
+                ? "same"
+                : "changed",
     instances:
       rollout.stable === null
         ? `${rollout.candidateInstances}`
@@ -180,8 +199,14 @@ function blockedBy({ release, locked, before, open, kept }: PlanInput): string[]
   ];
 }
 
-function warningsOf({ release, standing, open }: PlanInput): string[] {
+function warningsOf({ release, standing, open, making }: PlanInput): string[] {
+  const paths = making?.dirtyPaths ?? 0;
   return [
+    ...(paths > 0
+      ? [
+          `the working tree differs from HEAD in ${paths} ${paths === 1 ? "path" : "paths"}: commit, or deploy with --dirty`,
+        ]
+      : []),
     ...(standing === "bad" ? [`r${release.number} failed here the last time`] : []),
     ...(open > 0 && release.spec.rollout.whenBusy !== "refuse"
       ? [

@@ -1,12 +1,18 @@
-import { type Plan, planOf } from "../../core/deploy/plan.ts";
-import type { EnvironmentName, ReleaseId } from "../../core/ids.ts";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type Plan, type PlanInput, planOf } from "../../core/deploy/plan.ts";
+import { type EnvironmentName, type ReleaseId, releaseId } from "../../core/ids.ts";
 import { standingOf } from "../../core/release/standing.ts";
+import { nextVersion } from "../../core/release/version.ts";
+import type { Checkout } from "../../ports/source.ts";
 import { findEnvironment } from "../environment.ts";
 import { changesFor } from "../release/changes.ts";
-import { artifactsOf, releaseRow, viewOf } from "../release/read.ts";
+import { readReleaseConfig } from "../release/config.ts";
+import { artifactsOf, type ReleaseConfig, releaseRow, viewOf } from "../release/read.ts";
 import type { World } from "../world.ts";
 import { attemptsIn } from "./attempts.ts";
 import { openDeployments } from "./start-deployment.ts";
+import { madeFrom } from "./start-run.ts";
 
 /** What deploying the release to the environment would do now. Changes nothing. Errors: UNKNOWN_RELEASE, UNKNOWN_ENVIRONMENT. */
 export async function plan(
@@ -15,20 +21,125 @@ export async function plan(
 ): Promise<Plan> {
   const { db } = world.store;
   const row = await releaseRow(db, at.release);
-  const view = viewOf(row, at.environment);
-  const environment = await findEnvironment(db, { product: row.product, environment: at.environment });
-  const liveRow = environment?.live_release_id == null ? null : await releaseRow(db, environment.live_release_id);
-  const { promoteFrom } = view.spec;
   return planOf({
-    release: { ...view, version: row.version },
-    live: liveRow === null ? null : { ...viewOf(liveRow, at.environment), version: liveRow.version },
-    artifacts: { release: artifactsOf(row), live: liveRow === null ? {} : artifactsOf(liveRow) },
+    ...(await standingNow(world, { product: row.product, environment: at.environment, release: row.id }, row)),
+    release: { ...viewOf(row, at.environment), version: row.version },
+    artifacts: { release: artifactsOf(row), live: await liveArtifacts(world, row.product, at.environment) },
     commits: await changesFor(world, row, at.environment),
-    standing: standingOf(row.id, await attemptsIn(db, row.product, at.environment)),
-    before: promoteFrom === null ? null : standingOf(row.id, await attemptsIn(db, row.product, promoteFrom)),
-    locked:
-      environment?.locked_by == null ? null : { by: environment.locked_by, reason: environment.locked_reason ?? "" },
-    open: (await openDeployments(db, row.product, at.environment)).length,
+    making: null,
     kept: row.pruned_at === null,
   });
+}
+
+export type PlanSource = {
+  readonly product: string;
+  /** Directory with the config, inside a git repository on this machine. */
+  readonly repository: string;
+  /** Commit, branch or tag. */
+  readonly revision: string;
+  /** The working tree as it is. */
+  readonly dirty: boolean;
+};
+
+/** Commits that a plan names at most. */
+const maxCommits = 200;
+
+/**
+ * The same for a release that is not made yet: from the config of a commit, or of the working tree; nothing is built. A commit
+ * that has a release is planned as that one. Changes nothing. Errors: GIT_*, CONFIG_*, UNKNOWN_ENVIRONMENT.
+ */
+export async function planSource(
+  world: World,
+  source: PlanSource,
+  environment: EnvironmentName,
+  signal: AbortSignal,
+): Promise<Plan> {
+  const { db } = world.store;
+  const checkout = await world.source.resolve(source.repository, source.revision);
+  const paths = source.revision === "HEAD" ? await world.source.dirtyPaths(source.repository) : [];
+  const dirty = source.dirty && paths.length > 0;
+  const made = dirty ? null : await madeFrom(db, source.product, checkout.hash);
+  if (made !== null) return plan(world, { release: made, environment });
+  const config = dirty
+    ? await readReleaseConfig(world, source.repository, source.product)
+    : await configOf(world, source, checkout, signal);
+  const next = await nextRelease(world, source, checkout, { dirty });
+  const row = { id: releaseId("rel_planned"), number: next.number, config: JSON.stringify(config) };
+  const view = viewOf(row, environment);
+  const at = { product: source.product, environment, release: null };
+  const live = await findEnvironment(db, at);
+  const from = live?.live_release_id == null ? null : (await releaseRow(db, live.live_release_id)).commit_hash;
+  return planOf({
+    ...(await standingNow(world, at, row)),
+    release: { ...view, version: next.version },
+    artifacts: { release: {}, live: {} },
+    commits: await world.source.commits(source.repository, { from, to: checkout.hash }, maxCommits),
+    making: { commit: checkout.hash, dirtyPaths: paths.length, wantsDirty: dirty },
+    kept: true,
+  });
+}
+
+/** Through a checkout of its own: a config may import what lies beside it. */
+async function configOf(
+  world: World,
+  { repository, product }: PlanSource,
+  { hash, prefix }: Checkout,
+  signal: AbortSignal,
+): Promise<ReleaseConfig> {
+  await mkdir(world.runsDirectory, { recursive: true, mode: 0o700 });
+  const directory = await mkdtemp(join(world.runsDirectory, "plan-"));
+  try {
+    await world.source.export(repository, { hash, dirty: false }, directory, signal);
+    return await readReleaseConfig(world, join(directory, prefix), product);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Number and version that a release would get if it were made now. */
+async function nextRelease(
+  world: World,
+  { product, repository }: PlanSource,
+  { hash, tags }: Checkout,
+  { dirty }: { readonly dirty: boolean },
+): Promise<{ readonly number: number; readonly version: string }> {
+  const releases = world.store.db.selectFrom("release").where("product", "=", product).orderBy("number", "desc");
+  const last = await releases.select("number").executeTakeFirst();
+  const clean = await releases.select(["version", "commit_hash"]).where("dirty", "=", 0).executeTakeFirst();
+  const range = { from: clean?.commit_hash ?? null, to: hash };
+  const commits = await world.source.commits(repository, range, maxCommits);
+  return {
+    number: (last?.number ?? 0) + 1,
+    version: nextVersion({ tags, last: clean?.version ?? null, commits, dirty }),
+  };
+}
+
+type At = { readonly product: string; readonly environment: EnvironmentName; readonly release: ReleaseId | null };
+
+/** How the environment is now, and what it knows of the release. */
+async function standingNow(
+  world: World,
+  { product, environment: name, release }: At,
+  row: Parameters<typeof viewOf>[0],
+): Promise<Pick<PlanInput, "live" | "standing" | "before" | "locked" | "open">> {
+  const { db } = world.store;
+  const environment = await findEnvironment(db, { product, environment: name });
+  const liveRow = environment?.live_release_id == null ? null : await releaseRow(db, environment.live_release_id);
+  const { promoteFrom } = viewOf(row, name).spec;
+  const standingIn = async (place: EnvironmentName) =>
+    release === null ? "untried" : standingOf(release, await attemptsIn(db, product, place));
+  return {
+    live: liveRow === null ? null : { ...viewOf(liveRow, name), version: liveRow.version },
+    standing: await standingIn(name),
+    before: promoteFrom === null ? null : await standingIn(promoteFrom),
+    locked:
+      environment?.locked_by == null ? null : { by: environment.locked_by, reason: environment.locked_reason ?? "" },
+    open: (await openDeployments(db, product, name)).length,
+  };
+}
+
+async function liveArtifacts(world: World, product: string, environment: EnvironmentName) {
+  const { db } = world.store;
+  const found = await findEnvironment(db, { product, environment });
+  return found?.live_release_id == null ? {} : artifactsOf(await releaseRow(db, found.live_release_id));
 }

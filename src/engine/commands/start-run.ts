@@ -30,16 +30,8 @@ export async function startRun(
   const checkout = await world.source.resolve(input.repository, input.revision);
   if (!input.dirty) {
     if (input.revision === "HEAD") await mustBeClean(world, input.repository);
-    const made = await db
-      .selectFrom("release")
-      .select("id")
-      .where("product", "=", input.product)
-      .where("commit_hash", "=", checkout.hash)
-      .where("dirty", "=", 0)
-      .where("pruned_at", "is", null)
-      .orderBy("number", "desc")
-      .executeTakeFirst();
-    if (made !== undefined) return { run: null, release: made.id };
+    const release = await madeFrom(db, input.product, checkout.hash);
+    if (release !== null) return { run: null, release };
   }
   const id = runId(`run_${randomBytes(6).toString("hex")}`);
   await db
@@ -62,6 +54,20 @@ export async function startRun(
   await beginRun(world, { id, product: input.product });
   world.changes.announce();
   return { run: id, release: null };
+}
+
+/** The release that was made of a commit, clean, and is kept. */
+export async function madeFrom(db: World["store"]["db"], product: string, hash: string): Promise<ReleaseId | null> {
+  const made = await db
+    .selectFrom("release")
+    .select("id")
+    .where("product", "=", product)
+    .where("commit_hash", "=", hash)
+    .where("dirty", "=", 0)
+    .where("pruned_at", "is", null)
+    .orderBy("number", "desc")
+    .executeTakeFirst();
+  return made?.id ?? null;
 }
 
 /** Starts the workflow of a run that is in the store: also by the sweep, when a crash came in between. Safe to repeat. */

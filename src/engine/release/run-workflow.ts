@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { isSlipwayError, SlipwayError, type WireError } from "../../core/errors/error.ts";
+import { isSlipwayError, type WireError } from "../../core/errors/error.ts";
 import {
   type Digest,
   type EpochMs,
@@ -13,9 +13,6 @@ import {
   type ServiceName,
 } from "../../core/ids.ts";
 import { canonicalJson } from "../../core/product/canonical.ts";
-import { environmentNames, resolveEnvironment } from "../../core/product/resolve.ts";
-import type { ProductConfig } from "../../core/product/schema.ts";
-import type { EnvironmentSpec, ServiceSpec } from "../../core/product/spec.ts";
 import type { Commit } from "../../core/release/commit.ts";
 import { nextVersion } from "../../core/release/version.ts";
 import type { Workflow } from "../../ports/engine.ts";
@@ -24,7 +21,7 @@ import type { ReleaseRow, RunRow } from "../../ports/tables.ts";
 import { appendHistory } from "../history.ts";
 import type { World } from "../world.ts";
 import { buildService, checkOut, workspaceOf } from "./build.ts";
-import type { ReleaseConfig } from "./read.ts";
+import { readReleaseConfig, servicesOf } from "./config.ts";
 
 export const runKind = "run.v1";
 
@@ -49,9 +46,10 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
           { repository: run.repository, hash: checkout.hash, dirty: run.dirty === 1 },
           signal,
         );
-        const config = await world.readConfig(join(workspace.source, checkout.prefix));
-        if (config.name !== run.product) throw renamed(run.product, config.name);
-        return { checkout, config: releaseConfig(config) };
+        return {
+          checkout,
+          config: await readReleaseConfig(world, join(workspace.source, checkout.prefix), run.product),
+        };
       });
       const artifacts: Record<ServiceName, Artifact> = {};
       for (const service of servicesOf(prepared.config)) {
@@ -122,21 +120,6 @@ async function moveRun(trx: Trx, id: RunId, move: Move, now: EpochMs): Promise<R
     .where("id", "=", id)
     .execute();
   return trx.selectFrom("run").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
-}
-
-function releaseConfig(config: ProductConfig): ReleaseConfig {
-  const environments = environmentNames(config).map((name) => [name, resolveEnvironment(config, name)] as const);
-  return { product: config.name, environments: Object.fromEntries(environments) };
-}
-
-/** Every service that any environment has: a release is taken through all of them. */
-function servicesOf({ environments }: ReleaseConfig): ServiceSpec[] {
-  const found = new Map<ServiceName, ServiceSpec>();
-  for (const { services } of Object.values<EnvironmentSpec>(environments)) {
-    for (const service of Object.values<ServiceSpec>(services))
-      if (!found.has(service.name)) found.set(service.name, service);
-  }
-  return [...found.values()];
 }
 
 function lastRelease(world: World, product: string) {
@@ -225,11 +208,4 @@ async function recordRelease(
 async function tidy(directory: string): Promise<null> {
   await rm(directory, { recursive: true, force: true });
   return null;
-}
-
-function renamed(asked: string, found: string): SlipwayError {
-  return new SlipwayError("CONFIG_INVALID", {
-    message: `the config at this commit is of product ${found}, not ${asked}`,
-    hint: "one state directory is one product: give the other one its own with --state-dir",
-  });
 }

@@ -1,0 +1,35 @@
+import { SlipwayError } from "../../core/errors/error.ts";
+import type { ServiceName } from "../../core/ids.ts";
+import { environmentNames, resolveEnvironment } from "../../core/product/resolve.ts";
+import type { EnvironmentSpec, ServiceSpec } from "../../core/product/spec.ts";
+import type { World } from "../world.ts";
+import type { ReleaseConfig } from "./read.ts";
+
+/** The config in a directory as a release keeps it: every environment resolved. Errors: CONFIG_*, when it is of another product too. */
+export async function readReleaseConfig(
+  world: Pick<World, "readConfig">,
+  directory: string,
+  product: string,
+): Promise<ReleaseConfig> {
+  const config = await world.readConfig(directory);
+  if (config.name !== product) throw renamed(product, config.name);
+  const environments = environmentNames(config).map((name) => [name, resolveEnvironment(config, name)] as const);
+  return { product: config.name, environments: Object.fromEntries(environments) };
+}
+
+/** Every service that any environment has: a release is taken through all of them. */
+export function servicesOf({ environments }: ReleaseConfig): ServiceSpec[] {
+  const found = new Map<ServiceName, ServiceSpec>();
+  for (const { services } of Object.values<EnvironmentSpec>(environments)) {
+    for (const service of Object.values<ServiceSpec>(services))
+      if (!found.has(service.name)) found.set(service.name, service);
+  }
+  return [...found.values()];
+}
+
+function renamed(asked: string, found: string): SlipwayError {
+  return new SlipwayError("CONFIG_INVALID", {
+    message: `the config at this commit is of product ${found}, not ${asked}`,
+    hint: "one state directory is one product: give the other one its own with --state-dir",
+  });
+}
