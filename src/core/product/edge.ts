@@ -1,12 +1,15 @@
 import { z } from "zod";
-import { cidr, headerValue, listenText, origin, token, urlPath } from "./http-values.ts";
+import { cidr, headerValue, hostName, listenText, origin, token, urlPath } from "./http-values.ts";
 import { named, optional, overriding, required } from "./key.ts";
-import { choice, duration, flag, size, wholeNumber } from "./values.ts";
+import { hostUrl } from "./mount-values.ts";
+import { choice, duration, flag, size, text, wholeNumber } from "./values.ts";
 
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
 export const edgeDefaults = {
+  driver: "embedded",
   listen: ":8080",
+  tlsListen: ":443",
   bodyLimit: "10MB",
   // Safe for every site: each can be set otherwise or turned off, and a service's own header wins.
   headers: {
@@ -102,7 +105,97 @@ const stickySchema = z.union([
 const headerName = token("header name", "x-frame-options");
 const headerSetting = z.union([headerValue(), z.literal(false)]);
 
+const acmeShape = {
+  email: optional(text(), {
+    meaning: "Where the CA writes when something is wrong with a certificate.",
+    default: "(nobody)",
+    example: "ops@example.org",
+  }),
+  directory: optional(text(), {
+    meaning: "The CA's ACME directory (RFC 8555).",
+    default: "(Let's Encrypt)",
+    example: "https://acme-staging-v02.api.letsencrypt.org/directory",
+  }),
+  ca: optional(text(), {
+    meaning: "PEM file on the edge's machine with the CA that the ACME server itself is trusted by.",
+    default: "(the system's)",
+    example: "/etc/ssl/company-ca.pem",
+  }),
+};
+
+const tlsShape = {
+  listen: optional(z.union([listenText(), wholeNumber({ min: 1, max: 65_535 })]), {
+    meaning: "Where the edge listens for TLS.",
+    default: edgeDefaults.tlsListen,
+    example: ":8443",
+  }),
+  certificates: optional(
+    z
+      .array(
+        named(
+          "CertificateInput",
+          "A certificate with its key.",
+          z.strictObject({
+            cert: required(text(), {
+              meaning:
+                "PEM file with the certificate and its chain, on the edge's machine. Read again when it changes.",
+              example: "/etc/ssl/example.org/fullchain.pem",
+            }),
+            key: required(text(), {
+              meaning: "PEM file with its private key, readable only by the edge's user.",
+              example: "/etc/ssl/example.org/key.pem",
+            }),
+            hosts: required(z.array(hostName()).min(1), {
+              meaning: "Names it is used for.",
+              example: ["example.org", "www.example.org"],
+              allowed: 'a list such as ["example.org"]',
+            }),
+          }),
+        ),
+      )
+      .max(100),
+    {
+      meaning: "Certificates from files.",
+      default: [],
+      example: [{ cert: "/etc/ssl/fullchain.pem", key: "/etc/ssl/key.pem", hosts: ["example.org"] }],
+      allowed: 'a list such as [{ cert: "/etc/ssl/fullchain.pem", key: "/etc/ssl/key.pem", hosts: ["example.org"] }]',
+    },
+  ),
+  acme: optional(
+    z.union([
+      named("AcmeInput", "Certificates that the edge gets by itself.", z.strictObject(acmeShape)),
+      z.literal(false),
+    ]),
+    {
+      meaning:
+        "Certificates that the edge gets and renews by itself for every host that a route names and no file covers; false, and it gets none.",
+      default: {},
+      example: { email: "ops@example.org" },
+      allowed: 'an object such as { email: "ops@example.org" }, or false',
+    },
+  ),
+  http2: optional(flag(), { meaning: "Whether HTTP/2 is spoken.", default: true, example: false }),
+};
+
 const edgeShape = {
+  driver: optional(choice(["embedded", "caddy"]), {
+    meaning:
+      "What routes the traffic: embedded is Slipway's own, for development, private networks and small sites; caddy (2.8 or newer) is for the public internet.",
+    default: edgeDefaults.driver,
+    example: "caddy",
+  }),
+  server: optional(hostUrl(), {
+    meaning: "For caddy: the machine it runs on, such as ssh://deploy@vm1.",
+    default: "(this one)",
+    example: "ssh://deploy@vm1",
+  }),
+  tls: optional(z.union([named("TlsInput", "How TLS is spoken.", z.strictObject(tlsShape)), z.literal(false)]), {
+    meaning: "TLS beside plain HTTP; false, and there is none.",
+    default: false,
+    example: { acme: { email: "ops@example.org" } },
+    allowed: 'an object such as {} or { acme: { email: "ops@example.org" } }, or false',
+  }),
+
   listen: optional(z.union([listenText(), wholeNumber({ min: 0, max: 65_535 })]), {
     meaning:
       'Where the edge listens: ":8080" on every IPv4 address, "127.0.0.1:8080", "[::]:8080", or a port alone. Port 0 takes a free one.',
@@ -192,6 +285,42 @@ export const edgeOverrideSchema = named(
         allowed: 'names and texts, such as { "x-frame-options": "DENY" }',
       }),
     }).headers,
+    tls: overriding({
+      tls: optional(
+        z.union([
+          named(
+            "TlsOverride",
+            "TLS, as far as it is different here.",
+            z.strictObject({
+              ...overriding(tlsShape),
+              acme: overriding({
+                acme: optional(
+                  z.union([
+                    named(
+                      "AcmeOverride",
+                      "ACME, as far as it is different here.",
+                      z.strictObject(overriding(acmeShape)),
+                    ),
+                    z.literal(false),
+                  ]),
+                  {
+                    meaning: "Certificates that the edge gets and renews by itself; false, and it gets none.",
+                    example: { email: "ops@example.org" },
+                    allowed: 'an object such as { email: "ops@example.org" }, or false',
+                  },
+                ),
+              }).acme,
+            }),
+          ),
+          z.literal(false),
+        ]),
+        {
+          meaning: "TLS beside plain HTTP; false, and there is none.",
+          example: { listen: ":8443" },
+          allowed: 'an object such as { listen: ":8443" }, or false',
+        },
+      ),
+    }).tls,
     cors: overriding({
       cors: optional(
         z.union([

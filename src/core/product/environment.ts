@@ -1,19 +1,69 @@
 import { z } from "zod";
+import { accessoryOverrideSchema } from "./accessory.ts";
 import { edgeOverrideSchema } from "./edge.ts";
 import { named, optional, overriding, required } from "./key.ts";
+import { hostUrl } from "./mount-values.ts";
+import { registryOverrideSchema } from "./registry.ts";
 import { rolloutOverrideSchema } from "./rollout.ts";
 import { serviceOverrideSchema } from "./service.ts";
-import { choice, environmentText, name, wholeNumber } from "./values.ts";
+import { choice, environmentText, name, text, wholeNumber } from "./values.ts";
 
-export const environmentDefaults = { name: "production", releases: 3, driver: "process" } as const;
+export const environmentDefaults = { name: "production", releases: 3, driver: "process", whenAway: "stop" } as const;
 
-const later = 'is not there yet; use "process"';
+const later = 'is not there yet; use "docker" or "process"';
+
+const hostSchema = named(
+  "HostInput",
+  "A container engine.",
+  z.strictObject({
+    url: required(hostUrl(), { meaning: "Where the engine is.", example: "ssh://deploy@vm1" }),
+    name: optional(name("host"), {
+      meaning: "What it is called in status, plan and logs.",
+      default: "(made of the url)",
+      example: "vm1",
+    }),
+    address: optional(text(), {
+      meaning: "The address at which the edge reaches its containers.",
+      default: "(the host of the url; 127.0.0.1 for a socket)",
+      example: "10.0.0.5",
+    }),
+  }),
+);
 
 const targetShape = {
   driver: required(
-    choice(["process"], { docker: later, swarm: later, kubernetes: later, ecs: later, ssh: later, compose: later }),
-    { meaning: "Where revisions live: process runs them as supervised processes of this machine.", example: "process" },
+    choice(["process", "docker"], {
+      swarm: later,
+      kubernetes: later,
+      ecs: later,
+      compose: later,
+      ssh: 'is "docker" with hosts such as ssh://deploy@vm1',
+    }),
+    {
+      meaning:
+        "Where revisions live: process runs them as supervised processes of this machine, docker as containers of one or more engines.",
+      example: "docker",
+    },
   ),
+  hosts: optional(
+    z
+      .array(z.union([hostUrl(), hostSchema]))
+      .min(1)
+      .max(50),
+    {
+      meaning:
+        "For docker: the engines, over a socket, SSH or TLS. Instances are spread over them. SSH is the system's own, so ~/.ssh/config, agents and jump hosts work; host keys are checked.",
+      default: ["unix:///var/run/docker.sock"],
+      example: ["ssh://deploy@vm1", { url: "ssh://deploy@vm2", address: "10.0.0.5" }],
+      allowed: 'a list such as ["ssh://deploy@vm1"]',
+    },
+  ),
+  whenAway: optional(choice(["stop", "wait", "skip"]), {
+    meaning:
+      "For docker, when a host does not answer: stop and take nothing on anywhere, wait for it, or skip it and say so.",
+    default: environmentDefaults.whenAway,
+    example: "wait",
+  }),
 };
 
 export const targetSchema = named("TargetInput", "Where a product runs.", z.strictObject(targetShape));
@@ -57,6 +107,15 @@ export const environmentSchema = named(
         named("RetentionOverride", "What is kept here.", z.strictObject(overriding(retentionShape))),
         { meaning: "What is kept here.", example: { releases: 10 } },
       ),
+      accessories: optional(z.record(name("accessory"), accessoryOverrideSchema.nullable()), {
+        meaning: "What is different about accessories here; null leaves one out.",
+        example: { redis: { memory: "1GB" } },
+        allowed: 'accessories and what is different about them, such as { redis: { memory: "1GB" } }',
+      }),
+      registry: optional(registryOverrideSchema, {
+        meaning: "Where images are kept for this environment.",
+        example: { repository: "ghcr.io/acme/shop-staging" },
+      }),
       target: optional(named("TargetOverride", "Where it runs here.", z.strictObject(overriding(targetShape))), {
         meaning: "Where the product runs here.",
         example: { driver: "process" },

@@ -39,7 +39,7 @@ describe("a key may be named", () => {
     ["services.*.kind", "services.*.kind"],
     ["services.kind.kind", "services.*.kind"],
     ["health.interval", "services.*.health.interval"],
-    ["listen", "edge.listen"],
+    ["trustedProxies", "edge.trustedProxies"],
     ["services.web.routes[0].host", "services.*.routes.*.host"],
     ['services["web"].kind', "services.*.kind"],
     ["environments.preview/x.edge.listen", "environments.*.edge.listen"],

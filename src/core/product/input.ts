@@ -41,9 +41,21 @@ export interface ProductInput {
   /**
    * Where the product runs.
    * @default { driver: "process" }
-   * @example { driver: "process" }
+   * @example { driver: "docker", hosts: ["ssh://deploy@vm1"] }
    */
   target?: TargetInput | undefined;
+  /**
+   * What the services need and what is not released with them, by name. For targets that run containers.
+   * @default {}
+   * @example { redis: { image: "redis:7.4", port: 6379, volumes: ["redis:/data"] } }
+   */
+  accessories?: Record<string, AccessoryInput> | undefined;
+  /**
+   * Where images are pushed to and pulled from. Without one, hosts are sent the layers that they lack.
+   * @default none
+   * @example { repository: "ghcr.io/acme/shop", user: "deploy-bot", passwordFrom: "REGISTRY_TOKEN" }
+   */
+  registry?: RegistryInput | undefined;
   /**
    * The named places of the product, each with what is different there.
    * @default { production: {} }
@@ -73,6 +85,13 @@ export interface ServiceInput {
    */
   build?: BuildInput | undefined;
   /**
+   * For containers: how the image is made, or an image that is there already. Environments that run processes do not
+   * look at it.
+   * @default made by the Dockerfile in the service's path, or by one that fits what is there
+   * @example { dockerfile: "Dockerfile", secrets: ["NPM_TOKEN"] }
+   */
+  image?: string | ImageInput | undefined;
+  /**
    * Services that must be healthy, or jobs that must have succeeded, before this one starts.
    * @default []
    * @example ["api", "migrate"]
@@ -80,8 +99,8 @@ export interface ServiceInput {
   needs?: string[] | undefined;
   /**
    * Argument array, run in the unpacked artifact; the first is looked up on PATH. Never a shell string. Every service
-   * but a static one has one. A web service listens on the port it is given in PORT.
-   * @default none; must be given unless kind is static
+   * but a static one has one, unless its image has. A web service listens on the port it is given in PORT.
+   * @default the image's own; must be given for a process unless kind is static
    * @example ["node", "server.js"]
    */
   command?: string[] | undefined;
@@ -130,6 +149,32 @@ export interface ServiceInput {
    * @example { memory: "512MB", cpu: 0.5 }
    */
   resources?: ResourcesInput | undefined;
+  /**
+   * The port a web service listens on in its container; it is told in PORT too. A process is given a free one instead.
+   * @default 8080
+   * @example 3000
+   */
+  port?: number | undefined;
+  /**
+   * What outlives a container: a volume of the environment, or a directory of the host. A service that has one cannot
+   * run beside its successor: it is stopped first, and plan says so.
+   * @default []
+   * @example ["uploads:/app/uploads", "/etc/ssl/company:/certs:ro"]
+   */
+  volumes?: string[] | undefined;
+  /**
+   * Ports of the host that lead to the container, past the edge. A service that has one cannot run beside its
+   * successor: it is stopped first.
+   * @default []
+   * @example ["8125:8125"]
+   */
+  hostPorts?: string[] | undefined;
+  /**
+   * What a service's container may do.
+   * @default {}
+   * @example { readOnlyRoot: true, dropCapabilities: ["ALL"] }
+   */
+  container?: ContainerInput | undefined;
 }
 
 /** How a service's files are made. */
@@ -149,6 +194,47 @@ export interface BuildInput {
    * A build that has not ended by then is stopped and has failed.
    * @default "10m"
    * @example "20m"
+   */
+  timeout?: Duration | undefined;
+}
+
+/** How a service's container image is made. */
+export interface ImageInput {
+  /**
+   * The Dockerfile, relative to the service's path.
+   * @default Dockerfile where there is one, else one is made for what is found there
+   * @example "docker/web.Dockerfile"
+   */
+  dockerfile?: string | undefined;
+  /**
+   * The stage of the Dockerfile that is built.
+   * @default the last
+   * @example "runtime"
+   */
+  stage?: string | undefined;
+  /**
+   * Build arguments. They can be read in the image's history: not for secrets.
+   * @default {}
+   * @example { NODE_ENV: "production" }
+   */
+  args?: Record<string, string> | undefined;
+  /**
+   * Variables of the environment that builds, each mounted as a secret of that name for the instructions that ask for
+   * it. In no layer, no history and no log.
+   * @default []
+   * @example ["NPM_TOKEN"]
+   */
+  secrets?: string[] | undefined;
+  /**
+   * Platforms it is built for, where the builder can.
+   * @default the builder's own
+   * @example ["linux/amd64", "linux/arm64"]
+   */
+  platforms?: string[] | undefined;
+  /**
+   * A build that has not ended by then is stopped and has failed.
+   * @default "20m"
+   * @example "30m"
    */
   timeout?: Duration | undefined;
 }
@@ -248,6 +334,68 @@ export interface ResourcesInput {
   cpu?: number | undefined;
 }
 
+/** What a container may do. */
+export interface ContainerInput {
+  /**
+   * Whether the container's own file system is read-only; volumes and /tmp stay writable.
+   * @default false
+   * @example true
+   */
+  readOnlyRoot?: boolean | undefined;
+  /**
+   * Capabilities taken from the container.
+   * @default []
+   * @example ["ALL"]
+   */
+  dropCapabilities?: string[] | undefined;
+  /**
+   * Capabilities given to the container.
+   * @default []
+   * @example ["NET_BIND_SERVICE"]
+   */
+  addCapabilities?: string[] | undefined;
+  /**
+   * The user the container runs as.
+   * @default the image's
+   * @example "1000:1000"
+   */
+  user?: string | undefined;
+  /**
+   * Whether a small init is process 1, that reaps children and passes signals on.
+   * @default true
+   * @example false
+   */
+  init?: boolean | undefined;
+  /**
+   * What an image meets that would run as root.
+   * @default "warn"
+   * @example "refuse"
+   */
+  rootUser?: "allow" | "warn" | "refuse" | undefined;
+  /**
+   * How a container's log is kept on its host.
+   * @default {}
+   * @example { maxSize: "50MB", keep: 5 }
+   */
+  logs?: LogsInput | undefined;
+}
+
+/** How a container's log is kept. */
+export interface LogsInput {
+  /**
+   * A log file of a container is put aside when it is larger.
+   * @default "10MB"
+   * @example "50MB"
+   */
+  maxSize?: Size | undefined;
+  /**
+   * How many files of a container's log are kept.
+   * @default 3
+   * @example 5
+   */
+  keep?: number | undefined;
+}
+
 /** How a release takes the traffic and when it is taken back. */
 export interface RolloutInput {
   /**
@@ -333,6 +481,25 @@ export interface ErrorRatioInput {
 /** How requests come in. */
 export interface EdgeInput {
   /**
+   * What routes the traffic: embedded is Slipway's own, for development, private networks and small sites; caddy (2.8
+   * or newer) is for the public internet.
+   * @default "embedded"
+   * @example "caddy"
+   */
+  driver?: "embedded" | "caddy" | undefined;
+  /**
+   * For caddy: the machine it runs on, such as ssh://deploy@vm1.
+   * @default this one
+   * @example "ssh://deploy@vm1"
+   */
+  server?: string | undefined;
+  /**
+   * TLS beside plain HTTP; false, and there is none.
+   * @default false
+   * @example { acme: { email: "ops@example.org" } }
+   */
+  tls?: TlsInput | false | undefined;
+  /**
    * Where the edge listens: ":8080" on every IPv4 address, "127.0.0.1:8080", "[::]:8080", or a port alone. Port 0 takes
    * a free one.
    * @default ":8080"
@@ -401,6 +568,76 @@ export interface EdgeInput {
    * @example true
    */
   maintenance?: boolean | undefined;
+}
+
+/** How TLS is spoken. */
+export interface TlsInput {
+  /**
+   * Where the edge listens for TLS.
+   * @default ":443"
+   * @example ":8443"
+   */
+  listen?: string | number | undefined;
+  /**
+   * Certificates from files.
+   * @default []
+   * @example [{ cert: "/etc/ssl/fullchain.pem", key: "/etc/ssl/key.pem", hosts: ["example.org"] }]
+   */
+  certificates?: CertificateInput[] | undefined;
+  /**
+   * Certificates that the edge gets and renews by itself for every host that a route names and no file covers; false,
+   * and it gets none.
+   * @default {}
+   * @example { email: "ops@example.org" }
+   */
+  acme?: AcmeInput | false | undefined;
+  /**
+   * Whether HTTP/2 is spoken.
+   * @default true
+   * @example false
+   */
+  http2?: boolean | undefined;
+}
+
+/** A certificate with its key. */
+export interface CertificateInput {
+  /**
+   * PEM file with the certificate and its chain, on the edge's machine. Read again when it changes.
+   * @example "/etc/ssl/example.org/fullchain.pem"
+   */
+  cert: string;
+  /**
+   * PEM file with its private key, readable only by the edge's user.
+   * @example "/etc/ssl/example.org/key.pem"
+   */
+  key: string;
+  /**
+   * Names it is used for.
+   * @example ["example.org", "www.example.org"]
+   */
+  hosts: string[];
+}
+
+/** Certificates that the edge gets by itself. */
+export interface AcmeInput {
+  /**
+   * Where the CA writes when something is wrong with a certificate.
+   * @default nobody
+   * @example "ops@example.org"
+   */
+  email?: string | undefined;
+  /**
+   * The CA's ACME directory (RFC 8555).
+   * @default Let's Encrypt
+   * @example "https://acme-staging-v02.api.letsencrypt.org/directory"
+   */
+  directory?: string | undefined;
+  /**
+   * PEM file on the edge's machine with the CA that the ACME server itself is trusted by.
+   * @default the system's
+   * @example "/etc/ssl/company-ca.pem"
+   */
+  ca?: string | undefined;
 }
 
 /** Which other web origins may ask. */
@@ -496,10 +733,125 @@ export interface RetentionInput {
 /** Where a product runs. */
 export interface TargetInput {
   /**
-   * Where revisions live: process runs them as supervised processes of this machine.
-   * @example "process"
+   * Where revisions live: process runs them as supervised processes of this machine, docker as containers of one or
+   * more engines.
+   * @example "docker"
    */
-  driver: "process";
+  driver: "process" | "docker";
+  /**
+   * For docker: the engines, over a socket, SSH or TLS. Instances are spread over them. SSH is the system's own, so
+   * ~/.ssh/config, agents and jump hosts work; host keys are checked.
+   * @default ["unix:///var/run/docker.sock"]
+   * @example ["ssh://deploy@vm1", { url: "ssh://deploy@vm2", address: "10.0.0.5" }]
+   */
+  hosts?: (string | HostInput)[] | undefined;
+  /**
+   * For docker, when a host does not answer: stop and take nothing on anywhere, wait for it, or skip it and say so.
+   * @default "stop"
+   * @example "wait"
+   */
+  whenAway?: "stop" | "wait" | "skip" | undefined;
+}
+
+/** A container engine. */
+export interface HostInput {
+  /**
+   * Where the engine is.
+   * @example "ssh://deploy@vm1"
+   */
+  url: string;
+  /**
+   * What it is called in status, plan and logs.
+   * @default made of the url
+   * @example "vm1"
+   */
+  name?: string | undefined;
+  /**
+   * The address at which the edge reaches its containers.
+   * @default the host of the url; 127.0.0.1 for a socket
+   * @example "10.0.0.5"
+   */
+  address?: string | undefined;
+}
+
+/** Something the services need that is not released: Redis, Postgres. */
+export interface AccessoryInput {
+  /**
+   * The image, by tag or, better, by digest. A running accessory is only replaced when that is asked for.
+   * @example "redis:7.4"
+   */
+  image: string;
+  /**
+   * Argument array in place of the image's own command.
+   * @default the image's
+   * @example ["redis-server", "--maxmemory", "512mb", "--maxmemory-policy", "allkeys-lru"]
+   */
+  command?: string[] | undefined;
+  /**
+   * The port it listens on. Services of the environment reach it under its own name and this port.
+   * @default none
+   * @example 6379
+   */
+  port?: number | undefined;
+  /**
+   * Environment variables. Not for secrets: this file is in git.
+   * @default {}
+   * @example { POSTGRES_DB: "shop" }
+   */
+  env?: Record<string, string> | undefined;
+  /**
+   * What outlives a container: a volume of the environment, or a directory of the host. A service that has one cannot
+   * run beside its successor: it is stopped first, and plan says so.
+   * @default []
+   * @example ["uploads:/app/uploads", "/etc/ssl/company:/certs:ro"]
+   */
+  volumes?: string[] | undefined;
+  /**
+   * Ports of the host that lead to the container, past the edge. A service that has one cannot run beside its
+   * successor: it is stopped first.
+   * @default []
+   * @example ["8125:8125"]
+   */
+  hostPorts?: string[] | undefined;
+  /**
+   * Memory it may use.
+   * @default no limit
+   * @example "512MB"
+   */
+  memory?: Size | undefined;
+  /**
+   * Share of one core it may use; 0.5 is half a core.
+   * @default no limit
+   * @example 0.5
+   */
+  cpu?: number | undefined;
+  /**
+   * Time between SIGTERM and SIGKILL when it is stopped.
+   * @default "30s"
+   * @example "2m"
+   */
+  stopGrace?: Duration | undefined;
+}
+
+/** Where images are kept. */
+export interface RegistryInput {
+  /**
+   * Where images are pushed to and pulled from; each service has its own below it.
+   * @example "ghcr.io/acme/shop"
+   */
+  repository: string;
+  /**
+   * Who logs in.
+   * @default nobody: the registry is open
+   * @example "deploy-bot"
+   */
+  user?: string | undefined;
+  /**
+   * The variable of the control plane's environment that holds the password or token.
+   * @default none
+   * @example "REGISTRY_TOKEN"
+   */
+  passwordFrom?: string | undefined;
 }
 
 /**
@@ -538,6 +890,18 @@ export interface EnvironmentInput {
    */
   retention?: RetentionOverride | null | undefined;
   /**
+   * What is different about accessories here; null leaves one out.
+   * @default the product's value
+   * @example { redis: { memory: "1GB" } }
+   */
+  accessories?: Record<string, AccessoryOverride | null> | null | undefined;
+  /**
+   * Where images are kept for this environment.
+   * @default the product's value
+   * @example { repository: "ghcr.io/acme/shop-staging" }
+   */
+  registry?: RegistryOverride | null | undefined;
+  /**
    * Where the product runs here.
    * @default the product's value
    * @example { driver: "process" }
@@ -549,7 +913,7 @@ export interface EnvironmentInput {
 export interface ServiceOverride {
   /**
    * Argument array, run in the unpacked artifact; the first is looked up on PATH. Never a shell string. Every service
-   * but a static one has one. A web service listens on the port it is given in PORT.
+   * but a static one has one, unless its image has. A web service listens on the port it is given in PORT.
    * @default the product's value
    * @example ["node", "server.js"]
    */
@@ -598,6 +962,32 @@ export interface ServiceOverride {
    * @example { memory: "1GB" }
    */
   resources?: ResourcesOverride | null | undefined;
+  /**
+   * The port a web service listens on in its container; it is told in PORT too. A process is given a free one instead.
+   * @default the product's value
+   * @example 3000
+   */
+  port?: number | null | undefined;
+  /**
+   * What outlives a container: a volume of the environment, or a directory of the host. A service that has one cannot
+   * run beside its successor: it is stopped first, and plan says so.
+   * @default the product's value
+   * @example ["uploads:/app/uploads", "/etc/ssl/company:/certs:ro"]
+   */
+  volumes?: string[] | null | undefined;
+  /**
+   * Ports of the host that lead to the container, past the edge. A service that has one cannot run beside its
+   * successor: it is stopped first.
+   * @default the product's value
+   * @example ["8125:8125"]
+   */
+  hostPorts?: string[] | null | undefined;
+  /**
+   * What a service's container may do.
+   * @default the product's value
+   * @example { rootUser: "refuse" }
+   */
+  container?: ContainerOverride | null | undefined;
 }
 
 /** Health, as far as it is different here. */
@@ -671,6 +1061,52 @@ export interface ResourcesOverride {
    * @example 0.5
    */
   cpu?: number | null | undefined;
+}
+
+/** What a container may do, as far as it is different here. */
+export interface ContainerOverride {
+  /**
+   * Whether the container's own file system is read-only; volumes and /tmp stay writable.
+   * @default the product's value
+   * @example true
+   */
+  readOnlyRoot?: boolean | null | undefined;
+  /**
+   * Capabilities taken from the container.
+   * @default the product's value
+   * @example ["ALL"]
+   */
+  dropCapabilities?: string[] | null | undefined;
+  /**
+   * Capabilities given to the container.
+   * @default the product's value
+   * @example ["NET_BIND_SERVICE"]
+   */
+  addCapabilities?: string[] | null | undefined;
+  /**
+   * The user the container runs as.
+   * @default the product's value
+   * @example "1000:1000"
+   */
+  user?: string | null | undefined;
+  /**
+   * Whether a small init is process 1, that reaps children and passes signals on.
+   * @default the product's value
+   * @example false
+   */
+  init?: boolean | null | undefined;
+  /**
+   * What an image meets that would run as root.
+   * @default the product's value
+   * @example "refuse"
+   */
+  rootUser?: "allow" | "warn" | "refuse" | null | undefined;
+  /**
+   * How a container's log is kept on its host.
+   * @default the product's value
+   * @example { maxSize: "50MB", keep: 5 }
+   */
+  logs?: LogsInput | null | undefined;
 }
 
 /** The rollout, as far as it is different here. */
@@ -757,6 +1193,25 @@ export interface ErrorRatioOverride {
 /** The edge, as far as it is different here. */
 export interface EdgeOverride {
   /**
+   * What routes the traffic: embedded is Slipway's own, for development, private networks and small sites; caddy (2.8
+   * or newer) is for the public internet.
+   * @default the product's value
+   * @example "caddy"
+   */
+  driver?: "embedded" | "caddy" | null | undefined;
+  /**
+   * For caddy: the machine it runs on, such as ssh://deploy@vm1.
+   * @default the product's value
+   * @example "ssh://deploy@vm1"
+   */
+  server?: string | null | undefined;
+  /**
+   * TLS beside plain HTTP; false, and there is none.
+   * @default the product's value
+   * @example { listen: ":8443" }
+   */
+  tls?: TlsOverride | false | null | undefined;
+  /**
    * Where the edge listens: ":8080" on every IPv4 address, "127.0.0.1:8080", "[::]:8080", or a port alone. Port 0 takes
    * a free one.
    * @default the product's value
@@ -826,6 +1281,56 @@ export interface EdgeOverride {
   maintenance?: boolean | null | undefined;
 }
 
+/** TLS, as far as it is different here. */
+export interface TlsOverride {
+  /**
+   * Where the edge listens for TLS.
+   * @default the product's value
+   * @example ":8443"
+   */
+  listen?: string | number | null | undefined;
+  /**
+   * Certificates from files.
+   * @default the product's value
+   * @example [{ cert: "/etc/ssl/fullchain.pem", key: "/etc/ssl/key.pem", hosts: ["example.org"] }]
+   */
+  certificates?: CertificateInput[] | null | undefined;
+  /**
+   * Certificates that the edge gets and renews by itself; false, and it gets none.
+   * @default the product's value
+   * @example { email: "ops@example.org" }
+   */
+  acme?: AcmeOverride | false | null | undefined;
+  /**
+   * Whether HTTP/2 is spoken.
+   * @default the product's value
+   * @example false
+   */
+  http2?: boolean | null | undefined;
+}
+
+/** ACME, as far as it is different here. */
+export interface AcmeOverride {
+  /**
+   * Where the CA writes when something is wrong with a certificate.
+   * @default the product's value
+   * @example "ops@example.org"
+   */
+  email?: string | null | undefined;
+  /**
+   * The CA's ACME directory (RFC 8555).
+   * @default the product's value
+   * @example "https://acme-staging-v02.api.letsencrypt.org/directory"
+   */
+  directory?: string | null | undefined;
+  /**
+   * PEM file on the edge's machine with the CA that the ACME server itself is trusted by.
+   * @default the product's value
+   * @example "/etc/ssl/company-ca.pem"
+   */
+  ca?: string | null | undefined;
+}
+
 /** CORS, as far as it is different here. */
 export interface CorsOverride {
   /**
@@ -887,12 +1392,108 @@ export interface RetentionOverride {
   releases?: number | null | undefined;
 }
 
+/** What is different about an accessory in one environment. Null goes back to the default. */
+export interface AccessoryOverride {
+  /**
+   * The image, by tag or, better, by digest. A running accessory is only replaced when that is asked for.
+   * @default the product's value
+   * @example "redis:7.4"
+   */
+  image?: string | null | undefined;
+  /**
+   * Argument array in place of the image's own command.
+   * @default the product's value
+   * @example ["redis-server", "--maxmemory", "512mb", "--maxmemory-policy", "allkeys-lru"]
+   */
+  command?: string[] | null | undefined;
+  /**
+   * The port it listens on. Services of the environment reach it under its own name and this port.
+   * @default the product's value
+   * @example 6379
+   */
+  port?: number | null | undefined;
+  /**
+   * Variables added or changed here; null removes one.
+   * @default the product's value
+   * @example { POSTGRES_DB: "staging" }
+   */
+  env?: Record<string, string | null> | null | undefined;
+  /**
+   * What outlives a container: a volume of the environment, or a directory of the host. A service that has one cannot
+   * run beside its successor: it is stopped first, and plan says so.
+   * @default the product's value
+   * @example ["uploads:/app/uploads", "/etc/ssl/company:/certs:ro"]
+   */
+  volumes?: string[] | null | undefined;
+  /**
+   * Ports of the host that lead to the container, past the edge. A service that has one cannot run beside its
+   * successor: it is stopped first.
+   * @default the product's value
+   * @example ["8125:8125"]
+   */
+  hostPorts?: string[] | null | undefined;
+  /**
+   * Memory it may use.
+   * @default the product's value
+   * @example "512MB"
+   */
+  memory?: Size | null | undefined;
+  /**
+   * Share of one core it may use; 0.5 is half a core.
+   * @default the product's value
+   * @example 0.5
+   */
+  cpu?: number | null | undefined;
+  /**
+   * Time between SIGTERM and SIGKILL when it is stopped.
+   * @default the product's value
+   * @example "2m"
+   */
+  stopGrace?: Duration | null | undefined;
+}
+
+/** The registry, as far as it is different here. */
+export interface RegistryOverride {
+  /**
+   * Where images are pushed to and pulled from; each service has its own below it.
+   * @default the product's value
+   * @example "ghcr.io/acme/shop"
+   */
+  repository?: string | null | undefined;
+  /**
+   * Who logs in.
+   * @default the product's value
+   * @example "deploy-bot"
+   */
+  user?: string | null | undefined;
+  /**
+   * The variable of the control plane's environment that holds the password or token.
+   * @default the product's value
+   * @example "REGISTRY_TOKEN"
+   */
+  passwordFrom?: string | null | undefined;
+}
+
 /** Where it runs here. */
 export interface TargetOverride {
   /**
-   * Where revisions live: process runs them as supervised processes of this machine.
+   * Where revisions live: process runs them as supervised processes of this machine, docker as containers of one or
+   * more engines.
    * @default the product's value
-   * @example "process"
+   * @example "docker"
    */
-  driver?: "process" | null | undefined;
+  driver?: "process" | "docker" | null | undefined;
+  /**
+   * For docker: the engines, over a socket, SSH or TLS. Instances are spread over them. SSH is the system's own, so
+   * ~/.ssh/config, agents and jump hosts work; host keys are checked.
+   * @default the product's value
+   * @example ["ssh://deploy@vm1", { url: "ssh://deploy@vm2", address: "10.0.0.5" }]
+   */
+  hosts?: (string | HostInput)[] | null | undefined;
+  /**
+   * For docker, when a host does not answer: stop and take nothing on anywhere, wait for it, or skip it and say so.
+   * @default the product's value
+   * @example "wait"
+   */
+  whenAway?: "stop" | "wait" | "skip" | null | undefined;
 }

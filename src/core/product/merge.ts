@@ -1,4 +1,14 @@
-import type { ProductInput, RulesInput, RulesOverride, ServiceInput, ServiceOverride } from "./input.ts";
+import type {
+  AccessoryInput,
+  AccessoryOverride,
+  ProductInput,
+  RulesInput,
+  RulesOverride,
+  ServiceInput,
+  ServiceOverride,
+  TlsInput,
+  TlsOverride,
+} from "./input.ts";
 
 /** A product's own part, without its environments. */
 export type Merged = Omit<ProductInput, "environments">;
@@ -13,7 +23,7 @@ export function mergeEnvironment(product: ProductInput, name: string): Merged {
   const here = Object.hasOwn(environments, name) ? (environments[name] ?? {}) : {};
   return present({
     ...base,
-    services: mergeServices(base.services, here.services ?? {}),
+    services: mergeNamed(base.services, here.services, mergeService) ?? {},
     rollout: mergeKeys(base.rollout, here.rollout, {
       rules: mergeRules(base.rollout?.rules, here.rollout?.rules),
     }),
@@ -21,21 +31,38 @@ export function mergeEnvironment(product: ProductInput, name: string): Merged {
       headers: mergeKeys(smallLetters(base.edge?.headers), smallLetters(here.edge?.headers)),
       cors: mergeSwitched(base.edge?.cors, here.edge?.cors),
       rateLimit: mergeSwitched(base.edge?.rateLimit, here.edge?.rateLimit),
+      tls: mergeTls(base.edge?.tls, here.edge?.tls),
     }),
+    accessories: mergeNamed(base.accessories, here.accessories, mergeAccessory),
+    registry: mergeKeys(base.registry, here.registry),
     retention: mergeKeys(base.retention, here.retention),
     target: mergeKeys(base.target, here.target),
   }) as Merged;
 }
 
-function mergeServices(
-  services: Readonly<Record<string, ServiceInput>>,
-  overrides: Readonly<Record<string, ServiceOverride | null>>,
-): Record<string, ServiceInput> {
-  const entries = Object.entries(services).flatMap(([name, service]) => {
-    const override = Object.hasOwn(overrides, name) ? overrides[name] : undefined;
-    return override === null ? [] : [[name, mergeService(service, override ?? {})] as const];
+/** Things by name, each with what is different about it; null leaves one out. */
+function mergeNamed<One, Override extends object>(
+  all: Readonly<Record<string, One>> | undefined,
+  overrides: Readonly<Record<string, Override | null>> | null | undefined,
+  merge: (one: One, override: Override | Record<string, never>) => One,
+): Record<string, One> | undefined {
+  if (all === undefined || overrides === null) return undefined;
+  const entries = Object.entries(all).flatMap(([name, one]) => {
+    const override = overrides !== undefined && Object.hasOwn(overrides, name) ? overrides[name] : undefined;
+    return override === null ? [] : [[name, merge(one, override ?? {})] as const];
   });
   return Object.fromEntries(entries);
+}
+
+function mergeAccessory(accessory: AccessoryInput, override: AccessoryOverride): AccessoryInput {
+  return mergeKeys(accessory, override, { env: mergeKeys(accessory.env, override.env) }) as Mapping & AccessoryInput;
+}
+
+function mergeTls(base: TlsInput | false | undefined, here: TlsOverride | false | null | undefined): unknown {
+  const merged = mergeSwitched(base, here);
+  if (typeof merged !== "object" || merged === null) return merged;
+  const acme = mergeSwitched(base === false ? undefined : base?.acme, here === false ? undefined : here?.acme);
+  return present({ ...merged, acme });
 }
 
 function mergeService(service: ServiceInput, override: ServiceOverride): ServiceInput {
@@ -43,6 +70,9 @@ function mergeService(service: ServiceInput, override: ServiceOverride): Service
     health: mergeKeys(service.health, override.health),
     env: mergeKeys(service.env, override.env),
     resources: mergeKeys(service.resources, override.resources),
+    container: mergeKeys(service.container, override.container, {
+      logs: mergeKeys(service.container?.logs, override.container?.logs),
+    }),
   }) as Mapping & ServiceInput;
 }
 

@@ -29,6 +29,27 @@ describe("defaults", () => {
           kind: "web",
           path: ".",
           build: null,
+          image: {
+            from: null,
+            dockerfile: null,
+            stage: null,
+            args: {},
+            secrets: [],
+            platforms: [],
+            timeoutMs: 1_200_000,
+          },
+          container: {
+            port: 8080,
+            volumes: [],
+            hostPorts: [],
+            readOnlyRoot: false,
+            dropCapabilities: [],
+            addCapabilities: [],
+            user: null,
+            init: true,
+            rootUser: "warn",
+            logs: { maxBytes: 10_000_000, keep: 3 },
+          },
           command: ["node", "server.js"],
           fallbackFile: null,
           health: {
@@ -49,6 +70,8 @@ describe("defaults", () => {
           resources: { memoryBytes: null, cpus: null },
         },
       },
+      accessories: {},
+      registry: null,
       target: { driver: "process" },
       rollout: {
         strategy: "blue-green",
@@ -60,6 +83,9 @@ describe("defaults", () => {
         whenBusy: "queue",
       },
       edge: {
+        driver: "embedded",
+        server: null,
+        tls: null,
         listen: { host: "0.0.0.0", port: 8080 },
         trustedProxies: [],
         redirectToHttps: false,
@@ -108,7 +134,7 @@ describe("an environment", () => {
   test("changes what it names and keeps the rest", () => {
     const staging = resolved(fullProduct, "staging");
     const web = Object.values(staging.services).find(({ name }) => name === "web")!;
-    expect(Object.keys(staging.services)).toEqual(["migrate", "web", "mailer"]);
+    expect(Object.keys(staging.services)).toEqual(["migrate", "web", "mailer", "api"]);
     expect(web).toMatchObject({
       command: ["node", "--inspect", "server.js"],
       env: { LOG_LEVEL: "debug" },
@@ -153,6 +179,25 @@ describe("an environment", () => {
     ]);
     expect(production.edge.headers["x-frame-options"]).toBeUndefined();
     expect(production.edge.allowLists).toEqual([{ prefix: "/admin", allow: ["10.0.0.0/8", "192.0.2.7/32"] }]);
+    expect(production.target).toEqual({
+      driver: "docker",
+      hosts: [
+        { name: "vm1", url: "ssh://deploy@vm1", address: "vm1" },
+        { name: "second", url: "ssh://deploy@vm2:2222", address: "10.0.0.5" },
+      ],
+      whenAway: "wait",
+    });
+    expect(production.accessories.redis).toMatchObject({
+      env: {},
+      resources: { memoryBytes: 1_000_000_000, cpus: 0.5 },
+    });
+    expect(production.registry).toMatchObject({ repository: "ghcr.io/acme/shop", user: "release-bot" });
+    expect(production.edge.tls).toMatchObject({
+      listen: { host: "0.0.0.0", port: 443 },
+      acme: { email: "web@example.org", directory: "https://ca.example.org/directory" },
+    });
+    const api = Object.values(production.services).find(({ name }) => name === "api")!;
+    expect(api.container).toMatchObject({ user: null, rootUser: "refuse", logs: { maxBytes: 50_000_000, keep: 9 } });
     expect(production.edge.cors).toMatchObject({ headers: ["x-id"], maxAgeS: 3600 });
   });
 

@@ -1,17 +1,25 @@
 import { SlipwayError } from "../errors/error.ts";
 import { type EnvironmentName, environmentName, type ServiceName, serviceName } from "../ids.ts";
-import { normalPath, parseCidr, parseListen, parseRoute } from "./addresses.ts";
+import { normalPath, parseListen, parseRoute } from "./addresses.ts";
 import { edgeDefaults } from "./edge.ts";
 import { environmentDefaults } from "./environment.ts";
 import { nearest } from "./guess.ts";
 import { frontPageStatuses, healthDefaults } from "./health.ts";
 import type { EdgeInput, HealthInput, RolloutInput, RouteInput, ServiceInput } from "./input.ts";
 import { type Merged, mergeEnvironment } from "./merge.ts";
+import {
+  resolveAccessory,
+  resolveContainer,
+  resolveImage,
+  resolveRegistry,
+  resolveTarget,
+  resolveTls,
+} from "./resolve-places.ts";
+import { bytes, inside, ms, range, ratio, valid } from "./resolve-values.ts";
 import { rolloutDefaults } from "./rollout.ts";
 import type { ProductConfig } from "./schema.ts";
 import { serviceDefaults } from "./service.ts";
 import type { EdgeSpec, EnvironmentSpec, HealthSpec, RolloutSpec, RouteSpec, ServiceSpec } from "./spec.ts";
-import { type Duration, type Percent, parseDuration, parsePercent, parseSize, type Size } from "./units.ts";
 
 /** The environments of a product, in the order of the file; one `production` when it names none. */
 export function environmentNames(config: ProductConfig): readonly EnvironmentName[] {
@@ -38,7 +46,11 @@ export function resolveMerged(product: Merged, name: string, promoteFrom: string
     product: product.name,
     environment: environmentName(name),
     services: Object.fromEntries(services) as Record<ServiceName, ServiceSpec>,
-    target: { driver: product.target?.driver ?? environmentDefaults.driver },
+    accessories: Object.fromEntries(
+      Object.entries(product.accessories ?? {}).map(([each, input]) => [each, resolveAccessory(each, input)]),
+    ),
+    registry: resolveRegistry(product.registry),
+    target: resolveTarget(product.target),
     rollout: resolveRollout(product.rollout ?? {}),
     edge: resolveEdge(product.edge ?? {}),
     promoteFrom: promoteFrom === null ? null : environmentName(promoteFrom),
@@ -61,6 +73,8 @@ function resolveService(name: string, service: ServiceInput): ServiceSpec {
             output: inside(build.output ?? serviceDefaults.buildOutput),
             timeoutMs: ms(build.timeout ?? serviceDefaults.buildTimeout),
           },
+    image: resolveImage(service.image),
+    container: resolveContainer(service),
     command: service.command ?? [],
     fallbackFile: service.fallback === undefined ? null : inside(service.fallback),
     health: resolveHealth(service.kind, service.health ?? {}),
@@ -134,6 +148,9 @@ function resolveEdge(edge: EdgeInput): EdgeSpec {
   const listen = edge.listen ?? edgeDefaults.listen;
   const { rateLimit = false, sticky = false } = edge;
   return {
+    driver: edge.driver ?? edgeDefaults.driver,
+    server: edge.server ?? null,
+    tls: resolveTls(edge.tls ?? false),
     listen: valid(parseListen(listen), listen),
     trustedProxies: (edge.trustedProxies ?? []).map(range),
     redirectToHttps: edge.redirectToHttps ?? false,
@@ -167,23 +184,6 @@ function resolveCors(cors: NonNullable<EdgeInput["cors"]>): EdgeSpec["cors"] {
     credentials: cors.credentials ?? edgeDefaults.corsCredentials,
     maxAgeS: Math.floor(ms(cors.maxAge ?? edgeDefaults.corsMaxAge) / 1000),
   };
-}
-
-/** `./apps/web/` → `apps/web`. */
-function inside(path: string): string {
-  const parts = path.split("/").filter((part) => part !== "" && part !== ".");
-  return parts.length === 0 ? "." : parts.join("/");
-}
-
-const ms = (text: Duration): number => valid(parseDuration(text), text);
-const ratio = (text: Percent): number => valid(parsePercent(text), text);
-const bytes = (text: Size): number => valid(parseSize(text), text);
-const range = (text: string): string => valid(parseCidr(text), text);
-
-/** What a validated config cannot fail at; if it does, a config has come here past `validateProduct`, which is a bug. */
-function valid<T>(value: T | null, seen: unknown): T {
-  if (value === null) throw new Error(`an unchecked value was resolved: ${JSON.stringify(seen)}`);
-  return value;
 }
 
 function unknownEnvironment(name: string, names: readonly string[]): SlipwayError {

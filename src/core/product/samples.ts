@@ -36,6 +36,31 @@ export const fullProduct: ProductInput = {
       resources: { memory: "512MiB", cpu: 0.5 },
     },
     mailer: { kind: "worker", command: ["python", "-m", "mailer"], health: { startPeriod: "3s" } },
+    api: {
+      kind: "web",
+      command: ["node", "api.js"],
+      image: {
+        dockerfile: "docker/api.Dockerfile",
+        stage: "runtime",
+        args: { NODE_ENV: "production" },
+        secrets: ["NPM_TOKEN"],
+        platforms: ["linux/amd64"],
+        timeout: "30m",
+      },
+      routes: "/api",
+      port: 3000,
+      volumes: ["/etc/company:/company:ro"],
+      hostPorts: ["127.0.0.1:8125:8125"],
+      container: {
+        readOnlyRoot: true,
+        dropCapabilities: ["ALL"],
+        addCapabilities: ["NET_BIND_SERVICE"],
+        user: "1000:1000",
+        init: false,
+        rootUser: "refuse",
+        logs: { maxSize: "50MB", keep: 5 },
+      },
+    },
     docs: { kind: "static", path: "docs", routes: "docs.example.org", fallback: "index.html" },
   },
   rollout: {
@@ -48,7 +73,14 @@ export const fullProduct: ProductInput = {
     whenBusy: "replace",
   },
   edge: {
+    driver: "embedded",
     listen: "127.0.0.1:8080",
+    tls: {
+      listen: ":8443",
+      certificates: [{ cert: "/etc/ssl/fullchain.pem", key: "/etc/ssl/key.pem", hosts: ["example.org"] }],
+      acme: { email: "ops@example.org", directory: "https://ca.example.org/directory", ca: "/etc/ssl/ca.pem" },
+      http2: true,
+    },
     trustedProxies: ["10.0.0.0/8", "2001:db8::1"],
     redirectToHttps: true,
     redirectWww: true,
@@ -67,7 +99,25 @@ export const fullProduct: ProductInput = {
     maintenance: false,
   },
   retention: { releases: 10 },
-  target: { driver: "process" },
+  target: {
+    driver: "docker",
+    hosts: ["ssh://deploy@vm1", { url: "ssh://deploy@vm2:2222", name: "second", address: "10.0.0.5" }],
+    whenAway: "wait",
+  },
+  accessories: {
+    redis: {
+      image: "redis:7.4",
+      command: ["redis-server", "--maxmemory", "512mb"],
+      port: 6379,
+      env: { TZ: "UTC" },
+      volumes: ["redis:/data"],
+      hostPorts: ["127.0.0.1:6379:6379"],
+      memory: "600MB",
+      cpu: 0.5,
+      stopGrace: "1m",
+    },
+  },
+  registry: { repository: "ghcr.io/acme/shop", user: "deploy-bot", passwordFrom: "REGISTRY_TOKEN" },
   environments: {
     staging: {
       services: {
@@ -95,7 +145,15 @@ export const fullProduct: ProductInput = {
     },
     production: {
       promoteFrom: "staging",
-      services: { web: { instances: 4 } },
+      services: { web: { instances: 4 }, api: { container: { user: null, logs: { keep: 9 } } } },
+      accessories: { redis: { memory: "1GB", env: { TZ: null } } },
+      registry: { user: "release-bot" },
+      edge: {
+        driver: "caddy",
+        server: "ssh://deploy@vm1",
+        rateLimit: false,
+        tls: { listen: null, acme: { email: "web@example.org" } },
+      },
       rollout: { rules: { errorRatio: false } },
     },
   },

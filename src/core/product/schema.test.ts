@@ -109,4 +109,6 @@ const besides: Readonly<Record<string, object>> = {
   build: { command: ["make"] },
   cors: { origins: ["*"] },
   rateLimit: { requests: 1, per: "1m" },
+  target: { driver: "docker" },
+  registry: { repository: "ghcr.io/acme/shop" },
 };

@@ -1,8 +1,10 @@
 import { z } from "zod";
+import { accessorySchema } from "./accessory.ts";
 import { edgeSchema } from "./edge.ts";
 import { environmentDefaults, environmentSchema, retentionSchema, targetSchema } from "./environment.ts";
 import type { ProductInput } from "./input.ts";
 import { named, optional, required } from "./key.ts";
+import { registrySchema } from "./registry.ts";
 import { rolloutSchema } from "./rollout.ts";
 import { serviceSchema } from "./service.ts";
 import { environmentText, name, text } from "./values.ts";
@@ -40,7 +42,18 @@ export const productSchema = named(
     target: optional(targetSchema, {
       meaning: "Where the product runs.",
       default: { driver: environmentDefaults.driver },
-      example: { driver: "process" },
+      example: { driver: "docker", hosts: ["ssh://deploy@vm1"] },
+    }),
+    accessories: optional(z.record(name("accessory"), accessorySchema), {
+      meaning: "What the services need and what is not released with them, by name. For targets that run containers.",
+      default: {},
+      example: { redis: { image: "redis:7.4", port: 6379, volumes: ["redis:/data"] } },
+      allowed: 'names and accessories, such as { redis: { image: "redis:7.4" } }',
+    }),
+    registry: optional(registrySchema, {
+      meaning: "Where images are pushed to and pulled from. Without one, hosts are sent the layers that they lack.",
+      default: "(none)",
+      example: { repository: "ghcr.io/acme/shop", user: "deploy-bot", passwordFrom: "REGISTRY_TOKEN" },
     }),
     environments: optional(z.record(environmentText(), environmentSchema), {
       meaning: "The named places of the product, each with what is different there.",

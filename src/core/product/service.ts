@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { containerOverride, imageSchema, mountedShape } from "./container.ts";
 import { healthSchema, healthShape } from "./health.ts";
 import { hostName, routeText, urlPath } from "./http-values.ts";
 import { named, optional, overriding, required } from "./key.ts";
@@ -92,8 +93,8 @@ const resourcesShape = {
 const placedShape = {
   command: optional(command(), {
     meaning:
-      "Argument array, run in the unpacked artifact; the first is looked up on PATH. Never a shell string. Every service but a static one has one. A web service listens on the port it is given in PORT.",
-    default: "(none; must be given unless kind is static)",
+      "Argument array, run in the unpacked artifact; the first is looked up on PATH. Never a shell string. Every service but a static one has one, unless its image has. A web service listens on the port it is given in PORT.",
+    default: "(the image's own; must be given for a process unless kind is static)",
     example: ["node", "server.js"],
   }),
   health: optional(healthSchema, {
@@ -136,6 +137,7 @@ const placedShape = {
     default: {},
     example: { memory: "512MB", cpu: 0.5 },
   }),
+  ...mountedShape,
 };
 
 export const serviceKinds = ["web", "worker", "job", "static"] as const;
@@ -159,6 +161,13 @@ export const serviceSchema = named(
       default: "(none)",
       example: { command: ["npm", "run", "build"], output: "dist" },
     }),
+    image: optional(imageSchema, {
+      meaning:
+        "For containers: how the image is made, or an image that is there already. Environments that run processes do not look at it.",
+      default: "(made by the Dockerfile in the service's path, or by one that fits what is there)",
+      example: { dockerfile: "Dockerfile", secrets: ["NPM_TOKEN"] },
+      allowed: 'an image such as "ghcr.io/acme/web:1.4", or { dockerfile: "Dockerfile" }',
+    }),
     needs: optional(z.array(serviceName), {
       meaning: "Services that must be healthy, or jobs that must have succeeded, before this one starts.",
       default: [],
@@ -170,13 +179,14 @@ export const serviceSchema = named(
 );
 
 /** Keys of a service that are the same in every environment. */
-export const artifactKeys: readonly string[] = ["kind", "path", "build", "needs"];
+export const artifactKeys: readonly string[] = ["kind", "path", "build", "image", "needs"];
 
 export const serviceOverrideSchema = named(
   "ServiceOverride",
   "What is different about a service in one environment. Null goes back to the default.",
   z.strictObject({
     ...overriding(placedShape),
+    ...containerOverride,
     health: overriding({
       health: optional(
         named("HealthOverride", "Health, as far as it is different here.", z.strictObject(overriding(healthShape))),

@@ -8,12 +8,74 @@ export type EnvironmentSpec = {
   readonly product: string;
   readonly environment: EnvironmentName;
   readonly services: Readonly<Record<ServiceName, ServiceSpec>>;
-  readonly target: { readonly driver: "process" };
+  readonly accessories: Readonly<Record<string, AccessorySpec>>;
+  readonly registry: RegistrySpec | null;
+  readonly target: TargetSpec;
   readonly rollout: RolloutSpec;
   readonly edge: EdgeSpec;
   /** A release is only let in after it has succeeded in this environment. */
   readonly promoteFrom: EnvironmentName | null;
   readonly retention: { readonly releases: number };
+};
+
+export type TargetSpec =
+  | { readonly driver: "process" }
+  | { readonly driver: "docker"; readonly hosts: readonly HostSpec[]; readonly whenAway: "stop" | "wait" | "skip" };
+
+export type HostSpec = {
+  readonly name: string;
+  readonly url: string;
+  /** At which the edge reaches its containers. */
+  readonly address: string;
+};
+
+export type RegistrySpec = {
+  readonly repository: string;
+  readonly user: string | null;
+  /** Name of the variable that holds the password; never the password. */
+  readonly passwordFrom: string | null;
+};
+
+export type VolumeSpec = { readonly source: string; readonly path: string; readonly readOnly: boolean };
+export type HostPortSpec = { readonly host: string | null; readonly hostPort: number; readonly port: number };
+
+export type AccessorySpec = {
+  readonly name: string;
+  readonly image: string;
+  /** Empty: the image's own. */
+  readonly command: readonly string[];
+  readonly port: number | null;
+  readonly env: Readonly<Record<string, string>>;
+  readonly volumes: readonly VolumeSpec[];
+  readonly hostPorts: readonly HostPortSpec[];
+  readonly resources: { readonly memoryBytes: number | null; readonly cpus: number | null };
+  readonly stopGraceMs: number;
+};
+
+/** How a service's image comes about; it is the same in every environment. */
+export type ImageSpec = {
+  /** One that is there already, by reference; null builds one. */
+  readonly from: string | null;
+  readonly dockerfile: string | null;
+  readonly stage: string | null;
+  readonly args: Readonly<Record<string, string>>;
+  readonly secrets: readonly string[];
+  readonly platforms: readonly string[];
+  readonly timeoutMs: number;
+};
+
+/** What only holds where the service is a container. */
+export type ContainerSettings = {
+  readonly port: number;
+  readonly volumes: readonly VolumeSpec[];
+  readonly hostPorts: readonly HostPortSpec[];
+  readonly readOnlyRoot: boolean;
+  readonly dropCapabilities: readonly string[];
+  readonly addCapabilities: readonly string[];
+  readonly user: string | null;
+  readonly init: boolean;
+  readonly rootUser: "allow" | "warn" | "refuse";
+  readonly logs: { readonly maxBytes: number; readonly keep: number };
 };
 
 export type ServiceKind = "web" | "worker" | "job" | "static";
@@ -25,7 +87,9 @@ export type ServiceSpec = {
   readonly path: string;
   /** Run in a clean checkout of `path` before packing; null packs the files as committed. */
   readonly build: { readonly command: readonly string[]; readonly output: string; readonly timeoutMs: number } | null;
-  /** Argument array, run in the unpacked artifact. A `static` service has none: its files are served. */
+  readonly image: ImageSpec;
+  readonly container: ContainerSettings;
+  /** Argument array, run in the unpacked artifact. A `static` service has none, its files are served; nor has one whose image has one. */
   readonly command: readonly string[];
   /** For `static`: answer unknown paths with this file (single-page apps); null answers 404. */
   readonly fallbackFile: string | null;
@@ -81,7 +145,22 @@ export type RolloutSpec = {
   readonly whenBusy: "queue" | "replace" | "refuse";
 };
 
+export type TlsSpec = {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly certificates: readonly { readonly cert: string; readonly key: string; readonly hosts: readonly string[] }[];
+  readonly acme: {
+    readonly email: string | null;
+    readonly directory: string | null;
+    readonly ca: string | null;
+  } | null;
+  readonly http2: boolean;
+};
+
 export type EdgeSpec = {
+  readonly driver: "embedded" | "caddy";
+  /** Engine-style url of the machine it runs on; null is this one. */
+  readonly server: string | null;
+  readonly tls: TlsSpec | null;
   readonly listen: { readonly host: string; readonly port: number };
   readonly trustedProxies: readonly string[];
   readonly redirectToHttps: boolean;

@@ -46,12 +46,12 @@ describe("what is wrong with one key", () => {
         sticky: { cookie: "a", header: "b" },
         rateLimit: { requests: 9 },
       },
-      target: { driver: "docker", regoin: 1 },
+      target: { driver: "swarm", regoin: 1 },
       retention: 3,
       environments: { production: { services: { web: { kind: "web", instances: "2" } } } },
     };
     expect(`\n${report(product)}\n`).toBe(`
-slipway.config.ts: 33 problems
+slipway.config.ts: 32 problems
   name                                             "Shop" is not a name for a product; did you mean "shop"?
   services.web.kind                                "wbe" is not known here; did you mean "web"?
   services.web.command                             "npm ci && npm start" is a string; use an array: ["sh", "-c", "npm ci && npm start"]
@@ -67,7 +67,6 @@ slipway.config.ts: 33 problems
   services.web.resources.memory                    "512M" is not a size; did you mean "512MB"?
   services.web.resources.cpu                       "1" is not a number from 0.01 to 256
   services.web.helth                               unknown key; did you mean "health"?
-  services.web.port                                unknown key; Slipway gives each instance a free port in PORT
   services.web.replicas                            unknown key; did you mean "instances"?
   services.web.interval                            unknown key; did you mean "health.interval"?
   services["mail catcher"]                         "mail catcher" is not a name for a service; did you mean "mail-catcher"?
@@ -81,7 +80,7 @@ slipway.config.ts: 33 problems
   edge.rateLimit.per                               missing; use a number and a unit (ms, s, m, h, d), such as 30s, 5m or 1h30m, from 1s to 1d
   edge.sticky.header                               does not go together with cookie; use one of them
   retention                                        3 does not fit here; use an object with releases
-  target.driver                                    "docker" is not there yet; use "process"
+  target.driver                                    "swarm" is not there yet; use "docker" or "process"
   target.regoin                                    unknown key
   environments.production.services.web.instances   "2" is not a whole number from 1 to 100
   environments.production.services.web.kind        the same in every environment, because the same artifact is promoted; use services.web.kind
@@ -184,7 +183,7 @@ slipway.config.ts: 20 problems, 6 warnings
   services.docs.env                       a static service runs nothing of yours, so this has no effect
   rollout.bake                            nothing is watched after the switch, so a bad release is not taken back by itself
   rollout.batch                           has no effect with blue-green; it is for rolling
-  edge.redirectToHttps                    no proxy is trusted to say that a request came by https, so every request is redirected; set trustedProxies
+  edge.redirectToHttps                    no proxy is trusted to say that a request came by https, so every request is redirected; set trustedProxies or tls
   edge.redirectWww                        has no effect: no route names a host
   services.db.health.retries              has no effect: a worker is healthy when it has run for startPeriod
 `);

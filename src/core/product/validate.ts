@@ -1,6 +1,7 @@
 import { checkEnvironments } from "./checks/environments.ts";
 import type { Finding, Place } from "./checks/finding.ts";
 import { checkNeeds } from "./checks/needs.ts";
+import { checkIdle, checkPlaces } from "./checks/places.ts";
 import { checkPolicy } from "./checks/policy.ts";
 import { checkRoutes } from "./checks/routes.ts";
 import { checkServices } from "./checks/services.ts";
@@ -55,9 +56,15 @@ function checkProduct(product: ProductInput): readonly Checked[] {
     const promoteFrom = product.environments?.[name]?.promoteFrom ?? null;
     const place = { name, merged, spec: resolveMerged(merged, name, promoteFrom), where };
     places.push(place);
-    findings.push(...checkServices(place), ...checkNeeds(place, product), ...checkRoutes(place), ...checkPolicy(place));
+    findings.push(
+      ...checkServices(place),
+      ...checkNeeds(place, product),
+      ...checkRoutes(place),
+      ...checkPolicy(place),
+      ...checkPlaces(place),
+    );
   }
-  findings.push(...checkEnvironments(product, places));
+  findings.push(...checkEnvironments(product, places), ...checkIdle(places));
   return [...located, ...findings.map((finding) => checkedOf(finding, product))];
 }
 

@@ -36,11 +36,11 @@ function edgeOf({ spec: { edge, services }, where }: Place): readonly Finding[] 
     findings.push(
       error(at("cors", "origins"), '"*" and credentials do not go together (browsers refuse it); name the origins'),
     );
-  if (edge.redirectToHttps && edge.trustedProxies.length === 0)
+  if (edge.redirectToHttps && edge.tls === null && edge.trustedProxies.length === 0)
     findings.push(
       warning(
         at("redirectToHttps"),
-        "no proxy is trusted to say that a request came by https, so every request is redirected; set trustedProxies",
+        "no proxy is trusted to say that a request came by https, so every request is redirected; set trustedProxies or tls",
         { because: [at("trustedProxies")] },
       ),
     );

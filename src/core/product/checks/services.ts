@@ -1,5 +1,5 @@
 import type { HealthInput, ServiceInput } from "../input.ts";
-import type { ServiceSpec } from "../spec.ts";
+import type { ServiceSpec, TargetSpec } from "../spec.ts";
 import { formatDuration } from "../units.ts";
 import { error, type Finding, type Place, warning } from "./finding.ts";
 
@@ -12,7 +12,7 @@ export function checkServices({ merged, spec, where }: Place): readonly Finding[
     const resolved = Object.values(spec.services).find((one) => one.name === name)!;
     const at = (...keys: readonly string[]) => where(["services", name, ...keys]);
     return [
-      ...commandOf(service, at),
+      ...commandOf(service, at, spec.target.driver),
       ...kindOf(service, at),
       ...healthOf(service, resolved, at),
       ...envOf(service, at),
@@ -22,7 +22,7 @@ export function checkServices({ merged, spec, where }: Place): readonly Finding[
 
 type At = (...keys: readonly string[]) => Finding["at"];
 
-function commandOf({ kind, command }: ServiceInput, at: At): readonly Finding[] {
+function commandOf({ kind, command }: ServiceInput, at: At, driver: TargetSpec["driver"]): readonly Finding[] {
   const because = [at("kind")];
   if (kind === "static" && command !== undefined)
     return [
@@ -30,7 +30,7 @@ function commandOf({ kind, command }: ServiceInput, at: At): readonly Finding[] 
         because,
       }),
     ];
-  if (kind !== "static" && command === undefined)
+  if (kind !== "static" && command === undefined && driver === "process")
     return [error(at("command"), `missing; a ${kind} needs one, such as ["node", "server.js"]`, { because })];
   return [];
 }

@@ -1,0 +1,105 @@
+import type { ContainerSettings, ServiceSpec } from "../spec.ts";
+import { error, type Finding, type Place, warning } from "./finding.ts";
+
+/** Targets, edges and containers: what one of them cannot do, and what does not go together. */
+export function checkPlaces(place: Place): readonly Finding[] {
+  return [...targetOf(place), ...containersOf(place), ...edgeOf(place)];
+}
+
+const portGiven = "has no effect: a process is given a free port in PORT; only a container has one of its own";
+
+/** What is for containers, where no environment runs any: most often a driver that was forgotten. */
+export function checkIdle(places: readonly Place[]): readonly Finding[] {
+  if (places.some(({ spec }) => spec.target.driver !== "process")) return [];
+  return places.flatMap(({ merged, spec, where }) => {
+    const because = [where(["target", "driver"])];
+    const why = "has no effect: no environment runs containers; set target.driver to docker";
+    const accessories = merged.accessories === undefined ? [] : [warning(where(["accessories"]), why, { because })];
+    const services = Object.values<ServiceSpec>(spec.services).flatMap(({ name }) =>
+      (["port", "volumes", "hostPorts", "container"] as const)
+        .filter((key) => merged.services[name]?.[key] !== undefined)
+        .map((key) => warning(where(["services", name, key]), key === "port" ? portGiven : why, { because })),
+    );
+    return [...accessories, ...services];
+  });
+}
+
+function targetOf({ spec, where }: Place): readonly Finding[] {
+  if (spec.target.driver === "process") return [];
+  const findings: Finding[] = [];
+  const because = [where(["target", "driver"])];
+  const names = spec.target.hosts.map(({ name }) => name);
+  for (const name of new Set(names.filter((each, index) => names.indexOf(each) !== index)))
+    findings.push(
+      error(where(["target", "hosts"]), `two hosts are called ${name}; give one of them another name`, { because }),
+    );
+  for (const name of Object.keys(spec.accessories))
+    if (Object.values<ServiceSpec>(spec.services).some((service) => service.name === name))
+      findings.push(error(where(["accessories", name]), `a service is called ${name} too; choose another name`));
+  return findings;
+}
+
+function containersOf({ merged, spec, where }: Place): readonly Finding[] {
+  const { target } = spec;
+  if (target.driver === "process") return [];
+  return Object.values<ServiceSpec>(spec.services).flatMap((service) => {
+    const at = (...keys: readonly string[]) => where(["services", service.name, ...keys]);
+    const because = [where(["target", "driver"]), at("kind")];
+    const findings: Finding[] = [];
+    const lone = loneReason(service.container);
+    const hosts = target.hosts.length;
+    if (lone === "hostPorts" && service.instances > hosts)
+      findings.push(
+        error(
+          at("instances"),
+          `${service.instances} instances on ${hosts} ${hosts === 1 ? "host" : "hosts"} cannot share one port of the host; use at most one a host`,
+          { because: [...because, at("hostPorts")] },
+        ),
+      );
+    if (lone === "volumes" && service.instances > 1)
+      findings.push(
+        warning(at("instances"), `${service.instances} instances write to the same volume, or each to its host's own`, {
+          because: [...because, at("volumes")],
+        }),
+      );
+    if (service.kind !== "web" && merged.services[service.name]?.port !== undefined)
+      findings.push(warning(at("port"), `has no effect: a ${service.kind} does not listen`, { because }));
+    return findings;
+  });
+}
+
+/** Why a revision cannot run beside its successor; null when it can. */
+export function loneReason({ volumes, hostPorts }: ContainerSettings): "volumes" | "hostPorts" | null {
+  if (hostPorts.length > 0) return "hostPorts";
+  return volumes.some(({ readOnly }) => !readOnly) ? "volumes" : null;
+}
+
+function edgeOf({ spec, where }: Place): readonly Finding[] {
+  const { edge } = spec;
+  const at = (...keys: readonly string[]) => where(["edge", ...keys]);
+  const because = [at("driver")];
+  const findings: Finding[] = [];
+  if (edge.driver === "embedded" && edge.server !== null)
+    findings.push(
+      error(at("server"), "the embedded edge runs beside the control plane; leave it out, or use caddy", { because }),
+    );
+  if (edge.driver === "caddy" && edge.rateLimit !== null)
+    findings.push(
+      error(at("rateLimit"), "stock Caddy cannot limit rates; limit them in the service, or use the embedded edge", {
+        because,
+      }),
+    );
+  if (edge.tls === null) return findings;
+  const names = Object.values<ServiceSpec>(spec.services).flatMap(({ routes }) => routes.map(({ host }) => host));
+  if (edge.tls.certificates.length === 0 && (edge.tls.acme === null || names.every((host) => host === null)))
+    findings.push(
+      error(at("tls"), "there is no certificate for any name; name hosts in the routes, or set certificates", {
+        because: [where(["services"])],
+      }),
+    );
+  if (edge.tls.listen.port === edge.listen.port && edge.tls.listen.host === edge.listen.host)
+    findings.push(
+      error(at("tls", "listen"), "plain HTTP listens there already; choose another port", { because: [at("listen")] }),
+    );
+  return findings;
+}

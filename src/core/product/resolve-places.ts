@@ -1,0 +1,103 @@
+import { accessoryDefaults } from "./accessory.ts";
+import { parseListen } from "./addresses.ts";
+import { containerDefaults } from "./container.ts";
+import { edgeDefaults } from "./edge.ts";
+import { environmentDefaults } from "./environment.ts";
+import type { AccessoryInput, HostInput, RegistryInput, ServiceInput, TargetInput, TlsInput } from "./input.ts";
+import { parseHostPort, parseHostUrl, parseVolume } from "./mounts.ts";
+import { bytes, inside, ms, valid } from "./resolve-values.ts";
+import type {
+  AccessorySpec,
+  ContainerSettings,
+  HostSpec,
+  ImageSpec,
+  RegistrySpec,
+  TargetSpec,
+  TlsSpec,
+} from "./spec.ts";
+
+// Where a product runs, and what only containers and real servers have, with every default applied.
+
+export function resolveTarget(target: TargetInput | undefined): TargetSpec {
+  if ((target?.driver ?? environmentDefaults.driver) === "process") return { driver: "process" };
+  const hosts = target?.hosts ?? ["unix:///var/run/docker.sock"];
+  return {
+    driver: "docker",
+    hosts: hosts.map(resolveHost),
+    whenAway: target?.whenAway ?? environmentDefaults.whenAway,
+  };
+}
+
+function resolveHost(host: string | HostInput): HostSpec {
+  const input: HostInput = typeof host === "string" ? { url: host } : host;
+  const { name, url } = valid(parseHostUrl(input.url), input.url);
+  const address = input.address ?? (url.startsWith("unix:") ? "127.0.0.1" : name);
+  return { name: input.name ?? name, url, address };
+}
+
+export function resolveRegistry(registry: RegistryInput | undefined): RegistrySpec | null {
+  if (registry === undefined) return null;
+  const { repository, user = null, passwordFrom = null } = registry;
+  return { repository, user, passwordFrom };
+}
+
+export function resolveAccessory(name: string, accessory: AccessoryInput): AccessorySpec {
+  return {
+    name,
+    image: accessory.image,
+    command: accessory.command ?? [],
+    port: accessory.port ?? null,
+    env: accessory.env ?? {},
+    volumes: (accessory.volumes ?? []).map((volume) => valid(parseVolume(volume), volume)),
+    hostPorts: (accessory.hostPorts ?? []).map((port) => valid(parseHostPort(port), port)),
+    resources: {
+      memoryBytes: accessory.memory === undefined ? null : bytes(accessory.memory),
+      cpus: accessory.cpu ?? null,
+    },
+    stopGraceMs: ms(accessory.stopGrace ?? accessoryDefaults.stopGrace),
+  };
+}
+
+export function resolveImage(image: ServiceInput["image"]): ImageSpec {
+  const made = typeof image === "string" ? {} : (image ?? {});
+  return {
+    from: typeof image === "string" ? image : null,
+    dockerfile: made.dockerfile === undefined ? null : inside(made.dockerfile),
+    stage: made.stage ?? null,
+    args: made.args ?? {},
+    secrets: made.secrets ?? [],
+    platforms: made.platforms ?? [],
+    timeoutMs: ms(made.timeout ?? containerDefaults.imageTimeout),
+  };
+}
+
+export function resolveContainer(service: ServiceInput): ContainerSettings {
+  const { container = {} } = service;
+  return {
+    port: service.port ?? containerDefaults.port,
+    volumes: (service.volumes ?? []).map((volume) => valid(parseVolume(volume), volume)),
+    hostPorts: (service.hostPorts ?? []).map((port) => valid(parseHostPort(port), port)),
+    readOnlyRoot: container.readOnlyRoot ?? containerDefaults.readOnlyRoot,
+    dropCapabilities: container.dropCapabilities ?? [],
+    addCapabilities: container.addCapabilities ?? [],
+    user: container.user ?? null,
+    init: container.init ?? containerDefaults.init,
+    rootUser: container.rootUser ?? containerDefaults.rootUser,
+    logs: {
+      maxBytes: bytes(container.logs?.maxSize ?? containerDefaults.logSize),
+      keep: container.logs?.keep ?? containerDefaults.logKeep,
+    },
+  };
+}
+
+export function resolveTls(tls: TlsInput | false): TlsSpec | null {
+  if (tls === false) return null;
+  const listen = tls.listen ?? edgeDefaults.tlsListen;
+  const { acme = {} } = tls;
+  return {
+    listen: valid(parseListen(listen), listen),
+    certificates: tls.certificates ?? [],
+    acme: acme === false ? null : { email: acme.email ?? null, directory: acme.directory ?? null, ca: acme.ca ?? null },
+    http2: tls.http2 ?? true,
+  };
+}
