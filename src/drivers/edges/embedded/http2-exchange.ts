@@ -123,7 +123,7 @@ export class Http2Outgoing implements Outgoing {
   cut(): void {
     if (this.#gone) return;
     this.wasCut = true;
-    this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    breakOff(this.#stream);
   }
 
   get #gone(): boolean {
@@ -137,8 +137,16 @@ export class Http2Outgoing implements Outgoing {
   /** A window that is never opened would keep the end of the answer in memory for ever. */
   #mustBeTaken(): void {
     const stream = this.#stream;
-    stream.setTimeout(this.#untakenMs, () => stream.close(constants.NGHTTP2_CANCEL));
+    stream.setTimeout(this.#untakenMs, () => breakOff(stream));
   }
+}
+
+/**
+ * Resets a stream. `stream.close(code)` would say END_STREAM before RST_STREAM (Node 20 ends the writable side first), and
+ * the client would take a broken answer for a whole one.
+ */
+export function breakOff(stream: ServerHttp2Stream): void {
+  stream.destroy(new Error("broken off"));
 }
 
 /** RFC 9113 §8.2.2: they belong to a connection of HTTP/1.1. */

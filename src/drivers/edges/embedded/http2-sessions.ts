@@ -11,7 +11,7 @@ import type { EdgeConfig } from "../../../ports/edge.ts";
 import { serve } from "./admit.ts";
 import { connectionOf } from "./connection.ts";
 import { Exchange } from "./exchange.ts";
-import { Http2Incoming, Http2Outgoing } from "./http2-exchange.ts";
+import { breakOff, Http2Incoming, Http2Outgoing } from "./http2-exchange.ts";
 import { readHttp2Head } from "./http2-head.ts";
 import { readHead } from "./request-head.ts";
 import type { Traffic } from "./traffic.ts";
@@ -159,7 +159,7 @@ export class Http2Sessions {
 
 /** A body that does not come is not waited for. */
 function limitBody(stream: ServerHttp2Stream, withinMs: number): void {
-  const timer = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), withinMs);
+  const timer = setTimeout(() => breakOff(stream), withinMs);
   const done = (): void => clearTimeout(timer);
   stream.once("end", done).once("close", done);
 }

@@ -124,7 +124,8 @@ export function handshake(
 
 /**
  * Clients of HTTP/2: each asks several requests at once on one connection, and opens another when the server says
- * GOAWAY, as browsers do. No request is asked twice.
+ * GOAWAY. As browsers do, a request that was refused on a connection that is being left is asked on the next: a refused
+ * stream was not processed (RFC 9113 §8.7). Nothing else is asked twice.
  */
 export function startHttp2Load(port: number, ask: SecureAsk, clients: number, paths: readonly string[]): Load {
   const answers = new Map<string, number>();
@@ -133,15 +134,21 @@ export function startHttp2Load(port: number, ask: SecureAsk, clients: number, pa
   let total = 0;
   let watchers: { at: number; wake: () => void }[] = [];
   const client = async (): Promise<void> => {
-    while (running) {
+    let open = [...paths];
+    while (running || open.length < paths.length) {
       const session = await openHttp2(port, ask).catch((error: unknown) => void failures.push(String(error)));
       if (session === undefined) continue;
-      while (running && !session.closed && !session.destroyed) {
-        const asked = paths.map((path) =>
-          askHttp2(session, path, ask).then(count, (error) => failures.push(String(error))),
+      while (!session.closed && !session.destroyed && (running || open.length < paths.length)) {
+        const refused: string[] = [];
+        const asked = open.map((path) =>
+          askHttp2(session, path, ask).then(count, (error) => {
+            if (session.closed && /REFUSED_STREAM|GOAWAY/.test(String(error))) refused.push(path);
+            else failures.push(String(error));
+          }),
         );
         await Promise.all(asked);
-        total += paths.length;
+        total += open.length - refused.length;
+        open = refused.length > 0 ? refused : [...paths];
         for (const watcher of watchers) if (watcher.at <= total) watcher.wake();
         watchers = watchers.filter((watcher) => watcher.at > total);
       }

@@ -48,6 +48,10 @@ export async function startPebble(
     ...["-dns01", `127.0.0.1:${dnsPort}`, "-management", `127.0.0.1:${namesPort}`, "-defaultIPv6", ""],
     ...["-http01", "", "-https01", "", "-tlsalpn01", ""],
   ]);
+  const post = (path: string, body: unknown): Promise<string> => {
+    const call = requestPlain({ host: "127.0.0.1", port: namesPort, path, method: "POST", agent: false });
+    return text(call.end(JSON.stringify(body)));
+  };
   let server: ChildProcess | null = null;
   const stop = async (): Promise<void> => {
     await end(server);
@@ -64,8 +68,8 @@ export async function startPebble(
         request({ host: "127.0.0.1", port: managementPort, path: "/roots/0", ca: authority.ca, agent: false }).end(),
       ),
     async move(host, address) {
-      const call = requestPlain({ host: "127.0.0.1", port: namesPort, path: "/add-a", method: "POST", agent: false });
-      await text(call.end(JSON.stringify({ host, addresses: [address] })));
+      await post("/clear-a", { host });
+      await post("/add-a", { host, addresses: [address] });
     },
     start,
     stop,
