@@ -57,10 +57,10 @@ export class Host {
   readonly #exits = new Map<string, LastExit>();
   readonly #killedByMemory = new Set<string>();
   readonly #usage = new Map<string, { cpuNs: number; atMs: number; cpu: number | null; memoryBytes: number }>();
+  readonly #sampling = new Set<string>();
   #events: Promise<void> | null = null;
   #isTold = false;
   #told = 0;
-  #sampledMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: HostOptions, { product, isOnly }: { readonly product: string; readonly isOnly: boolean }) {
     this.name = options.name;
@@ -86,16 +86,21 @@ export class Host {
     });
   }
 
-  /** CPU and memory of these, for the next look. Nobody waits for it; at most once a second. */
+  /** CPU and memory of these, for the next look. Nobody waits for it; each at most once a second. */
   sample(all: readonly Seen[]): void {
     const now = performance.now();
-    if (now - this.#sampledMs < sampleEveryMs) return;
-    this.#sampledMs = now;
-    const running = all
-      .filter(({ container }) => container.State.Status === "running")
-      .map(({ container }) => container.Id);
-    for (const id of this.#usage.keys()) if (!running.includes(id)) this.#usage.delete(id);
-    void Promise.allSettled(running.map((id) => this.#sample(id)));
+    for (const { container } of all) {
+      const { Id, State } = container;
+      const before = this.#usage.get(Id);
+      if (State.Status !== "running") this.#usage.delete(Id);
+      else if (!this.#sampling.has(Id) && now - (before?.atMs ?? Number.NEGATIVE_INFINITY) >= sampleEveryMs) {
+        this.#sampling.add(Id);
+        // What cannot be measured now is measured the next time.
+        void this.#sample(Id)
+          .catch(() => {})
+          .finally(() => this.#sampling.delete(Id));
+      }
+    }
   }
 
   /** Calls back whenever something of ours changes, until the answer is called. */
@@ -203,7 +208,10 @@ export class Host {
       const at = Math.floor((event.timeNano ?? event.time * 1e9) / 1e6);
       this.#exits.set(ID, exitOf(Number(Attributes.exitCode ?? 0), this.#killedByMemory.delete(ID), at));
     }
-    if (event.Action === "destroy") this.#exits.delete(ID);
+    if (event.Action === "destroy") {
+      this.#exits.delete(ID);
+      this.#usage.delete(ID);
+    }
     this.#tell(event);
   }
 

@@ -1,5 +1,6 @@
 import type { ErrorCode } from "../../../core/errors/catalogue.ts";
 import { type Evidence, reasonOf, SlipwayError } from "../../../core/errors/error.ts";
+import type { ServiceName } from "../../../core/ids.ts";
 import { listContainers } from "../../../lib/docker/containers.ts";
 import type { Docker } from "../../../lib/docker/docker.ts";
 import { DockerError } from "../../../lib/docker/errors.ts";
@@ -16,6 +17,7 @@ import type { ImageArtifact, RevisionSpec } from "../../../ports/target.ts";
 import { containerOf } from "./container-config.ts";
 import { diskFull } from "./errors.ts";
 import type { Host } from "./host.ts";
+import { labelsThatSelect } from "./labels.ts";
 
 /** Brings an image to an engine without a registry. Resolves when the engine has it. */
 export type Shipper = (image: ImageArtifact, engine: Docker, signal: AbortSignal) => Promise<void>;
@@ -66,8 +68,9 @@ export class Images {
   }
 
   /** Takes our name from an image when none of our containers uses it any more; it goes when that was its last one. */
-  async release(host: Host, service: string, imageId: string, signal: AbortSignal): Promise<void> {
-    const users = await listContainers(host.docker, { ancestor: imageId }, signal);
+  async release(host: Host, service: ServiceName, imageId: string, signal: AbortSignal): Promise<void> {
+    const labels = labelsThatSelect(this.#product, { service });
+    const users = await listContainers(host.docker, { labels, ancestor: imageId }, signal);
     if (users.length > 0) return;
     this.forget(host);
     try {
