@@ -21,6 +21,11 @@ export type Assembly = {
   readonly home: string | null;
   readonly notes: Notes;
   readonly budget: Budget;
+  /**
+   * Collects the names in environments whose value is written with variables: it is not known from the file alone. A star
+   * where the name is written so too.
+   */
+  readonly filledIn: Set<string>;
 };
 
 /** The files of one model, in the order in which they are laid over each other. Absolute paths. */
@@ -61,7 +66,7 @@ function withDocument(
   sources: Sources,
   loading: Loading,
 ): RawMap {
-  const own = filledIn(document, sources, loading);
+  const own = withValues(document, sources, loading);
   if (own === null) return tree;
   const complete = withIncluded(own, document.replaced, sources, loading);
   const under = without(tree, document.replaced) as RawMap;
@@ -76,13 +81,29 @@ function withDocument(
   return withoutRepeats(merged, []) as RawMap;
 }
 
-function filledIn(document: ComposeDocument, { variables }: Sources, { notes, budget }: Loading): RawMap | null {
+function withValues(document: ComposeDocument, { variables }: Sources, loading: Loading): RawMap | null {
+  const { notes, budget } = loading;
+  noteFilledIn(document.value, loading.filledIn);
   const value = interpolate(document.value, [], (name) => field(variables, name), budget, notes);
   if (isMap(value)) return value;
   notes.error([], value === null ? "the file is empty" : "a Compose file is an object with services", {
     allowed: "an object with services",
   });
   return null;
+}
+
+function noteFilledIn(value: Raw, names: Set<string>): void {
+  const services = isMap(value) ? field(value, "services") : null;
+  for (const service of isMap(services) ? Object.values(services) : []) {
+    const environment = isMap(service) ? (field(service, "environment") ?? null) : null;
+    for (const line of isList(environment) ? environment : []) {
+      if (typeof line !== "string" || !line.includes("$")) continue;
+      const [name = ""] = line.split("=", 1);
+      names.add(name.includes("$") ? "*" : name);
+    }
+    for (const [name, item] of isMap(environment) ? Object.entries(environment) : [])
+      if (typeof item === "string" && item.includes("$")) names.add(name);
+  }
 }
 
 function documentsOf(path: string, at: At, { files, notes, opened, budget }: Loading): readonly ComposeDocument[] {
@@ -255,7 +276,7 @@ class Extending {
     const known = this.#otherFiles.get(path);
     if (known !== undefined) return known;
     const trees = documentsOf(path, at, this.#loading)
-      .map((document) => filledIn(document, this.#sources, this.#loading))
+      .map((document) => withValues(document, this.#sources, this.#loading))
       .filter((tree) => tree !== null);
     const merged = trees.reduce<Raw>((under, over) => mergeOver(under, over, [], this.#loading.notes), {});
     const tree = anchored(withoutRepeats(merged, []) as RawMap, {

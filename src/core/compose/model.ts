@@ -1,4 +1,5 @@
-import type { Raw, RawMap } from "./tree.ts";
+import type { SlipwayKeys } from "./reading/slipway.ts";
+import type { RawMap } from "./tree.ts";
 
 /**
  * A Compose project as it would run: files merged, variables filled in, short forms written out, units plain, paths
@@ -6,6 +7,8 @@ import type { Raw, RawMap } from "./tree.ts";
  */
 export type ComposeModel = {
   readonly name: string;
+  /** Absolute directory that relative paths began at. */
+  readonly directory: string;
   /** Only those that the chosen profiles switch on. */
   readonly services: Readonly<Record<string, ComposeService>>;
   /** Services that no chosen profile switches on, with the profiles that would. */
@@ -34,6 +37,11 @@ export type ComposeService = {
   readonly workingDirectory: string | null;
   /** What is in the files of `env_file` is in it. Null is a variable that is nowhere set. */
   readonly environment: Readonly<Record<string, string | null>>;
+  /**
+   * Names of those whose value is not written in the Compose file: from env files, passed on, or put together with variables.
+   * They may be secrets.
+   */
+  readonly fromOutside: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
   readonly ports: readonly ComposePort[];
   /** `3000`, `3000/udp`, `3000-3005`. */
@@ -82,7 +90,7 @@ export type ComposeService = {
   readonly pid: string | null;
   readonly ipc: string | null;
   readonly limits: ComposeLimits;
-  readonly extensions: RawMap;
+  readonly slipway: SlipwayKeys | null;
   /** Keys that are known to Compose and nothing is done with here. */
   readonly other: RawMap;
 };
@@ -255,6 +263,3 @@ export type ComposeFile = {
   readonly options: Readonly<Record<string, string>>;
   readonly templateDriver: string | null;
 };
-
-/** Raw values that are only passed on. */
-export type Kept = Readonly<Record<string, Raw>>;

@@ -66,7 +66,6 @@ const maySecret: ReadonlySet<string> = new Set([
   "options",
   "driver_opts",
   "annotations",
-  "x-slipway",
 ]);
 
 /** The value, short; its kind only where it may be a secret. */

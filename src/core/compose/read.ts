@@ -35,7 +35,7 @@ export type ComposeReading = {
  */
 export function readModel(request: ComposeRequest, files: ComposeFiles): ComposeReading {
   const notes = new Notes();
-  const assembly: Assembly = { files, home: request.home, notes, budget: newBudget() };
+  const assembly: Assembly = { files, home: request.home, notes, budget: newBudget(), filledIn: new Set() };
   // The name is a variable too, so it has to be known before variables are filled in.
   const asked = request.name ?? field(request.variables, "COMPOSE_PROJECT_NAME") ?? null;
   const own = projectName(
@@ -60,7 +60,13 @@ function nameIn({ paths, variables }: ComposeRequest, files: ComposeFiles): stri
   const last = found.findLast((name) => typeof name === "string" && name !== "");
   if (typeof last !== "string") return null;
   const lone = { value: { name: last }, replaced: [] };
-  const assembly = { files: { yaml: () => [lone], text: () => null }, home: null, notes, budget: newBudget() };
+  const assembly = {
+    files: { yaml: () => [lone], text: () => null },
+    home: null,
+    notes,
+    budget: newBudget(),
+    filledIn: new Set<string>(),
+  };
   const name = field(assemble({ paths: ["name"], directory: "/", variables }, assembly), "name");
   return typeof name === "string" ? name : null;
 }
@@ -85,6 +91,7 @@ function modelIn(tree: RawMap, name: string, request: ComposeRequest, assembly: 
       : declared;
   const model: ComposeModel = {
     name,
+    directory: request.directory,
     services,
     disabled: Object.fromEntries(off.map((one) => [one.name, one.profiles] as const)),
     networks: entries(withDefault, ["networks"], notes, (key) => network({ project: name, key })),

@@ -34,7 +34,7 @@ const otherwise: Readonly<Record<string, { readonly why: string; readonly before
   "volume-twice": { why: "tmpfs was not looked at", before: [2, 30] },
 };
 
-describe.skipIf(compose === null && process.env["CI"] === undefined)("read as docker compose reads it:", () => {
+describe.skipIf(compose === null && process.env.CI === undefined)("read as docker compose reads it:", () => {
   it("Compose v2 is here to judge (Debian 13: docker-compose; or set DOCKER_COMPOSE)", () => {
     expect(compose).not.toBeNull();
     expect(readdirSync(corpus).length).toBeGreaterThan(100);
@@ -113,10 +113,10 @@ type Compose = { readonly path: string; readonly version: readonly [number, numb
 
 function findCompose(): Compose | null {
   const places = [
-    process.env["DOCKER_COMPOSE"],
+    process.env.DOCKER_COMPOSE,
     "/usr/libexec/docker/cli-plugins/docker-compose",
     "/usr/lib/docker/cli-plugins/docker-compose",
-    ...(process.env["PATH"] ?? "").split(":").map((directory) => join(directory, "docker-compose")),
+    ...(process.env.PATH ?? "").split(":").map((directory) => join(directory, "docker-compose")),
   ];
   for (const path of places.filter((place) => place !== undefined && existsSync(place))) {
     const version = /(\d+)\.(\d+)/.exec(execFileSync(path!, ["version", "--short"], { encoding: "utf8" }));

@@ -60,14 +60,14 @@ function asWritten(value: Raw): unknown {
 export function sorted(config: unknown): unknown {
   const { services = {} } = config as { services?: Record<string, Record<string, unknown>> };
   const each = Object.entries(services).map(([name, one]) => {
-    const ports = (one["ports"] as { target: number }[] | undefined)?.toSorted(byJson);
+    const ports = (one.ports as { target: number }[] | undefined)?.toSorted(byJson);
     const mounts = (all: unknown) =>
       (all as { mode?: unknown }[] | undefined)?.map((mount) =>
         typeof mount.mode === "string" ? { ...mount, mode: Number.parseInt(mount.mode, 8) } : mount,
       );
-    const built = one["build"] as { secrets?: unknown } | undefined;
+    const built = one.build as { secrets?: unknown } | undefined;
     const build = built?.secrets === undefined ? built : { ...built, secrets: mounts(built.secrets) };
-    const more = { ports, build, secrets: mounts(one["secrets"]), configs: mounts(one["configs"]) };
+    const more = { ports, build, secrets: mounts(one.secrets), configs: mounts(one.configs) };
     return [name, { ...one, ...Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined)) }];
   });
   return { ...(config as object), services: Object.fromEntries(each) };

@@ -63,7 +63,7 @@ export function readCompose(options: ComposeOptions): ReadCompose {
   if (files.length === 0)
     problems.push(problemOf("", `there is no Compose file in ${directory}`, `one of ${names.join(", ")}`));
   if (problems.length > 0) return { model: null, problems, files };
-  const profiles = options.profiles ?? (variables["COMPOSE_PROFILES"] ?? "").split(",").filter((name) => name !== "");
+  const profiles = options.profiles ?? (variables.COMPOSE_PROFILES ?? "").split(",").filter((name) => name !== "");
   const reading = readModel(
     {
       paths: files,
@@ -85,8 +85,8 @@ function defaultFiles(directory: string): readonly string[] {
 }
 
 function listIn(variables: Variables): readonly string[] | null {
-  const list = variables["COMPOSE_FILE"];
-  return list === undefined || list === "" ? null : list.split(variables["COMPOSE_PATH_SEPARATOR"] || ":");
+  const list = variables.COMPOSE_FILE;
+  return list === undefined || list === "" ? null : list.split(variables.COMPOSE_PATH_SEPARATOR || ":");
 }
 
 /** Names that begin with a digit are no variables. */

@@ -1,15 +1,19 @@
 import type { Assembly, Variables } from "../assemble.ts";
 import { parseEnvFile } from "../dotenv.ts";
+import type { ComposeService } from "../model.ts";
 import { field, isMap } from "../tree.ts";
 import { Fields, list, oneOrMore, pairs, type Read } from "./fields.ts";
 
 /** What a service's variables come from, besides its own lines. */
-export type Surroundings = Pick<Assembly, "files" | "budget"> & { readonly variables: Variables };
+export type Surroundings = Pick<Assembly, "files" | "budget" | "filledIn"> & { readonly variables: Variables };
 
 type EnvFile = { readonly path: string; readonly required: boolean; readonly format: "dotenv" | "raw" };
 
 /** `environment` over the files of `env_file`, of which a later one wins. */
-export function environment(fields: Fields, surroundings: Surroundings): Readonly<Record<string, string | null>> {
+export function environment(
+  fields: Fields,
+  surroundings: Surroundings,
+): Pick<ComposeService, "environment" | "fromOutside"> {
   const { files, variables, budget } = surroundings;
   const lines = Object.entries(fields.read("environment", pairs) ?? {});
   const own = Object.fromEntries(
@@ -32,7 +36,12 @@ export function environment(fields: Fields, surroundings: Surroundings): Readonl
     if (found.fault !== null) fields.notes.error(at, `${path}: ${found.fault}`);
     known = found.values;
   }
-  return { ...known, ...own };
+  const written = new Set(lines.filter(([, value]) => value !== null).map(([name]) => name));
+  const all = { ...known, ...own };
+  const { filledIn } = surroundings;
+  const isOutside = (name: string) => !written.has(name) || filledIn.has(name) || filledIn.has("*");
+  const fromOutside = Object.keys(all).filter(isOutside);
+  return { environment: all, fromOutside };
 }
 
 /** `labels` over the files of `label_file`. */

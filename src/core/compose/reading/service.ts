@@ -8,6 +8,7 @@ import { Fields, list, mapOf, pairs, type Read, text, whole } from "./fields.ts"
 import { health } from "./health.ts";
 import { fileMount, mount } from "./mounts.ts";
 import { ports } from "./ports.ts";
+import { slipwayKeys } from "./slipway.ts";
 
 /** Known to Compose; nothing is done with them here but to say so. */
 export const unusedServiceKeys: readonly string[] = [
@@ -65,7 +66,7 @@ export function service(name: string, directory: string, surroundings: Surroundi
       command: fields.read("command", words),
       entrypoint: fields.read("entrypoint", words),
       workingDirectory: fields.text("working_dir"),
-      environment: environment(fields, surroundings),
+      ...environment(fields, surroundings),
       labels: labels(fields, surroundings),
       ports: fields.read("ports", ports) ?? [],
       expose: fields.scalars("expose"),
@@ -115,7 +116,7 @@ export function service(name: string, directory: string, surroundings: Surroundi
         cpus: fields.decimal("cpus"),
         pids: fields.whole("pids_limit"),
       },
-      extensions: fields.extensions,
+      slipway: fields.read("x-slipway", slipwayKeys),
       other: fields.kept(...unusedServiceKeys),
     };
     fields.end();
@@ -157,7 +158,7 @@ const dependency: Read<ComposeDependency> = (value, at, notes) => {
 
 /** Links, shared namespaces and borrowed volumes need their service too. */
 function withImplied(service: ComposeService): Readonly<Record<string, ComposeDependency>> {
-  const shared = [service.networkMode, service.ipc, service.pid, service.other["uts"], service.other["cgroup"]]
+  const shared = [service.networkMode, service.ipc, service.pid, service.other.uts, service.other.cgroup]
     .filter((mode): mode is string => typeof mode === "string" && mode.startsWith("service:"))
     .map((mode) => mode.slice("service:".length));
   const linked = service.links.map((link) => (link.split(":").length === 2 ? link.split(":")[0]! : link));
