@@ -8,13 +8,13 @@ import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { serviceName } from "../../../core/ids.ts";
 import { Secret } from "../../../core/secret.ts";
+import { Layout } from "../../../lib/oci/layout.ts";
 import type { Builder, BuildSpec, BuiltImage } from "../../../ports/builder.ts";
 import { startEngine, type TestEngine } from "../../../testing/hosts/engine.ts";
 import { engineRequest } from "../../../testing/hosts/engine-request.ts";
 import { run } from "../../../testing/hosts/parts.ts";
 import { loadBases } from "./bases.fixture.ts";
 import { type DockerBuilderOptions, dockerBuilder } from "./index.ts";
-import { plainStore } from "./store.fixture.ts";
 
 const labels = {
   "org.opencontainers.image.created": "2026-11-20T08:00:00Z",
@@ -31,14 +31,14 @@ describe.each([
   let engine: TestEngine;
   let home: string;
   let builder: Builder;
-  let store: ReturnType<typeof plainStore>;
+  let layout: Layout;
   let lines: string[] = [];
 
   beforeAll(async () => {
     home = await mkdtemp(join(tmpdir(), "t3-builder-"));
     engine = await startEngine({ version });
     await loadBases(engine, "node", "python", "nginx");
-    store = plainStore(join(home, "layout"));
+    layout = await Layout.open(join(home, "layout"));
     builder = make({});
   });
 
@@ -53,7 +53,7 @@ describe.each([
       host: "build-1",
       engine: { url: engine.url },
       how,
-      images: store,
+      layout: layout.directory,
       version: "0.1.0",
       now: Date.now,
       ...options,
@@ -103,6 +103,17 @@ describe.each([
       Size: number;
     };
   }
+  /** SBOM and provenance, found as a registry would: by the image that they refer to. */
+  async function documents({ image, sbom, provenance }: BuiltImage): Promise<string[]> {
+    const referring = await layout.referrers(image.digest);
+    const manifests = await Promise.all(referring.map(({ digest }) => layout.manifest(digest)));
+    const kept = manifests.flatMap((each) => each.layers.map((layer) => layer.digest));
+    expect(kept).toEqual(expect.arrayContaining([sbom, provenance]));
+    return Promise.all(
+      [sbom, provenance].map(async (digest) => String(await layout.readWhole(digest ?? image.digest))),
+    );
+  }
+
   const failure = (work: Promise<unknown>) =>
     work.then(
       () => null,
@@ -157,7 +168,7 @@ describe.each([
       JSON.stringify(built),
       await engineRequest(engine, "GET", `/images/${built.image.id}/json`),
       await engineRequest(engine, "GET", `/images/${built.image.id}/history`),
-      ...[...store.documents.values()].map(String),
+      ...(await documents(built)),
     ];
     expect(everywhere.filter((text) => text.includes(value))).toEqual([]);
     // The layers are plain tars or gzip: both are looked through, and the engine's own data too.
@@ -326,12 +337,12 @@ describe.each([
       expect(await ask("/")).toBe("hello from vendored, uid 1000");
       expect(await ask("/files")).toBe("dist node_modules package-lock.json package.json vendor");
     });
-    const sbom = JSON.parse(String(store.documents.get(built.sbom ?? ""))) as { components: { purl?: string }[] };
+    const sbom = JSON.parse((await documents(built))[0] ?? "") as { components: { purl?: string }[] };
     const purls = sbom.components.map((each) => each.purl);
     expect(purls).toContain("pkg:npm/greeting@1.0.0");
     expect(purls).toContain("pkg:deb/debian/libc6@2.36-9%2Bdeb12u10?arch=amd64&distro=debian-12");
     expect(purls.filter((purl) => purl?.includes("gone") || purl?.includes("only-to-build"))).toEqual([]);
-    const statement = JSON.parse(String(store.documents.get(built.provenance ?? ""))) as Record<string, unknown>;
+    const statement = JSON.parse((await documents(built))[1] ?? "") as Record<string, unknown>;
     expect(statement).toMatchObject({
       _type: "https://in-toto.io/Statement/v1",
       predicateType: "https://slsa.dev/provenance/v1",
@@ -361,7 +372,7 @@ describe.each([
     const config = await inspect(built);
     expect(config.Config.User).toBe("1000:1000");
     await runs(built, async (ask) => expect(await ask("/")).toBe("hello from a wheel, uid 1000"));
-    const sbom = String(store.documents.get(built.sbom ?? ""));
+    const sbom = (await documents(built))[0];
     expect(sbom).toContain("pkg:pypi/greeting@1.0");
     process.stdout.write(`python image: ${built.bytes} bytes, on the engine ${config.Size}\n`);
   });
@@ -471,11 +482,10 @@ describe.each([
   }
 });
 
-async function layerContents(built: BuiltImage): Promise<Buffer[]> {
-  const files = await readdir(built.image.layout ?? "", { recursive: true, withFileTypes: true });
-  const contents = await Promise.all(
-    files.filter((file) => file.isFile()).map((file) => readFile(join(file.parentPath, file.name))),
-  );
+async function layerContents({ image }: BuiltImage): Promise<Buffer[]> {
+  const layout = await Layout.open(image.layout ?? "");
+  const { layers } = await layout.manifest(image.digest);
+  const contents = await Promise.all(layers.map(({ digest }) => layout.readWhole(digest, 1024 ** 3)));
   return contents.map((content) => (content[0] === 0x1f && content[1] === 0x8b ? gunzipSync(content) : content));
 }
 

@@ -1,20 +1,20 @@
 import { parse } from "yaml";
-import { createdLabel, revisionLabel, sourceLabel, versionLabel } from "../../../core/build/labels.ts";
-import { inTotoMediaType, provenance } from "../../../core/build/provenance.ts";
+import { createdLabel, revisionLabel, sourceLabel, titleLabel, versionLabel } from "../../../core/build/labels.ts";
+import { inTotoMediaType, provenance, provenanceType } from "../../../core/build/provenance.ts";
 import type { Component } from "../../../core/build/sbom/component.ts";
 import { cycloneDx, cycloneDxMediaType } from "../../../core/build/sbom/cyclonedx.ts";
 import { type LockFile, readLockFile } from "../../../core/build/sbom/locked.ts";
 import type { Digest, EpochMs, Json } from "../../../core/ids.ts";
+import type { ImportedImage } from "../../../lib/oci/import-archive.ts";
+import type { Layout } from "../../../lib/oci/layout.ts";
 import type { BuildSpec, BuiltImage } from "../../../ports/builder.ts";
-import type { PreparedContext } from "./context/prepare.ts";
-import type { ImageStore, KeptImage } from "./image-store.ts";
+import { digestOf, type PreparedContext } from "./context/prepare.ts";
 import type { ImageContents } from "./layers.ts";
 
 export type Made = {
   readonly spec: BuildSpec;
   readonly context: PreparedContext;
-  readonly kept: KeptImage;
-  readonly platform: string;
+  readonly kept: ImportedImage;
   readonly bases: readonly { readonly name: string; readonly digest: Digest }[];
   readonly contents: ImageContents;
   readonly how: "buildkit" | "classic";
@@ -26,15 +26,16 @@ export type Made = {
 };
 
 /** Writes what is in the image and where it came from, and keeps both beside it, as documents that refer to it. */
-export async function attachDocuments(
-  made: Made,
-  images: ImageStore,
-): Promise<Pick<BuiltImage, "sbom" | "provenance">> {
-  const attach = (artifactType: string, document: Json): Promise<Digest> =>
-    images.attach(made.kept.digest, { artifactType, content: Buffer.from(`${JSON.stringify(document)}\n`) });
+export async function attachDocuments(made: Made, layout: Layout): Promise<Pick<BuiltImage, "sbom" | "provenance">> {
+  const attach = async (artifactType: string, document: Json, annotations: Record<string, string>): Promise<Digest> => {
+    const content = Buffer.from(`${JSON.stringify(document)}\n`);
+    await layout.attach(made.kept.digest, { artifactType, content, annotations });
+    return digestOf(content);
+  };
   return {
-    sbom: await attach(cycloneDxMediaType, sbomOf(made)),
-    provenance: await attach(inTotoMediaType, provenanceOf(made)),
+    sbom: await attach(cycloneDxMediaType, sbomOf(made), { [titleLabel]: "sbom.cdx.json" }),
+    // As other tools look it up: by the kind of statement.
+    provenance: await attach(inTotoMediaType, provenanceOf(made), { "in-toto.io/predicate-type": provenanceType }),
   };
 }
 
@@ -97,7 +98,7 @@ function provenanceOf(made: Made): Json {
     bases: made.bases,
     dockerfile: { path: spec.dockerfile, digest: context.dockerfileDigest },
     stage: spec.stage,
-    platform: made.platform,
+    platform: kept.platform,
     args: spec.args,
     secrets: Object.keys(spec.secrets),
     builder: { how: made.how, engine: made.engine, version: made.version },

@@ -3,7 +3,8 @@ import { readDockerfile } from "../../../core/build/dockerfile/read.ts";
 import type { Digest } from "../../../core/ids.ts";
 import { type Docker, pathOf } from "../../../lib/docker/docker.ts";
 import { DockerError, isAbsent } from "../../../lib/docker/errors.ts";
-import type { ImageStore, KeptImage } from "./image-store.ts";
+import { type ImportedImage, importArchive } from "../../../lib/oci/import-archive.ts";
+import type { Layout } from "../../../lib/oci/layout.ts";
 
 /** How long the engine is given to forget a name, whatever happened to the build. */
 const untagTimeoutMs = 10_000;
@@ -13,33 +14,24 @@ const inspected = z.object({
   Id: z.string(),
   RepoTags: z.array(z.string()).nullish(),
   RepoDigests: z.array(z.string()).nullish(),
-  Os: z.string(),
-  Architecture: z.string(),
-  Variant: z.string().optional(),
 });
 
 /** Copies an image from the engine into the layout. */
 export async function exportImage(
   docker: Docker,
   image: string,
-  images: ImageStore,
+  layout: Layout,
   signal: AbortSignal,
-): Promise<KeptImage> {
+): Promise<ImportedImage> {
   const archive = await docker.stream({ method: "GET", path: pathOf`/images/${image}/get`, timeoutMs: null, signal });
   const stop = (): void => void archive.destroy();
   signal.addEventListener("abort", stop, { once: true });
   try {
-    return await images.keep(archive, signal);
+    return await importArchive(layout, archive, { signal });
   } finally {
     signal.removeEventListener("abort", stop);
     archive.destroy();
   }
-}
-
-/** `os/arch[/variant]`. */
-export async function imagePlatform(docker: Docker, image: string, signal: AbortSignal): Promise<string> {
-  const { Os, Architecture, Variant } = await inspect(docker, image, signal);
-  return [Os, Architecture, Variant ?? ""].filter((part) => part !== "").join("/");
 }
 
 /**

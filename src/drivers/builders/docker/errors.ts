@@ -1,5 +1,6 @@
 import { type Evidence, isSlipwayError, SlipwayError } from "../../../core/errors/error.ts";
 import { DockerError } from "../../../lib/docker/errors.ts";
+import { OciError } from "../../../lib/oci/errors.ts";
 import { SshError } from "../../../lib/ssh/errors.ts";
 import { BuildRefused } from "./job.ts";
 
@@ -16,6 +17,7 @@ export function translate(error: unknown, { service, host, evidence }: Failure):
   if (error instanceof BuildRefused) return refused(error.message, error, { service, host, evidence });
   if (error instanceof DockerError) return fromDocker(error, { service, host, evidence });
   if (error instanceof SshError) return fromSsh(error, host);
+  if (error instanceof OciError) return fromLayout(error, service);
   return null;
 }
 
@@ -45,6 +47,17 @@ function fromSsh(error: SshError, host: string): SlipwayError {
   return new SlipwayError(code, {
     message: `the build host ${host} is not reached by ssh`,
     evidence: [["ssh said", error.message]],
+    cause: error,
+  });
+}
+
+/** Kept on this machine, not on the build host. */
+function fromLayout(error: OciError, service: string): SlipwayError {
+  const code =
+    error.code === "NO_SPACE" ? "DISK_FULL" : error.code === "TOO_LARGE" ? "ARTIFACT_TOO_LARGE" : "ARTIFACT_CORRUPT";
+  return new SlipwayError(code, {
+    message: `the image of ${service} could not be kept`,
+    evidence: [["last", error.message]],
     cause: error,
   });
 }

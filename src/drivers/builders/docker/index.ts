@@ -7,6 +7,7 @@ import type { EpochMs } from "../../../core/ids.ts";
 import { formatDuration } from "../../../core/product/units.ts";
 import { type Docker, type DockerOptions, openDocker } from "../../../lib/docker/docker.ts";
 import { isRefusal } from "../../../lib/docker/errors.ts";
+import { Layout } from "../../../lib/oci/layout.ts";
 import type { Builder, BuilderCan, BuildSpec, BuiltImage } from "../../../ports/builder.ts";
 import { buildByBuildKit } from "./buildkit/build.ts";
 import { buildKitPlatforms } from "./buildkit/workers.ts";
@@ -14,9 +15,8 @@ import { refuseUnsafe, refuseWhatClassicCannot } from "./checks.ts";
 import { buildClassic } from "./classic.ts";
 import { prepareContext } from "./context/prepare.ts";
 import { attachDocuments } from "./documents.ts";
-import { baseDigests, exportImage, imagePlatform, keepNewest, removeTag } from "./engine-images.ts";
+import { baseDigests, exportImage, keepNewest, removeTag } from "./engine-images.ts";
 import { translate } from "./errors.ts";
-import type { ImageStore } from "./image-store.ts";
 import type { Job, LoginOf } from "./job.ts";
 import { LayerScanner } from "./layers.ts";
 import { Output } from "./output.ts";
@@ -28,7 +28,8 @@ export type DockerBuilderOptions = {
   readonly engine: DockerOptions;
   /** `auto` takes BuildKit where the engine has it, which is everywhere but in other programs that speak its API. */
   readonly how: "auto" | "buildkit" | "classic";
-  readonly images: ImageStore;
+  /** Directory of the image layout in which images are kept, with their documents. */
+  readonly layout: string;
   /** What generated Dockerfiles begin from; the official images where nothing is said. */
   readonly bases?: Partial<BaseImages>;
   readonly login?: LoginOf;
@@ -119,17 +120,16 @@ async function build(work: Work, signal: AbortSignal): Promise<BuiltImage> {
     output,
   };
   try {
-    const { id, stages } = await (engine.how === "buildkit" ? buildByBuildKit : buildClassic)(docker, job, signal);
-    const kept = await exportImage(docker, job.tag, options.images, signal);
-    const platform = await imagePlatform(docker, id, signal);
+    const { stages } = await (engine.how === "buildkit" ? buildByBuildKit : buildClassic)(docker, job, signal);
+    const layout = await Layout.open(options.layout);
+    const kept = await exportImage(docker, job.tag, layout, signal);
     const documents = await attachDocuments(
       {
         spec,
         context,
         kept,
-        platform,
         bases: await baseDigests(docker, context.dockerfile, spec.args, signal),
-        contents: await work.scanner.scan(kept.layers, signal),
+        contents: await work.scanner.scan(layout, kept.digest, signal),
         how: engine.how,
         engine: engine.name,
         version: options.version,
@@ -137,16 +137,16 @@ async function build(work: Work, signal: AbortSignal): Promise<BuiltImage> {
         startedAt,
         finishedAt: options.now(),
       },
-      options.images,
+      layout,
     );
     await keepNewest(docker, { repository, image: job.tag, as: "newest" }, signal);
     for (const [i, image] of stages.entries()) {
       await keepNewest(docker, { repository, image, as: `newest-stage-${i}` }, signal);
     }
     return {
-      image: { kind: "image", digest: kept.digest, id: kept.id, repository: null, layout: kept.layout },
+      image: { kind: "image", digest: kept.digest, id: kept.id, repository: null, layout: layout.directory },
       bytes: kept.bytes,
-      platforms: [platform],
+      platforms: [kept.platform],
       dockerfile: context.dockerfile,
       ...documents,
     };

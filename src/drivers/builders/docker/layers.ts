@@ -1,4 +1,3 @@
-import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { Parser, type ReadEntry } from "tar";
 import type { Component, Distribution } from "../../../core/build/sbom/component.ts";
@@ -10,7 +9,7 @@ import {
   readOsRelease,
 } from "../../../core/build/sbom/installed.ts";
 import type { Digest } from "../../../core/ids.ts";
-import type { KeptImage } from "./image-store.ts";
+import type { Layout } from "../../../lib/oci/layout.ts";
 
 export type ImageContents = { readonly components: readonly Component[]; readonly distribution: Distribution | null };
 
@@ -30,10 +29,10 @@ const opaque = ".wh..wh..opq";
 export class LayerScanner {
   readonly #known = new Map<Digest, Layer>();
 
-  async scan(layers: KeptImage["layers"], signal: AbortSignal): Promise<ImageContents> {
+  async scan(layout: Layout, image: Digest, signal: AbortSignal): Promise<ImageContents> {
     const files = new Map<string, LayerFinding>();
-    for (const { digest, file } of layers) {
-      const layer = this.#known.get(digest) ?? (await readLayer(file, signal));
+    for (const { digest } of (await layout.manifest(image)).layers) {
+      const layer = this.#known.get(digest) ?? (await readLayer(layout, digest, signal));
       this.#remember(digest, layer);
       for (const path of layer.removed) {
         for (const each of files.keys()) if (each === path || each.startsWith(`${path}/`)) files.delete(each);
@@ -55,7 +54,7 @@ export class LayerScanner {
   }
 }
 
-async function readLayer(file: string, signal: AbortSignal): Promise<Layer> {
+async function readLayer(layout: Layout, digest: Digest, signal: AbortSignal): Promise<Layer> {
   const files = new Map<string, LayerFinding>();
   const removed: string[] = [];
   const parser = new Parser({
@@ -72,7 +71,7 @@ async function readLayer(file: string, signal: AbortSignal): Promise<Layer> {
       entry.on("end", () => files.set(path, find(kind, Buffer.concat(chunks).toString("utf8"), path)));
     },
   });
-  await pipeline(createReadStream(file, { highWaterMark: 1024 * 1024 }), parser, { signal });
+  await pipeline(await layout.read(digest), parser, { signal });
   return { files, removed };
 }
 
