@@ -35,7 +35,8 @@ export type Call = {
   readonly query?: Readonly<Record<string, string | number | boolean | object | undefined>>;
   /** Sent as JSON, unless it is bytes or a stream. */
   readonly body?: object | Buffer | Readable;
-  readonly headers?: Readonly<Record<string, string>>;
+  /** A list is sent as one line each. */
+  readonly headers?: Readonly<Record<string, string | string[]>>;
   readonly signal: AbortSignal;
   /** For the whole answer; for the first byte of it when it is streamed. Null: no limit but the signal. Default 30 s. */
   readonly timeoutMs?: number | null;
@@ -285,7 +286,7 @@ export function pathOf(parts: TemplateStringsArray, ...values: readonly string[]
 
 function encodedBody(call: Pick<Call, "body" | "headers">): {
   readonly body: Buffer | Readable | string | null;
-  readonly headers: Record<string, string>;
+  readonly headers: Record<string, string | string[]>;
 } {
   const { body } = call;
   if (body === undefined) return { body: null, headers: { ...call.headers } };
