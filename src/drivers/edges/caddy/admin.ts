@@ -49,17 +49,22 @@ export function askSocket(
   });
 }
 
-/** Which config and which table Caddy works by; null when it does not run. */
-export async function acknowledged(
-  socket: string,
-): Promise<{ readonly digest: string; readonly stamp: string } | null> {
-  try {
-    const { status, body } = await askSocket(socket, "GET", "/");
-    const [digest = "", stamp = ""] = body.trim().split(" ");
-    return status === 200 ? { digest, stamp } : null;
-  } catch {
-    return null;
-  }
+export type Acknowledged = { readonly digest: string; readonly stamp: string };
+
+/** Where the config in force says that it is; null when Caddy does not run. */
+export async function acknowledgingSocket(adminSocket: string): Promise<string | null> {
+  const answer = await askSocket(adminSocket, "GET", "/config/apps/http/servers/acknowledge/listen/0").catch(
+    () => null,
+  );
+  if (answer?.status !== 200) return null;
+  return /^"unix\/(.+)\|0600"$/.exec(answer.body.trim())?.[1] ?? null;
+}
+
+/** Which config and which table Caddy works by; null when it does not say. */
+export async function acknowledged(socket: string): Promise<Acknowledged | null> {
+  const answer = await askSocket(socket, "GET", "/").catch(() => null);
+  const [digest = "", stamp = ""] = answer?.body.trim().split(" ") ?? [];
+  return answer?.status === 200 ? { digest, stamp } : null;
 }
 
 /**

@@ -1,14 +1,14 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
 import type { RevisionId } from "../../../core/ids.ts";
 import type { CertificateStatus, Edge, EdgeCan, EdgeConfig, EdgeSample, RouteTable } from "../../../ports/edge.ts";
-import { acknowledged, askSocket, load, requestsUnderWay } from "./admin.ts";
+import { type Acknowledged, acknowledged, acknowledgingSocket, askSocket, load, requestsUnderWay } from "./admin.ts";
 import { servedCertificates } from "./certificates.ts";
 import { checkTable } from "./check-table.ts";
 import { type Compiled, compileConfig } from "./config/compile.ts";
 import { leaving } from "./config/service.ts";
-import { serviceFolder } from "./paths.ts";
+import { ackFolder, serviceFolder } from "./paths.ts";
 import type { Place } from "./place.ts";
 import { Publisher, type PublishOptions } from "./publish.ts";
 import { checkVersion } from "./version.ts";
@@ -82,7 +82,7 @@ export class CaddyEdge implements Edge {
       this.#remember(before);
       this.#remember(table);
       const compiled = await this.#compile(config, table);
-      const now = await acknowledged(await this.#place.socket(this.#place.paths.ackSocket));
+      const now = await this.#acknowledged();
       if (now === null) throw new SlipwayError("EDGE_UNREACHABLE", { message: "Caddy does not answer" });
       if (now.digest === compiled.digest) {
         await this.#seen(compiled.digest, await this.#publish(table, { held }));
@@ -182,16 +182,16 @@ export class CaddyEdge implements Edge {
    */
   async #configure(compiled: Compiled, served: RouteTable | null): Promise<void> {
     const { paths } = this.#place;
-    const ack = await this.#place.socket(paths.ackSocket);
-    const now = await acknowledged(ack);
+    const now = await this.#acknowledged();
     if (now?.digest !== compiled.digest) {
       if (served !== null && now !== null)
         await this.#sayGoodbye(served, now.digest, new Set(await this.#witness.routed(served)));
       await load(await this.#place.socket(paths.adminSocket), compiled.text, { again: false });
       await this.#seen(compiled.digest, null);
-    }
-    if ((await this.#place.read(paths.configFile)) !== compiled.text)
+      // Only now: a config that is refused must not be what Caddy is started with next.
       await this.#place.write(paths.configFile, compiled.text);
+      await this.#place.perform([{ is: "keep", folder: ackFolder, names: [compiled.ack] }]);
+    }
   }
 
   /**
@@ -218,10 +218,9 @@ export class CaddyEdge implements Edge {
 
   /** Resolves when Caddy itself has said that it works by them. */
   async #seen(digest: string | null, stamp: string | null): Promise<void> {
-    const socket = await this.#place.socket(this.#place.paths.ackSocket);
     const until = performance.now() + acknowledgedWithinMs;
     for (;;) {
-      const now = await acknowledged(socket);
+      const now = await this.#acknowledged();
       if (now !== null && (digest ?? now.digest) === now.digest && (stamp ?? now.stamp) === now.stamp) return;
       if (performance.now() > until)
         throw new SlipwayError("EDGE_UNREACHABLE", {
@@ -254,12 +253,19 @@ export class CaddyEdge implements Edge {
   }
 
   async #isUp(): Promise<boolean> {
-    return (await acknowledged(await this.#place.socket(this.#place.paths.ackSocket))) !== null;
+    return (await this.#acknowledged()) !== null;
+  }
+
+  async #acknowledged(): Promise<Acknowledged | null> {
+    const socket = await acknowledgingSocket(await this.#place.socket(this.#place.paths.adminSocket));
+    return socket === null ? null : acknowledged(await this.#place.socket(socket));
   }
 
   async #compile(config: EdgeConfig, table: RouteTable | null): Promise<Compiled> {
     const files = await this.#fileDigest(config);
-    return compileConfig(config, table, { counting: await this.#witness.ready(), paths: this.#place.paths, files });
+    const counting = await this.#witness.ready();
+    const ack = randomBytes(4).toString("hex");
+    return compileConfig(config, table, { counting, paths: this.#place.paths, files, ack });
   }
 
   /** Of the certificates' files: when one is renewed, the config counts as another, and is loaded again. */

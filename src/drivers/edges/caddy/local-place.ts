@@ -5,7 +5,7 @@ import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
-import { pathsIn } from "./paths.ts";
+import { ackFolder, pathsIn } from "./paths.ts";
 import type { FileStep, Place } from "./place.ts";
 
 /** Starts a command as a process that outlives this one, and keeps it up; does nothing when it already runs. */
@@ -32,7 +32,7 @@ export function localPlace(options: {
     },
 
     async prepare() {
-      for (const directory of [paths.directory, paths.slots, paths.data])
+      for (const directory of [paths.directory, paths.slots, paths.data, `${paths.slots}/${ackFolder}`])
         await mkdir(directory, { recursive: true, mode: 0o700 });
     },
 

@@ -11,8 +11,11 @@ export type Paths = {
   readonly current: string;
   readonly data: string;
   readonly adminSocket: string;
-  /** Answers which config and which table are in force; never reachable from outside. */
-  readonly ackSocket: string;
+  /**
+   * Where one config answers that it is in force, and by which table; never reachable from outside. Each has its own name: after
+   * a config that could not be loaded Caddy 2.11 never again opens a unix socket that it named.
+   */
+  ackSocket(name: string): string;
   readonly companionSocket: string;
 };
 
@@ -26,10 +29,13 @@ export function pathsIn(directory: string, socket = socketPath): Paths {
     current: `${directory}/slots/current`,
     data: `${directory}/data`,
     adminSocket: socket(directory, "admin.sock"),
-    ackSocket: socket(directory, "ack.sock"),
+    ackSocket: (name) => socket(`${directory}/slots/${ackFolder}`, name),
     companionSocket: socket(directory, "companion.sock"),
   };
 }
+
+/** In the slots directory. */
+export const ackFolder = "ack";
 
 /** A service's folder in a table's. Its name may hold anything, a path may not. */
 export function serviceFolder(service: string): string {

@@ -21,6 +21,8 @@ export type Compiled = {
   /** Of everything that needs a load of the config; the same as long as only targets, weights and modes change. */
   readonly digest: string;
   readonly text: string;
+  /** Name of the socket on which it answers. */
+  readonly ack: string;
 };
 
 /** How long requests in flight get in listeners that a new config has closed. */
@@ -35,12 +37,14 @@ export function compileConfig(
     readonly paths: Paths;
     /** Digest of the files that the config names. */
     readonly files: string;
+    /** A name that no config had before. */
+    readonly ack: string;
   },
 ): Compiled {
-  const { counting, paths, files } = around;
+  const { counting, paths, files, ack } = around;
   const ports = challengePorts(config.listeners);
   const tls = tlsApp(config.listeners);
-  const build = (digest: string) => ({
+  const build = (digest: string, socket: string) => ({
     admin: { listen: `unix/${paths.adminSocket}|0600`, config: { persist: false } },
     storage: { module: "file_system", root: paths.data },
     logging: loggingConfig(config, counting),
@@ -49,16 +53,16 @@ export function compileConfig(
         ...(tls === null || ports.http === null ? {} : { http_port: ports.http }),
         ...(tls === null || ports.https === null ? {} : { https_port: ports.https }),
         grace_period: graceOfOldConfig,
-        servers: { ...servers(config, table, paths, digest), acknowledge: acknowledge(digest, paths) },
+        servers: { ...servers(config, table, paths, digest), acknowledge: acknowledge(digest, socket, paths) },
       },
       ...(tls === null ? {} : { tls }),
     },
   });
   const digest = createHash("sha256")
-    .update(JSON.stringify([build(""), files]))
+    .update(JSON.stringify([build("", ""), files]))
     .digest("hex")
     .slice(0, 16);
-  return { digest, text: JSON.stringify(build(digest)) };
+  return { digest, text: JSON.stringify(build(digest, paths.ackSocket(ack))), ack };
 }
 
 function servers(config: EdgeConfig, table: RouteTable | null, paths: Paths, digest: string): Record<string, unknown> {
@@ -72,9 +76,10 @@ function servers(config: EdgeConfig, table: RouteTable | null, paths: Paths, dig
 }
 
 /** Says which config and which table Caddy itself works by: the table's number is read the way slots are. */
-function acknowledge(digest: string, paths: Paths): unknown {
+function acknowledge(digest: string, socket: string, paths: Paths): unknown {
   return {
-    listen: [`unix/${paths.ackSocket}|0600`],
+    listen: [`unix/${socket}|0600`],
+    protocols: ["h1"],
     automatic_https: { disable: true },
     routes: [
       {

@@ -35,7 +35,7 @@ export function loggingConfig(config: EdgeConfig, counting: Counting): unknown {
           wrap: {
             format: "filter",
             wrap: { format: "json" },
-            fields: { request: drop, resp_headers: drop, user_id: drop, bytes_read: drop, msg: keepShort },
+            fields: { request: drop, resp_headers: drop, user_id: drop, bytes_read: drop, trace: drop, msg: keepShort },
           },
         },
         include: [countsLogger, "http.handlers.reverse_proxy", "tls.obtain", "tls.renew"],

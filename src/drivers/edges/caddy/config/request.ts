@@ -1,4 +1,4 @@
-import { type Matcher, not, type Route, requestHeaders, setVars } from "./json.ts";
+import { logged, type Matcher, not, type Route, requestHeaders, setVars } from "./json.ts";
 import { refuse } from "./pages.ts";
 
 /**
@@ -9,7 +9,14 @@ export function requestRoutes(trustedProxies: readonly string[]): Route[] {
   const fromTrusted: Matcher | null = trustedProxies.length === 0 ? null : { remote_ip: { ranges: trustedProxies } };
   const ours = setVars({ trace: "{slipway.trace}", parent: "00-{slipway.trace}-{slipway.span}-01" });
   return [
-    { handle: [traceFromUuid, ours, { handler: "headers", response: { delete: ["Server"] } }] },
+    {
+      handle: [
+        traceFromUuid,
+        ours,
+        logged("trace", "{http.vars.trace}"),
+        { handler: "headers", response: { delete: ["Server"] } },
+      ],
+    },
     ...(fromTrusted === null ? [] : [keepTrace(fromTrusted)]),
     { match: [not({ vars: { kept: ["yes"] } })], handle: [requestHeaders({ delete: ["Tracestate"] })] },
     { handle: [requestHeaders({ set: { Traceparent: "{http.vars.parent}" } })] },
