@@ -165,7 +165,7 @@ async function startInner(
     if (child.stderr === null) return;
     createInterface({ input: child.stderr }).on("line", (line) => {
       words = `${words}\n${line}`.slice(-2_000);
-      const found = /listening on \S*:(\d+)/.exec(line);
+      const found = /listening on [^"\s]*:(\d+)/.exec(line);
       if (found !== null) resolve(Number(found[1]));
     });
   });
