@@ -30,6 +30,7 @@ export const continuationFrame = (stream: number, block: Buffer): Buffer => fram
 export const resetFrame = (stream: number): Buffer => frame(type.reset, 0, stream, Buffer.from([0, 0, 0, 8]));
 export const dataFrame = (stream: number, data: string, flags = endStream): Buffer =>
   frame(type.data, flags, stream, Buffer.from(data, "latin1"));
+export const pingFrame = (): Buffer => frame(type.ping, 0, 0, Buffer.alloc(8));
 export const emptySettings = (): Buffer => frame(type.settings, 0, 0, Buffer.alloc(0));
 
 /** Literals without indexing and without Huffman's code (RFC 7541 §6.2.2): any bytes can be said. */

@@ -38,7 +38,8 @@ const brokenWindowMs = 10_000;
 /** The highest number a stream can have: "nothing new, please", and yet everything that comes is served (RFC 9113 §6.8). */
 const lastPossibleStream = 2 ** 31 - 1;
 
-type Session = { broken: number; windowEndsMs: number; open: number };
+/** `open`: requests without a whole answer. `idle` runs while there are none, whatever frames the client sends to look busy. */
+type Session = { broken: number; windowEndsMs: number; open: number; readonly idle: NodeJS.Timeout };
 
 /** The connections of one listener that speak HTTP/2. Each request goes the way of HTTP/1.1's. */
 export class Http2Sessions {
@@ -95,20 +96,21 @@ export class Http2Sessions {
   }
 
   #begun(session: ServerHttp2Session): void {
-    const state: Session = { broken: 0, windowEndsMs: 0, open: 0 };
-    this.#sessions.set(session, state);
-    session.on("close", () => this.#sessions.delete(session));
-    session.on("error", () => undefined);
-    session.setLocalWindowSize(sessionWindowBytes);
-    const { headersTimeoutMs } = this.#traffic.limits;
-    // Until the first request; a connection that says nothing is let go sooner than one that has been of use.
-    session.setTimeout(headersTimeoutMs, () => {
-      // An answer that is long in coming is no silence of the client's.
-      if (state.open > 0) return;
+    const idle = setTimeout(() => {
+      const { open } = state;
+      if (open > 0) return;
       goodbye(session);
       // A request that is on its way in this moment is still served.
       setTimeout(() => session.close(), lastCallMs);
+    }, this.#traffic.limits.idleTimeoutMs);
+    const state: Session = { broken: 0, windowEndsMs: 0, open: 0, idle };
+    this.#sessions.set(session, state);
+    session.on("close", () => {
+      clearTimeout(idle);
+      this.#sessions.delete(session);
     });
+    session.on("error", () => undefined);
+    session.setLocalWindowSize(sessionWindowBytes);
     if (this.#leaving || this.#traffic.leaving) goodbye(session);
   }
 
@@ -120,7 +122,6 @@ export class Http2Sessions {
       stream.close(constants.NGHTTP2_REFUSED_STREAM);
       return;
     }
-    session.setTimeout(this.#traffic.limits.idleTimeoutMs);
     state.open += 1;
 
     const traffic = this.#traffic;
@@ -136,6 +137,7 @@ export class Http2Sessions {
     else limitBody(stream, requestTimeoutMs);
     stream.on("close", () => {
       state.open -= 1;
+      if (state.open === 0 && !session.destroyed) state.idle.refresh();
       const broken = !exchange.over || stream.rstCode !== constants.NGHTTP2_NO_ERROR;
       // A proxy in front carries the requests of many, who may all leave at once.
       if (broken && !res.wasCut && !connection.trusted) this.#broken(session, state);

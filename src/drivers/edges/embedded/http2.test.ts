@@ -1,4 +1,5 @@
 import { constants } from "node:http2";
+import { connect as connectPlain } from "node:net";
 import { connect } from "node:tls";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { makeAuthority, type TestAuthority } from "../../../testing/conformance/edge/authority.ts";
@@ -12,6 +13,7 @@ import {
   emptySettings,
   headerBlock,
   headersFrame,
+  pingFrame,
   resetFrame,
   sendFrames,
 } from "./http2-frames.fixture.ts";
@@ -291,17 +293,32 @@ test("a connection carries so many requests at once and no more", async () => {
   session.close();
 });
 
-test("a handshake that never ends, and a connection that never asks, are not kept", async () => {
-  const silent = connect({ port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols: ["h2"] });
-  silent.on("error", () => undefined);
-  await made.edge.start({ ...(await config()), limits: { ...testLimits, headersTimeoutMs: 400, idleTimeoutMs: 400 } });
-  const late = connect({ port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols: ["h2"] });
+test("a handshake that never ends, and a connection that never asks, are not kept, whatever else they say", async () => {
+  const now = await config();
+  await made.edge.start({ ...now, limits: { ...testLimits, headersTimeoutMs: 400, idleTimeoutMs: 400 } });
+  const client = { port, host: "127.0.0.1", rejectUnauthorized: false, ALPNProtocols: ["h2"] };
+  const late = connect(client);
   late.on("error", () => undefined).resume();
   late.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
   late.write(emptySettings());
+  const pings = setInterval(() => late.write(pingFrame()), 50);
   await new Promise((resolve) => late.once("close", resolve));
-  silent.destroy();
-  await made.edge.start(await config());
+  clearInterval(pings);
+  // One that has asked is let go as well; what it still waits for is not cut.
+  const session = await openHttp2(port, { ca: authority.ca });
+  const gone = new Promise((resolve) => session.once("close", resolve));
+  expect((await askHttp2(session, "/slow?ms=900")).body).toBe("a");
+  await gone;
+  await made.edge.start(now);
+  // A handshake that has begun before a limit changes is held to the one it began with.
+  await made.dispose();
+  made = await makeEmbeddedEdge({ workers: 1 });
+  await made.edge.start({ ...now, limits: { ...testLimits, headersTimeoutMs: 400 } });
+  const silent = connectPlain(port, "127.0.0.1");
+  silent.on("error", () => undefined).resume();
+  await new Promise((resolve) => silent.once("close", resolve));
+  await made.edge.start(now);
+  await made.edge.apply(table(1, [target(backend, 10_000)]));
 });
 
 test("20 replacements of all workers under load in HTTP/2 fail no request", async () => {
