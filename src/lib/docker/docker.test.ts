@@ -11,6 +11,7 @@ import { createServer as createTlsServer } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startEngine, type TestEngine } from "../../testing/hosts/engine.ts";
 import { nodeImage } from "../../testing/hosts/node-image.ts";
+import { Sshd } from "../ssh/sshd.fixture.ts";
 import {
   createContainer,
   inspectContainer,
@@ -143,9 +144,8 @@ describe("a real engine", () => {
     })();
     await listening;
     const id = await make("events", ["sh", "-c", "exit 3"]);
-    const exit = waitContainer(docker, id, never);
     await startContainer(docker, id, never);
-    expect(await exit).toBe(3);
+    expect(await waitContainer(docker, id, never)).toBe(3);
     await removeContainer(docker, id, never);
     await removeContainer(docker, id, never);
     await heard;
@@ -210,6 +210,38 @@ describe("a real engine", () => {
     await expect(waiting).rejects.toThrow("enough");
     await removeContainer(docker, id, never);
   });
+
+  test.each(["yes", "no"])(
+    "is reached by ssh, whether its host forwards sockets (%s) or only runs programs",
+    async (allowed) => {
+      const sshd = await Sshd.start([`AllowStreamLocalForwarding ${allowed}`, `SetEnv DOCKER_HOST=${engine.url}`]);
+      const { destination, port, ...ssh } = sshd.options();
+      const remote = openDocker({ url: `ssh://${destination}:${port}${engine.socket}`, ssh });
+      try {
+        expect(await remote.version(never)).toMatchObject({ api: "1.41" });
+        const id = await make(`ssh-${allowed}`, ["sh", "-c", "exit 6"]);
+        await startContainer(remote, id, never);
+        expect(await Promise.all([1, 2, 3].map(() => waitContainer(remote, id, never)))).toEqual([6, 6, 6]);
+        sshd.cut();
+        await expect
+          .poll(
+            () =>
+              inspectContainer(remote, id, never).then(
+                (seen) => seen?.State.ExitCode,
+                () => null,
+              ),
+            { timeout: 20_000 },
+          )
+          .toBe(6);
+        await removeContainer(remote, id, never);
+        await sshd.stop();
+        await expect(listContainers(remote, {}, never)).rejects.toMatchObject({ code: "AWAY" });
+      } finally {
+        await remote.close();
+        await sshd.close();
+      }
+    },
+  );
 
   test("is reached by a port with TLS, both sides checked", async () => {
     const directory = mkdtempSync(join(tmpdir(), "slipway-tls-"));
