@@ -1,5 +1,5 @@
 import { type Evidence, isSlipwayError, SlipwayError } from "../../../core/errors/error.ts";
-import { DockerError } from "../../../lib/docker/errors.ts";
+import { DockerError, fromTransport } from "../../../lib/docker/errors.ts";
 import { OciError } from "../../../lib/oci/errors.ts";
 import { SshError } from "../../../lib/ssh/errors.ts";
 import { BuildRefused } from "./job.ts";
@@ -18,6 +18,9 @@ export function translate(error: unknown, { service, host, evidence }: Failure):
   if (error instanceof DockerError) return fromDocker(error, { service, host, evidence });
   if (error instanceof SshError) return fromSsh(error, host);
   if (error instanceof OciError) return fromLayout(error, service);
+  // An answer that breaks off while it is read.
+  const cut = fromTransport(error, "POST /build", host);
+  if (cut instanceof DockerError) return fromDocker(cut, { service, host, evidence });
   return null;
 }
 
