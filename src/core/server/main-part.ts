@@ -56,7 +56,7 @@ export const mainPart = sh`
     done
   }
 
-  # change <step>: makes it so. Goes on when nobody listens any more, so that a lost connection leaves nothing half done.
+  # change <step>: makes it so, without the lock, which what it starts would keep. Goes on when nobody listens any more, so that a lost connection leaves nothing half done.
   change() {
     tell begin "$1"
     {
@@ -64,7 +64,7 @@ export const mainPart = sh`
         trap - PIPE
         set -e
         "apply_$1"
-      ) 2>&1 </dev/null
+      ) 2>&1 </dev/null 9>&-
       echo $? >"$work/code"
     } | while IFS= read -r line; do
       tell log "$1" "$(plain "$line")" 2>/dev/null

@@ -112,7 +112,7 @@ export const prelude = sh`
       systemd-run --quiet --collect --unit="slipway-undo-$step" --on-active="$undo_after_s" \
         --timer-property=AccuracySec=1s sh "$room/undo-$step"
     else
-      setsid sh -c 'sleep "$1"; exec sh "$2"' _ "$undo_after_s" "$room/undo-$step" </dev/null >/dev/null 2>&1 &
+      setsid sh -c 'sleep "$1"; exec sh "$2"' _ "$undo_after_s" "$room/undo-$step" </dev/null >/dev/null 2>&1 9>&- &
       echo $! >"$room/undo-$step.pid"
     fi
     echo "taken back in $undo_after_s s unless it is confirmed"

@@ -53,6 +53,7 @@ async function confirm({ newLogin, settings, signal }: Bootstrap, script: string
   try {
     const run = await confirmOnce(login, script, signal, loginTries);
     if (run.code === 0) return;
+    if (run.code === 2) throw refusedByServer(run, login.destination);
     throw new SlipwayError("SERVER_STEP_FAILED", {
       message: `${login.destination} has taken SSH or firewall back, because nobody confirmed them in ${settings.undoAfterS} s`,
       evidence: findings(run).map((finding) => [finding.is, finding.evidence]),
@@ -83,7 +84,7 @@ async function confirmOnce(login: Ssh, script: string, signal: AbortSignal, trie
 function refusedByServer(run: ScriptRun, destination: string): SlipwayError {
   const refused = findings(run).filter((finding) => finding.is === "refused");
   return new SlipwayError("SERVER_REFUSED", {
-    message: `${destination} cannot be made ready as it is; nothing was changed`,
+    message: `${destination} refuses`,
     evidence: refused.map((finding) => ["refused", finding.evidence]),
     ...(refused[0]?.hint == null ? {} : { hint: refused[0].hint }),
   });
