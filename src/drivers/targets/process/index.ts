@@ -134,6 +134,7 @@ class ProcessTarget implements Target {
 
   async close(): Promise<void> {
     this.#closed.abort();
+    this.#files.close();
   }
 
   async #find(key: string, signal: AbortSignal): Promise<UnitReport | null | "another-product's"> {
