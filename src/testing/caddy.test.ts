@@ -7,5 +7,4 @@ test("the programs are those of Debian's current archive, and of its stable one"
     execFileSync(await caddyPart(part), ["version"], { encoding: "utf8" }).trim();
   expect(await version("caddy")).toMatch(/^v?2\.(1[1-9]|[2-9]\d)/);
   expect(await version("caddy-old")).toMatch(/^v?2\.6\.2/);
-  expect(execFileSync(await caddyPart("pebble"), ["-version"], { encoding: "utf8" })).toMatch(/Pebble/i);
 });

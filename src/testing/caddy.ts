@@ -5,14 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-/** Programs of Debian that run unpacked, beside what is installed. */
+/** Caddys of Debian, which run unpacked, beside what is installed. */
 const parts = {
   /** What users are told to have: 2.8 or newer. */
   caddy: { suite: "sid", package: "caddy", path: "usr/bin/caddy" },
   /** Debian 12's and 13's 2.6.2, which is refused. */
   "caddy-old": { suite: "bookworm", package: "caddy", path: "usr/bin/caddy" },
-  /** Let's Encrypt's ACME server for tests. */
-  pebble: { suite: "sid", package: "pebble", path: "usr/bin/pebble" },
 } as const;
 
 export type Part = keyof typeof parts;

@@ -1,4 +1,4 @@
-import { connect, type PeerCertificate } from "node:tls";
+import { checkServerIdentity, connect, type PeerCertificate } from "node:tls";
 import { reasonOf } from "../../../core/errors/error.ts";
 import type { CertificateStatus, EdgeConfig } from "../../../ports/edge.ts";
 import type { Place } from "./place.ts";
@@ -22,17 +22,30 @@ export async function servedCertificates(
       try {
         const served = await shown(await place.dial(listener.host, listener.port), host.replace(/^\*/, "any"));
         const { issuer } = served;
+        const notAfter = Date.parse(served.valid_to);
+        // Somebody else's is shown when there is none for this name: that is none.
+        if (troubles[host] !== undefined && !isFor(host, served))
+          return { ...base, issuer: "", notAfter: 0, trouble: troubles[host] };
+        const wrong = !isFor(host, served)
+          ? `the certificate that is shown is not for ${host}`
+          : notAfter < Date.now()
+            ? `the certificate expired on ${new Date(notAfter).toISOString()}`
+            : null;
         return {
           ...base,
           issuer: [issuer.CN, issuer.O].flat().find((name) => typeof name === "string" && name !== "") ?? "",
-          notAfter: Date.parse(served.valid_to),
-          trouble: troubles[host] ?? null,
+          notAfter,
+          trouble: troubles[host] ?? wrong,
         };
       } catch (error) {
         return { ...base, issuer: "", notAfter: 0, trouble: troubles[host] ?? reasonOf(error) };
       }
     }),
   );
+}
+
+function isFor(host: string, served: PeerCertificate): boolean {
+  return checkServerIdentity(host.replace(/^\*/, "any"), served) === undefined;
 }
 
 function shown(at: { readonly host: string; readonly port: number }, servername: string): Promise<PeerCertificate> {

@@ -1,9 +1,10 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
 import type { RevisionId } from "../../../core/ids.ts";
 import type { CertificateStatus, Edge, EdgeCan, EdgeConfig, EdgeSample, RouteTable } from "../../../ports/edge.ts";
 import { type Acknowledged, acknowledged, acknowledgingSocket, askSocket, load, requestsUnderWay } from "./admin.ts";
+import { copyCertificates } from "./certificate-files.ts";
 import { servedCertificates } from "./certificates.ts";
 import { checkTable } from "./check-table.ts";
 import { type Compiled, compileConfig } from "./config/compile.ts";
@@ -20,8 +21,6 @@ const goneWithinMs = 5_000;
 const pollMs = 10;
 /** Clients that ask within this time leave the connections that a new config closes; those that are idle for longer do not race. */
 const goodbyeMs = 1_000;
-/** How often certificate files are looked at. */
-const filesEveryMs = 30_000;
 
 /** Caddy in a place, by orders to it and files beside it. Orders are carried out one after the other. */
 export class CaddyEdge implements Edge {
@@ -35,6 +34,8 @@ export class CaddyEdge implements Edge {
   #last: Promise<unknown> = Promise.resolve();
   #versionChecked = false;
   #watch: NodeJS.Timeout | null = null;
+  /** The config with the certificates that Caddy was given last. */
+  #copied = "";
 
   constructor(place: Place, witness: Witness) {
     this.#place = place;
@@ -150,7 +151,8 @@ export class CaddyEdge implements Edge {
   async certificates(): Promise<readonly CertificateStatus[]> {
     const config = await this.#configOrNull();
     if (config === null) return [];
-    return servedCertificates(config, this.#place, await this.#witness.troubles());
+    const { troubles } = await copyCertificates(config, this.#place);
+    return servedCertificates(config, this.#place, { ...(await this.#witness.troubles()), ...troubles });
   }
 
   stop(graceMs: number): Promise<void> {
@@ -262,19 +264,11 @@ export class CaddyEdge implements Edge {
   }
 
   async #compile(config: EdgeConfig, table: RouteTable | null): Promise<Compiled> {
-    const files = await this.#fileDigest(config);
+    const copies = await copyCertificates(config, this.#place);
+    this.#copied = JSON.stringify(copies.config);
     const counting = await this.#witness.ready();
     const ack = randomBytes(4).toString("hex");
-    return compileConfig(config, table, { counting, paths: this.#place.paths, files, ack });
-  }
-
-  /** Of the certificates' files: when one is renewed, the config counts as another, and is loaded again. */
-  async #fileDigest(config: EdgeConfig): Promise<string> {
-    const hash = createHash("sha256");
-    for (const { tls } of config.listeners)
-      for (const { certFile, keyFile } of tls?.certificates ?? [])
-        for (const file of [certFile, keyFile]) hash.update((await this.#place.read(file)) ?? "").update("\0");
-    return hash.digest("hex");
+    return compileConfig(copies.config, table, { counting, paths: this.#place.paths, ack });
   }
 
   /** Renewed files are taken up without anybody's order, for as long as this object lives. */
@@ -282,16 +276,12 @@ export class CaddyEdge implements Edge {
     if (this.#watch !== null) clearInterval(this.#watch);
     this.#watch = null;
     if (!config.listeners.some(({ tls }) => (tls?.certificates.length ?? 0) > 0)) return;
-    let before: string | null = null;
     this.#watch = setInterval(() => {
-      void this.#fileDigest(config)
-        .then((now) => {
-          const changed = before !== null && now !== before;
-          before = now;
-          return changed ? this.start(config) : undefined;
-        })
+      void copyCertificates(config, this.#place)
+        .then((copies) => (JSON.stringify(copies.config) === this.#copied ? undefined : this.start(config)))
+        // What is wrong with a file is told by `certificates`; the next look may find it mended.
         .catch(() => undefined);
-    }, filesEveryMs).unref();
+    }, this.#place.filesEveryMs).unref();
   }
 
   async #config(): Promise<EdgeConfig> {

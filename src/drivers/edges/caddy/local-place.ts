@@ -20,6 +20,7 @@ export function localPlace(options: {
   const paths = pathsIn(options.directory);
   return {
     paths,
+    filesEveryMs,
 
     async version() {
       try {
@@ -32,7 +33,13 @@ export function localPlace(options: {
     },
 
     async prepare() {
-      for (const directory of [paths.directory, paths.slots, paths.data, `${paths.slots}/${ackFolder}`])
+      for (const directory of [
+        paths.directory,
+        paths.slots,
+        paths.data,
+        paths.certificates,
+        `${paths.slots}/${ackFolder}`,
+      ])
         await mkdir(directory, { recursive: true, mode: 0o700 });
     },
 
@@ -70,6 +77,7 @@ export function localPlace(options: {
 }
 
 const versionLimitMs = 10_000;
+const filesEveryMs = 2_000;
 
 function performHere(directory: string, steps: readonly FileStep[]): void {
   // One file for each content of a folder, the others are hard links to it: a third of the time of writing.

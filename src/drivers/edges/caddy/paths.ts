@@ -10,6 +10,8 @@ export type Paths = {
   /** A symlink: the one thing that a switch changes. */
   readonly current: string;
   readonly data: string;
+  /** Copies of certificates and keys. */
+  readonly certificates: string;
   readonly adminSocket: string;
   /**
    * Where one config answers that it is in force, and by which table; never reachable from outside. Each has its own name: after
@@ -28,6 +30,7 @@ export function pathsIn(directory: string, socket = socketPath): Paths {
     slots: `${directory}/slots`,
     current: `${directory}/slots/current`,
     data: `${directory}/data`,
+    certificates: `${directory}/certificates`,
     adminSocket: socket(directory, "admin.sock"),
     ackSocket: (name) => socket(`${directory}/slots/${ackFolder}`, name),
     companionSocket: socket(directory, "companion.sock"),

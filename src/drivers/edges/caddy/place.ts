@@ -15,6 +15,8 @@ export type FileStep =
  */
 export type Place = {
   readonly paths: Paths;
+  /** How often certificate files are looked at. */
+  readonly filesEveryMs: number;
   /** What Caddy says of itself; EDGE_UNREACHABLE when there is none. */
   version(): Promise<string>;
   /** Makes the directories, 0700. */

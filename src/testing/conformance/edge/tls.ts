@@ -148,7 +148,7 @@ export function tlsConformance(name: string, makeEdge: () => Promise<EdgeUnderTe
       );
       await load.more(20);
       expect((await load.stop()).failures).toEqual([]);
-      expect((await askHttp2(kept, "/")).body).toBe("a");
+      if (made.edge.can.resetsOnReconfigure !== true) expect((await askHttp2(kept, "/")).body).toBe("a");
       kept.close();
       await within(
         10_000,
@@ -249,7 +249,9 @@ export function tlsConformance(name: string, makeEdge: () => Promise<EdgeUnderTe
       await made.edge.apply(table(3, [target(a, 10_000)], { routes: [route({ listener: "plain" })] }));
       await made.edge.start(without);
       await load.more(20);
-      expect((await load.stop()).failures).toEqual([]);
+      const { failures } = await load.stop();
+      const reset = made.edge.can.resetsOnReconfigure === true ? /socket hang up|ECONNRESET/ : null;
+      expect(failures.filter((failure) => reset?.test(failure) !== true)).toEqual([]);
       await expect(handshake(port, {})).rejects.toThrow();
     });
   });

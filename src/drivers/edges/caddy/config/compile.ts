@@ -35,13 +35,11 @@ export function compileConfig(
   around: {
     readonly counting: Counting;
     readonly paths: Paths;
-    /** Digest of the files that the config names. */
-    readonly files: string;
     /** A name that no config had before. */
     readonly ack: string;
   },
 ): Compiled {
-  const { counting, paths, files, ack } = around;
+  const { counting, paths, ack } = around;
   const ports = challengePorts(config.listeners);
   const tls = tlsApp(config.listeners);
   const build = (digest: string, socket: string) => ({
@@ -59,7 +57,7 @@ export function compileConfig(
     },
   });
   const digest = createHash("sha256")
-    .update(JSON.stringify([build("", ""), files]))
+    .update(JSON.stringify(build("", "")))
     .digest("hex")
     .slice(0, 16);
   return { digest, text: JSON.stringify(build(digest, paths.ackSocket(ack))), ack };
@@ -99,7 +97,8 @@ function server(
 ): unknown {
   const { limits, trustedProxies } = config;
   const { tls } = listener;
-  const around = { trustedProxies, tls: tls !== null };
+  const httpsPort = challengePorts(config.listeners).https;
+  const around = { trustedProxies, tls: tls !== null, port: listener.port, httpsPort };
   return {
     listen: [`${listener.host.includes(":") ? `[${listener.host}]` : listener.host}:${listener.port}`],
     read_header_timeout: `${limits.headersTimeoutMs}ms`,

@@ -2,7 +2,14 @@ import type { RoutePolicy } from "../../../../ports/edge.ts";
 import { answerHeaders, type Handler, literal, type Matcher, not, quoted, type Route } from "./json.ts";
 import { refuse } from "./pages.ts";
 
-export type Surroundings = { readonly trustedProxies: readonly string[]; readonly tls: boolean };
+/** The listener that a request came in by. */
+export type Surroundings = {
+  readonly trustedProxies: readonly string[];
+  readonly tls: boolean;
+  readonly port: number;
+  /** Of the listener with TLS, when there is one. */
+  readonly httpsPort: number | null;
+};
 
 /** Headers of the answer: the policy's where the service has not set its own, and CORS, which is the edge's to say. */
 export function answerHandlers(policy: RoutePolicy, around: Surroundings): Route[] {
@@ -21,8 +28,21 @@ export function answerHandlers(policy: RoutePolicy, around: Surroundings): Route
 export function redirectToHttps(around: Surroundings): Route[] {
   if (around.tls) return [];
   const secure = whenSecure(around).filter((match) => match !== null);
-  const handle = [redirect("308", "https://{http.request.host}{http.request.uri}")];
-  return [{ ...(secure.length === 0 ? {} : { match: [not(...secure)] }), handle }];
+  const insecure: Matcher = secure.length === 0 ? {} : not(...secure);
+  const to = (port: string): Handler[] => [redirect("308", `https://{http.request.host}${port}{http.request.uri}`)];
+  const { port, httpsPort } = around;
+  return [
+    // Who named this listener's own port gets the other's; behind a mapping of ports only the usual one can be meant.
+    ...(httpsPort === null || httpsPort === 443
+      ? []
+      : [
+          {
+            match: [{ ...insecure, header_regexp: { Host: { pattern: `:${port}$` } } }],
+            handle: to(`:${httpsPort}`),
+          },
+        ]),
+    { ...(secure.length === 0 ? {} : { match: [insecure] }), handle: to("") },
+  ];
 }
 
 /** One step, not two: to the right host and to https at once. The port only means something when the scheme stays. */

@@ -15,7 +15,11 @@ export function tlsApp(listeners: readonly Listener[]): Record<string, unknown> 
         ? {}
         : {
             load_files: unique(
-              files.map(({ certFile, keyFile }) => ({ certificate: certFile, key: keyFile, tags: [tagOf(certFile)] })),
+              files.map(({ hosts, certFile, keyFile }) => ({
+                certificate: certFile,
+                key: keyFile,
+                tags: [tagOf(hosts)],
+              })),
             ),
           }),
       ...(acme.length === 0 ? {} : { automate: [...new Set(acme.flatMap(({ hosts }) => hosts))] }),
@@ -55,24 +59,30 @@ export function challengePorts(listeners: readonly Listener[]): {
   };
 }
 
-/** Which certificate a client is shown: of the file that names its host, else what Caddy has for it. */
+/** Which certificate a client is shown: of the file that names its host, else what Caddy has for it, else the first file's. */
 export function connectionPolicies(tls: TlsConfig): unknown[] {
-  const minimum = { protocol_min: "tls1.2", alpn: tls.http2 ? ["h2", "http/1.1"] : ["http/1.1"] };
-  const named = tls.certificates.map(({ hosts, certFile }) => ({
-    ...minimum,
-    match: { sni: hosts },
-    certificate_selection: { any_tag: [tagOf(certFile)] },
-  }));
   const first = tls.certificates[0];
-  const others =
-    first === undefined || tls.acme !== null
-      ? minimum
-      : { ...minimum, certificate_selection: { any_tag: [tagOf(first.certFile)] } };
-  return [...named, others];
+  const fallback = first?.hosts[0]?.replace(/^\*/, "any");
+  const base = {
+    protocol_min: "tls1.2",
+    alpn: tls.http2 ? ["h2", "http/1.1"] : ["http/1.1"],
+    ...(fallback === undefined ? {} : { default_sni: fallback, fallback_sni: fallback }),
+  };
+  const exact = (host: string): number => Number(host.startsWith("*"));
+  const named = tls.certificates
+    .flatMap(({ hosts }) => hosts.map((host) => ({ host, tag: tagOf(hosts) })))
+    .sort((a, b) => exact(a.host) - exact(b.host))
+    .map(({ host, tag }) => ({
+      ...base,
+      match: { sni: [host] },
+      certificate_selection: { any_tag: [tag] },
+    }));
+  return [...named, base];
 }
 
-function tagOf(certFile: string): string {
-  return `file:${certFile}`;
+/** The same before and after a renewal: while a config is loaded, the old one's listeners find the new certificate by it. */
+function tagOf(hosts: readonly string[]): string {
+  return `for:${hosts.join(",")}`;
 }
 
 function unique<T>(values: readonly T[]): T[] {
