@@ -9,8 +9,8 @@ export type StepId =
   | "kernel"
   | "swap"
   | "engine"
-  | "edge"
   | "user"
+  | "edge"
   | "ssh"
   | "firewall";
 

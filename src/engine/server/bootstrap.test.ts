@@ -92,6 +92,13 @@ function fingerprint(server: TestServer): Promise<string> {
   );
 }
 
+async function answerOf(address: string): Promise<string> {
+  return fetch(`http://${address}/`).then(
+    (answer) => answer.text(),
+    () => "",
+  );
+}
+
 const minutes = 60_000;
 
 describe("a bootstrap of a fresh server", () => {
@@ -118,6 +125,22 @@ describe("a bootstrap of a fresh server", () => {
       expect(
         await server.sh("sshd -T | grep -E '^(passwordauthentication|kbdinteractiveauthentication)'"),
       ).not.toContain("yes");
+
+      // Caddy starts by itself when the deploy user writes its configuration, on port 80 without being root.
+      const site = {
+        listen: [":80"],
+        routes: [{ handle: [{ handler: "static_response", body: "hello from caddy" }] }],
+      };
+      await deploy.upload(
+        JSON.stringify({
+          admin: { listen: "unix//var/lib/slipway/edge/admin.sock" },
+          apps: { http: { servers: { site } } },
+        }),
+        "/var/lib/slipway/edge/caddy.json",
+        "600",
+        signal,
+      );
+      await expect.poll(() => answerOf(server.address), { timeout: 20_000 }).toBe("hello from caddy");
 
       // Nothing is said again, and the port that was opened before stays open.
       const done = await fingerprint(server);

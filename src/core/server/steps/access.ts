@@ -4,69 +4,6 @@ import type { Step } from "../step.ts";
 /** Who gets in, and by which door. Last, because it can end the session that does it. */
 export const access: readonly Step[] = [
   {
-    id: "user",
-    title: "Deploy user",
-    why: "Slipway logs in as it: no password, no sudo, only the engine. Who may use the engine can become root on this host, so guard its keys like root's; a rootless engine would hide clients' addresses and slow every connection.",
-    needs: ["system"],
-    parts: sh`
-      # Keys without options in front: those would bind the deploy user to what somebody else's key may do.
-      plain_keys() { grep -E '^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com) [A-Za-z0-9+/]+=*( |$)'; }
-      wanted_keys() {
-        if [ -n "$deploy_keys" ]; then
-          printf '%s\n' "$deploy_keys"
-        else
-          plain_keys <"$(home_of "$(session_user)")/.ssh/authorized_keys" 2>/dev/null
-        fi
-      }
-      deploy_keys_file() { echo "$(home_of "$deploy_user")/.ssh/authorized_keys"; }
-      # Keys that may not log in yet, whole lines.
-      lacking_keys() {
-        wanted_keys | while read -r type key comment; do
-          grep -qsF "$type $key" "$(deploy_keys_file)" || printf '%s\n' "$type $key\${comment:+ $comment}"
-        done
-      }
-    `,
-    check: sh`
-      if ! id "$deploy_user" >/dev/null 2>&1; then
-        missing "there is no user $deploy_user"
-        [ -n "$(wanted_keys)" ] || refused "no key could log in as $deploy_user: $(session_user) has none here either" "pass one: --key ~/.ssh/id_ed25519.pub"
-        return
-      fi
-      [ "$(id -u "$deploy_user")" != 0 ] || refused "$deploy_user is root under another name" "choose another: --user <name>"
-      groups=" $(id -Gn "$deploy_user") "
-      case $groups in
-        *" docker "*) ok "$deploy_user may use the engine (which is as much as root)" ;;
-        *) missing "$deploy_user may not use the engine" ;;
-      esac
-      case $groups in *" sudo "* | *" admin "* | *" wheel "*) note "$deploy_user may use sudo, by somebody's choice" "it does not need to: gpasswd -d $deploy_user sudo" ;; esac
-      if [ -n "$(lacking_keys)" ]; then
-        missing "$(lacking_keys | grep -c .) keys cannot log in as $deploy_user yet"
-      elif [ ! -s "$(deploy_keys_file)" ]; then
-        refused "no key may log in as $deploy_user" "pass one: --key ~/.ssh/id_ed25519.pub"
-      else
-        ok "$(grep -c '^[^#]' "$(deploy_keys_file)") keys may log in as $deploy_user"
-      fi
-    `,
-    apply: sh`
-      # The password stays locked: keys are the only way in.
-      id "$deploy_user" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash --comment 'Slipway deployments' "$deploy_user"
-      getent group docker >/dev/null || groupadd --system docker
-      usermod --append --groups docker "$deploy_user"
-      home=$(home_of "$deploy_user")
-      group=$(id -gn "$deploy_user")
-      [ -d "$home/.ssh" ] || { mkdir "$home/.ssh" && chmod 700 "$home/.ssh" && chown "$deploy_user:$group" "$home/.ssh"; }
-      lacking=$(lacking_keys)
-      if [ -n "$lacking" ]; then
-        file=$(deploy_keys_file)
-        { [ ! -e "$file" ] || cat "$file"; echo "$lacking"; } >"$file.slipway-new"
-        chmod 600 "$file.slipway-new"
-        chown "$deploy_user:$group" "$file.slipway-new"
-        mv -f "$file.slipway-new" "$file"
-        echo "added $(echo "$lacking" | grep -c .) keys to $file"
-      fi
-    `,
-  },
-  {
     id: "ssh",
     title: "SSH with keys only",
     why: "Passwords are guessed day and night. Refused when no key would be left for whoever runs this; taken back by itself when a new login does not work.",
@@ -230,9 +167,7 @@ export const access: readonly Step[] = [
       Description=Slipway firewall (table inet slipway)
       Wants=network-pre.target
       Before=network-pre.target
-      # nftables.service flushes every table.
       After=nftables.service
-      PartOf=nftables.service
       DefaultDependencies=no
       [Service]
       Type=oneshot
@@ -241,7 +176,17 @@ export const access: readonly Step[] = [
       ExecReload=/usr/sbin/nft -f $wall_file
       ExecStop=-/usr/sbin/nft delete table inet slipway
       [Install]
-      WantedBy=sysinit.target nftables.service
+      WantedBy=sysinit.target
+      EOF
+      }
+      # Debian's own unit flushes every table when it starts and reloads.
+      wall_after=/etc/systemd/system/nftables.service.d/slipway.conf
+      wall_after_text() {
+        cat <<EOF
+      # $mark
+      [Service]
+      ExecStartPost=-/usr/sbin/nft -f $wall_file
+      ExecReload=-/usr/sbin/nft -f $wall_file
       EOF
       }
       wall_in_force() { nft list table inet slipway >/dev/null 2>&1; }
@@ -303,7 +248,7 @@ export const access: readonly Step[] = [
         [ -z "$closes" ] || note "answers from outside today, and will not: $closes" "to keep one: --open <port>; for the other hosts of the environment: --trust <range>"
       fi
       if has_systemd; then
-        if systemctl is-enabled --quiet slipway-firewall 2>/dev/null; then ok "it is there after a boot"; else missing "it would be gone after a boot"; fi
+        if systemctl is-enabled --quiet slipway-firewall 2>/dev/null && [ -e "$wall_after" ]; then ok "it is there after a boot"; else missing "it would be gone after a boot"; fi
       elif [ -e "$wall_file" ]; then
         blocked "without systemd the rules are gone after a boot" "load $wall_file at boot: nft -f $wall_file"
       fi
@@ -332,6 +277,7 @@ export const access: readonly Step[] = [
       put "$wall_file" wall_text
       if has_systemd; then
         put "$wall_unit" wall_unit_text
+        put "$wall_after" wall_after_text
         systemctl daemon-reload
         systemctl enable slipway-firewall
         systemctl reload-or-restart slipway-firewall
