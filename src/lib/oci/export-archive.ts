@@ -11,8 +11,8 @@ export type Archive = {
 };
 
 export type ExportOptions = {
-  /** `repository:tag` that the image is loaded as. */
-  readonly name: string;
+  /** `repository:tag` that the image is loaded as; null leaves it to the receiver to name it. */
+  readonly name: string | null;
   /** So many layers from the bottom are left out, because the engine has them. */
   readonly withoutLayers?: number;
 };
@@ -36,14 +36,14 @@ export async function exportArchive(layout: Layout, digest: Digest, options: Exp
         mediaType: manifest.mediaType ?? mediaTypes.manifest,
         digest,
         size: manifestBytes.length,
-        annotations: { "io.containerd.image.name": fullName(options.name) },
+        ...(options.name === null ? {} : { annotations: { "io.containerd.image.name": fullName(options.name) } }),
       },
     ],
   };
   const engineManifest = [
     {
       Config: pathOf(manifest.config.digest),
-      RepoTags: [options.name],
+      RepoTags: options.name === null ? null : [options.name],
       Layers: manifest.layers.map((layer) => pathOf(layer.digest)),
     },
   ];

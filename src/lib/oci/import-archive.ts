@@ -146,9 +146,7 @@ async function unpack(archive: Readable, scratch: string, options: ImportOptions
 async function drained(archive: Readable, parser: Parser, signal: AbortSignal): Promise<void> {
   const ended = new Promise<void>((resolve, reject) => {
     parser.once("end", resolve);
-    parser.once("error", (cause: Error) =>
-      reject(new OciError("CORRUPT", `the archive cannot be read: ${cause.message}`, { cause })),
-    );
+    parser.once("error", (cause: Error) => reject(unreadable(cause)));
   });
   ended.catch(() => {});
   const onAbort = (): void => void archive.destroy(signal.reason instanceof Error ? signal.reason : undefined);
@@ -156,8 +154,8 @@ async function drained(archive: Readable, parser: Parser, signal: AbortSignal): 
   try {
     signal.throwIfAborted();
     for await (const chunk of archive) {
-      if (!parser.write(chunk as Buffer))
-        await Promise.race([new Promise((resolve) => parser.once("drain", resolve)), ended]);
+      if (written(parser, chunk as Buffer)) continue;
+      await Promise.race([new Promise((resolve) => parser.once("drain", resolve)), ended]);
     }
     signal.throwIfAborted();
     parser.end();
@@ -165,6 +163,21 @@ async function drained(archive: Readable, parser: Parser, signal: AbortSignal): 
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** Whether the parser wants more at once. What is no archive at all it throws, what goes wrong later it emits. */
+function written(parser: Parser, chunk: Buffer): boolean {
+  try {
+    return parser.write(chunk);
+  } catch (error) {
+    throw unreadable(error);
+  }
+}
+
+function unreadable(cause: unknown): OciError {
+  return new OciError("CORRUPT", `the archive cannot be read: ${cause instanceof Error ? cause.message : cause}`, {
+    cause,
+  });
 }
 
 /** Older engines write a layer that comes twice as a link to the first. */

@@ -1,4 +1,3 @@
-import { SlipwayError } from "../../../core/errors/error.ts";
 import type { Digest } from "../../../core/ids.ts";
 import type { Secret } from "../../../core/secret.ts";
 import { mediaTypes, parseConfig, parseManifest } from "../../../lib/oci/documents.ts";
@@ -7,6 +6,7 @@ import { Layout } from "../../../lib/oci/layout.ts";
 import { pushImage } from "../../../lib/oci/push.ts";
 import { RegistryClient } from "../../../lib/oci/registry-client.ts";
 import type { Registry, TaggedImage } from "../../../ports/registry.ts";
+import { translated } from "./errors.ts";
 import { placeOf } from "./repository.ts";
 
 export type RegistryLogin = { readonly username: string; readonly password: Secret };
@@ -171,41 +171,4 @@ async function createdOf(
   const created = Date.parse(parseConfig(bytes).created ?? "");
   // Reproducible builds say 1970, which is no age.
   return Number.isFinite(created) && created > 0 ? created : null;
-}
-
-/** The library's failures in the words of the catalogue. */
-async function translated<T>(repository: string, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
-    if (!(error instanceof OciError)) throw error;
-    throw inOurWords(error, repository);
-  }
-}
-
-function inOurWords(error: OciError, repository: string): SlipwayError {
-  const details = { message: error.message, evidence: [["repository", repository] as const], cause: error };
-  switch (error.code) {
-    case "MISSING":
-      if (error.status !== 404) return new SlipwayError("ARTIFACT_MISSING", details);
-      return new SlipwayError("REGISTRY_DENIED", {
-        ...details,
-        hint: "create the repository first where the registry does not by itself (ECR), and check its name",
-      });
-    case "CORRUPT":
-      return new SlipwayError("ARTIFACT_CORRUPT", details);
-    case "TOO_LARGE":
-      return new SlipwayError("ARTIFACT_TOO_LARGE", details);
-    case "NO_SPACE":
-      return new SlipwayError("DISK_FULL", details);
-    case "DENIED":
-      return new SlipwayError("REGISTRY_DENIED", details);
-    case "AWAY":
-      return new SlipwayError("REGISTRY_AWAY", details);
-    case "PROTOCOL":
-    case "NOT_TAKEN": {
-      const isRefusal = error.status !== null && error.status >= 400 && error.status < 500;
-      return new SlipwayError(isRefusal ? "REGISTRY_DENIED" : "REGISTRY_AWAY", details);
-    }
-  }
 }

@@ -2,16 +2,22 @@ import { mkdtemp, open, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import type { Digest } from "../../../core/ids.ts";
 import { Secret } from "../../../core/secret.ts";
+import { type Docker, openDocker } from "../../../lib/docker/docker.ts";
+import { getImages, inspectImage, pullImage } from "../../../lib/docker/images.ts";
 import { digestOf, mediaTypes } from "../../../lib/oci/documents.ts";
+import { importArchive } from "../../../lib/oci/import-archive.ts";
 import { Layout } from "../../../lib/oci/layout.ts";
+import type { Shipment } from "../../../lib/oci/ship.ts";
 import type { Registry } from "../../../ports/registry.ts";
+import { startEngine } from "../../../testing/hosts/engine.ts";
 import { type RegistryOptions, startRegistry, type TestRegistry } from "../../../testing/hosts/registry.ts";
-import { noise } from "../../../testing/hosts/sample-image.ts";
+import { noise, sampleImage } from "../../../testing/hosts/sample-image.ts";
 import { makeOciRegistry } from "./index.ts";
 import { placeOf } from "./repository.ts";
+import { makeShipper } from "./shipper.ts";
 
 const signal = new AbortController().signal;
 const quiet = (): void => {};
@@ -213,6 +219,40 @@ describe.each<RegistryOptions>([{}, { auth: "basic", tls: true }, { auth: "token
     });
   },
 );
+
+it("what was pushed is pulled by its digest by real engines, and shipped past the registry to others", async () => {
+  const server = await startRegistry();
+  onTestFinished(() => server.down());
+  const [maker, puller, other] = await Promise.all([
+    startEngine(),
+    startEngine({ version: "newest" }),
+    startEngine({ version: "newest", containerdStore: true }),
+  ]);
+  const dockers = [maker, puller, other].map((engine) => openDocker({ url: engine.url }));
+  onTestFinished(async () => {
+    await Promise.all(dockers.map((docker) => docker.close()));
+    await Promise.all([maker, puller, other].map((engine) => engine.down()));
+  });
+  const [making, pulling, receiving] = dockers as [Docker, Docker, Docker];
+  const { name } = await sampleImage(maker, { version: "v1" });
+  const { digest, id } = await importArchive(layout, await getImages(making, [name], signal), { signal });
+  const registry = makeOciRegistry({ login: async () => null });
+  onTestFinished(() => registry.close());
+  const repository = `${server.host}/acme/web`;
+  await registry.push({ layout: directory, digest }, repository, ["v1"], quiet, signal);
+  await pullImage(pulling, { repository, reference: digest, auth: null }, { signal });
+  expect((await inspectImage(pulling, `${repository}@${digest}`, signal))?.Id).toBe(id);
+  const shipments: Shipment[] = [];
+  const shipper = makeShipper({ onShipped: (_, shipment) => shipments.push(shipment) });
+  const artifact = { kind: "image", digest, id, repository: null, layout: directory } as const;
+  await shipper(artifact, pulling, signal);
+  await shipper(artifact, receiving, signal);
+  expect(shipments.map((each) => each.layersSent)).toEqual([0, 2]);
+  expect(await inspectImage(receiving, digest, signal)).not.toBeNull();
+  await expect(shipper({ ...artifact, layout: null }, pulling, signal)).rejects.toMatchObject({
+    code: "ARTIFACT_MISSING",
+  });
+});
 
 it("content that is not what it was announced as is not kept", async () => {
   const expected = digestOf("good");

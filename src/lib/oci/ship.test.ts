@@ -1,0 +1,188 @@
+import { mkdtemp, open, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { z } from "zod";
+import { type EngineOptions, startEngine, type TestEngine } from "../../testing/hosts/engine.ts";
+import { startHosts, type TestHost, type TestHosts } from "../../testing/hosts/hosts.ts";
+import { noise, sampleImage } from "../../testing/hosts/sample-image.ts";
+import { type Docker, openDocker } from "../docker/docker.ts";
+import { getImages, removeImage } from "../docker/images.ts";
+import { type ImportedImage, importArchive } from "./import-archive.ts";
+import { Layout } from "./layout.ts";
+import { ship } from "./ship.ts";
+
+const containerCreated = z.object({ Id: z.string() });
+const waited = z.object({ StatusCode: z.number() });
+
+const signal = new AbortController().signal;
+const quiet = (): void => {};
+let directory: string;
+let layout: Layout;
+let maker: TestEngine;
+let makerDocker: Docker;
+const images = new Map<string, ImportedImage>();
+
+const made = (
+  version: string,
+): { readonly digest: ImportedImage["digest"]; readonly id: ImportedImage["id"]; readonly layout: string } => {
+  const image = images.get(version);
+  if (image === undefined) throw new Error(`${version} was not made`);
+  return { digest: image.digest, id: image.id, layout: directory };
+};
+
+async function make(from: TestEngine, docker: Docker, version: string, ballast?: Buffer): Promise<ImportedImage> {
+  const { name } = await sampleImage(from, { version, ...(ballast === undefined ? {} : { ballast }) });
+  return importArchive(layout, await getImages(docker, [name], signal), { signal });
+}
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "slipway-ship-"));
+  layout = await Layout.open(directory);
+  maker = await startEngine();
+  makerDocker = openDocker({ url: maker.url });
+  for (const version of ["v1", "v2"]) images.set(version, await make(maker, makerDocker, version));
+  images.set("big", await make(maker, makerDocker, "big", noise(60_000_000)));
+});
+afterAll(async () => {
+  await makerDocker.close();
+  await maker.down();
+  await rm(directory, { recursive: true, force: true });
+});
+
+describe.each<EngineOptions>([
+  { version: "20.10" },
+  { version: "newest" },
+  { version: "newest", containerdStore: true },
+])("an engine $version, containerd store $containerdStore", (options) => {
+  let engine: TestEngine;
+  let docker: Docker;
+  beforeEach(async () => {
+    engine = await startEngine(options);
+    docker = openDocker({ url: engine.url });
+  });
+  afterEach(async () => {
+    await docker.close();
+    await engine.down();
+  });
+
+  const runs = async (version: string): Promise<void> => {
+    const { Id } = await docker.json(
+      {
+        method: "POST",
+        path: "/containers/create",
+        body: { Image: await nameOf(version), Cmd: ["head", "-n", "1", "/app/server.js"] },
+        signal,
+      },
+      containerCreated,
+    );
+    await docker.send({ method: "POST", path: `/containers/${Id}/start`, signal });
+    const { StatusCode } = await docker.json({ method: "POST", path: `/containers/${Id}/wait`, signal }, waited);
+    expect(StatusCode).toBe(0);
+  };
+  const nameOf = async (version: string): Promise<string> =>
+    options.containerdStore === true ? made(version).digest : made(version).id;
+
+  it("is the origin of the same digests as every other", async () => {
+    const { name } = await sampleImage(engine, { version: "v1" });
+    const again = await importArchive(layout, await getImages(docker, [name], signal), { signal });
+    expect(again).toEqual(images.get("v1"));
+  });
+
+  it("gets an image whole, then of the next release only its own layer, then nothing", async () => {
+    const progress: number[] = [];
+    const first = await ship(made("v1"), docker, ({ doneBytes }) => progress.push(doneBytes), signal);
+    expect(first).toMatchObject({ layersSent: 2, layersThere: 0 });
+    expect(progress.at(-1)).toBe(first.bytes);
+    const second = await ship(made("v2"), docker, quiet, signal);
+    expect(second).toMatchObject({ layersSent: 1, layersThere: 1 });
+    expect(second.bytes).toBeLessThan(20_000);
+    expect(await ship(made("v2"), docker, quiet, signal)).toEqual({ bytes: 0, layersSent: 0, layersThere: 2 });
+    await runs("v1");
+    await runs("v2");
+  });
+
+  it("gets the whole when a layer that it has cannot be used, or is used from what it has: in the end the image runs", async () => {
+    // As `docker load` or a pull brought it: the same layer, perhaps in another packing.
+    await sampleImage(engine, { version: "v1" });
+    await ship(made("v2"), docker, quiet, signal);
+    await removeImage(docker, "slipway-test/web:v1", signal);
+    await runs("v2");
+  });
+
+  it("does not get what was changed on disk", async () => {
+    const bad = await make(maker, makerDocker, `bad-${options.version}-${options.containerdStore}`);
+    const layer = (await layout.manifest(bad.digest)).layers.at(-1)?.digest ?? "";
+    const file = await open(join(directory, "blobs/sha256", layer.slice(7)), "r+");
+    await file.write(Buffer.from("!!"), 0, 2, 100);
+    await file.close();
+    const shipped = ship({ ...bad, layout: directory }, docker, quiet, signal);
+    await expect(shipped).rejects.toThrow(/changed on disk/);
+  });
+});
+
+describe("hosts over SSH", () => {
+  let hosts: TestHosts;
+  let host: TestHost;
+  let docker: Docker;
+  const connect = (): Docker =>
+    openDocker({
+      url: host.url,
+      ssh: { controlDirectory: join(hosts.directory, "ssh"), configFile: host.sshConfig },
+    });
+  beforeAll(async () => {
+    hosts = await startHosts(1);
+    host = hosts.hosts[0] as TestHost;
+    docker = connect();
+  });
+  afterAll(async () => {
+    await docker.close();
+    await hosts.down();
+  });
+
+  it("go on where they stood when the connection is lost in the middle", async () => {
+    const starts: number[] = [];
+    let last = 0;
+    let cut: Promise<string> | null = null;
+    const shipment = await ship(
+      made("big"),
+      docker,
+      ({ doneBytes }) => {
+        if (doneBytes > 20_000_000) cut ??= host.run(["pkill", "-KILL", "-x", "-f", "sshd: root.*"]);
+        if (doneBytes < last || last === 0) starts.push(doneBytes);
+        last = doneBytes;
+      },
+      signal,
+    );
+    expect(await cut).toBe("");
+    expect(shipment.bytes).toBeGreaterThan(100_000_000);
+    expect(starts.length).toBeGreaterThan(1);
+    expect(starts.at(-1)).toBeGreaterThan(0);
+    expect(await host.run(["find", "/root/.cache/slipway/ship", "-type", "f"])).toBe("");
+  });
+
+  it("get small differences over the engine's own connection", async () => {
+    const shipment = await ship(made("v1"), docker, quiet, signal);
+    expect(shipment).toMatchObject({ layersSent: 1, layersThere: 1 });
+  });
+
+  it("are not waited for when it is called off", async () => {
+    const off = new AbortController();
+    onTestFinished(() => off.abort());
+    await removeImage(docker, made("v1").id, signal);
+    const shipped = ship(made("v1"), docker, () => off.abort(new Error("called off")), off.signal);
+    await expect(shipped).rejects.toThrow("called off");
+  });
+});
+
+it.each([
+  ["nothing", Buffer.alloc(0)],
+  ["noise", noise(10_000)],
+  ["zeros", Buffer.alloc(10_240)],
+])("an archive that is %s is refused in words", async (_, content) => {
+  const scratch = await mkdtemp(join(tmpdir(), "slipway-ship-"));
+  onTestFinished(() => rm(scratch, { recursive: true, force: true }));
+  const refused = importArchive(await Layout.open(scratch), Readable.from([content]), { signal });
+  await expect(refused).rejects.toMatchObject({ code: "CORRUPT" });
+});
