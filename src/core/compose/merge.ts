@@ -23,8 +23,11 @@ export function mergeOver(base: Raw, over: Raw, at: At, notes: Notes): Raw {
  * as well.
  */
 export function withoutRepeats(value: Raw, at: At): Raw {
-  if (isMap(value))
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutRepeats(item, [...at, key])]));
+  if (isMap(value)) {
+    const deep = (key: string, item: Raw) =>
+      typeof item === "object" && item !== null ? withoutRepeats(item, [...at, key]) : item;
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, deep(key, item)] as const));
+  }
   if (!isList(value)) return value;
   const keyOf = unique.find(({ pattern }) => fits(pattern, at))?.keyOf;
   if (keyOf === undefined) return value;

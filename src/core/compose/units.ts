@@ -34,7 +34,7 @@ const sizePowers: Readonly<Record<string, number>> = { "": 0, k: 1, m: 2, g: 3, 
 /** `512m`, `1.5 GiB`, `1024`, `-1` → bytes. Every unit is a power of 1024. */
 export function composeSize(text: string): number | null {
   if (/^-?\d{1,16}$/.test(text)) return Number(text);
-  const match = /^(\d{1,16}(?:\.\d{1,16})?) ?([kmgtp]?)(?:i?b)?$/i.exec(text);
+  const match = /^(\d{1,16}\.?\d{0,16}|\.\d{1,16}) ?([kmgtp]?)(?:i?b)?$/i.exec(text);
   if (match === null) return null;
   const bytes = Math.trunc(Number(match[1]) * 1024 ** sizePowers[match[2]!.toLowerCase()]!);
   return Number.isSafeInteger(bytes) ? bytes : null;

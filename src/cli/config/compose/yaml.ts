@@ -29,11 +29,7 @@ export function composeYaml(text: string): readonly ComposeDocument[] | { readon
     if (!Array.isArray(documents)) return [];
     return documents.map((document) => {
       const [error] = document.errors;
-      if (error !== undefined)
-        throw new Fault(
-          error.code === "TAB_AS_INDENT" ? "a tab at the beginning; use spaces" : error.message,
-          error.pos[0],
-        );
+      if (error !== undefined) throw new Fault(plainFault(error.code, error.message), error.pos[0]);
       const { value, replaced } = new Conversion().of(document.contents, 0);
       return { value, replaced };
     });
@@ -46,6 +42,12 @@ export function composeYaml(text: string): readonly ComposeDocument[] | { readon
     if (fault instanceof RangeError) return { fault: "it is nested too deep" };
     throw fault;
   }
+}
+
+function plainFault(code: string, message: string): string {
+  if (code === "TAB_AS_INDENT") return "a tab at the beginning; use spaces";
+  // The parser descends by calls, and tells of it as of a mistake in the text.
+  return message.includes("call stack") ? "nested too deep" : message;
 }
 
 class Fault extends Error {

@@ -64,9 +64,10 @@ function rangeOf(text: string): Range | null {
 
 /** `[host ip:][host port:]port[/protocol]`, with ranges on one side or as long on both. Null for anything else. */
 function shortPort(text: string): readonly ComposePort[] | null {
-  const match = /^(?:(?:\[([^\]]+)\]|([^:[\]]*)):)??(?:([\d-]*):)?([\d-]+)(?:\/(\w+))?$/.exec(text);
+  const match = /^(?:(?:\[([^\]]+)\]|([^:[\]]*)):)??(?:([\d-]*):)?([\d-]+)(?:\/(\w*))?$/.exec(text);
   if (match === null) return null;
-  const [, six, four, hostPart = "", insidePart = "", protocol = "tcp"] = match;
+  const [, six, four, hostPart = "", insidePart = "", given = ""] = match;
+  const protocol = given === "" ? "tcp" : given;
   const hostIp = six ?? four ?? "";
   const inside = rangeOf(insidePart);
   const host = hostPart === "" ? null : rangeOf(hostPart);
