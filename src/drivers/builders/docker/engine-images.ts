@@ -3,6 +3,7 @@ import { readDockerfile } from "../../../core/build/dockerfile/read.ts";
 import type { Digest } from "../../../core/ids.ts";
 import { type Docker, pathOf } from "../../../lib/docker/docker.ts";
 import { DockerError, isAbsent } from "../../../lib/docker/errors.ts";
+import { parseConfig } from "../../../lib/oci/documents.ts";
 import { type ImportedImage, importArchive } from "../../../lib/oci/import-archive.ts";
 import type { Layout } from "../../../lib/oci/layout.ts";
 
@@ -15,6 +16,23 @@ const inspected = z.object({
   RepoTags: z.array(z.string()).nullish(),
   RepoDigests: z.array(z.string()).nullish(),
 });
+
+/**
+ * The image as an earlier build has kept it: when everything came from the cache, nothing has to be copied again. Null when it is not there whole.
+ * (An engine that names images by their manifest gives an id that is found nowhere, and the image is copied.)
+ */
+export async function alreadyKept(layout: Layout, id: string): Promise<ImportedImage | null> {
+  for (const { digest: kept } of (await layout.index()).manifests) {
+    const { config, layers } = await layout.manifest(kept);
+    if (config.digest !== id) continue;
+    const there = await Promise.all([config, ...layers].map((part) => layout.has(part.digest)));
+    if (!there.every(Boolean)) return null;
+    const { os, architecture, variant } = parseConfig(await layout.readWhole(config.digest));
+    const platform = [os, architecture, variant ?? ""].filter((part) => part !== "").join("/");
+    return { digest: kept, id: config.digest, platform, bytes: layers.reduce((sum, layer) => sum + layer.size, 0) };
+  }
+  return null;
+}
 
 /** Copies an image from the engine into the layout. */
 export async function exportImage(

@@ -15,7 +15,7 @@ import { refuseUnsafe, refuseWhatClassicCannot } from "./checks.ts";
 import { buildClassic } from "./classic.ts";
 import { prepareContext } from "./context/prepare.ts";
 import { attachDocuments } from "./documents.ts";
-import { baseDigests, exportImage, keepNewest, removeTag } from "./engine-images.ts";
+import { alreadyKept, baseDigests, exportImage, keepNewest, removeTag } from "./engine-images.ts";
 import { translate } from "./errors.ts";
 import type { Job, LoginOf } from "./job.ts";
 import { LayerScanner } from "./layers.ts";
@@ -41,6 +41,8 @@ export type DockerBuilderOptions = {
 type How = "buildkit" | "classic";
 type Engine = BuilderCan & { readonly how: How; readonly name: string };
 
+const lookTimeoutMs = 30_000;
+
 /** Files have this time where the labels do not say when the commit was made: the oldest that a zip file can hold. */
 const oldestFileMs = Date.UTC(1980, 0, 1);
 
@@ -54,8 +56,9 @@ export function dockerBuilder(options: DockerBuilderOptions): Builder {
   const scanner = new LayerScanner();
   let looked: Promise<Engine> | null = null;
 
-  const look = (signal: AbortSignal): Promise<Engine> => {
-    looked ??= lookAt(docker, options.how, signal).catch((error: unknown) => {
+  // Shared by all who ask, so it has a limit of its own and none of theirs.
+  const look = (): Promise<Engine> => {
+    looked ??= lookAt(docker, options.how, AbortSignal.timeout(lookTimeoutMs)).catch((error: unknown) => {
       looked = null;
       throw translate(error, { service: "the builder", host: options.host, evidence: [] }) ?? error;
     });
@@ -65,14 +68,15 @@ export function dockerBuilder(options: DockerBuilderOptions): Builder {
   return {
     name: `docker:${options.host}`,
     can: async (signal) => {
-      const { secrets, platforms, cacheMounts } = await look(signal);
+      signal.throwIfAborted();
+      const { secrets, platforms, cacheMounts } = await look();
       return { secrets, platforms, cacheMounts };
     },
     build: async (spec, onLine, signal) => {
       const output = new Output(onLine, Object.values(spec.secrets));
       const timeout = AbortSignal.timeout(spec.timeoutMs);
       try {
-        const engine = await look(signal);
+        const engine = await look();
         return await build({ docker, engine, options, scanner, spec, output }, AbortSignal.any([signal, timeout]));
       } catch (error) {
         signal.throwIfAborted();
@@ -120,9 +124,9 @@ async function build(work: Work, signal: AbortSignal): Promise<BuiltImage> {
     output,
   };
   try {
-    const { stages } = await (engine.how === "buildkit" ? buildByBuildKit : buildClassic)(docker, job, signal);
+    const { id, stages } = await (engine.how === "buildkit" ? buildByBuildKit : buildClassic)(docker, job, signal);
     const layout = await Layout.open(options.layout);
-    const kept = await exportImage(docker, job.tag, layout, signal);
+    const kept = (await alreadyKept(layout, id)) ?? (await exportImage(docker, job.tag, layout, signal));
     const documents = await attachDocuments(
       {
         spec,
