@@ -74,6 +74,16 @@ export function readAnswer(raw: readonly Buffer[], names: AnswerNames, ownCors: 
   return { headers, contentLength, eventStream, lines: missing(names, present) };
 }
 
+/** Fields behind a body that may stand there: none that says how a message is framed, routed or cached (RFC 9110 §6.5.1). */
+export function readTrailers(raw: readonly Buffer[]): string[] {
+  const trailers: string[] = [];
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const name = latin1(raw[index] as Buffer);
+    if (!neverTrailers.has(name.toLowerCase())) trailers.push(name, latin1(raw[index + 1] as Buffer));
+  }
+  return trailers;
+}
+
 /** The lines of the defaults whose bit is not set in `present`. */
 function missing({ defaults, allDefaults }: AnswerNames, present: number): string {
   return present === 0 ? allDefaults : defaults.filter((_, index) => (present & (1 << index)) === 0).join("");
@@ -99,6 +109,13 @@ function removeNamed(headers: string[], connection: string): void {
   for (let index = headers.length - 2; index >= 0; index -= 2)
     if (named.has((headers[index] as string).toLowerCase())) headers.splice(index, 2);
 }
+
+const neverTrailers = new Set([
+  ...["connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade", "host"],
+  ...["content-length", "content-encoding", "content-type", "content-range", "cache-control", "expires", "date", "age"],
+  ...["location", "vary", "set-cookie", "authorization", "www-authenticate", "proxy-authenticate", "retry-after"],
+  ...["strict-transport-security", "x-trace-id"],
+]);
 
 const rememberedNames = 1000;
 

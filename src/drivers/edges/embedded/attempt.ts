@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import { type Dispatcher, errors } from "undici";
-import { readAnswer } from "./answer-head.ts";
+import { readAnswer, readTrailers } from "./answer-head.ts";
 import { type BodyRelay, BodyTooLarge } from "./body-relay.ts";
 import type { Choice } from "./choose.ts";
 import type { Lease } from "./clients.ts";
@@ -123,12 +123,16 @@ export class Attempt implements Dispatcher.DispatchHandler {
     return false;
   }
 
-  onComplete(): void {
+  onComplete(trailers: readonly Buffer[] | readonly string[] | null): void {
     this.giveBack();
     if (this.stopped) return;
     this.stopped = true;
     const exchange = this.exchange;
-    if (!exchange.res.writableEnded) exchange.res.end();
+    if (!exchange.res.writableEnded) {
+      if (trailers !== null && trailers.length > 0 && exchange.head.takesTrailers)
+        exchange.res.trailers(readTrailers(trailers as readonly Buffer[]));
+      exchange.res.end();
+    }
     this.answered();
     this.leave();
     this.endStream();

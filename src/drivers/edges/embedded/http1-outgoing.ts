@@ -17,6 +17,13 @@ export class Http1Outgoing extends ServerResponse implements Outgoing {
     endWith(this, chunk);
   }
 
+  trailers(fields: readonly string[]): void {
+    const pairs: [string, string][] = [];
+    for (let index = 0; index + 1 < fields.length; index += 2)
+      pairs.push([fields[index] as string, fields[index + 1] as string]);
+    this.addTrailers(pairs);
+  }
+
   askForBody(): void {
     this.writeContinue();
   }

@@ -91,6 +91,10 @@ export class Http2Outgoing implements Outgoing {
     this.#mustBeTaken();
   }
 
+  trailers(): void {
+    // Node must be told of them with the head, when nobody knows yet whether there are any: they are left out.
+  }
+
   once(event: "drain", go: () => void): void {
     this.#stream.once(event, go);
   }

@@ -237,13 +237,13 @@ test("a service that dies in the middle of its answer cuts its stream and no oth
   expect((await askHttp2(session, "/die", { method: "POST" })).status).toBe(502);
   const other = await startBackend("b");
   const cut = new Promise((resolve) => events.once("close", () => resolve(events.rstCode)));
-  await made.edge.apply(table(2, [target(other, 10_000)]));
+  await made.edge.apply(table(10, [target(other, 10_000)]));
   await made.edge.drain(target(backend, 0).revision, { timeoutMs: 2000, streamLimitMs: 50 });
   expect(await cut).toBe(constants.NGHTTP2_INTERNAL_ERROR);
   expect((await askHttp2(session, "/")).body).toBe("b");
   session.close();
   const guarded = { ...openPolicy, allowLists: [{ prefix: "/admin", allow: ["10.0.0.0/8"] }] };
-  await made.edge.apply(table(3, [target(backend, 10_000)], { routes: [route({ policy: guarded })] }));
+  await made.edge.apply(table(11, [target(backend, 10_000)], { routes: [route({ policy: guarded })] }));
   await other.close();
 });
 

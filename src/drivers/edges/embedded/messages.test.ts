@@ -239,3 +239,16 @@ test("slow heads and slow bodies are 408 in their time", async () => {
   expect(statuses(body)).toEqual([408]);
   expect(performance.now() - began).toBeLessThan(4000);
 });
+
+test("trailers reach a client that reads them, and no other", async () => {
+  handle = (_, res) => {
+    res.writeHead(200, { Trailer: "X-Checksum" });
+    res.write("body");
+    res.addTrailers({ "X-Checksum": "abc", "Content-Type": "text/evil" });
+    res.end();
+  };
+  const head = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close, TE\r\n";
+  const received = await sendRaw(port, `${head}TE: trailers\r\n\r\n`, { idleMs: 10_000 });
+  expect(received).toMatch(/\r\n0\r\nX-Checksum: abc\r\n\r\n$/);
+  expect(await sendRaw(port, `${head}\r\n`, { idleMs: 10_000 })).toMatch(/\r\n0\r\n\r\n$/);
+});

@@ -33,6 +33,8 @@ export interface Outgoing {
   write(chunk: Buffer): boolean;
   /** The last piece of a body whose length the head has told. */
   last(chunk: Buffer): void;
+  /** Fields behind the body, before `end`; name, value, name, value, …. Left out where the client cannot read them. */
+  trailers(fields: readonly string[]): void;
   end(body?: string): unknown;
   once(event: "drain", go: () => void): unknown;
   /** Asks for the body that the client has announced (`Expect: 100-continue`). */

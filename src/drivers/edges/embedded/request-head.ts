@@ -17,6 +17,8 @@ export class RequestHead {
   chunked = false;
   upgrade = "";
   expectsContinue = false;
+  /** The client reads trailers (RFC 9110 §10.1.4). */
+  takesTrailers = false;
   cookie = "";
   origin = "";
   userAgent = "";
@@ -86,6 +88,9 @@ export function readHead(raw: readonly string[], http11: boolean, peer: Peer, tr
       case is.expect:
         if (value.toLowerCase() === "100-continue") head.expectsContinue = true;
         else head.refusal = expectationRefused;
+        break;
+      case is.te:
+        head.takesTrailers = /(?:^|[,\s])trailers(?:$|[,;\s])/i.test(value);
         break;
       case is.forwardedFor:
         forwardedFor = forwardedFor === "" ? value : `${forwardedFor}, ${value}`;
@@ -209,6 +214,7 @@ const is = {
   forwardedOther: 14,
   traceparent: 15,
   tracestate: 16,
+  te: 17,
 } as const;
 
 const kinds = new Map<string, number>([
@@ -221,13 +227,14 @@ const kinds = new Map<string, number>([
   ["transfer-encoding", is.transferEncoding],
   ["upgrade", is.upgrade],
   ["expect", is.expect],
+  ["te", is.te],
   ["x-forwarded-for", is.forwardedFor],
   ["x-forwarded-proto", is.forwardedProto],
   ["x-forwarded-host", is.forwardedHost],
   ["traceparent", is.traceparent],
   ["tracestate", is.tracestate],
   // Hop by hop (RFC 9110 §7.6.1), whether Connection names them or not.
-  ...["keep-alive", "proxy-connection", "proxy-authorization", "te", "trailer", "http2-settings"].map(
+  ...["keep-alive", "proxy-connection", "proxy-authorization", "trailer", "http2-settings"].map(
     (name) => [name, is.drop] as const,
   ),
   // What services take a client's address, scheme or path from. The last two have bypassed path rules of other proxies.
