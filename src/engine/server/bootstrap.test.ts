@@ -93,7 +93,7 @@ function fingerprint(server: TestServer): Promise<string> {
 }
 
 async function answerOf(address: string): Promise<string> {
-  return fetch(`http://${address}/`).then(
+  return fetch(`http://${address}/`, { signal: AbortSignal.timeout(3_000) }).then(
     (answer) => answer.text(),
     () => "",
   );
@@ -148,6 +148,23 @@ describe("a bootstrap of a fresh server", () => {
       expect(again.events.filter((event) => event.is === "begin")).toEqual([]);
       expect(troubled(again.audit)).toEqual([]);
       expect(words(again.audit, "firewall")).toContain("5432");
+      expect(await fingerprint(server)).toBe(done);
+    },
+    5 * minutes,
+  );
+
+  it(
+    "makes Ubuntu ready, beside a firewall of its own that is in force",
+    async () => {
+      const server = await start({ release: "noble", stocked: true });
+      await server.sh("ufw allow 22/tcp && ufw --force enable");
+      const { audit } = await bootstrap(server, { edge: { is: "none" } });
+      expect(troubled(audit)).toEqual([]);
+      expect(words(audit, "firewall")).toContain("ufw lets in: 22, 80, 443");
+      expect(await server.sh("ufw status")).toMatch(/^443\/tcp +ALLOW/m);
+      expect(await server.sh("nft list table inet slipway")).not.toContain("chain input");
+      const done = await fingerprint(server);
+      await bootstrap(server, {});
       expect(await fingerprint(server)).toBe(done);
     },
     5 * minutes,
@@ -260,10 +277,36 @@ describe("the way in", () => {
         stocked: true,
         prepare: (root) => appendFile(join(root, "etc/ssh/sshd_config"), "Port 22\nPort 2222\n"),
       });
-      const { audit } = await bootstrap(server, { edge: { is: "none" }, trust: ["10.77.0.0/16"] });
+      // An image of this machine's own perl, as nothing can be pulled here.
+      await server.sh(
+        "tar -ch /usr/bin/perl /usr/lib/x86_64-linux-gnu/perl-base /lib64 /lib/x86_64-linux-gnu/lib[cmd]*.so.* 2>/dev/null | docker import - perl",
+      );
+      const program =
+        'use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => 80, Listen => 5, ReuseAddr => 1); while (my $c = $s->accept) { print $c "HTTP/1.0 200 OK\\r\\n\\r\\npublished"; close $c }';
+      for (const port of ["8080", "8081"]) {
+        expect(
+          await server.exec(["docker", "run", "-d", "-p", `${port}:80`, "perl", "/usr/bin/perl", "-e", program]),
+        ).toMatchObject({ code: 0 });
+      }
+      await expect.poll(() => answerOf(`${server.address}:8080`), { timeout: 20_000 }).toBe("published");
+      expect(words(await check(server, { edge: { is: "none" } }), "firewall")).toMatch(/will not: .*8080\/tcp/);
+
+      const { audit } = await bootstrap(server, {
+        edge: { is: "none" },
+        open: [{ port: 8081, protocol: "tcp" }],
+        trust: ["10.77.0.0/16"],
+      });
       expect(troubled(audit)).toEqual([]);
+      expect(await answerOf(`${server.address}:8081`)).toBe("published");
+      expect(await answerOf(`${server.address}:8080`)).toBe("");
+      // From the host itself, as the edge reaches it.
+      expect(
+        await server.sh(
+          "perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(q(127.0.0.1:8080)) or die; print <$s>'",
+        ),
+      ).toContain("published");
       const rules = await server.sh("nft list table inet slipway");
-      expect(rules).toContain("22, 80, 443, 2222");
+      expect(rules).toContain("22, 80, 443, 2222, 8081");
       expect(rules).toContain("10.77.0.0/16");
     },
     5 * minutes,

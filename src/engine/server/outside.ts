@@ -85,7 +85,8 @@ async function clock({ ssh, now, signal }: Outside): Promise<OutsideFinding> {
   }
 }
 
-async function reachable(host: string, port: number): Promise<OutsideFinding> {
+/** Does a port answer from here? Waits at most 5 s. */
+export async function reachable(host: string, port: number): Promise<OutsideFinding> {
   const answer = await opened(connectTcp({ host, port }), "connect");
   if (answer === null) return finding("port", "ok", `${port} answers`);
   if (answer === "ECONNREFUSED") {
@@ -99,7 +100,8 @@ async function reachable(host: string, port: number): Promise<OutsideFinding> {
   );
 }
 
-async function leadsHere(domain: string, host: readonly string[]): Promise<OutsideFinding> {
+/** Does a name lead to one of the host's addresses? */
+export async function leadsHere(domain: string, host: readonly string[]): Promise<OutsideFinding> {
   const addresses = await addressesOf(domain);
   if (addresses.length === 0) {
     return finding(
@@ -119,8 +121,13 @@ async function leadsHere(domain: string, host: readonly string[]): Promise<Outsi
   );
 }
 
-async function certificate(domain: string, now: number): Promise<OutsideFinding> {
-  const socket = connectTls({ host: domain, port: 443, servername: domain, rejectUnauthorized: false });
+/** The certificate that is served for a name, as a browser would judge it. Waits at most 5 s. */
+export async function certificate(
+  domain: string,
+  now: number,
+  at: { readonly host: string; readonly port: number } = { host: domain, port: 443 },
+): Promise<OutsideFinding> {
+  const socket = connectTls({ ...at, servername: domain, rejectUnauthorized: false });
   // Read before the socket is closed: afterwards there is none.
   let seen: { readonly until: number; readonly trouble: string | null } | null = null;
   const failure = await opened(socket, "secureConnect", () => {
@@ -134,7 +141,7 @@ async function certificate(domain: string, now: number): Promise<OutsideFinding>
   return certificateFinding(domain, seen, failure, now);
 }
 
-/** Exported for its test. */
+/** The words for what was seen of a certificate. */
 export function certificateFinding(
   domain: string,
   seen: { readonly until: number; readonly trouble: string | null } | null,
