@@ -152,6 +152,17 @@ export async function stopContainer(docker: Docker, id: string, graceMs: number,
   await nullIfAbsent(docker.send(call));
 }
 
+/** Whether the engine starts it again when it ends, and when the engine itself is started. May be set while it runs. */
+export async function setRestartPolicy(
+  docker: Docker,
+  id: string,
+  name: "no" | "always" | "unless-stopped",
+  signal: AbortSignal,
+): Promise<void> {
+  const body = { RestartPolicy: { Name: name } };
+  await nullIfAbsent(docker.send({ method: "POST", path: pathOf`/containers/${id}/update`, body, signal }));
+}
+
 export async function killContainer(
   docker: Docker,
   id: string,

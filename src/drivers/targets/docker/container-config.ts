@@ -24,6 +24,13 @@ export function containerOf(spec: RevisionSpec): ContainerSpec {
   return spec.container ?? bareContainer;
 }
 
+/**
+ * The engine's memory of whether somebody wants an instance to run: `always` while it is wanted, `no` after it was stopped on request.
+ * `unless-stopped` looks made for it and is not: an engine that was killed leaves such containers down when it
+ * comes back (seen with 20.10.24), because it takes its own clean-up for a person's stop.
+ */
+export const wantedPolicy = "always";
+
 export type Place = {
   readonly index: number;
   readonly network: string;
@@ -56,7 +63,7 @@ export function containerConfig(spec: RevisionSpec, imageId: string, place: Plac
     HostConfig: {
       NetworkMode: place.network,
       PortBindings: bindings(container, published),
-      RestartPolicy: { Name: spec.mode === "job" ? "no" : "unless-stopped" },
+      RestartPolicy: { Name: spec.mode === "job" ? "no" : wantedPolicy },
       // Without swap: what passes its limit is ended, instead of making the whole host slow.
       ...(spec.memoryBytes !== null && { Memory: spec.memoryBytes, MemorySwap: spec.memoryBytes }),
       ...(spec.cpus !== null && { NanoCpus: Math.round(spec.cpus * 1e9) }),
@@ -65,7 +72,7 @@ export function containerConfig(spec: RevisionSpec, imageId: string, place: Plac
         Config: { "max-size": `${container.logs.maxBytes}`, "max-file": `${container.logs.keep}` },
       },
       ReadonlyRootfs: container.readOnlyRoot,
-      ...(container.readOnlyRoot && { Tmpfs: { "/tmp": "rw,nosuid,nodev" } }),
+      ...(container.readOnlyRoot && { Tmpfs: { "/tmp": "rw,nosuid,nodev,mode=1777" } }),
       CapDrop: container.dropCapabilities,
       CapAdd: container.addCapabilities,
       Init: container.init,

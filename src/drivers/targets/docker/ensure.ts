@@ -1,5 +1,4 @@
 import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
-import { stopContainer } from "../../../lib/docker/containers.ts";
 import { createVolume, inspectVolume } from "../../../lib/docker/volumes.ts";
 import type { Log } from "../../../ports/log.ts";
 import type { ImageArtifact, RevisionSpec, RevisionStatus } from "../../../ports/target.ts";
@@ -7,12 +6,12 @@ import { containerOf, namedVolumes } from "./container-config.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Host } from "./host.ts";
 import type { Images } from "./images.ts";
-import { bringUp, type Ground, isDown, isImageGone, isNetworkGone, type Undo } from "./instance.ts";
+import { bringUp, type Ground, isDown, isImageGone, isNetworkGone, stopForGood, type Undo } from "./instance.ts";
 import { environmentLabels } from "./labels.ts";
 import type { Networks } from "./networks.ts";
 import { place } from "./placement.ts";
 import type { Removal } from "./remove.ts";
-import { revisionsOf, type Seen } from "./status.ts";
+import { isWanted, revisionsOf, type Seen } from "./status.ts";
 
 /** Beside the grace of what is stopped: a way back must not hang for ever at a host that is cut off. */
 const undoLimitMs = 30_000;
@@ -38,11 +37,12 @@ export async function ensureRevision(
   options: { readonly instances: number; readonly signal: AbortSignal },
 ): Promise<RevisionStatus> {
   const { instances, signal } = options;
-  const hosts = await room.fleet.reachable(signal);
-  const running = spec.mode === "accessory" ? await otherAccessory(hosts, spec, signal) : null;
+  const { hosts, all } = await lookEverywhere(room, spec, signal);
+  const other = all.find(({ seen: { identity } }) => identity.revision !== spec.id && identity.mode === "accessory");
   // Data must not be in two hands, nor change their version unasked: the answer's id and digest say what runs.
-  if (running !== null) return running;
-  const present = await lookAt(hosts, spec, signal);
+  if (other !== undefined)
+    return statusOf(room, { ...spec, ...other.seen.identity, id: other.seen.identity.revision }, signal);
+  const present = all.filter(({ seen }) => seen.identity.revision === spec.id);
   if (instances === 0) return stopAll(room, spec, present, options);
 
   const undo: Undo[] = [];
@@ -75,10 +75,24 @@ export async function ensureRevision(
     await stop(surplus, spec.stopGraceMs, signal);
   } catch (error) {
     signal.throwIfAborted();
-    await takeBack(room, spec, undo);
+    await takeBack(room, spec, artifact, undo);
     throw error;
   }
-  return statusOf(hosts, spec, signal);
+  return statusOf(room, spec, signal);
+}
+
+/** What each host that answers has of the revision; of an accessory, what it has under that name. */
+async function lookEverywhere(
+  room: Room,
+  { id, environment, service, mode }: RevisionSpec,
+  signal: AbortSignal,
+): Promise<{ readonly hosts: readonly Host[]; readonly all: readonly At[] }> {
+  const selector = mode === "accessory" ? { environment, service } : { revision: id };
+  const looks = await room.fleet.each(async (host) => ({ host, seen: await host.look(selector, signal) }), signal);
+  return {
+    hosts: looks.map(({ host }) => host),
+    all: looks.flatMap(({ host, seen }) => seen.map((each) => ({ host, seen: each }))),
+  };
 }
 
 /** Stopped containers are kept, for a way back without an image; jobs are not: the next start is a new one. */
@@ -92,23 +106,14 @@ async function stopAll(
   if (spec.mode === "job") {
     await Promise.all(present.map(({ host, seen }) => host.do(() => room.removal.container(host, seen, signal))));
   }
-  return statusOf(
-    present.map(({ host }) => host).filter((host, index, all) => all.indexOf(host) === index),
-    spec,
-    signal,
-  );
+  return statusOf(room, spec, signal);
 }
 
 async function stop(all: readonly At[], graceMs: number, signal: AbortSignal): Promise<void> {
   await allOrFirstFailure(
     all
-      .filter(({ seen }) => !isDown(seen))
-      .map(({ host, seen }) =>
-        host.do(async () => {
-          await stopContainer(host.docker, seen.container.Id, graceMs, signal);
-          host.forget(seen.container.Id);
-        }),
-      ),
+      .filter(({ seen }) => !isDown(seen) || isWanted(seen))
+      .map(({ host, seen }) => host.do(() => stopForGood(host, seen.container.Id, graceMs, signal))),
   );
 }
 
@@ -138,10 +143,9 @@ async function prepare(
   { host, signal }: { readonly host: Host; readonly signal: AbortSignal },
 ): Promise<Ground> {
   return host.do(async () => {
-    const [image, network] = await Promise.all([
-      room.images.ensure(host, spec, artifact, signal),
-      room.networks.ensure(host, spec.environment, signal),
-    ]);
+    // The image first: it is what may be refused, and then nothing else has been touched.
+    const image = await room.images.ensure(host, spec, artifact, signal);
+    const network = await room.networks.ensure(host, spec.environment, signal);
     const labels = environmentLabels(spec.product, spec.environment);
     for (const name of namedVolumes(spec)) await createVolume(host.docker, name, labels, signal);
     return { host, image, network, elsewhere: await accessoriesElsewhere(room, spec, host, signal) };
@@ -180,18 +184,6 @@ async function homeOfVolumes(spec: RevisionSpec, hosts: readonly Host[], signal:
   return found.find((each) => each !== null) ?? null;
 }
 
-/** The accessory of this name that runs from another revision: it is only replaced when that one is removed first. */
-async function otherAccessory(
-  hosts: readonly Host[],
-  spec: RevisionSpec,
-  signal: AbortSignal,
-): Promise<RevisionStatus | null> {
-  const { environment, service } = spec;
-  const seen = (await Promise.all(hosts.map((host) => host.look({ environment, service }, signal)))).flat();
-  const others = seen.filter(({ identity }) => identity.mode === "accessory" && identity.revision !== spec.id);
-  return revisionsOf(others)[0] ?? null;
-}
-
 /**
  * Names of accessories that run on other hosts and publish a port there under the same number, so that one name and port are right
  * on every host.
@@ -219,15 +211,14 @@ async function accessoriesElsewhere(
   return found;
 }
 
-async function takeBack(room: Room, spec: RevisionSpec, undo: readonly Undo[]): Promise<void> {
+async function takeBack(room: Room, spec: RevisionSpec, artifact: ImageArtifact, undo: readonly Undo[]): Promise<void> {
   const signal = AbortSignal.timeout(undoLimitMs + spec.stopGraceMs);
   await Promise.all(
     [...undo].reverse().map(async ({ host, container, by }) => {
       try {
         await host.do(async () => {
-          await stopContainer(host.docker, container, spec.stopGraceMs, signal);
+          await stopForGood(host, container, spec.stopGraceMs, signal);
           if (by === "removing") await room.removal.byId(host, container, signal);
-          host.forget(container);
         });
       } catch (error) {
         room.removal.owe(host, spec.id);
@@ -235,18 +226,25 @@ async function takeBack(room: Room, spec: RevisionSpec, undo: readonly Undo[]): 
       }
     }),
   );
-  if (undo.some(({ by }) => by === "removing")) await room.removal.leftovers(spec, signal).catch(() => {});
+  // Also where only image and network were made ready.
+  await room.removal.leftovers(spec, artifact, signal);
 }
 
-async function statusOf(hosts: readonly Host[], spec: RevisionSpec, signal: AbortSignal): Promise<RevisionStatus> {
-  const seen = (await lookAt(hosts, spec, signal)).map((each) => each.seen);
+async function statusOf(room: Room, spec: RevisionSpec, signal: AbortSignal): Promise<RevisionStatus> {
   const { id, product, environment, service, release, configDigest } = spec;
-  return revisionsOf(seen)[0] ?? { id, product, environment, service, release, configDigest, wanted: 0, instances: [] };
-}
-
-async function lookAt(hosts: readonly Host[], { id }: RevisionSpec, signal: AbortSignal): Promise<At[]> {
-  const all = hosts.map(async (host) => (await host.look({ revision: id }, signal)).map((seen) => ({ host, seen })));
-  return (await Promise.all(all)).flat();
+  const looks = await room.fleet.each((host) => host.look({ revision: id }, signal), signal);
+  return (
+    revisionsOf(looks.flat())[0] ?? {
+      id,
+      product,
+      environment,
+      service,
+      release,
+      configDigest,
+      wanted: 0,
+      instances: [],
+    }
+  );
 }
 
 /** Waits for all, so that nothing goes on behind an undo; then the first failure. */

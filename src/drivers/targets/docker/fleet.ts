@@ -51,12 +51,10 @@ export class Fleet {
     return this.hosts.filter((each) => each !== host);
   }
 
-  /** The hosts that answer; what the others mean is said by `whenAway`. Errors: HOST_AWAY, and what else keeps us out. */
-  async reachable(signal: AbortSignal): Promise<readonly Host[]> {
-    return this.each((host) => host.do(async () => (await host.docker.version(signal), host)), signal);
-  }
-
-  /** The same work at every host at once. */
+  /**
+   * The same work at every host at once; the results of those that answer. What the others mean is said by `whenAway`. Errors: HOST_AWAY
+   * with the name of the host, and what else keeps us out.
+   */
   async each<T>(work: (host: Host) => Promise<T>, signal: AbortSignal): Promise<readonly T[]> {
     const all = await Promise.all(this.hosts.map((host) => this.#attempt(host, work, signal)));
     const done = all.flatMap((each) => ("value" in each ? [each.value] : []));

@@ -143,6 +143,7 @@ export class Host {
       container,
       exit: this.#exits.get(Id) ?? null,
       usage: this.#usage.get(Id) ?? null,
+      tunnelled: this.docker.ssh !== null,
     };
   }
 

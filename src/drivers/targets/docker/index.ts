@@ -50,7 +50,7 @@ export type DockerTargetOptions = {
  * Revisions as containers on one or many hosts, kept running by the engines themselves: they outlive the control plane and are
  * found again by their labels. Services find each other through the edge, and accessories by their name on the environment's network.
  *
- * Restarts: a service's and an accessory's container is started again by its engine (unless-stopped), a job's never. Stopped
+ * Restarts: a service's and an accessory's container is started again by its engine, a job's never. Stopped
  * containers keep their place for a quick way back; removed ones leave their last log lines here. Named volumes are never removed.
  * An accessory is never replaced: while another revision of it is there, `ensure` keeps that one running and answers with it, so its id
  * and configDigest say what runs; to replace it, remove that one, then ensure the new one; the named volumes stay.

@@ -1,11 +1,18 @@
 import { randomInt } from "node:crypto";
 import { type Evidence, SlipwayError } from "../../../core/errors/error.ts";
 import { instanceId } from "../../../core/ids.ts";
-import { createContainer, inspectContainer, removeContainer, startContainer } from "../../../lib/docker/containers.ts";
+import {
+  createContainer,
+  inspectContainer,
+  removeContainer,
+  setRestartPolicy,
+  startContainer,
+  stopContainer,
+} from "../../../lib/docker/containers.ts";
 import { DockerError, isAbsent, isConflict } from "../../../lib/docker/errors.ts";
 import type { Image } from "../../../lib/docker/images.ts";
 import type { RevisionSpec } from "../../../ports/target.ts";
-import { containerConfig, containerOf, defaultPort, type Place } from "./container-config.ts";
+import { containerConfig, containerOf, defaultPort, type Place, wantedPolicy } from "./container-config.ts";
 import { takenPort } from "./errors.ts";
 import type { Host } from "./host.ts";
 import { containerName, identityOf } from "./labels.ts";
@@ -45,6 +52,7 @@ export async function bringUp(
     const { Id } = before.container;
     undo({ host, container: Id, by: "stopping" });
     try {
+      if (before.identity.mode !== "job") await setRestartPolicy(host.docker, Id, wantedPolicy, signal);
       await start(host, Id, signal);
       return;
     } catch (error) {
@@ -117,7 +125,14 @@ async function start(host: Host, container: string, signal: AbortSignal): Promis
   host.forget(container);
 }
 
-/** Neither runs nor will be started again by the engine. */
+/** Stops it so that nobody but us starts it again. Does nothing when it is not there. */
+export async function stopForGood(host: Host, container: string, graceMs: number, signal: AbortSignal): Promise<void> {
+  await setRestartPolicy(host.docker, container, "no", signal);
+  await stopContainer(host.docker, container, graceMs, signal);
+  host.forget(container);
+}
+
+/** Does not run, and its engine is not about to start it again. */
 export function isDown({ container: { State } }: Seen): boolean {
   return State.Status === "created" || State.Status === "exited" || State.Status === "dead";
 }

@@ -1,10 +1,10 @@
 import type { RevisionId } from "../../../core/ids.ts";
-import { inspectContainer, removeContainer, stopContainer } from "../../../lib/docker/containers.ts";
-import type { RevisionSpec } from "../../../ports/target.ts";
+import { inspectContainer, removeContainer } from "../../../lib/docker/containers.ts";
+import type { ImageArtifact, RevisionSpec } from "../../../ports/target.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Host } from "./host.ts";
 import type { Images } from "./images.ts";
-import { isDown } from "./instance.ts";
+import { isDown, stopForGood } from "./instance.ts";
 import type { KeptLogs } from "./kept-logs.ts";
 import { identityOf } from "./labels.ts";
 import type { Networks } from "./networks.ts";
@@ -30,7 +30,10 @@ export class Removal {
 
   /** Everywhere. A host that is skipped gets it when it is back. */
   async revision(revision: RevisionId, signal: AbortSignal): Promise<void> {
-    const done = await this.#parts.fleet.each(async (host) => (await this.#at(host, revision, signal), host), signal);
+    const done = await this.#parts.fleet.each(async (host) => {
+      await this.#at(host, revision, signal);
+      return host;
+    }, signal);
     for (const host of this.#parts.fleet.hosts) {
       if (!done.includes(host)) this.#parts.owed.add(host.name, revision);
     }
@@ -73,10 +76,17 @@ export class Removal {
     host.forget(container);
   }
 
-  /** Networks that nobody is in any more. */
-  async leftovers({ environment }: Pick<RevisionSpec, "environment">, signal: AbortSignal): Promise<void> {
+  /** Networks that nobody is in any more, and our name on an image that none of ours runs. What cannot be done now is not worth a failure. */
+  async leftovers({ environment, service }: RevisionSpec, image: ImageArtifact, signal: AbortSignal): Promise<void> {
     await Promise.allSettled(
-      this.#parts.fleet.hosts.map((host) => host.do(() => this.#parts.networks.release(host, environment, signal))),
+      this.#parts.fleet.hosts.map((host) =>
+        host.do(async () => {
+          await this.#parts.networks.release(host, environment, signal);
+          for (const id of new Set([image.id, image.digest])) {
+            await this.#parts.images.release(host, service, id, signal);
+          }
+        }),
+      ),
     );
   }
 
@@ -86,7 +96,7 @@ export class Removal {
       await Promise.all(
         all.map(async (seen) => {
           const { container, identity } = seen;
-          if (!isDown(seen)) await stopContainer(host.docker, container.Id, identity.stopGraceMs, signal);
+          if (!isDown(seen)) await stopForGood(host, container.Id, identity.stopGraceMs, signal);
           await this.container(host, seen, signal);
         }),
       );

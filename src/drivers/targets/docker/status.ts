@@ -3,6 +3,7 @@ import type { EpochMs } from "../../../core/ids.ts";
 import { instanceId } from "../../../core/ids.ts";
 import type { Container } from "../../../lib/docker/containers.ts";
 import type { InstanceState, InstanceStatus, LastExit, RevisionStatus } from "../../../ports/target.ts";
+import { wantedPolicy } from "./container-config.ts";
 import type { Identity } from "./labels.ts";
 
 /** One container of ours as its host last showed it. */
@@ -13,6 +14,8 @@ export type Seen = {
   readonly container: Container;
   /** The newest exit that its host told of; the engine forgets the code when it starts the container again. */
   readonly exit: LastExit | null;
+  /** Its host is reached by ssh, so it is too. */
+  readonly tunnelled: boolean;
   readonly usage: { readonly cpu: number | null; readonly memoryBytes: number } | null;
 };
 
@@ -47,7 +50,7 @@ function revisionOf(group: readonly Seen[]): RevisionStatus {
   };
 }
 
-export function instanceOf({ identity, host, container, exit, usage }: Seen): InstanceStatus {
+export function instanceOf({ identity, host, container, exit, usage, tunnelled }: Seen): InstanceStatus {
   const state = stateOf(identity, container);
   const { State } = container;
   const isThere = state !== "stopped" && state !== "exited";
@@ -65,10 +68,12 @@ export function instanceOf({ identity, host, container, exit, usage }: Seen): In
     cpu: isThere ? (usage?.cpu ?? null) : null,
     memoryBytes: isThere ? (usage?.memoryBytes ?? null) : null,
     ...(health !== null && { health }),
+    ...(tunnelled && isThere && { tunnelled: true as const }),
   };
 }
 
-function stateOf(identity: Identity, { State, RestartCount }: Container): InstanceState {
+function stateOf(identity: Identity, container: Container): InstanceState {
+  const { State, RestartCount } = container;
   switch (State.Status) {
     case "running":
     case "paused":
@@ -82,9 +87,15 @@ function stateOf(identity: Identity, { State, RestartCount }: Container): Instan
     default:
       // A job that was made and never started has not ended.
       if (identity.mode === "job") return State.Status === "created" ? "stopped" : "exited";
-      // The engine gave up: it could not start it again, because its port or its mount is gone.
-      return State.Status === "exited" && State.Error !== "" ? "crash-looping" : "stopped";
+      if (!isWanted({ identity, container })) return "stopped";
+      // Its engine is only coming up, or it could not start it again because its port or its mount is gone.
+      return State.Error === "" ? "backoff" : "crash-looping";
   }
+}
+
+/** Whether it should run; a stop on request takes that away before it stops. */
+export function isWanted({ identity, container }: Pick<Seen, "identity" | "container">): boolean {
+  return identity.mode !== "job" && container.HostConfig.RestartPolicy?.Name === wantedPolicy;
 }
 
 function lastExitOf({ State, RestartCount }: Container, exit: LastExit | null): LastExit | null {
