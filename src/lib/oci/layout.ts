@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
-import { writeJsonFile } from "../json-file.ts";
+import { readJsonFile, writeJsonFile } from "../json-file.ts";
 import {
   type Descriptor,
   type Digest,
@@ -212,7 +212,22 @@ export class Layout {
         freed += size;
       }
     }
+    await this.#forget(keep, before);
     return freed;
+  }
+
+  /** What an import that was killed left, and what is remembered of layers that are gone. */
+  async #forget(keep: ReadonlySet<string>, before: number): Promise<void> {
+    const [scratch, notes] = [join(this.directory, "scratch"), join(this.directory, "layers")];
+    for (const name of await readdir(scratch).catch(() => [])) {
+      const { mtimeMs } = await stat(join(scratch, name));
+      if (mtimeMs < before) await rm(join(scratch, name), { recursive: true });
+    }
+    for (const name of await readdir(notes).catch(() => [])) {
+      const note = await readJsonFile<{ readonly digest?: string }>(join(notes, name)).catch(() => null);
+      const { mtimeMs } = await stat(join(notes, name));
+      if (mtimeMs < before && !keep.has(note?.digest ?? "")) await rm(join(notes, name));
+    }
   }
 
   #pathOf(digest: Digest): string {

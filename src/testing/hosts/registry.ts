@@ -85,8 +85,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
     await inner?.stop();
     inner = null;
   };
-  await start();
-  return {
+  const registry: TestRegistry = {
     host: `${host}:${port}`,
     url: `${scheme}://${host}:${port}`,
     caFile: tls?.certFile ?? null,
@@ -116,6 +115,13 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
       await scene.close();
     },
   };
+  try {
+    await start();
+    return registry;
+  } catch (error) {
+    await registry.down();
+    throw error;
+  }
 }
 
 async function listenOn(server: Server, host: string, port: number): Promise<void> {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { removeControlGroup } from "./control-groups.ts";
@@ -73,8 +73,7 @@ type Owner = { readonly pid: number; readonly startedAt: string };
 /** The directory's name is the claim: whoever renames its own into place has the slot. */
 async function takeSlot(): Promise<number> {
   const draft = await mkdtemp(join(home, "draft-"));
-  const owner: Owner = { pid: process.pid, startedAt: (await startedAt(process.pid)) ?? "" };
-  await writeFile(join(draft, "owner.json"), JSON.stringify(owner));
+  await writeFile(join(draft, "owner.json"), JSON.stringify(await ourselves()));
   const first = randomBytes(2).readUInt16LE() % slots;
   for (let step = 0; step < slots; step++) {
     const slot = (first + step) % slots;
@@ -89,16 +88,45 @@ async function takeSlot(): Promise<number> {
   throw new Error(`all ${slots} ranges of addresses are taken; look into ${home}`);
 }
 
+/** Longer than it takes to write an owner into a new directory, or to remove an old one. */
+const ownerlessMs = 10 * 60_000;
+
 /** Clears away what processes left behind that were killed. */
 async function sweep(): Promise<void> {
   for (const name of await readdir(home)) {
     const directory = join(home, name);
     const owner = await readOwner(directory);
-    // A draft without an owner is being written at this moment.
-    if (owner === null || (await startedAt(owner.pid)) === owner.startedAt) continue;
+    if (owner === null) {
+      // Being made or removed at this moment, or left so by one that was killed in between.
+      const seen = await stat(directory).catch(() => null);
+      if (seen === null || Date.now() - seen.mtimeMs < ownerlessMs) continue;
+    } else {
+      if ((await startedAt(owner.pid)) === owner.startedAt) continue;
+      if (!(await takeOver(directory, owner))) continue;
+    }
     if (/^\d+$/.test(name)) await sceneOf(Number(name), directory).close();
     else await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** Of several that sweep at the same time one gets it, and none gets a scene that was opened anew in the meantime. */
+async function takeOver(directory: string, dead: Owner): Promise<boolean> {
+  const file = join(directory, "owner.json");
+  const taken = join(directory, `owner-${process.pid}.json`);
+  try {
+    await rename(file, taken);
+    const { pid, startedAt: since } = JSON.parse(await readFile(taken, "utf8")) as Owner;
+    const isDead = pid === dead.pid && since === dead.startedAt;
+    if (isDead) await writeFile(file, JSON.stringify(await ourselves()));
+    else await rename(taken, file);
+    return isDead;
+  } catch {
+    return false;
+  }
+}
+
+async function ourselves(): Promise<Owner> {
+  return { pid: process.pid, startedAt: (await startedAt(process.pid)) ?? "" };
 }
 
 async function readOwner(directory: string): Promise<Owner | null> {
