@@ -65,6 +65,7 @@ test("a certificate is had from a real ACME server, past the redirect to https, 
   expect(status?.notAfter).toBeGreaterThan(Date.now());
   const answer = await askSecure(port, "/", { ca: await pebble.root(), host: "a.acme.example" });
   expect(answer.body).toBe("a");
+  expect(answer.headers["alt-svc"]).toContain(`h3=":${port}"`);
   expect((await ask(plainPort, "/", { headers: { Host: "a.acme.example" } })).status).toBe(308);
 });
 

@@ -48,7 +48,7 @@ function isFor(host: string, served: PeerCertificate): boolean {
   return checkServerIdentity(host.replace(/^\*/, "any"), served) === undefined;
 }
 
-function shown(at: { readonly host: string; readonly port: number }, servername: string): Promise<PeerCertificate> {
+function shown(at: Awaited<ReturnType<Place["dial"]>>, servername: string): Promise<PeerCertificate> {
   return new Promise((resolve, reject) => {
     // Expired and private ones are to be read, not refused.
     const socket = connect({ ...at, servername, rejectUnauthorized: false, timeout: handshakeWithinMs }, () => {

@@ -63,6 +63,7 @@ export class CaddyEdge implements Edge {
       if (options?.fresh === true) await this.#witness.renew();
       const table = await this.current();
       const compiled = await this.#compile(config, table);
+      if (table !== null) await this.#witness.routed(table);
       if (!(await this.#isUp())) {
         // Slots are not flushed to disk for each switch: after a power loss they may be torn, and are written anew.
         await this.#publish(table, { held: new Set() });

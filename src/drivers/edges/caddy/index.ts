@@ -1,7 +1,10 @@
 import { join } from "node:path";
+import type { Ssh } from "../../../lib/ssh/open-ssh.ts";
 import type { Edge } from "../../../ports/edge.ts";
 import { CaddyEdge } from "./edge.ts";
 import { type Launch, launchDetached, localPlace } from "./local-place.ts";
+import { logFollower } from "./log-follower.ts";
+import { type SshPlaceOptions, sshPlace } from "./ssh-place.ts";
 import { companion } from "./witness.ts";
 
 export type CaddyEdgeOptions = {
@@ -34,4 +37,13 @@ export function caddyEdge({
 }: CaddyEdgeOptions): Edge {
   const place = localPlace({ directory: join(directory), program, launch });
   return new CaddyEdge(place, companion(place.paths, launch));
+}
+
+/**
+ * Caddy on a host behind SSH, which belongs to the caller and is not closed here. As `caddyEdge`, but: requests cannot be held
+ * (`can.hold`), and the counts are made here from the log that Caddy writes there, so they begin at 0 with this process.
+ */
+export function remoteCaddyEdge(ssh: Ssh, options: SshPlaceOptions): Edge {
+  const place = sshPlace(ssh, options);
+  return new CaddyEdge(place, logFollower(ssh, place));
 }

@@ -30,7 +30,10 @@ export type Place = {
   /** A socket of this machine that leads to that one of the place. */
   socket(path: string): Promise<string>;
   /** Where a listener of the place is reached from here. */
-  dial(host: string, port: number): Promise<{ readonly host: string; readonly port: number }>;
+  dial(
+    host: string,
+    port: number,
+  ): Promise<{ readonly host: string; readonly port: number } | { readonly path: string }>;
   /** Has Caddy started on the config file, and kept up; does nothing when it runs. */
   launchCaddy(): Promise<void>;
   close(): Promise<void>;
