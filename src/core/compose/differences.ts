@@ -203,9 +203,25 @@ function ofHealth(service: ComposeService, role: ComposeRole): readonly Own[] {
 /** The port that requests go to is told in PORT, whatever the file says there. */
 function ofPort(service: ComposeService, role: ComposeRole): readonly Own[] {
   const port = portOf(service);
+  if (role.kind !== "web")
+    return (service.slipway?.routes ?? []).length === 0
+      ? []
+      : [
+          own(
+            "refused",
+            ["x-slipway", "route"],
+            `a route leads to a web service, and this is ${aKind(role.kind)}; set x-slipway.kind`,
+          ),
+        ];
+  if (port === null)
+    return [own("refused", [], "no port is published or exposed for requests to go to; set x-slipway.port")];
   const told = field(service.environment, "PORT") ?? null;
-  if (role.kind !== "web" || port === null || told === null || told === String(port)) return [];
+  if (told === null || told === String(port)) return [];
   return [own("different", ["environment", "PORT"], `is ${port} in the container, since that is where requests go`)];
+}
+
+function aKind(kind: ComposeRole["kind"]): string {
+  return kind === "accessory" ? "an accessory" : `a ${kind}`;
 }
 
 function ofRollout(service: ComposeService, role: ComposeRole, roles: ComposeRoles): readonly Own[] {

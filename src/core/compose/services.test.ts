@@ -140,6 +140,17 @@ describe("a Compose project as what is deployed", () => {
     ]);
   });
 
+  it("refuses a web service without a port, and a route to what does not listen", () => {
+    const model = modelOf({
+      a: { build: ".", restart: "always", "x-slipway": { kind: "web", health: "/up" } },
+      b: { build: ".", restart: "always", "x-slipway": { route: "/b" } },
+    });
+    expect(told(model).filter((line) => line.startsWith("refused"))).toEqual([
+      "refused services.a: no port is published or exposed for requests to go to; set x-slipway.port",
+      "refused services.b.x-slipway.route: a route leads to a web service, and this is a worker; set x-slipway.kind",
+    ]);
+  });
+
   it("refuses what a target cannot carry out, unless it says it can; an accessory stays as it was made", () => {
     const model = modelOf({
       app: { image: "a", restart: "always", entrypoint: "/e", privileged: true, container_name: "app" },
