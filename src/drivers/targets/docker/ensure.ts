@@ -73,6 +73,9 @@ export async function ensureRevision(
       return !placed.some((each) => each.index === seen.identity.index && each.host === host.name);
     });
     await stop(surplus, spec.stopGraceMs, signal);
+    // One index in two places, because a host was away when the other was made: the second has no name of its own to come back under.
+    const doubled = surplus.filter(({ seen }) => seen.identity.index < instances);
+    await allOrFirstFailure(doubled.map(({ host, seen }) => host.do(() => room.removal.container(host, seen, signal))));
   } catch (error) {
     signal.throwIfAborted();
     await takeBack(room, spec, artifact, undo);
