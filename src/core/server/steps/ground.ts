@@ -46,7 +46,7 @@ export const ground: readonly Step[] = [
       # Of the file systems that hold packages, images and logs, each once.
       for directory in / /var /var/lib/docker /boot; do
         [ -d "$directory" ] && df -kP "$directory" | sed -n 2p
-      done | sort -u | while read -r _ _ _ free_kb used_percent at; do
+      done | sort -u -k 6,6 | while read -r _ _ _ free_kb used_percent at; do
         free="$((free_kb / 1024)) MB free on $at ($used_percent used)"
         case $at in
           /boot) least_kb=51200 low_kb=102400 ;;
