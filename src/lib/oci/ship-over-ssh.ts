@@ -20,7 +20,7 @@ const place = `set -eu; umask 077; d="\${XDG_CACHE_HOME:-$HOME/.cache}/slipway/s
 /** What nobody has gone on with for a day is given up. */
 const standingScript = `${place}; find "$d" -name '*.tar' -mtime +0 -delete; [ ! -e "$f" ] || wc -c < "$f"`;
 /** Only where it stands as we think: a part that comes late from a lost connection must not come in between. */
-const appendScript = `${place}; [ "$(cat "$f" 2>/dev/null | wc -c)" -eq "$2" ]; cat >> "$f"`;
+const appendScript = `${place}; [ "$(cat "$f" 2>/dev/null | wc -c)" -eq "$2" ] || exit 93; cat >> "$f"`;
 const loadScript = `${place}
 command -v docker > /dev/null || exit 90
 if [ "$(sha256sum < "$f" | cut -d ' ' -f 1)" != "$1" ]; then rm -f "$f"; exit 91; fi
@@ -28,6 +28,7 @@ docker --host "unix://$2" load --quiet --input "$f" || { rm -f "$f"; exit 92; }
 rm -f "$f"`;
 const noDocker = 90;
 const isOther = 91;
+const hasMoved = 93;
 
 /**
  * Writes the archive to a file on the host, going on where it stood after each drop, also one of an earlier process, and has the
@@ -46,11 +47,11 @@ export async function loadOverSsh(way: {
   if (address.kind !== "ssh") throw new TypeError(`${way.engine.url} is not reached by ssh`);
   for (let attempt = 1; ; attempt++) {
     try {
-      await upload({ ...way, name });
-      const done = await shell(ssh, loadScript, [name, address.socket], { signal, timeoutMs: loadMs });
+      let done = await upload({ ...way, name });
+      if (done.code === 0) done = await shell(ssh, loadScript, [name, address.socket], { signal, timeoutMs: loadMs });
       if (done.code === 0) return true;
       if (done.code === noDocker) return false;
-      if (done.code !== isOther || attempt >= attempts) throw notTaken(ssh, done);
+      if ((done.code !== isOther && done.code !== hasMoved) || attempt >= attempts) throw notTaken(ssh, done);
     } catch (error) {
       signal.throwIfAborted();
       if (!isDrop(error) || attempt >= attempts) throw error;
@@ -66,6 +67,7 @@ export function isDrop(error: unknown): boolean {
   );
 }
 
+/** The result of what was asked last; code 0 when the file is as long as it should be. */
 async function upload({
   ssh,
   archive,
@@ -78,16 +80,15 @@ async function upload({
   readonly name: string;
   readonly report: (doneBytes: number) => void;
   readonly signal: AbortSignal;
-}): Promise<void> {
+}): Promise<RunResult> {
   const standing = await shell(ssh, standingScript, [name], { signal, timeoutMs: askMs });
-  if (standing.code !== 0) throw notTaken(ssh, standing);
+  if (standing.code !== 0) return standing;
   const from = Number(standing.stdout.trim() || 0);
   report(Math.min(from, archive.bytes));
   // As long as it should be, or longer: the digest decides.
-  if (from >= archive.bytes) return;
+  if (from >= archive.bytes) return standing;
   const content = Readable.from(counted(archive, from, report), { objectMode: false });
-  const done = await shell(ssh, appendScript, [name, String(from)], { signal, stdin: content });
-  if (done.code !== 0) throw notTaken(ssh, done);
+  return shell(ssh, appendScript, [name, String(from)], { signal, stdin: content });
 }
 
 function shell(
