@@ -50,7 +50,7 @@ COPY --from=build /app ./
 USER 1000:1000
 ENV PORT=3000
 EXPOSE 3000
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["node","-e","fetch(\\"http://127.0.0.1:\\"+(process.env.PORT||3000)+\\"/up\\\\\\"x\\").then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["node","-e","const{env,exit}=process;fetch(\\"http://127.0.0.1:\\"+(env.PORT||3000)+\\"/up\\\\\\"x\\").then(r=>exit(r.ok?0:1),()=>exit(1))"]
 CMD ["node","dist/server.js"]
 `);
   });

@@ -104,9 +104,9 @@ function startOf(files: FoundFiles, manifest: Manifest): readonly string[] | nul
 function nodeHealthcheck(port: number, path: string | null): string {
   const ask =
     path === null
-      ? `require("net").connect(process.env.PORT||${port},"127.0.0.1",()=>process.exit(0)).on("error",()=>process.exit(1))`
-      : `fetch("http://127.0.0.1:"+(process.env.PORT||${port})+${JSON.stringify(path)}).then(r=>process.exit(r.ok?0:1),()=>process.exit(1))`;
-  return healthcheck(["node", "-e", ask]);
+      ? `require("net").connect(env.PORT||${port},"127.0.0.1",()=>exit(0)).on("error",()=>exit(1))`
+      : `fetch("http://127.0.0.1:"+(env.PORT||${port})+${JSON.stringify(path)}).then(r=>exit(r.ok?0:1),()=>exit(1))`;
+  return healthcheck(["node", "-e", `const{env,exit}=process;${ask}`]);
 }
 
 function base(files: FoundFiles, manifest: Manifest, wishes: RecipeWishes): string {
