@@ -34,6 +34,8 @@ export class CaddyEdge implements Edge {
   #last: Promise<unknown> = Promise.resolve();
   #versionChecked = false;
   #watch: NodeJS.Timeout | null = null;
+  /** What the config in force was made from, so that it need not be made again to see that it is the same. */
+  #loaded: { readonly inputs: string; readonly digest: string } | null = null;
   /** The config with the certificates that Caddy was given last. */
   #copied = "";
 
@@ -83,9 +85,14 @@ export class CaddyEdge implements Edge {
       const held = await this.#witness.routed(table);
       this.#remember(before);
       this.#remember(table);
-      const compiled = await this.#compile(config, table);
       const now = await this.#acknowledged();
       if (now === null) throw new SlipwayError("EDGE_UNREACHABLE", { message: "Caddy does not answer" });
+      if (this.#loaded?.inputs === inputsOf(config, table) && this.#loaded.digest === now.digest) {
+        // What nearly every table is: nothing to compile, nothing to load.
+        await this.#seen(now.digest, await this.#publish(table, { held }));
+        return;
+      }
+      const compiled = await this.#compile(config, table);
       if (now.digest === compiled.digest) {
         await this.#seen(compiled.digest, await this.#publish(table, { held }));
       } else {
@@ -99,8 +106,8 @@ export class CaddyEdge implements Edge {
         }
         await this.#seen(compiled.digest, stamp);
       }
-      await this.#place.perform(this.#publisher.tidy());
-    });
+      this.#loaded = { inputs: inputsOf(config, table), digest: compiled.digest };
+    }, true);
   }
 
   async current(): Promise<RouteTable | null> {
@@ -120,8 +127,7 @@ export class CaddyEdge implements Edge {
       if (until === null) held.delete(folder);
       await this.#seen(null, await this.#publish(table, { held }));
       if (until === null) await hold({ folder, until });
-      await this.#place.perform(this.#publisher.tidy());
-    });
+    }, true);
   }
 
   async drain(
@@ -264,6 +270,11 @@ export class CaddyEdge implements Edge {
     return socket === null ? null : acknowledged(await this.#place.socket(socket));
   }
 
+  /** What no table of the last ones needs is removed after the order, so that nobody waits for it. */
+  async #tidy(): Promise<void> {
+    await this.#place.perform(this.#publisher.tidy());
+  }
+
   async #compile(config: EdgeConfig, table: RouteTable | null): Promise<Compiled> {
     const copies = await copyCertificates(config, this.#place);
     this.#copied = JSON.stringify(copies.config);
@@ -313,7 +324,7 @@ export class CaddyEdge implements Edge {
       .map(([address]) => address);
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+  #inTurn<T>(work: () => Promise<T>, tidies = false): Promise<T> {
     const next = this.#last.then(work, work).catch((error: unknown) => {
       if (error instanceof SlipwayError) throw error;
       throw new SlipwayError("EDGE_UNREACHABLE", {
@@ -321,9 +332,15 @@ export class CaddyEdge implements Edge {
         cause: error,
       });
     });
-    this.#last = next.catch(() => undefined);
+    this.#last = next.then(() => (tidies ? this.#tidy() : undefined)).catch(() => undefined);
     return next;
   }
+}
+
+/** Everything of a table and a config that Caddy's config is made from, but for the certificates' files. */
+function inputsOf(config: EdgeConfig, table: RouteTable): string {
+  const services = Object.entries(table.services).map(([name, { sticky }]) => [name, sticky]);
+  return JSON.stringify([config, table.routes, services]);
 }
 
 function sum(counts: ReadonlyMap<unknown, number>): number {
