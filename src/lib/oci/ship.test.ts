@@ -43,7 +43,7 @@ beforeAll(async () => {
   maker = await startEngine();
   makerDocker = openDocker({ url: maker.url });
   for (const version of ["v1", "v2"]) images.set(version, await make(maker, makerDocker, version));
-  images.set("big", await make(maker, makerDocker, "big", noise(60_000_000)));
+  images.set("big", await make(maker, makerDocker, "big", noise(30_000_000)));
 });
 afterAll(async () => {
   await makerDocker.close();
@@ -156,7 +156,7 @@ describe("hosts over SSH", () => {
       signal,
     );
     expect(await cut).toBe("");
-    expect(shipment.bytes).toBeGreaterThan(100_000_000);
+    expect(shipment.bytes).toBeGreaterThan(70_000_000);
     expect(starts.length).toBeGreaterThan(1);
     expect(starts.at(-1)).toBeGreaterThan(0);
     expect(await host.run(["find", "/root/.cache/slipway/ship", "-type", "f"])).toBe("");
@@ -165,6 +165,17 @@ describe("hosts over SSH", () => {
   it("get small differences over the engine's own connection", async () => {
     const shipment = await ship(made("v1"), docker, quiet, signal);
     expect(shipment).toMatchObject({ layersSent: 1, layersThere: 1 });
+  });
+
+  it("say that their disk is full, and keep nothing of it", async () => {
+    const small = await startHosts(1, { diskBytes: 64 * 1024 ** 2 });
+    onTestFinished(() => small.down());
+    const full = small.hosts[0] as TestHost;
+    const ssh = { controlDirectory: join(small.directory, "ssh"), configFile: full.sshConfig };
+    const engine = openDocker({ url: full.url, ssh });
+    onTestFinished(() => engine.close());
+    await expect(ship(made("v1"), engine, quiet, signal)).rejects.toMatchObject({ code: "NO_SPACE" });
+    expect(await full.run(["find", "/root/.cache/slipway/ship", "-type", "f"])).toBe("");
   });
 
   it("are not waited for when it is called off", async () => {
