@@ -29,6 +29,8 @@ rm -f "$f"`;
 const noDocker = 90;
 const isOther = 91;
 const hasMoved = 93;
+/** None of the scripts ends so: a session that was killed does, sometimes before its connection is known to be lost. */
+const sshFailed = 255;
 
 /**
  * Writes the archive to a file on the host, going on where it stood after each drop, also one of an earlier process, and has the
@@ -91,13 +93,16 @@ async function upload({
   return shell(ssh, appendScript, [name, String(from)], { signal, stdin: content });
 }
 
-function shell(
+async function shell(
   ssh: Ssh,
   script: string,
   args: readonly string[],
   options: { readonly signal: AbortSignal; readonly timeoutMs?: number; readonly stdin?: Readable },
 ): Promise<RunResult> {
-  return ssh.run(["sh", "-c", script, "sh", ...args], options);
+  const done = await ssh.run(["sh", "-c", script, "sh", ...args], options);
+  if (done.code !== sshFailed) return done;
+  const { destination } = ssh;
+  throw new SshError("AWAY", `${destination}: the connection was lost`, { destination, stderr: done.stderr });
 }
 
 async function* counted(archive: Archive, from: number, report: (doneBytes: number) => void): AsyncGenerator<Buffer> {
