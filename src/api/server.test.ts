@@ -10,10 +10,10 @@ import { SlipwayError } from "../core/errors/error.ts";
 import { deploymentId, environmentName, releaseId } from "../core/ids.ts";
 import { openSqliteStore } from "../drivers/stores/sqlite/index.ts";
 import { Changes } from "../engine/history.ts";
+import type { Everywhere } from "../engine/targets.ts";
 import type { World } from "../engine/world.ts";
 import { systemClock } from "../lib/system-clock.ts";
 import type { Store } from "../ports/store.ts";
-import type { Target } from "../ports/target.ts";
 import { Client } from "./client.ts";
 import type { ErrorBody } from "./contract.ts";
 import { apiServer } from "./server.ts";
@@ -22,7 +22,7 @@ const token = "a-token-of-the-test";
 const bearer = { authorization: `Bearer ${token}` };
 
 /** What the routes reach through the world, as far as a test sets it; the store is a real one. */
-let target: Partial<Target>;
+let targets: Partial<Everywhere>;
 let store: Store;
 let world: World;
 let directory: string;
@@ -43,21 +43,20 @@ afterAll(async () => {
 beforeEach(() => {
   bugs = [];
   stops = [];
-  target = { observe: async () => [] };
+  targets = { observe: async () => [] };
   const log = {
     info: () => {},
     warn: () => {},
     error: (event: string, fields: object = {}) => void bugs.push(`${event} ${JSON.stringify(fields)}`),
   };
-  const counts = { latest: null, ageMs: () => null, of: () => ({ requests: 0, errors: 0 }) };
   const parts = {
     store,
     log,
-    counts,
+    edges: { all: () => [] },
     clock: systemClock,
     changes: new Changes(),
-    get target() {
-      return target;
+    get targets() {
+      return targets;
     },
   };
   world = parts as unknown as World;
@@ -279,7 +278,7 @@ describe("an error of a route", () => {
       evidence: [["socket", "/x"]],
       hint: "look",
     });
-    target = { observe: () => Promise.reject(known) };
+    targets = { observe: () => Promise.reject(known) };
     const answer = await post("/v1/exec", { instance: "a.0", command: ["ls"] });
     expect([answer.status, answer.error]).toEqual([
       503,
@@ -289,7 +288,7 @@ describe("an error of a route", () => {
   });
 
   it("that is a bug is logged with its stack, told without it, and ends only that request", async () => {
-    target = { observe: () => Promise.reject(new TypeError("x is not a function")) };
+    targets = { observe: () => Promise.reject(new TypeError("x is not a function")) };
     const { status, error, body } = await post("/v1/exec", { instance: "a.0", command: ["ls"] });
     expect([status, error.code, error.message]).toEqual([500, "INTERNAL", "x is not a function"]);
     expect(body).not.toContain("server.test.ts");
@@ -315,7 +314,7 @@ describe("over a real connection", () => {
 
   it("a command runs to its end, also when it takes its time after the request has been read", async () => {
     let aborted: unknown = null;
-    target = {
+    targets = {
       observe: async () => [{ instances: [{ id: "web.0" }] }] as never,
       exec: async (_instance, command, signal) => {
         await systemClock.sleep(100);
@@ -336,7 +335,7 @@ describe("over a real connection", () => {
   it("a command is stopped when the client who asked for it has gone", async () => {
     const begun = signalled();
     const stopped = signalled();
-    target = {
+    targets = {
       observe: async () => [{ instances: [{ id: "web.0" }] }] as never,
       exec: async (_instance, _command, signal) => {
         begun.tell();

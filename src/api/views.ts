@@ -2,6 +2,7 @@ import { type Deployment, type Failure, hasEnded } from "../core/deploy/deployme
 import type { Traffic } from "../core/deploy/traffic.ts";
 import { SlipwayError } from "../core/errors/error.ts";
 import type { DeploymentId, EnvironmentName, ReleaseId, RevisionId, ServiceName } from "../core/ids.ts";
+import { type Counts, noCounts } from "../core/judge/counts.ts";
 import { openDeployments } from "../engine/commands/start-deployment.ts";
 import { findEnvironment } from "../engine/environment.ts";
 import { releaseView } from "../engine/release/read.ts";
@@ -88,7 +89,7 @@ export async function deploymentDetail(world: World, id: DeploymentId): Promise<
     .orderBy("id")
     .limit(maxHistory)
     .execute();
-  const running = await world.target.observe({ environment: row.environment });
+  const running = await world.targets.observe({ environment: row.environment });
   return {
     ...(await deploymentView(world, row)),
     history: history.map(historyView),
@@ -186,7 +187,7 @@ async function serviceTraffic(
     .execute();
   const services = new Map<ServiceName, ServiceTraffic["revisions"][number][]>();
   for (const row of rows) {
-    const counts = world.counts.of(row.id);
+    const counts = countsOf(world, row.id);
     const list = services.get(row.service) ?? [];
     services.set(row.service, list);
     list.push({
@@ -208,6 +209,12 @@ async function serviceTraffic(
     });
   }
   return [...services].map(([service, revisions]) => ({ service, revisions }));
+}
+
+/** Of the one edge that has counted the revision; an environment that moves to another begins anew there. */
+function countsOf(world: World, revision: RevisionId): Counts {
+  const seen = world.edges.all().map(({ counts }) => counts.of(revision));
+  return seen.reduce((a, b) => ({ requests: a.requests + b.requests, errors: a.errors + b.errors }), noCounts);
 }
 
 function weightOf(traffic: Traffic, row: { readonly service: ServiceName; readonly id: RevisionId }): number | null {

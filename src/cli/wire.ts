@@ -1,10 +1,13 @@
 import { join } from "node:path";
 import { reasonOf } from "../core/errors/error.ts";
 import type { ProductConfig } from "../core/product/schema.ts";
+import type { TargetSpec } from "../core/product/spec.ts";
+import { caddyEdge } from "../drivers/edges/caddy/index.ts";
 import { embeddedEdge } from "../drivers/edges/embedded/index.ts";
 import { httpProber } from "../drivers/probes/http/index.ts";
 import { gitSource } from "../drivers/sources/git/index.ts";
 import { openSqliteStore } from "../drivers/stores/sqlite/index.ts";
+import { dockerTarget } from "../drivers/targets/docker/index.ts";
 import { processTarget } from "../drivers/targets/process/index.ts";
 import { staticServerCommand } from "../drivers/targets/process/static-server.ts";
 import { deployKind, deployWorkflow } from "../engine/deploy/workflow.ts";
@@ -14,14 +17,15 @@ import { Artifacts } from "../engine/release/artifacts.ts";
 import { runKind, runWorkflow } from "../engine/release/run-workflow.ts";
 import { sqliteEngine } from "../engine/sqlite/engine.ts";
 import type { SqliteEngineOptions } from "../engine/sqlite/services.ts";
-import { EdgeCounts } from "../engine/traffic/counts.ts";
+import { Targets } from "../engine/targets.ts";
 import { renewAfterUpgrade } from "../engine/traffic/renew.ts";
-import { Router } from "../engine/traffic/router.ts";
+import { type EdgePlace, EdgeSites } from "../engine/traffic/sites.ts";
 import type { World } from "../engine/world.ts";
 import { openSupervisor, type Supervisor } from "../lib/supervisor/client.ts";
 import { systemClock } from "../lib/system-clock.ts";
-import type { EdgeConfig } from "../ports/edge.ts";
+import type { Edge, EdgeConfig } from "../ports/edge.ts";
 import type { Log } from "../ports/log.ts";
+import type { Target } from "../ports/target.ts";
 
 export { restoreSqliteStore as restoreStore } from "../drivers/stores/sqlite/restore.ts";
 
@@ -73,44 +77,39 @@ export async function wire(options: WireOptions): Promise<Wired> {
   try {
     const supervisor = await openSupervisor({ directory: join(directory, "supervisor") });
     closers.push(() => supervisor.close());
-    const target = processTarget({ directory, product: options.product, supervisor });
-    closers.push(() => target.close());
-    const edge = embeddedEdge({
-      directory: join(directory, "edge"),
-      launch: (command) => launchEdge(supervisor, directory, command),
+    const places: Places = { directory, product: options.product, supervisor, log };
+    const targets = new Targets({ store, clock, log, make: (spec) => makeTarget(places, spec) });
+    closers.push(() => targets.close());
+    const edges = new EdgeSites({
+      store,
+      targets,
+      clock,
+      log,
+      base: edgeBase(directory),
+      make: (place) => makeEdge(places, place),
     });
     const engine = sqliteEngine({
       store,
       clock,
       ...(options.onBoundary === undefined ? {} : { onBoundary: options.onBoundary }),
     });
-    const router = new Router({ store, target, edge, log, base: edgeBase(directory) });
-    const onReturn = (): void => {
-      router.forget();
-      void router.sync().catch((error: unknown) => log.warn("edge.not-ready", { reason: reasonOf(error) }));
-    };
-    const counts = new EdgeCounts({ edge, clock, log, onReturn });
     const world: World = {
       store,
       engine,
-      target,
-      edge,
-      counts,
+      targets,
+      edges,
       clock,
       log,
       prober: httpProber(clock),
       source: gitSource(),
       artifacts: new Artifacts(directory),
-      router,
       changes: new Changes(),
       staticCommand: staticServerCommand,
       readConfig: options.readConfig,
       runsDirectory: join(directory, "runs"),
     };
-    await edgeInPlace(world);
-    void renewAfterUpgrade(world.router, join(directory, "edge", "code-version"), options.version, log);
-    counts.open();
-    closers.push(() => counts.close());
+    await edgesInPlace(world);
+    void renewAfterUpgrade(edges, join(directory, "edge", "code-version"), options.version, log);
     engine.register(deployKind, deployWorkflow(world));
     engine.register(runKind, runWorkflow(world));
     const keeper = new Keeper(world);
@@ -124,12 +123,8 @@ export async function wire(options: WireOptions): Promise<Wired> {
         // First nobody decides any more, then what was decided is taken down.
         await engine.close();
         await keeper.close();
-        await counts.close();
-        await router.close();
-        if (everything) {
-          await edge.stop(edgeGraceMs);
-          await supervisor.shutdown();
-        }
+        await edges.close({ stopGraceMs: everything ? edgeGraceMs : null });
+        if (everything) await supervisor.shutdown();
         await close();
       },
     };
@@ -143,16 +138,59 @@ export async function wire(options: WireOptions): Promise<Wired> {
  * What the edge does now is what the store says. An edge that is slow, or a listener that cannot be had, must not keep the
  * control plane from being asked what is wrong: the keeper goes on trying.
  */
-async function edgeInPlace({ router, log, clock }: World): Promise<void> {
-  const synced = router.sync().catch((error: unknown) => log.error("edge.not-ready", { reason: reasonOf(error) }));
+async function edgesInPlace({ edges, log, clock }: World): Promise<void> {
+  const synced = edges.sync().catch((error: unknown) => log.error("edge.not-ready", { reason: reasonOf(error) }));
   await Promise.race([synced, clock.sleep(edgeReadyMs)]);
 }
 
-/** The edge is kept running by the same supervisor as the revisions, so it comes back also while the control plane is away. */
-async function launchEdge(supervisor: Supervisor, directory: string, command: readonly string[]): Promise<void> {
+type Places = {
+  readonly directory: string;
+  readonly product: string;
+  readonly supervisor: Supervisor;
+  readonly log: Log;
+};
+
+function makeTarget({ directory, product, supervisor, log }: Places, spec: TargetSpec): Target {
+  switch (spec.driver) {
+    case "process":
+      return processTarget({ directory, product, supervisor });
+    case "docker": {
+      const hosts = spec.hosts.map((host) => ({
+        ...host,
+        ...(host.url.startsWith("ssh:") && { ssh: sshOf(directory) }),
+      }));
+      return dockerTarget({ product, hosts, directory: join(directory, "docker"), whenAway: spec.whenAway, log });
+    }
+  }
+}
+
+function makeEdge(places: Places, { driver }: EdgePlace): Edge {
+  const { directory } = places;
+  switch (driver) {
+    case "embedded":
+      return embeddedEdge({
+        directory: join(directory, "edge"),
+        launch: (command) => keepRunning(places, "edge", command),
+      });
+    case "caddy":
+      return caddyEdge({
+        directory: join(directory, "caddy"),
+        program: process.env.SLIPWAY_CADDY ?? "caddy",
+        launch: (role, command) => keepRunning(places, role === "caddy" ? "caddy" : "caddy-companion", command),
+      });
+  }
+}
+
+/** ~/.ssh/config holds, unless another file is named. */
+function sshOf(directory: string): { readonly controlDirectory: string; readonly configFile: string | null } {
+  return { controlDirectory: join(directory, "ssh"), configFile: process.env.SLIPWAY_SSH_CONFIG ?? null };
+}
+
+/** An edge is kept running by the same supervisor as the revisions, so it comes back also while the control plane is away. */
+async function keepRunning({ supervisor, directory }: Places, key: string, command: readonly string[]): Promise<void> {
   await supervisor.ensure(
     {
-      key: "edge",
+      key,
       labels: { role: "edge" },
       notes: {},
       mode: "service",

@@ -50,11 +50,13 @@ export class Keeper {
   /** An instance that came back elsewhere gets its requests at once, not at the next look. */
   async #follow(): Promise<void> {
     const { signal } = this.#stop;
-    const { target, router, clock } = this.#world;
+    const { targets, edges, clock } = this.#world;
     while (!signal.aborted) {
       await this.#guarded("keeper.follow", async () => {
-        for await (const running of target.watch({}, signal)) {
-          if (!router.routesTo(running)) await this.#guarded("keeper.route", () => router.sync());
+        for await (const running of targets.watch({}, signal)) {
+          for (const { router } of edges.all()) {
+            if (!router.routesTo(running)) await this.#guarded("keeper.route", () => router.sync());
+          }
         }
       });
       await clock.sleep(lookMs, signal).catch(() => {});
@@ -102,7 +104,7 @@ export class Keeper {
   }
 
   async #runLive(): Promise<void> {
-    const { store, target } = this.#world;
+    const { store, targets } = this.#world;
     const environments = await store.db
       .selectFrom("environment")
       .leftJoin("deployment", (join) =>
@@ -116,7 +118,7 @@ export class Keeper {
       .where("environment.live_release_id", "is not", null)
       .where("deployment.id", "is", null)
       .execute();
-    const running = new Map((await target.observe({})).map((revision) => [revision.id, revision]));
+    const running = new Map((await targets.observe({})).map((revision) => [revision.id, revision]));
     for (const { name, live_release_id } of environments) {
       if (live_release_id === null) continue;
       const view = await releaseView(store.db, live_release_id, name);
@@ -125,15 +127,13 @@ export class Keeper {
         const spec = await revisionSpec(this.#world, view, service.name);
         if (running.get(spec.id)?.wanted === service.instances) continue;
         this.#world.log.warn("revision.started-again", { revision: spec.id, instances: service.instances });
-        await target.ensure(spec, service.instances, this.#stop.signal);
+        await targets.of(view.spec.target).ensure(spec, service.instances, this.#stop.signal);
       }
     }
   }
 
   async #routeToLive(): Promise<void> {
-    const { edge, router } = this.#world;
-    if ((await edge.current().catch(() => null)) === null) router.forget();
-    await router.sync();
+    await this.#world.edges.look();
   }
 
   async #guarded(what: string, work: () => Promise<void>): Promise<void> {

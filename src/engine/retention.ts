@@ -38,7 +38,7 @@ async function removeRevisions(world: World, signal: AbortSignal): Promise<void>
     .where("revision.role", "!=", "removed")
     .execute();
   for (const { id } of left) {
-    await world.target.remove(id, signal);
+    await world.targets.remove(id, signal);
     await db
       .updateTable("revision")
       .set({ role: "removed", updated_at: world.clock.now() })

@@ -1,28 +1,24 @@
 import type { ProductConfig } from "../core/product/schema.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Edge } from "../ports/edge.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { Log } from "../ports/log.ts";
 import type { Prober } from "../ports/probe.ts";
 import type { Source } from "../ports/source.ts";
 import type { Store } from "../ports/store.ts";
-import type { Target } from "../ports/target.ts";
 import type { Changes } from "./history.ts";
 import type { Artifacts } from "./release/artifacts.ts";
-import type { EdgeCounts } from "./traffic/counts.ts";
-import type { Router } from "./traffic/router.ts";
+import type { Targets } from "./targets.ts";
+import type { EdgeSites } from "./traffic/sites.ts";
 
 /** Everything the engine's parts act through. Made once, in the place that wires the drivers. */
 export type World = {
   readonly store: Store;
   readonly engine: Engine;
-  readonly target: Target;
-  readonly edge: Edge;
+  readonly targets: Targets;
+  readonly edges: EdgeSites;
   readonly prober: Prober;
   readonly source: Source;
   readonly artifacts: Artifacts;
-  readonly router: Router;
-  readonly counts: EdgeCounts;
   readonly changes: Changes;
   readonly clock: Clock;
   readonly log: Log;

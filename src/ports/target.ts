@@ -106,6 +106,8 @@ export type InstanceStatus = {
   readonly state: InstanceState;
   /** `host:port` as the edge reaches it, stable over restarts where possible; null when the service does not listen or the instance is not there. */
   readonly address: string | null;
+  /** Only by `reach` does the control plane get there. */
+  readonly tunnelled?: true;
   readonly pid: number | null;
   readonly startedAt: EpochMs | null;
   /** Starts after the first one, since the revision was last scaled up from zero. */

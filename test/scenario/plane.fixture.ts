@@ -208,7 +208,7 @@ export class Plane {
 
   /** Processes of a service as the target knows them: release number → running instances. */
   async running(environment: string, service: string): Promise<Record<string, number>> {
-    const statuses = await this.world.target.observe({ environment: environmentName(environment) });
+    const statuses = await this.world.targets.observe({ environment: environmentName(environment) });
     const found = statuses
       .filter((each) => each.service === service)
       .map(
@@ -227,7 +227,7 @@ export class Plane {
     const { live_release_id: live, traffic: text } = await this.environment(environment);
     const traffic = JSON.parse(text) as Traffic;
     expect(releasesAtFullTraffic(traffic)).toEqual(live === null ? [] : [live]);
-    const table = await this.world.edge.current();
+    const table = await this.world.edges.all()[0]?.edge.current();
     for (const [service, targets] of Object.entries(traffic.services)) {
       const routed = table?.services[`${this.product.name}/${environment}/${service}`]?.targets;
       expect(routed?.map(({ revision, weight }) => [revision, weight])).toEqual(
@@ -242,7 +242,7 @@ export class Plane {
       .where("environment", "=", environmentName(environment))
       .execute();
     const wanted = new Map(
-      (await this.world.target.observe({ environment: environmentName(environment) })).map((status) => [
+      (await this.world.targets.observe({ environment: environmentName(environment) })).map((status) => [
         status.id,
         status,
       ]),

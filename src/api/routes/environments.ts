@@ -19,14 +19,12 @@ export function environmentRoutes(
       .orderBy("product")
       .orderBy("name")
       .execute();
-    const running = rows.length === 0 ? [] : await world.target.observe({});
-    const sample = world.counts.latest;
+    const running = rows.length === 0 ? [] : await world.targets.observe({});
     return {
       version: process_.version,
       pid: process.pid,
       startedAt: process_.startedAt,
-      edge:
-        sample === null ? null : { generation: sample.generation, sampleAgeMs: world.counts.ageMs(world.clock.now()) },
+      edge: edgeView(world),
       environments: await Promise.all(rows.map((row) => environmentView(world, row, running))),
     };
   });
@@ -45,4 +43,15 @@ export function environmentRoutes(
     await (locked ? lock(world, at) : unlock(world, at));
     return {};
   });
+}
+
+/** The edge that has been silent longest; null when none has said anything yet. */
+function edgeView(world: World): StatusView["edge"] {
+  const views = world.edges.all().flatMap(({ counts }) => {
+    const sampleAgeMs = counts.ageMs(world.clock.now());
+    return counts.latest === null || sampleAgeMs === null
+      ? []
+      : [{ generation: counts.latest.generation, sampleAgeMs }];
+  });
+  return views.toSorted((a, b) => b.sampleAgeMs - a.sampleAgeMs)[0] ?? null;
 }

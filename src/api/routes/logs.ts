@@ -11,12 +11,12 @@ const maxTail = 10_000;
 export function logRoutes(server: FastifyInstance, world: World): void {
   server.get("/v1/logs", async (request, reply) => {
     const query = logQuery(request.query);
-    await streamLines(reply, (signal) => world.target.logs(query, signal));
+    await streamLines(reply, (signal) => world.targets.logs(query, signal));
   });
 
   server.post("/v1/exec", async (request, reply) => {
     const { instance, command } = execBody.parse(request.body);
-    const found = (await world.target.observe({}))
+    const found = (await world.targets.observe({}))
       .flatMap((revision) => revision.instances)
       .find((each) => each.id === instance);
     if (found === undefined)
@@ -24,7 +24,7 @@ export function logRoutes(server: FastifyInstance, world: World): void {
     const gone = new AbortController();
     // Not the request's own end: that is when its body has been read.
     reply.raw.on("close", () => gone.abort(new Error("the client has gone")));
-    return world.target.exec((found satisfies InstanceStatus).id, command, gone.signal);
+    return world.targets.exec((found satisfies InstanceStatus).id, command, gone.signal);
   });
 }
 

@@ -20,7 +20,7 @@ export function stateRoutes(
   });
 
   server.post("/v1/edge/reload", async () => {
-    await world.router.renew();
+    await world.edges.renew();
     return {};
   });
 

@@ -24,7 +24,7 @@ const hostSchema = named(
     }),
     address: optional(text(), {
       meaning: "The address at which the edge reaches its containers.",
-      default: "(the host of the url; 127.0.0.1 for a socket)",
+      default: "(the host of the url; for a socket none, and only an edge on that machine reaches them)",
       example: "10.0.0.5",
     }),
   }),

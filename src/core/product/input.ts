@@ -768,7 +768,7 @@ export interface HostInput {
   name?: string | undefined;
   /**
    * The address at which the edge reaches its containers.
-   * @default the host of the url; 127.0.0.1 for a socket
+   * @default the host of the url; for a socket none, and only an edge on that machine reaches them
    * @example "10.0.0.5"
    */
   address?: string | undefined;

@@ -31,7 +31,7 @@ export function resolveTarget(target: TargetInput | undefined): TargetSpec {
 function resolveHost(host: string | HostInput): HostSpec {
   const input: HostInput = typeof host === "string" ? { url: host } : host;
   const { name, url } = valid(parseHostUrl(input.url), input.url);
-  const address = input.address ?? (url.startsWith("unix:") ? "127.0.0.1" : name);
+  const address = input.address ?? (url.startsWith("unix:") ? null : name);
   return { name: input.name ?? name, url, address };
 }
 

@@ -25,8 +25,8 @@ export type TargetSpec =
 export type HostSpec = {
   readonly name: string;
   readonly url: string;
-  /** At which the edge reaches its containers. */
-  readonly address: string;
+  /** At which the edge reaches its containers; null where only programs of that machine do. */
+  readonly address: string | null;
 };
 
 export type RegistrySpec = {

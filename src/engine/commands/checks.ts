@@ -2,6 +2,7 @@ import { releasesAtFullTraffic, type Traffic } from "../../core/deploy/traffic.t
 import { reasonOf } from "../../core/errors/error.ts";
 import type { Digest } from "../../core/ids.ts";
 import { artifactsOf } from "../release/read.ts";
+import type { EdgeSite } from "../traffic/sites.ts";
 import type { World } from "../world.ts";
 
 export type Check = {
@@ -20,25 +21,34 @@ export async function checks(world: World): Promise<Check[]> {
         ? "the state file is whole"
         : bad(report.findings.join("; "), "restore the newest copy: slipway state restore <file>");
     }),
-    check(
-      "supervisor",
-      async () => `${(await world.target.observe({})).length} revisions are known to the ${world.target.name} target`,
+    ...(await world.targets.inUse()).map((target) =>
+      check(
+        `target ${target.name}`,
+        async () => `${(await target.observe({})).length} revisions are known to the ${target.name} target`,
+      ),
     ),
-    check("edge", async () => {
-      const table = await world.edge.current();
+    ...world.edges.all().flatMap((site) => edgeChecks(world, site)),
+    check("artifacts", () => artifactCheck(world)),
+    check("traffic", () => trafficCheck(world)),
+  ]);
+}
+
+function edgeChecks(world: World, { place, edge, counts }: EdgeSite): Promise<Check>[] {
+  const where = place.server === null ? place.driver : `${place.driver} on ${place.server}`;
+  return [
+    check(`edge ${where}`, async () => {
+      const table = await edge.current();
       return table === null ? "no route table has been applied yet" : `routes by generation ${table.generation}`;
     }),
-    check("samples", async () => {
-      const age = world.counts.ageMs(world.clock.now());
+    check(`samples ${where}`, async () => {
+      const age = counts.ageMs(world.clock.now());
       if (age === null)
         return bad("no sample of the edge has arrived", "look at the edge's log in the state directory");
       return age < 2_000
         ? `the newest is ${age} ms old`
         : bad(`the newest is ${age} ms old`, "the judge is blind: restart the edge with slipway up");
     }),
-    check("artifacts", () => artifactCheck(world)),
-    check("traffic", () => trafficCheck(world)),
-  ]);
+  ];
 }
 
 async function artifactCheck(world: World) {

@@ -56,21 +56,8 @@ class Scene {
         next: (signal) =>
           new Promise<EdgeSample>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
       },
-      target: {
-        name: "scene",
-        can: {
-          jobs: true,
-          warm: true,
-          exec: false,
-          memoryLimit: false,
-          cpuLimit: false,
-          artifacts: ["directory"],
-          accessories: false,
-          volumes: false,
-        },
-        ensure: () => Promise.reject(new Error("a watch starts nothing")),
+      targets: {
         reach: () => Promise.reject(new Error("a watch reaches nothing")),
-        observe: async () => [this.#status()],
         async *watch(_selector, signal) {
           while (!signal.aborted) {
             yield [scene.#status()];
@@ -80,10 +67,6 @@ class Scene {
             });
           }
         },
-        remove: () => Promise.reject(new Error("a watch removes nothing")),
-        async *logs() {},
-        exec: () => Promise.reject(new Error("a watch runs nothing")),
-        close: async () => {},
       },
     };
   }

@@ -5,7 +5,7 @@ import { judgeErrorRatio } from "../../core/judge/error-ratio.ts";
 import type { Verdict } from "../../core/judge/verdict.ts";
 import type { RolloutSpec } from "../../core/product/spec.ts";
 import { exitText, instanceOf, seenEvidence } from "../health/evidence.ts";
-import { HealthWatch, type InstanceReport } from "../health/health-watch.ts";
+import { type HealthTargets, HealthWatch, type InstanceReport } from "../health/health-watch.ts";
 import type { EdgeCounts } from "../traffic/counts.ts";
 import type { World } from "../world.ts";
 import type { Verified } from "./verify.ts";
@@ -20,7 +20,8 @@ export type Baked = Verified & {
 };
 
 /** What a watch looks through. */
-export type BakeWorld = Pick<World, "clock" | "target" | "prober"> & {
+export type BakeWorld = Pick<World, "clock" | "prober"> & {
+  readonly targets: HealthTargets;
   readonly counts: Pick<EdgeCounts, "of" | "ageMs" | "next">;
 };
 

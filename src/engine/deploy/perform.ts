@@ -5,6 +5,7 @@ import type { Counts } from "../../core/judge/counts.ts";
 import { logEvidence } from "../health/evidence.ts";
 import { noteChanges } from "../release/changes.ts";
 import { releaseView } from "../release/read.ts";
+import type { EdgeSite } from "../traffic/sites.ts";
 import type { World } from "../world.ts";
 import { someoneAsks } from "./requests.ts";
 import { bakeCandidates, scale, verified, watchOnly } from "./sides.ts";
@@ -76,6 +77,7 @@ async function start(
   { stage, services }: Extract<Effect, { do: "start" }>,
   signal: AbortSignal,
 ): Promise<DeploymentEvent> {
+  await siteOf(world, course);
   const counts = services.map((service) => [service, course.stages[stage]?.[service]?.candidate ?? 0] as const);
   await Promise.all(
     counts.map(([service, count]) => scale(world, course, { release: course.release, service, count }, signal)),
@@ -107,12 +109,18 @@ async function verifyCandidates(
 
 async function shift(world: World, { course }: Deployment): Promise<DeploymentEvent> {
   const marks: Record<RevisionId, Counts> = {};
+  const site = await siteOf(world, course);
   for (const rollout of course.rollouts) {
-    if (rollout.stable !== null) marks[rollout.stable] = world.counts.before(rollout.stable);
-    if (rollout.candidate !== null) marks[rollout.candidate] = world.counts.of(rollout.candidate);
+    if (rollout.stable !== null) marks[rollout.stable] = site.counts.before(rollout.stable);
+    if (rollout.candidate !== null) marks[rollout.candidate] = site.counts.of(rollout.candidate);
   }
-  await world.router.sync();
+  await site.router.sync();
   return { is: "shifted", marks };
+}
+
+/** The edge that the release's config names; going back, that of the one it goes back to. */
+async function siteOf(world: World, course: Deployment["course"]): Promise<EdgeSite> {
+  return world.edges.of((await releaseView(world.store.db, course.release, course.environment)).spec.edge);
 }
 
 async function drain(
@@ -133,11 +141,12 @@ async function drain(
 async function drainStable(world: World, { course }: Deployment, stage: number, signal: AbortSignal): Promise<number> {
   const view = await releaseView(world.store.db, course.release, course.environment);
   const limits = { timeoutMs: course.drainMs, streamLimitMs: view.spec.rollout.streamLimitMs };
+  const { edge } = world.edges.of(view.spec.edge);
   const left = await Promise.all(
     course.rollouts.map(async (rollout) => {
       const share = course.stages[stage]?.[rollout.service];
       if (rollout.stable === null || share === undefined) return 0;
-      const inflight = rollout.routed ? (await world.edge.drain(rollout.stable, limits)).inflight : 0;
+      const inflight = rollout.routed ? (await edge.drain(rollout.stable, limits)).inflight : 0;
       // The edge's drain cannot be called off: by now the deployment may be on its way back.
       signal.throwIfAborted();
       if (share.stable < rollout.stableInstances && course.stable !== null) {
@@ -174,7 +183,7 @@ async function retire(world: World, { course }: Deployment, signal: AbortSignal)
   const surplus = warm.filter((revision) => !own.has(revision.id));
   // A job that has ended is nothing to keep; found again, it would not run when its release is deployed again.
   const jobs = course.rollouts.filter((rollout) => rollout.kind === "job").map((rollout) => rollout.candidate);
-  await Promise.all(jobs.map((job) => (job === null ? null : world.target.remove(job, signal))));
+  await Promise.all(jobs.map((job) => (job === null ? null : world.targets.remove(job, signal))));
   await Promise.all([
     // Only now: asked before the start, git would take a tenth of the time until the release is live.
     noteChanges(world, course.id),
@@ -214,12 +223,12 @@ async function clean(
     guilty === null
       ? []
       : await logEvidence(
-          world.target,
+          world.targets,
           { revision: guilty, instance: failure.instance ?? null },
           await startOf(world, course.id),
         );
   const candidates = course.rollouts.flatMap((rollout) => (rollout.candidate === null ? [] : [rollout.candidate]));
-  await Promise.all(candidates.map((revision) => world.target.remove(revision, signal)));
+  await Promise.all(candidates.map((revision) => world.targets.remove(revision, signal)));
   return { is: "cleaned", evidence };
 }
 

@@ -17,7 +17,7 @@ export async function scale(
   signal: AbortSignal,
 ): Promise<void> {
   const view = await releaseView(world.store.db, release, course.environment);
-  await world.target.ensure(await revisionSpec(world, view, service), count, signal);
+  await world.targets.of(view.spec.target).ensure(await revisionSpec(world, view, service), count, signal);
 }
 
 type Sides = {
@@ -62,7 +62,12 @@ export async function bakeCandidates(world: World, deployment: Deployment, until
     return { ...service, stable, stableMark, routed, mark };
   });
   const since = deployment.liveAt ?? world.clock.now();
-  return bake(world, { services, rules: spec.rollout.rules, since, until, bakeMs: course.bakeMs }, signal);
+  const { counts } = world.edges.of(spec.edge);
+  return bake(
+    { ...world, counts },
+    { services, rules: spec.rollout.rules, since, until, bakeMs: course.bakeMs },
+    signal,
+  );
 }
 
 /** The rules without an end: resolves only with a failure. */

@@ -1,9 +1,13 @@
+import { isSlipwayError } from "../../core/errors/error.ts";
 import type { EpochMs, InstanceId, RevisionId, ServiceName } from "../../core/ids.ts";
-import { type InstanceHealth, judgeAnswer, observe, unknownHealth } from "../../core/judge/probe.ts";
+import { type InstanceHealth, judgeAnswer, observe, type ProbeAnswer, unknownHealth } from "../../core/judge/probe.ts";
 import type { HealthSpec } from "../../core/product/spec.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Prober } from "../../ports/probe.ts";
 import type { InstanceStatus, RevisionStatus, Target } from "../../ports/target.ts";
+
+/** What a watch asks of the places where revisions live. */
+export type HealthTargets = Pick<Target, "watch" | "reach">;
 
 /** A revision that is watched, and what counts as healthy there. */
 export type Watched = {
@@ -33,7 +37,7 @@ const lateShare = 0.05;
  * gets from each. Levels, not edges: it starts from what exists, whoever started it. Ends with the signal.
  */
 export class HealthWatch {
-  readonly #deps: { readonly target: Target; readonly prober: Prober; readonly clock: Clock };
+  readonly #deps: { readonly targets: HealthTargets; readonly prober: Prober; readonly clock: Clock };
   readonly #watched: ReadonlyMap<RevisionId, Watched>;
   readonly #signal: AbortSignal;
   readonly #statuses = new Map<RevisionId, RevisionStatus>();
@@ -43,7 +47,7 @@ export class HealthWatch {
   #failure: unknown = null;
 
   constructor(
-    deps: { readonly target: Target; readonly prober: Prober; readonly clock: Clock },
+    deps: { readonly targets: HealthTargets; readonly prober: Prober; readonly clock: Clock },
     watched: readonly Watched[],
     signal: AbortSignal,
   ) {
@@ -83,7 +87,7 @@ export class HealthWatch {
 
   async #follow(): Promise<void> {
     try {
-      for await (const statuses of this.#deps.target.watch({}, this.#signal)) {
+      for await (const statuses of this.#deps.targets.watch({}, this.#signal)) {
         for (const status of statuses) if (this.#watched.has(status.id)) this.#seen(status);
         this.#wake();
       }
@@ -110,16 +114,13 @@ export class HealthWatch {
 
   /** Probes one process until it is replaced, gone, or the watch ends. */
   async #probe(revision: RevisionId, instance: InstanceStatus): Promise<void> {
-    const { clock, prober } = this.#deps;
+    const { clock } = this.#deps;
     const health = this.#watched.get(revision)?.health;
     if (health === undefined || health.path === null || instance.address === null) return;
     const begun = clock.monotonicMs();
     try {
       while (!this.#signal.aborted && this.#probing.get(instance.id) === identity(instance)) {
-        const answer = await prober.http(
-          { address: instance.address, path: health.path, timeoutMs: health.timeoutMs },
-          this.#signal,
-        );
+        const answer = await this.#ask(instance, health.path, health.timeoutMs);
         if (this.#probing.get(instance.id) !== identity(instance)) return;
         const before = this.#health.get(instance.id) ?? unknownHealth;
         const inStartPeriod = before.is === "unknown" && clock.now() - (instance.startedAt ?? 0) < health.startPeriodMs;
@@ -134,6 +135,20 @@ export class HealthWatch {
     } catch (error) {
       if (!this.#signal.aborted) this.#failure = error;
       this.#wake();
+    }
+  }
+
+  async #ask(instance: InstanceStatus, path: string, timeoutMs: number): Promise<ProbeAnswer> {
+    const { clock, prober, targets } = this.#deps;
+    const begun = clock.monotonicMs();
+    try {
+      const address = instance.tunnelled ? await targets.reach(instance.id, this.#signal) : (instance.address ?? "");
+      return await prober.http({ address, path, timeoutMs }, this.#signal);
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      if (!isSlipwayError(error)) throw error;
+      // No way to it is an answer too: of a host that is away nothing is known to be well.
+      return { is: "nothing", at: clock.now(), tookMs: clock.monotonicMs() - begun, why: error.message };
     }
   }
 

@@ -17,7 +17,7 @@ import { openSqliteStore } from "../../drivers/stores/sqlite/index.ts";
 import type { Edge, EdgeConfig, RouteTable } from "../../ports/edge.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Store } from "../../ports/store.ts";
-import type { RevisionStatus, Target } from "../../ports/target.ts";
+import type { RevisionStatus } from "../../ports/target.ts";
 import { Router } from "./router.ts";
 
 /** An edge as far as the router speaks to it, with the rule of generations; a test says when a call fails, or waits. */
@@ -107,13 +107,14 @@ beforeEach(async () => {
 });
 
 function makeRouter(): Router {
-  const target = { observe: async () => running } as unknown as Target;
+  const targets = { observe: async () => running };
   return new Router({
     store,
-    target,
+    targets,
     edge: edge as unknown as Edge,
     log: silent,
     base: {} as Omit<EdgeConfig, "listeners" | "trustedProxies">,
+    isHere: () => true,
   });
 }
 

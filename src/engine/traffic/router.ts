@@ -1,23 +1,27 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Traffic } from "../../core/deploy/traffic.ts";
+import type { EdgeSpec } from "../../core/product/spec.ts";
 import type { Edge, EdgeConfig, RouteTable } from "../../ports/edge.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Store } from "../../ports/store.ts";
 import type { RevisionStatus, Target } from "../../ports/target.ts";
 import { releaseView } from "../release/read.ts";
-import { type EnvironmentTraffic, edgeConfig, instancesOf, routeTable } from "./table.ts";
+import { edgeConfig } from "./listeners.ts";
+import { type EnvironmentTraffic, instancesOf, routeTable } from "./table.ts";
 
 type Deps = {
   readonly store: Store;
-  readonly target: Target;
+  readonly targets: Pick<Target, "observe">;
   readonly edge: Edge;
   readonly log: Log;
   readonly base: Omit<EdgeConfig, "listeners" | "trustedProxies">;
+  /** Whether requests of an environment come through this edge. */
+  readonly isHere: (edge: EdgeSpec) => boolean;
 };
 
 /**
  * Brings the edge to the traffic that is recorded. It holds no truth of its own: every `sync` reads the store, looks at what
- * runs, and applies one table for all environments. Calls that come while one is under way share the next one.
+ * runs, and applies one table for all environments of this edge. Calls that come while one is under way share the next one.
  */
 export class Router {
   readonly #deps: Deps;
@@ -91,9 +95,9 @@ export class Router {
   }
 
   async #apply(): Promise<void> {
-    const { target, edge, base, log } = this.#deps;
+    const { targets, edge, base, log } = this.#deps;
     const forgotten = this.#forgotten;
-    const [environments, running] = await Promise.all([this.#environments(), target.observe({})]);
+    const [environments, running] = await Promise.all([this.#environments(), targets.observe({})]);
     const config = edgeConfig(environments, base);
     // What is forgotten meanwhile stays so: the edge that took this may be gone already.
     const remember = (config: EdgeConfig, table: RouteTable | null): void => {
@@ -128,6 +132,7 @@ export class Router {
       const traffic = JSON.parse(row.traffic) as Traffic;
       if (traffic.routesOf === null) continue;
       const { spec } = await releaseView(db, traffic.routesOf, row.name);
+      if (!this.#deps.isHere(spec.edge)) continue;
       const kept = traffic.keepsRoutesOf;
       result.push({ traffic, spec, kept: kept === undefined ? null : (await releaseView(db, kept, row.name)).spec });
     }

@@ -5,7 +5,8 @@ import type { EdgeInput, ProductInput, ServiceInput } from "../../core/product/i
 import { resolveEnvironment } from "../../core/product/resolve.ts";
 import type { EdgeConfig } from "../../ports/edge.ts";
 import type { InstanceState, InstanceStatus, RevisionStatus } from "../../ports/target.ts";
-import { type EnvironmentTraffic, edgeConfig, routeTable } from "./table.ts";
+import { edgeConfig } from "./listeners.ts";
+import { type EnvironmentTraffic, routeTable } from "./table.ts";
 
 const [r1, r2] = [releaseId("rel_1"), releaseId("rel_2")];
 const web: ServiceInput = { kind: "web", command: ["web"], instances: 2 };

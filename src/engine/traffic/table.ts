@@ -1,8 +1,9 @@
 import type { Traffic, TrafficTarget } from "../../core/deploy/traffic.ts";
 import type { RevisionId, ServiceName } from "../../core/ids.ts";
 import type { EdgeSpec, EnvironmentSpec, ServiceSpec } from "../../core/product/spec.ts";
-import type { EdgeConfig, EdgeTarget, Route, RoutedService, RoutePolicy, RouteTable } from "../../ports/edge.ts";
+import type { EdgeTarget, Route, RoutedService, RoutePolicy, RouteTable } from "../../ports/edge.ts";
 import type { RevisionStatus } from "../../ports/target.ts";
+import { hostsOf, listenersOf } from "./listeners.ts";
 
 /** One environment's part of the table: its recorded traffic, and the config its routes come from. */
 export type EnvironmentTraffic = {
@@ -37,22 +38,6 @@ export function routeTable(
     );
   }
   return { generation, routes, services };
-}
-
-export function edgeConfig(
-  environments: readonly EnvironmentTraffic[],
-  base: Omit<EdgeConfig, "listeners" | "trustedProxies">,
-): EdgeConfig {
-  const listeners = new Map(
-    environments
-      .flatMap(({ spec, kept }) => (kept === null ? [spec] : [spec, kept]))
-      .map(({ edge }) => [listenerName(edge), { name: listenerName(edge), ...edge.listen, tls: null }]),
-  );
-  return {
-    ...base,
-    listeners: [...listeners.values()].sort((a, b) => a.name.localeCompare(b.name)),
-    trustedProxies: [...new Set(environments.flatMap(({ spec }) => spec.edge.trustedProxies))].sort(),
-  };
 }
 
 export function serviceKey(spec: Pick<EnvironmentSpec, "product" | "environment">, service: ServiceName): string {
@@ -91,28 +76,17 @@ function addressOf({ listener, host, pathPrefix }: Route): string {
 
 function routesOf(spec: EnvironmentSpec, service: ServiceSpec): Route[] {
   return service.routes.flatMap((route) =>
-    hostsOf(spec, route.host).map((host) => ({
-      listener: listenerName(spec.edge),
-      host,
-      pathPrefix: route.path,
-      strip: route.strip,
-      service: serviceKey(spec, service.name),
-      policy: policyOf(spec.edge, route.host),
-    })),
+    hostsOf(spec, route.host).flatMap((host) =>
+      listenersOf(spec).map((listener) => ({
+        listener: listener.name,
+        host,
+        pathPrefix: route.path,
+        strip: route.strip,
+        service: serviceKey(spec, service.name),
+        policy: policyOf(spec.edge, route.host),
+      })),
+    ),
   );
-}
-
-/** The www name must reach the edge's policy too, to be sent on to the name without it; unless a route names it itself. */
-function hostsOf({ edge, services }: EnvironmentSpec, host: string | null): readonly (string | null)[] {
-  if (!edge.redirectWww || host === null || host.startsWith("www.")) return [host];
-  const named = Object.values<ServiceSpec>(services).some(({ routes }) =>
-    routes.some((route) => route.host === `www.${host}`),
-  );
-  return named ? [host] : [host, `www.${host}`];
-}
-
-function listenerName(edge: EdgeSpec): string {
-  return `${edge.listen.host}:${edge.listen.port}`;
 }
 
 function policyOf(edge: EdgeSpec, host: string | null): RoutePolicy {

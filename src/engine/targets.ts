@@ -1,0 +1,174 @@
+import { reasonOf, SlipwayError } from "../core/errors/error.ts";
+import type { InstanceId, RevisionId } from "../core/ids.ts";
+import { canonicalJson } from "../core/product/canonical.ts";
+import type { TargetSpec } from "../core/product/spec.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { Store } from "../ports/store.ts";
+import type { ExecResult, LogLine, LogQuery, RevisionSelector, RevisionStatus, Target } from "../ports/target.ts";
+import { merged } from "./merged.ts";
+import { releaseView } from "./release/read.ts";
+
+type Deps = {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly make: (spec: TargetSpec) => Target;
+};
+
+/** What may be asked of all targets at once. */
+export type Everywhere = Pick<Target, "observe" | "watch" | "remove" | "logs" | "exec" | "reach" | "close">;
+
+/** Before a stream of a target that ended is opened again. */
+const reopenMs = 1_000;
+
+/**
+ * All places where revisions of the product live. Each is made when a release's config first names it; what is not about one
+ * release is asked of all. A target that is away holds up no other: of its revisions the last that was seen is told.
+ */
+export class Targets implements Everywhere {
+  readonly #deps: Deps;
+  readonly #targets = new Map<string, Target>();
+  readonly #seen = new Map<Target, readonly RevisionStatus[]>();
+  readonly #opened = new Set<() => void>();
+  #found: Promise<void> | null = null;
+  #lastTrouble = "";
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  /** The one that a release's config names. */
+  of(spec: TargetSpec): Target {
+    const key = canonicalJson(spec);
+    const known = this.#targets.get(key);
+    if (known !== undefined) return known;
+    const target = this.#deps.make(spec);
+    this.#targets.set(key, target);
+    for (const tell of this.#opened) tell();
+    return target;
+  }
+
+  /** All that hold something: those of revisions made before this process began, and those made since. */
+  async inUse(): Promise<readonly Target[]> {
+    this.#found ??= this.#find().catch((error: unknown) => {
+      this.#found = null;
+      throw error;
+    });
+    await this.#found;
+    return [...this.#targets.values()];
+  }
+
+  async observe(selector: RevisionSelector): Promise<readonly RevisionStatus[]> {
+    const targets = await this.inUse();
+    const found = await Promise.all(targets.map((target) => this.#look(target, selector)));
+    return found.flat();
+  }
+
+  async *watch(selector: RevisionSelector, signal: AbortSignal): AsyncIterable<readonly RevisionStatus[]> {
+    const newest = new Map<Target, readonly RevisionStatus[]>();
+    const streams = (target: Target) => this.#watchOne(target, selector, signal);
+    const more = (tell: () => void): (() => void) => {
+      this.#opened.add(tell);
+      return () => this.#opened.delete(tell);
+    };
+    const sources = { known: () => this.inUse(), more, streams, endless: true };
+    for await (const { source, item } of merged(sources, signal)) {
+      newest.set(source, item);
+      yield [...newest.values()].flat();
+    }
+  }
+
+  async remove(revision: RevisionId, signal: AbortSignal): Promise<void> {
+    for (const target of await this.inUse()) await target.remove(revision, signal);
+  }
+
+  async *logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine> {
+    const targets = await this.inUse();
+    const [only] = targets;
+    if (targets.length === 1 && only !== undefined) return yield* only.logs(query, signal);
+    const streams = (target: Target) => target.logs(query, signal);
+    const sources = { known: async () => targets, more: () => () => {}, streams, endless: false };
+    for await (const { item } of merged(sources, signal)) yield item;
+  }
+
+  async exec(instance: InstanceId, command: readonly string[], signal: AbortSignal): Promise<ExecResult> {
+    return (await this.#holding(instance)).exec(instance, command, signal);
+  }
+
+  async reach(instance: InstanceId, signal: AbortSignal): Promise<string> {
+    return (await this.#holding(instance)).reach(instance, signal);
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#targets.values()].map((target) => target.close()));
+  }
+
+  async #find(): Promise<void> {
+    const { db } = this.#deps.store;
+    const rows = await db
+      .selectFrom("revision")
+      .select(["release_id", "environment"])
+      .distinct()
+      .where("role", "!=", "removed")
+      .execute();
+    for (const row of rows) this.of((await releaseView(db, row.release_id, row.environment)).spec.target);
+  }
+
+  async #look(target: Target, selector: RevisionSelector): Promise<readonly RevisionStatus[]> {
+    try {
+      const statuses = await target.observe(selector);
+      if (Object.keys(selector).length === 0) this.#seen.set(target, statuses);
+      this.#lastTrouble = "";
+      return statuses;
+    } catch (error) {
+      // With one target there is nobody to spare, and whoever asks should hear why.
+      if (this.#targets.size === 1) throw error;
+      this.#complain(target, error);
+      return (this.#seen.get(target) ?? []).filter((status) => isSelected(status, selector));
+    }
+  }
+
+  async *#watchOne(
+    target: Target,
+    selector: RevisionSelector,
+    signal: AbortSignal,
+  ): AsyncIterable<readonly RevisionStatus[]> {
+    while (!signal.aborted) {
+      try {
+        yield* target.watch(selector, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (this.#targets.size === 1) throw error;
+        this.#complain(target, error);
+      }
+      await this.#deps.clock.sleep(reopenMs, signal).catch(() => {});
+    }
+  }
+
+  async #holding(instance: InstanceId): Promise<Target> {
+    const targets = await this.inUse();
+    const revision = instance.slice(0, instance.lastIndexOf(".")) as RevisionId;
+    for (const target of targets) {
+      const statuses = targets.length === 1 ? null : await this.#look(target, { revision });
+      if (statuses === null || statuses.some((status) => status.id === revision)) return target;
+    }
+    throw new SlipwayError("INSTANCE_NOT_FOUND", { message: `there is no instance ${instance}` });
+  }
+
+  /** The same trouble again is not news. */
+  #complain(target: Target, error: unknown): void {
+    const reason = reasonOf(error);
+    if (`${target.name} ${reason}` === this.#lastTrouble) return;
+    this.#lastTrouble = `${target.name} ${reason}`;
+    this.#deps.log.warn("target.away", { target: target.name, reason });
+  }
+}
+
+function isSelected(status: RevisionStatus, { environment, service, revision }: RevisionSelector): boolean {
+  return (
+    (environment === undefined || status.environment === environment) &&
+    (service === undefined || status.service === service) &&
+    (revision === undefined || status.id === revision)
+  );
+}
