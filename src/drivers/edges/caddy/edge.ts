@@ -66,11 +66,13 @@ export class CaddyEdge implements Edge {
       const table = await this.current();
       const compiled = await this.#compile(config, table);
       if (table !== null) await this.#witness.routed(table);
-      if (!(await this.#isUp())) {
-        // Slots are not flushed to disk for each switch: after a power loss they may be torn, and are written anew.
+      // Slots are not flushed to disk for each switch: after a power loss they may be torn, and are written anew.
+      const boot = await this.#place.read("/proc/sys/kernel/random/boot_id");
+      const isUp = await this.#isUp();
+      if (!isUp || boot === null || boot !== (await this.#place.read(`${paths.directory}/boot`)))
         await this.#publish(table, { held: new Set() });
-        await this.#launch(config);
-      }
+      if (boot !== null) await this.#place.write(`${paths.directory}/boot`, boot);
+      if (!isUp) await this.#launch(config);
       await this.#configure(compiled, table);
       await this.#place.write(`${paths.directory}/edge.json`, JSON.stringify(config));
       this.#watchFiles(config);
@@ -112,7 +114,12 @@ export class CaddyEdge implements Edge {
 
   async current(): Promise<RouteTable | null> {
     const text = await this.#place.read(`${this.#place.paths.current}/table`);
-    return text === null ? null : (JSON.parse(text) as RouteTable);
+    try {
+      return text === null ? null : (JSON.parse(text) as RouteTable);
+    } catch {
+      // Torn by a power loss: what was in force is not known, and the next table replaces it.
+      return null;
+    }
   }
 
   hold(service: string, until: { readonly maxMs: number; readonly maxQueued: number } | null): Promise<void> {

@@ -1,4 +1,6 @@
 import { once } from "node:events";
+import { readdir, truncate } from "node:fs/promises";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { caddyPart } from "../../../testing/caddy.ts";
 import { type Backend, startBackend } from "../../../testing/conformance/edge/backend.ts";
@@ -71,6 +73,23 @@ test("a control plane that finds Caddy gone has it started on the table in force
   await made.again().start(configOn(port));
   expect((await ask(port, "/")).body).toBe("a");
   await made.edge.apply(table(2, [target(b, 10_000)]));
+  expect((await ask(port, "/")).body).toBe("b");
+});
+
+test("slots that a power loss has torn are written anew before Caddy is started on them", async () => {
+  await made.edge.apply(table(1, [target(a, 10_000)]));
+  const caddy = made.process("caddy");
+  caddy.kill("SIGKILL");
+  await once(caddy, "exit");
+  const current = join(made.directory, "edge", "slots", "current");
+  const [folder = ""] = (await readdir(current)).filter((name) => /^s-[0-9a-f]+$/.test(name));
+  await truncate(join(current, folder, "0"));
+  await made.again().start(configOn(port));
+  expect((await ask(port, "/")).body).toBe("a");
+  // The table itself is torn: nobody knows what was in force, and the next one is taken.
+  await truncate(join(current, "table"));
+  expect(await made.edge.current()).toBeNull();
+  await made.edge.apply(table(1, [target(b, 10_000)]));
   expect((await ask(port, "/")).body).toBe("b");
 });
 

@@ -1,6 +1,6 @@
 import { request } from "node:http";
 import { expect, test } from "vitest";
-import { latencyBoundsMs } from "../../../ports/edge.ts";
+import { type EdgeCounters, latencyBoundsMs } from "../../../ports/edge.ts";
 import type { EdgeBench } from "../edge.ts";
 import { ask, openLong, startLoad, webSocketHead, within } from "./client.ts";
 import { countsOf, sampleWith } from "./samples.ts";
@@ -12,7 +12,9 @@ export function countingTests(at: () => EdgeBench): void {
     const generation = await route([target(a, 10_000)]);
     await Promise.all(Array.from({ length: 30 }, () => ask(port, "/")));
     await ask(port, "/slow?ms=60");
-    const sample = await sampleWith(edge, (one) => countsOf(one, "a").requests === 31, 1000);
+    // An edge that counts what is under way apart from what has ended may be a moment behind with the one.
+    const agrees = ({ requests, inflight }: EdgeCounters) => requests === 31 && (edge.can.exactDrain || inflight === 0);
+    const sample = await sampleWith(edge, (one) => agrees(countsOf(one, "a")), 1000);
     expect(sample.generation).toBe(generation);
     const counts = countsOf(sample, "a");
     expect(counts).toMatchObject({ byClass: [0, 31, 0, 0, 0], inflight: 0, connectErrors: 0, clientAborts: 0 });
