@@ -96,7 +96,7 @@ async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> 
     case "POST /hold": {
       const { folder, until } = (await bodyOf(req)) as HoldOrder;
       if (until === null) gate.release(folder);
-      else gate.hold(folder, until, Date.now());
+      else gate.hold(folder, until);
       return reply(res, null);
     }
     case "POST /exit":

@@ -2,7 +2,6 @@
 export type GateAnswer = "go" | "too-long" | "full";
 
 type Hold = {
-  readonly untilMs: number;
   readonly maxQueued: number;
   readonly waiting: Set<(answer: GateAnswer) => void>;
   readonly timer: NodeJS.Timeout;
@@ -18,11 +17,10 @@ export class Gate {
   }
 
   /** Those of an earlier hold go on waiting in this one. */
-  hold(folder: string, until: { readonly maxMs: number; readonly maxQueued: number }, nowMs: number): void {
+  hold(folder: string, until: { readonly maxMs: number; readonly maxQueued: number }): void {
     const before = this.#take(folder);
     const timer = setTimeout(() => this.#end(folder, "too-long"), until.maxMs);
     this.#holds.set(folder, {
-      untilMs: nowMs + until.maxMs,
       maxQueued: until.maxQueued,
       waiting: before?.waiting ?? new Set(),
       timer,

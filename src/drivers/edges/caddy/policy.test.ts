@@ -6,8 +6,8 @@ import { type Backend, startBackend } from "../../../testing/conformance/edge/ba
 import { ask, freePort, within } from "../../../testing/conformance/edge/client.ts";
 import { countsOf, sampleWith } from "../../../testing/conformance/edge/samples.ts";
 import { configOn, openPolicy, route, table, target } from "../../../testing/conformance/edge/tables.ts";
+import { sendRaw, statuses } from "../embedded/raw.fixture.ts";
 import { type CaddyUnderTest, makeCaddyEdge } from "./made.fixture.ts";
-import { sendRaw, statuses } from "./raw.fixture.ts";
 
 let made: CaddyUnderTest;
 let a: Backend;
