@@ -77,7 +77,8 @@ export class Docker {
   readonly ssh: Ssh | null;
   readonly #pool: Pool;
   readonly #closing = new AbortController();
-  #dials: readonly Dial[];
+  readonly #dials: readonly Dial[];
+  #way = 0;
   #version: Promise<EngineVersion> | null = null;
 
   constructor(url: string, endpoint: Endpoint, ssh: Ssh | null) {
@@ -199,15 +200,17 @@ export class Docker {
     return { api, engine: seen.Version, os: seen.Os, arch: seen.Arch };
   }
 
-  /** A host that does not forward its socket closes each connection without a word: then the next way is tried, and kept. */
+  /**
+   * A host that does not forward its socket closes each connection without a word: then the next way is tried, and kept when it
+   * works. A drop looks the same, so every negotiation begins with the best way again.
+   */
   async #firstWhole(call: Call): Promise<Buffer> {
-    for (;;) {
+    for (this.#way = 0; ; this.#way++) {
       try {
         return await this.#whole(call, call.path);
       } catch (error) {
         const isCut = error instanceof DockerError && error.code === "AWAY" && !isSshError(error.cause);
-        if (!isCut || this.#dials.length === 1) throw error;
-        this.#dials = this.#dials.slice(1);
+        if (!isCut || this.#way + 1 >= this.#dials.length) throw error;
       }
     }
   }
@@ -258,7 +261,7 @@ export class Docker {
   }
 
   async #dial(): Promise<Duplex> {
-    const [dial] = this.#dials;
+    const dial = this.#dials[this.#way];
     if (dial === undefined) throw new Error("no way to the engine");
     return dial(this.#closing.signal);
   }

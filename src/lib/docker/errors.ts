@@ -50,6 +50,7 @@ const awayCodes = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
   "UND_ERR_CLOSED",
   "UND_ERR_DESTROYED",
+  "ERR_STREAM_PREMATURE_CLOSE",
 ]);
 
 /** A failure below HTTP in our words. What is none stays as it is. */

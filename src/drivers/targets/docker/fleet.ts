@@ -20,10 +20,9 @@ export class Fleet {
   readonly #whenAway: WhenAway;
   readonly #log: Log | null;
   readonly #away = new Set<string>();
-  readonly #met = new Set<string>();
   readonly #onAnswer: (host: Host) => void;
 
-  /** `onAnswer` is called when a host answers for the first time, and again when it is back. */
+  /** `onAnswer` is called whenever a host has answered. */
   constructor(
     hosts: readonly HostOptions[],
     {
@@ -93,17 +92,13 @@ export class Fleet {
       try {
         const value = await work(host);
         if (this.#away.delete(host.name)) this.#log?.info("host.back", { host: host.name });
-        if (!this.#met.has(host.name)) {
-          this.#met.add(host.name);
-          this.#onAnswer(host);
-        }
+        this.#onAnswer(host);
         return { value };
       } catch (error) {
         signal.throwIfAborted();
         // The same absence again is not news.
         if (isAway(error) && !this.#away.has(host.name)) {
           this.#away.add(host.name);
-          this.#met.delete(host.name);
           this.#log?.warn("host.away", { host: host.name, reason: reasonOf(error), policy: this.#whenAway });
         }
         if (this.#whenAway !== "wait" || !isAway(error)) return { error, host };

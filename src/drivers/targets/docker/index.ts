@@ -80,6 +80,7 @@ class DockerTarget implements Target {
   readonly #log: Log | null;
   readonly #turns = new Map<string, Promise<unknown>>();
   readonly #tunnels = new Map<InstanceId, { readonly address: string; readonly way: Forward }>();
+  readonly #settling = new Set<Host>();
   readonly #closed = new AbortController();
 
   constructor(options: DockerTargetOptions) {
@@ -183,8 +184,18 @@ class DockerTarget implements Target {
     await this.#fleet.close();
   }
 
-  /** What was to be removed while the host was away; tried again when it is back the next time. */
+  /** What was to be removed while the host was away; tried again at its next answer. */
   async #settle(host: Host): Promise<void> {
+    if (this.#settling.has(host) || this.#removal.owedAt(host).length === 0) return;
+    this.#settling.add(host);
+    try {
+      await this.#settleAll(host);
+    } finally {
+      this.#settling.delete(host);
+    }
+  }
+
+  async #settleAll(host: Host): Promise<void> {
     for (const revision of this.#removal.owedAt(host)) {
       try {
         await this.#inTurn(revision, () => this.#removal.settle(host, revision, this.#closed.signal));
