@@ -75,7 +75,7 @@ export class Docker {
   readonly url: string;
   /** The host behind the engine, where it is reached by ssh: for tunnels and files. */
   readonly ssh: Ssh | null;
-  readonly #pool: Pool;
+  #pool: Pool;
   readonly #closing = new AbortController();
   readonly #dials: readonly Dial[];
   #way = 0;
@@ -85,29 +85,24 @@ export class Docker {
     this.url = url;
     this.ssh = ssh;
     this.#dials = dialsOf(endpoint);
-    this.#pool = new Pool("http://docker", {
-      connections: maxConnections,
-      pipelining: 1,
-      keepAliveTimeout: keepAliveMs,
-      keepAliveMaxTimeout: keepAliveMs,
-      connect: (_, callback) => {
-        this.#dial().then(
-          // Everything that undici uses of a socket is that of a stream, but for what a child's pipes are not asked for.
-          (socket) => callback(null, socket as Parameters<typeof callback>[1] & Duplex),
-          (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
-        );
-      },
-    });
+    this.#pool = this.#newPool();
   }
 
   /** What the engine is; asked once, and again after it was away. */
   async version(signal: AbortSignal): Promise<EngineVersion> {
     signal.throwIfAborted();
     // Shared by all who ask now, so it has a limit of its own.
-    this.#version ??= this.#negotiate().catch((error: unknown) => {
-      this.#version = null;
-      throw error;
-    });
+    this.#version ??= this.#negotiate().then(
+      (version) => {
+        // A way that was tried in vain has made us forget it meanwhile.
+        this.#version = Promise.resolve(version);
+        return version;
+      },
+      (error: unknown) => {
+        this.#version = null;
+        throw error;
+      },
+    );
     return unlessAborted(this.#version, signal);
   }
 
@@ -211,6 +206,10 @@ export class Docker {
       } catch (error) {
         const isCut = error instanceof DockerError && error.code === "AWAY" && !isSshError(error.cause);
         if (!isCut || this.#way + 1 >= this.#dials.length) throw error;
+        // What the way before it left half open must not be taken for a good connection.
+        const before = this.#pool;
+        this.#pool = this.#newPool();
+        await before.destroy();
       }
     }
   }
@@ -258,6 +257,22 @@ export class Docker {
     if (call.timeoutMs === null) return call;
     const limit = AbortSignal.timeout(call.timeoutMs ?? defaultTimeoutMs);
     return { ...call, timeoutMs: null, signal: AbortSignal.any([call.signal, limit]) };
+  }
+
+  #newPool(): Pool {
+    return new Pool("http://docker", {
+      connections: maxConnections,
+      pipelining: 1,
+      keepAliveTimeout: keepAliveMs,
+      keepAliveMaxTimeout: keepAliveMs,
+      connect: (_, callback) => {
+        this.#dial().then(
+          // Everything that undici uses of a socket is that of a stream, but for what a child's pipes are not asked for.
+          (socket) => callback(null, socket as Parameters<typeof callback>[1] & Duplex),
+          (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
+        );
+      },
+    });
   }
 
   async #dial(): Promise<Duplex> {
