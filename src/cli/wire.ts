@@ -1,10 +1,15 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { reasonOf } from "../core/errors/error.ts";
 import type { ProductConfig } from "../core/product/schema.ts";
-import type { TargetSpec } from "../core/product/spec.ts";
+import type { RegistrySpec, TargetSpec } from "../core/product/spec.ts";
+import { Secret } from "../core/secret.ts";
+import { dockerBuilder } from "../drivers/builders/docker/index.ts";
 import { caddyEdge } from "../drivers/edges/caddy/index.ts";
 import { embeddedEdge } from "../drivers/edges/embedded/index.ts";
 import { httpProber } from "../drivers/probes/http/index.ts";
+import { makeOciRegistry } from "../drivers/registries/oci/index.ts";
+import { makeShipper } from "../drivers/registries/oci/shipper.ts";
 import { gitSource } from "../drivers/sources/git/index.ts";
 import { openSqliteStore } from "../drivers/stores/sqlite/index.ts";
 import { dockerTarget } from "../drivers/targets/docker/index.ts";
@@ -14,6 +19,7 @@ import { deployKind, deployWorkflow } from "../engine/deploy/workflow.ts";
 import { Changes } from "../engine/history.ts";
 import { Keeper } from "../engine/keeper.ts";
 import { Artifacts } from "../engine/release/artifacts.ts";
+import type { ImageWorks } from "../engine/release/images.ts";
 import { runKind, runWorkflow } from "../engine/release/run-workflow.ts";
 import { sqliteEngine } from "../engine/sqlite/engine.ts";
 import type { SqliteEngineOptions } from "../engine/sqlite/services.ts";
@@ -21,8 +27,10 @@ import { Targets } from "../engine/targets.ts";
 import { renewAfterUpgrade } from "../engine/traffic/renew.ts";
 import { type EdgePlace, EdgeSites } from "../engine/traffic/sites.ts";
 import type { World } from "../engine/world.ts";
+import { Layout } from "../lib/oci/layout.ts";
 import { openSupervisor, type Supervisor } from "../lib/supervisor/client.ts";
 import { systemClock } from "../lib/system-clock.ts";
+import type { Builder } from "../ports/builder.ts";
 import type { Edge, EdgeConfig } from "../ports/edge.ts";
 import type { Log } from "../ports/log.ts";
 import type { Target } from "../ports/target.ts";
@@ -47,6 +55,8 @@ export type Wired = {
 
 /** How long requests in flight get when the edge itself is stopped. */
 const edgeGraceMs = 5_000;
+/** Blobs of a build under way are in no release yet. */
+const underWayMs = 60 * 60_000;
 /** How long a start of the control plane waits for the edge. */
 const edgeReadyMs = 3_000;
 
@@ -103,6 +113,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       prober: httpProber(clock),
       source: gitSource(),
       artifacts: new Artifacts(directory),
+      images: imageWorks(places, options.version),
       changes: new Changes(),
       staticCommand: staticServerCommand,
       readConfig: options.readConfig,
@@ -159,7 +170,18 @@ function makeTarget({ directory, product, supervisor, log }: Places, spec: Targe
         ...host,
         ...(host.url.startsWith("ssh:") && { ssh: sshOf(directory) }),
       }));
-      return dockerTarget({ product, hosts, directory: join(directory, "docker"), whenAway: spec.whenAway, log });
+      return dockerTarget({
+        product,
+        hosts,
+        directory: join(directory, "docker"),
+        whenAway: spec.whenAway,
+        shipper: makeShipper(),
+        registryAuth: async (repository) => {
+          const login = loginAt(spec.registry, repository.split("/")[0] ?? "");
+          return login === null ? null : { username: login.username, password: login.password.reveal() };
+        },
+        log,
+      });
     }
   }
 }
@@ -179,6 +201,40 @@ function makeEdge(places: Places, { driver }: EdgePlace): Edge {
         launch: (role, command) => keepRunning(places, role === "caddy" ? "caddy" : "caddy-companion", command),
       });
   }
+}
+
+/** One layout for all images; an engine's builder is made when the first image is built there. */
+function imageWorks({ directory }: Places, version: string): ImageWorks {
+  const layout = join(directory, "images");
+  const builders = new Map<string, Builder>();
+  const builder = (url: string): Builder => {
+    const known = builders.get(url);
+    if (known !== undefined) return known;
+    const engine = { url, ...(url.startsWith("ssh:") && { ssh: sshOf(directory) }) };
+    const made = dockerBuilder({ host: url, engine, how: "auto", layout, version, now: () => Date.now() });
+    builders.set(url, made);
+    return made;
+  };
+  return {
+    builder,
+    layout,
+    registry: (spec) => makeOciRegistry({ login: async (host) => loginAt(spec, host) }),
+    collect: async (needed) => {
+      if (existsSync(layout)) await (await Layout.open(layout)).collect(new Set(needed), Date.now() - underWayMs);
+    },
+    secret: secretOf,
+  };
+}
+
+function loginAt(spec: RegistrySpec | null, host: string): { username: string; password: Secret } | null {
+  if (spec === null || spec.user === null || spec.repository.split("/")[0] !== host) return null;
+  const password = spec.passwordFrom === null ? null : secretOf(spec.passwordFrom);
+  return password === null ? null : { username: spec.user, password };
+}
+
+function secretOf(name: string): Secret | null {
+  const value = process.env[name];
+  return value === undefined || value === "" ? null : new Secret(value);
 }
 
 /** ~/.ssh/config holds, unless another file is named. */

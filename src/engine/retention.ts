@@ -1,4 +1,5 @@
-import type { Digest, EnvironmentName, ReleaseId } from "../core/ids.ts";
+import type { EnvironmentName, ReleaseId } from "../core/ids.ts";
+import { builtImagesOf, directoriesOf } from "../core/release/artifacts.ts";
 import { planRetention, type RetentionView } from "../core/release/retention.ts";
 import { rollbackTarget, standingOf } from "../core/release/standing.ts";
 import type { Trx } from "../ports/store.ts";
@@ -51,7 +52,7 @@ async function removeRevisions(world: World, signal: AbortSignal): Promise<void>
 async function removeArtifacts(world: World): Promise<void> {
   const { db } = world.store;
   const releases = await db.selectFrom("release").select("artifacts").where("pruned_at", "is", null).execute();
-  const needed = new Set(releases.flatMap((row) => Object.values<Digest>(artifactsOf(row))));
+  const needed = new Set(releases.flatMap((row) => directoriesOf(artifactsOf(row))));
   const known = await db.selectFrom("artifact").select("digest").execute();
   const all = new Set([...known.map(({ digest }) => digest), ...(await world.artifacts.kept())]);
   for (const digest of [...all].filter((each) => !needed.has(each))) {
@@ -60,6 +61,8 @@ async function removeArtifacts(world: World): Promise<void> {
     await world.artifacts.remove(digest);
     await db.deleteFrom("artifact").where("digest", "=", digest).execute();
   }
+  if (await isBuilding(world)) return;
+  await world.images.collect(releases.flatMap((row) => builtImagesOf(artifactsOf(row))));
 }
 
 async function isBuilding({ store }: World): Promise<boolean> {
@@ -81,7 +84,7 @@ async function retentionView(db: Trx, product: string): Promise<RetentionView> {
     releases: releases.map((row) => ({
       id: row.id,
       pinned: row.pinned === 1,
-      artifacts: Object.values<Digest>(artifactsOf(row)),
+      artifacts: [...directoriesOf(artifactsOf(row)), ...builtImagesOf(artifactsOf(row))],
     })),
     environments: await Promise.all(
       environments.map(async (environment) => {

@@ -7,6 +7,7 @@ import type { Source } from "../ports/source.ts";
 import type { Store } from "../ports/store.ts";
 import type { Changes } from "./history.ts";
 import type { Artifacts } from "./release/artifacts.ts";
+import type { ImageWorks } from "./release/images.ts";
 import type { Targets } from "./targets.ts";
 import type { EdgeSites } from "./traffic/sites.ts";
 
@@ -19,6 +20,7 @@ export type World = {
   readonly prober: Prober;
   readonly source: Source;
   readonly artifacts: Artifacts;
+  readonly images: ImageWorks;
   readonly changes: Changes;
   readonly clock: Clock;
   readonly log: Log;

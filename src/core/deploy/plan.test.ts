@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { releaseId } from "../ids.ts";
 import type { ProductInput } from "../product/input.ts";
 import { resolveEnvironment } from "../product/resolve.ts";
+import { parseArtifacts } from "../release/artifacts.ts";
 import type { Commit } from "../release/commit.ts";
 import { type Plan, type PlanInput, planOf } from "./plan.ts";
 
@@ -30,7 +31,7 @@ function plan(release: Side, live: Side | null, more: Partial<PlanInput> = {}): 
 }
 
 function digests(byService: Record<string, string>): PlanInput["artifacts"]["live"] {
-  return byService;
+  return parseArtifacts(JSON.stringify(byService));
 }
 
 const web = { kind: "web" as const, command: ["node", "web.js"] };

@@ -2,6 +2,7 @@ import type { EnvironmentName, Json, ReleaseId, ServiceName } from "../ids.ts";
 import { canonicalJson } from "../product/canonical.ts";
 import type { EnvironmentSpec, ServiceSpec } from "../product/spec.ts";
 import { formatDuration } from "../product/units.ts";
+import { identityOf, type ReleaseArtifacts } from "../release/artifacts.ts";
 import { type ChangeLogSection, changeLog } from "../release/change-log.ts";
 import type { Commit } from "../release/commit.ts";
 import type { Standing } from "../release/standing.ts";
@@ -41,8 +42,8 @@ export type PlanInput = {
   readonly making: { readonly commit: string; readonly dirtyPaths: number; readonly wantsDirty: boolean } | null;
   readonly live: (ReleaseView & { readonly version: string }) | null;
   readonly artifacts: {
-    readonly release: Readonly<Record<ServiceName, string>>;
-    readonly live: Readonly<Record<ServiceName, string>>;
+    readonly release: ReleaseArtifacts;
+    readonly live: ReleaseArtifacts;
   };
   readonly commits: readonly Commit[];
   readonly standing: Standing;
@@ -133,7 +134,7 @@ function servicePlan(rollout: Rollout, { release, live, artifacts, making }: Pla
   const after = release.spec.services[rollout.service];
   const before = live?.spec.services[rollout.service];
   const config = after === undefined || before === undefined ? [] : differences(before, after);
-  const sameCode = artifacts.release[rollout.service] === artifacts.live[rollout.service];
+  const sameCode = identityOf(artifacts.release, rollout.service) === identityOf(artifacts.live, rollout.service);
   return {
     name: rollout.service,
     kind: rollout.kind,

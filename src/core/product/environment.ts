@@ -58,6 +58,11 @@ const targetShape = {
       allowed: 'a list such as ["ssh://deploy@vm1"]',
     },
   ),
+  builder: optional(hostUrl(), {
+    meaning: "For docker: the engine that builds images.",
+    default: "(the first of the hosts)",
+    example: "ssh://build@builder1",
+  }),
   whenAway: optional(choice(["stop", "wait", "skip"]), {
     meaning:
       "For docker, when a host does not answer: stop and take nothing on anywhere, wait for it, or skip it and say so.",

@@ -746,6 +746,12 @@ export interface TargetInput {
    */
   hosts?: (string | HostInput)[] | undefined;
   /**
+   * For docker: the engine that builds images.
+   * @default the first of the hosts
+   * @example "ssh://build@builder1"
+   */
+  builder?: string | undefined;
+  /**
    * For docker, when a host does not answer: stop and take nothing on anywhere, wait for it, or skip it and say so.
    * @default "stop"
    * @example "wait"
@@ -1490,6 +1496,12 @@ export interface TargetOverride {
    * @example ["ssh://deploy@vm1", { url: "ssh://deploy@vm2", address: "10.0.0.5" }]
    */
   hosts?: (string | HostInput)[] | null | undefined;
+  /**
+   * For docker: the engine that builds images.
+   * @default the product's value
+   * @example "ssh://build@builder1"
+   */
+  builder?: string | null | undefined;
   /**
    * For docker, when a host does not answer: stop and take nothing on anywhere, wait for it, or skip it and say so.
    * @default the product's value

@@ -1,3 +1,4 @@
+import type { Digest } from "../ids.ts";
 import type { HostPortSpec, HostSpec, VolumeSpec } from "./spec.ts";
 
 const volumeName = /^[a-z0-9][a-z0-9_.-]{0,62}$/i;
@@ -50,6 +51,21 @@ export function isImageReference(text: string): boolean {
   const host = "[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::\\d{1,5})?";
   const pattern = `^(?:${host}/)?${name}(?:/${name})*(?::[\\w][\\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$`;
   return text.length <= 400 && new RegExp(pattern).test(text);
+}
+
+export type ImageReference = {
+  readonly repository: string;
+  readonly tag: string | null;
+  readonly digest: Digest | null;
+};
+
+/** The parts of what `isImageReference` has let through. Without tag and digest it means `latest`, as for Docker. */
+export function splitReference(reference: string): ImageReference {
+  const [named = "", digest] = reference.split("@");
+  const colon = named.lastIndexOf(":");
+  const hasTag = colon > named.lastIndexOf("/");
+  const tag = hasTag ? named.slice(colon + 1) : digest === undefined ? "latest" : null;
+  return { repository: hasTag ? named.slice(0, colon) : named, tag, digest: (digest as Digest | undefined) ?? null };
 }
 
 /** `ghcr.io/acme/shop`: a place for images, without tag and digest. */

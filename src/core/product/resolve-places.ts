@@ -18,12 +18,16 @@ import type {
 
 // Where a product runs, and what only containers and real servers have, with every default applied.
 
-export function resolveTarget(target: TargetInput | undefined): TargetSpec {
+export function resolveTarget(target: TargetInput | undefined, registry: RegistryInput | undefined): TargetSpec {
   if ((target?.driver ?? environmentDefaults.driver) === "process") return { driver: "process" };
   const hosts = target?.hosts ?? ["unix:///var/run/docker.sock"];
+  const [first] = hosts;
+  const builder = target?.builder ?? (typeof first === "string" ? first : (first?.url ?? ""));
   return {
     driver: "docker",
     hosts: hosts.map(resolveHost),
+    builder,
+    registry: resolveRegistry(registry),
     whenAway: target?.whenAway ?? environmentDefaults.whenAway,
   };
 }

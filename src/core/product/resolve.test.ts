@@ -185,6 +185,8 @@ describe("an environment", () => {
         { name: "vm1", url: "ssh://deploy@vm1", address: "vm1" },
         { name: "second", url: "ssh://deploy@vm2:2222", address: "10.0.0.5" },
       ],
+      builder: "ssh://build@builder1",
+      registry: { repository: "ghcr.io/acme/shop", user: "release-bot", passwordFrom: "REGISTRY_TOKEN" },
       whenAway: "wait",
     });
     expect(production.accessories.redis).toMatchObject({

@@ -50,7 +50,7 @@ export function resolveMerged(product: Merged, name: string, promoteFrom: string
       Object.entries(product.accessories ?? {}).map(([each, input]) => [each, resolveAccessory(each, input)]),
     ),
     registry: resolveRegistry(product.registry),
-    target: resolveTarget(product.target),
+    target: resolveTarget(product.target, product.registry),
     rollout: resolveRollout(product.rollout ?? {}),
     edge: resolveEdge(product.edge ?? {}),
     promoteFrom: promoteFrom === null ? null : environmentName(promoteFrom),

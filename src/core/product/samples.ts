@@ -102,6 +102,7 @@ export const fullProduct: ProductInput = {
   target: {
     driver: "docker",
     hosts: ["ssh://deploy@vm1", { url: "ssh://deploy@vm2:2222", name: "second", address: "10.0.0.5" }],
+    builder: "ssh://build@builder1",
     whenAway: "wait",
   },
   accessories: {

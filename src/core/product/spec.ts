@@ -18,9 +18,17 @@ export type EnvironmentSpec = {
   readonly retention: { readonly releases: number };
 };
 
-export type TargetSpec =
-  | { readonly driver: "process" }
-  | { readonly driver: "docker"; readonly hosts: readonly HostSpec[]; readonly whenAway: "stop" | "wait" | "skip" };
+export type TargetSpec = { readonly driver: "process" } | DockerTargetSpec;
+
+export type DockerTargetSpec = {
+  readonly driver: "docker";
+  readonly hosts: readonly HostSpec[];
+  /** Url of the engine that builds images. */
+  readonly builder: string;
+  /** Whose images its hosts pull, and as whom. */
+  readonly registry: RegistrySpec | null;
+  readonly whenAway: "stop" | "wait" | "skip";
+};
 
 export type HostSpec = {
   readonly name: string;

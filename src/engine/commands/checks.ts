@@ -1,6 +1,6 @@
 import { releasesAtFullTraffic, type Traffic } from "../../core/deploy/traffic.ts";
 import { reasonOf } from "../../core/errors/error.ts";
-import type { Digest } from "../../core/ids.ts";
+import { directoriesOf } from "../../core/release/artifacts.ts";
 import { artifactsOf } from "../release/read.ts";
 import type { EdgeSite } from "../traffic/sites.ts";
 import type { World } from "../world.ts";
@@ -58,7 +58,7 @@ async function artifactCheck(world: World) {
     .where("pruned_at", "is", null)
     .execute();
   for (const row of rows) {
-    for (const digest of Object.values<Digest>(artifactsOf(row))) {
+    for (const digest of directoriesOf(artifactsOf(row))) {
       if (!(await world.artifacts.has(digest)))
         return bad(`r${row.number} needs ${digest.slice(0, 19)}…, which is gone`, "deploy that commit again");
     }

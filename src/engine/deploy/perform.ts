@@ -7,6 +7,7 @@ import { noteChanges } from "../release/changes.ts";
 import { releaseView } from "../release/read.ts";
 import type { EdgeSite } from "../traffic/sites.ts";
 import type { World } from "../world.ts";
+import { ensureAccessories } from "./accessories.ts";
 import { someoneAsks } from "./requests.ts";
 import { bakeCandidates, scale, verified, watchOnly } from "./sides.ts";
 import { verify } from "./verify.ts";
@@ -78,6 +79,7 @@ async function start(
   signal: AbortSignal,
 ): Promise<DeploymentEvent> {
   await siteOf(world, course);
+  if (stage === 0) await ensureAccessories(world, course, signal);
   const counts = services.map((service) => [service, course.stages[stage]?.[service]?.candidate ?? 0] as const);
   await Promise.all(
     counts.map(([service, count]) => scale(world, course, { release: course.release, service, count }, signal)),

@@ -1,10 +1,15 @@
 import { createHash } from "node:crypto";
 import { type ReleaseView, revisionOf } from "../../core/deploy/course.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
-import type { Digest, ServiceName } from "../../core/ids.ts";
+import { type Digest, revisionId, type ServiceName, serviceName } from "../../core/ids.ts";
 import { canonicalJson } from "../../core/product/canonical.ts";
-import type { ServiceSpec } from "../../core/product/spec.ts";
-import type { RevisionSpec } from "../../ports/target.ts";
+import { containerDefaults } from "../../core/product/container.ts";
+import type { AccessorySpec, ContainerSettings, EnvironmentSpec, ServiceSpec } from "../../core/product/spec.ts";
+import { parseSize } from "../../core/product/units.ts";
+import { accessoryKey, noArtifacts, type ReleasedImage, type ServiceArtifacts } from "../../core/release/artifacts.ts";
+import type { ReleaseRow } from "../../ports/tables.ts";
+import type { Artifact, ContainerSpec, RevisionSpec } from "../../ports/target.ts";
+import { repositoryIn } from "../release/images.ts";
 import { artifactsOf, releaseRow } from "../release/read.ts";
 import type { World } from "../world.ts";
 
@@ -12,10 +17,12 @@ import type { World } from "../world.ts";
 export async function revisionSpec(world: World, view: ReleaseView, name: ServiceName): Promise<RevisionSpec> {
   const service = view.spec.services[name];
   const row = await releaseRow(world.store.db, view.id);
-  const digest = artifactsOf(row)[name];
-  if (service === undefined || digest === undefined) {
+  const artifacts = artifactsOf(row)[name];
+  if (service === undefined || artifacts === undefined) {
     throw new SlipwayError("UNKNOWN_SERVICE", { message: `release r${row.number} has no service ${name}` });
   }
+  const artifact = artifactFor(world, view.spec, { row, name, artifacts });
+  const isImage = artifact.kind === "image";
   return {
     id: revisionOf(view, name),
     product: view.spec.product,
@@ -24,9 +31,9 @@ export async function revisionSpec(world: World, view: ReleaseView, name: Servic
     release: view.id,
     configDigest: configDigest(service),
     mode: service.kind === "job" ? "job" : "service",
-    artifact: { kind: "directory", digest, file: world.artifacts.file(digest) },
-    container: null,
-    command: service.kind === "static" ? world.staticCommand(service.fallbackFile) : service.command,
+    artifact,
+    container: isImage ? containerOf(service) : null,
+    command: service.kind === "static" ? (isImage ? [] : world.staticCommand(service.fallbackFile)) : service.command,
     env: {
       ...service.env,
       SLIPWAY_VERSION: row.version,
@@ -40,8 +47,93 @@ export async function revisionSpec(world: World, view: ReleaseView, name: Servic
   };
 }
 
+/** The same for something that is not released: its identity is its config, so a changed one is another. */
+export async function accessorySpec(world: World, view: ReleaseView, accessory: AccessorySpec): Promise<RevisionSpec> {
+  const { product, environment } = view.spec;
+  const row = await releaseRow(world.store.db, view.id);
+  const image = artifactsOf(row)[accessoryKey(accessory.name)]?.image ?? null;
+  if (image === null) throw notMade(row, accessory.name);
+  const digest = digestOf({ ...accessory, image: image.digest });
+  const identity = digestOf([product, environment, accessory.name, digest]).slice(
+    "sha256:".length,
+    "sha256:".length + 12,
+  );
+  return {
+    id: revisionId(`acc_${identity}`),
+    product,
+    environment,
+    service: serviceName(accessory.name),
+    release: view.id,
+    configDigest: digest,
+    mode: "accessory",
+    artifact: { kind: "image", digest: image.digest, id: image.id, repository: image.from, layout: null },
+    container: {
+      ...plainContainer,
+      volumes: accessory.volumes,
+      hostPorts: accessory.hostPorts,
+      port: accessory.port,
+    },
+    command: accessory.command,
+    env: accessory.env,
+    listens: accessory.port !== null,
+    stopGraceMs: accessory.stopGraceMs,
+    memoryBytes: accessory.resources.memoryBytes,
+    cpus: accessory.resources.cpus,
+  };
+}
+
 export function configDigest(service: ServiceSpec): Digest {
-  return `sha256:${createHash("sha256").update(canonicalJson(service)).digest("hex")}`;
+  return digestOf(service);
+}
+
+function digestOf(value: unknown): Digest {
+  return `sha256:${createHash("sha256")
+    .update(canonicalJson(value as never))
+    .digest("hex")}`;
+}
+
+type Made = { readonly row: ReleaseRow; readonly name: ServiceName; readonly artifacts: ServiceArtifacts };
+
+/** The one that the environment's target runs. */
+function artifactFor(world: World, spec: EnvironmentSpec, { row, name, artifacts = noArtifacts }: Made): Artifact {
+  const { directory, image } = artifacts;
+  if (spec.target.driver === "process") {
+    if (directory === null) throw notMade(row, name);
+    return { kind: "directory", digest: directory, file: world.artifacts.file(directory) };
+  }
+  if (image === null) throw notMade(row, name);
+  const { digest, id } = image;
+  return { kind: "image", digest, id, repository: repositoryOf(spec, name, image), layout: layoutOf(world, image) };
+}
+
+function repositoryOf({ registry }: EnvironmentSpec, name: ServiceName, { from }: ReleasedImage): string | null {
+  return from ?? (registry === null ? null : repositoryIn(registry, name));
+}
+
+function layoutOf(world: World, { from }: ReleasedImage): string | null {
+  return from === null ? world.images.layout : null;
+}
+
+function notMade({ number }: ReleaseRow, name: string): SlipwayError {
+  return new SlipwayError("ARTIFACT_MISSING", {
+    message: `r${number} was made before ${name} ran here like this, and has nothing of it that can`,
+  });
+}
+
+const plainContainer: Omit<ContainerSpec, "volumes" | "hostPorts" | "port"> = {
+  readOnlyRoot: containerDefaults.readOnlyRoot,
+  dropCapabilities: [],
+  addCapabilities: [],
+  user: null,
+  init: containerDefaults.init,
+  logs: { maxBytes: parseSize(containerDefaults.logSize) ?? 0, keep: containerDefaults.logKeep },
+  // What a team did not write itself begins as root more often than not, and drops that by itself.
+  rootUser: "allow",
+};
+
+function containerOf({ kind, container }: ServiceSpec): ContainerSpec {
+  const settings: ContainerSettings = container;
+  return { ...settings, port: kind === "web" || kind === "static" ? settings.port : null };
 }
 
 /** Where the product's own services find each other: through the edge, which knows what is live. */

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Evidence, SlipwayError } from "../../core/errors/error.ts";
 import type { Digest } from "../../core/ids.ts";
@@ -6,16 +6,10 @@ import type { ServiceSpec } from "../../core/product/spec.ts";
 import { formatDuration } from "../../core/product/units.ts";
 import { type CommandResult, runCommand } from "../../lib/run-command.ts";
 import type { World } from "../world.ts";
+import { BuildLog, type Workspace } from "./build-log.ts";
 
 /** How many of a build's last lines are shown when it fails. */
 const shownLines = 12;
-
-export type Workspace = { readonly directory: string; readonly source: string; readonly log: string };
-
-export function workspaceOf(world: World, run: string): Workspace {
-  const directory = join(world.runsDirectory, run);
-  return { directory, source: join(directory, "source"), log: join(directory, "build.log") };
-}
 
 /** Writes the commit's files into a fresh workspace; what an interrupted attempt left is removed first. */
 export async function checkOut(
@@ -58,7 +52,7 @@ async function runBuild(
   signal: AbortSignal,
 ): Promise<void> {
   const last: string[] = [];
-  let writing = Promise.resolve();
+  const log = new BuildLog(workspace, service.name);
   const result = await runCommand(build.command, {
     directory: root,
     env: {
@@ -73,10 +67,10 @@ async function runBuild(
     onLine: (line) => {
       last.push(line);
       if (last.length > shownLines) last.shift();
-      writing = writing.then(() => appendFile(workspace.log, `${service.name} | ${line}\n`));
+      log.write(line);
     },
   });
-  await writing;
+  await log.close();
   if (result.is === "exited" && result.code === 0) return;
   throw new SlipwayError("BUILD_FAILED", {
     message: `the build of ${service.name} ${failureText(result)}`,

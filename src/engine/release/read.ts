@@ -1,7 +1,8 @@
 import type { ReleaseView } from "../../core/deploy/course.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
-import type { Digest, EnvironmentName, ReleaseId, ServiceName } from "../../core/ids.ts";
+import type { EnvironmentName, ReleaseId } from "../../core/ids.ts";
 import type { EnvironmentSpec } from "../../core/product/spec.ts";
+import { parseArtifacts, type ReleaseArtifacts } from "../../core/release/artifacts.ts";
 import type { Db, Trx } from "../../ports/store.ts";
 import type { ReleaseRow } from "../../ports/tables.ts";
 
@@ -44,6 +45,6 @@ export function viewOf(row: Pick<ReleaseRow, "id" | "number" | "config">, enviro
   });
 }
 
-export function artifactsOf(row: Pick<ReleaseRow, "artifacts">): Readonly<Record<ServiceName, Digest>> {
-  return JSON.parse(row.artifacts) as Record<ServiceName, Digest>;
+export function artifactsOf(row: Pick<ReleaseRow, "artifacts">): ReleaseArtifacts {
+  return parseArtifacts(row.artifacts);
 }

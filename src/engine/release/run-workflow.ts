@@ -2,17 +2,9 @@ import { createHash, randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isSlipwayError, type WireError } from "../../core/errors/error.ts";
-import {
-  type Digest,
-  type EpochMs,
-  type Json,
-  type ReleaseId,
-  type RunId,
-  releaseId,
-  runId,
-  type ServiceName,
-} from "../../core/ids.ts";
+import { type Digest, type EpochMs, type Json, type ReleaseId, type RunId, releaseId, runId } from "../../core/ids.ts";
 import { canonicalJson } from "../../core/product/canonical.ts";
+import { accessoryKey, type ReleaseArtifacts, type ServiceArtifacts, writeArtifacts } from "../../core/release/artifacts.ts";
 import type { Commit } from "../../core/release/commit.ts";
 import { nextVersion } from "../../core/release/version.ts";
 import type { Workflow } from "../../ports/engine.ts";
@@ -20,8 +12,10 @@ import type { Trx } from "../../ports/store.ts";
 import type { ReleaseRow, RunRow } from "../../ports/tables.ts";
 import { appendHistory } from "../history.ts";
 import type { World } from "../world.ts";
-import { buildService, checkOut, workspaceOf } from "./build.ts";
+import { buildService, checkOut } from "./build.ts";
+import { workspaceOf } from "./build-log.ts";
 import { readReleaseConfig, servicesOf } from "./config.ts";
+import { accessoryImages, findImage, imagePlaces, isPacked, makeImage, registriesOf } from "./images.ts";
 
 export const runKind = "run.v1";
 
@@ -51,19 +45,40 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
           config: await readReleaseConfig(world, join(workspace.source, checkout.prefix), run.product),
         };
       });
-      const artifacts: Record<ServiceName, Artifact> = {};
-      for (const service of servicesOf(prepared.config)) {
-        await ctx.tx(`build ${service.name}`, (trx) =>
-          moveRun(trx, id, { phase: "building", reason: `building ${service.name}` }, world.clock.now()),
+      const artifacts: Record<string, ServiceArtifacts> = {};
+      const packed: Packed[] = [];
+      const making = async (what: string): Promise<void> => {
+        await ctx.tx(`build ${what}`, (trx) =>
+          moveRun(trx, id, { phase: "building", reason: `building ${what}` }, world.clock.now()),
         );
         world.changes.announce();
-        artifacts[service.name] = await ctx.step(`pack ${service.name}`, ({ signal }) =>
-          buildService(
-            world,
-            { workspace, product: prepared.checkout.prefix, service, commit: run.commit_hash },
-            signal,
-          ),
+      };
+      const { checkout, config } = prepared;
+      const commit = { ...checkout.commit, branch: checkout.branch, dirty: run.dirty === 1 };
+      for (const service of servicesOf(config)) {
+        await making(service.name);
+        const placed = imagePlaces(config, service.name);
+        // The image first: a build of the directory leaves things in the checkout.
+        const image =
+          placed.length === 0
+            ? null
+            : await ctx.step(`image ${service.name}`, ({ signal }) =>
+                makeImage(world, { workspace, prefix: checkout.prefix, service, commit, places: placed }, signal),
+              );
+        const directory = isPacked(config, service.name)
+          ? await ctx.step(`pack ${service.name}`, ({ signal }) =>
+              buildService(world, { workspace, product: checkout.prefix, service, commit: run.commit_hash }, signal),
+            )
+          : null;
+        if (directory !== null) packed.push(directory);
+        artifacts[service.name] = { directory: directory?.digest ?? null, image };
+      }
+      for (const [name, reference] of accessoryImages(config)) {
+        await making(name);
+        const image = await ctx.step(`image ${name}`, ({ signal }) =>
+          findImage(world, reference, registriesOf(config), signal),
         );
+        artifacts[accessoryKey(name)] = { directory: null, image };
       }
       const commits = await ctx.step("read commits", async () => {
         const last = await lastRelease(world, run.product);
@@ -79,6 +94,7 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
           text: canonicalJson(prepared.config),
           checkout: prepared.checkout,
           artifacts,
+          packed,
           commits,
           now: world.clock.now(),
         }),
@@ -132,21 +148,22 @@ function lastRelease(world: World, product: string) {
     .executeTakeFirst();
 }
 
-type Artifact = { readonly digest: Digest; readonly bytes: number };
+type Packed = { readonly digest: Digest; readonly bytes: number };
 
 type NewRelease = {
   readonly run: RunRow;
   /** The config as canonical JSON: what is digested and kept. */
   readonly text: string;
   readonly checkout: { readonly branch: string | null; readonly commit: Commit; readonly tags: readonly string[] };
-  readonly artifacts: Readonly<Record<ServiceName, Artifact>>;
+  readonly artifacts: ReleaseArtifacts;
+  readonly packed: readonly Packed[];
   readonly commits: readonly Commit[];
   readonly now: EpochMs;
 };
 
 async function recordRelease(
   trx: Trx,
-  { run, text, checkout, artifacts, commits, now }: NewRelease,
+  { run, text, checkout, artifacts, packed, commits, now }: NewRelease,
 ): Promise<ReleaseId> {
   const last = await trx
     .selectFrom("release")
@@ -175,16 +192,14 @@ async function recordRelease(
     branch: checkout.branch,
     config_digest: `sha256:${createHash("sha256").update(text).digest("hex")}`,
     config: text,
-    artifacts: JSON.stringify(
-      Object.fromEntries(Object.entries<Artifact>(artifacts).map(([name, { digest }]) => [name, digest])),
-    ),
+    artifacts: writeArtifacts(artifacts),
     commits: JSON.stringify(commits),
     created_at: now,
     created_by: run.created_by,
     pinned: 0,
     pruned_at: null,
   };
-  for (const artifact of Object.values<Artifact>(artifacts)) {
+  for (const artifact of packed) {
     await trx
       .insertInto("artifact")
       .values({ ...artifact, created_at: now })

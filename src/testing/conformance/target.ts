@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -14,7 +13,6 @@ import {
   serviceName,
 } from "../../core/ids.ts";
 import { Secret } from "../../core/secret.ts";
-import { packDirectory } from "../../lib/pack.ts";
 import type {
   Artifact,
   ContainerSpec,
@@ -22,10 +20,21 @@ import type {
   InstanceStatus,
   LogLine,
   RevisionSpec,
-  RevisionStatus,
   Target,
 } from "../../ports/target.ts";
 import { appSource } from "./target/app.ts";
+import {
+  ask,
+  eventually,
+  family,
+  isAlive,
+  isRefused,
+  nextThat,
+  packed,
+  runningOf,
+  textOf,
+  textsOf,
+} from "./target/observing.ts";
 
 /** One place where revisions live, empty at the beginning, and gone with all its processes after `close`. */
 export type TargetHarness = {
@@ -56,8 +65,6 @@ const container: ContainerSpec = {
   rootUser: "allow",
 };
 
-/** How long anything may take that a test waits for. The tests wait for events, not for this. */
-const patienceMs = 20_000;
 const never = new AbortController().signal;
 
 /** What every target must do. `make` gives an empty place. */
@@ -239,7 +246,7 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       expect(await textsOf(target.logs({ revision: polite.id }, never), "stdout")).toContain("asked to stop");
       const stubborn = spec(["stubborn"], { stopGraceMs: 300 });
       const [instance] = runningOf(await target.ensure(stubborn, 1, never));
-      await text(instance?.address ?? null);
+      await textOf(instance?.address ?? null);
       await target.ensure(stubborn, 0, never);
       expect(instance !== undefined && (await isGone(instance))).toBe(true);
       expect(await textsOf(target.logs({ revision: stubborn.id }, never), "stdout")).toContain("no");
@@ -269,13 +276,13 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
     test("logs say whose they are, give the newest lines, and follow without losing or repeating one", async () => {
       const wanted = spec(["print", "300"]);
       const [instance] = runningOf(await target.ensure(wanted, 1, never));
-      await text(instance?.address ?? null);
+      await textOf(instance?.address ?? null);
       const stop = new AbortController();
       const lines: LogLine[] = [];
       let asked = 0;
       for await (const line of target.logs({ revision: wanted.id, tail: 10_000, follow: true }, stop.signal)) {
         if (line.stream === "stdout") lines.push(line);
-        if (line.text.startsWith("listening")) await text(instance?.address ?? null);
+        if (line.text.startsWith("listening")) await textOf(instance?.address ?? null);
         if (line.text === "asked" && ++asked === 2) stop.abort();
       }
       const printed = lines.map((line) => line.text).filter((each) => each.startsWith("line "));
@@ -434,89 +441,4 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       expect((await harness.leftovers?.()) ?? []).toEqual([]);
     });
   });
-}
-
-function runningOf(status: RevisionStatus | undefined): InstanceStatus[] {
-  return (status?.instances ?? []).filter(({ state }) => state === "running");
-}
-
-async function packed(folder: string, files: Readonly<Record<string, string>>): Promise<Artifact> {
-  const source = await mkdtemp(join(folder, "source-"));
-  for (const [name, content] of Object.entries(files)) await writeFile(join(source, name), content);
-  const file = join(folder, "artifact.tar");
-  return { kind: "directory", file, digest: (await packDirectory(source, file)).digest };
-}
-
-type Seen = { pid: number; env: Record<string, string>; args: string[]; cwd: string };
-
-async function ask(address: string | null): Promise<Seen> {
-  return JSON.parse(await text(address)) as Seen;
-}
-
-async function family(address: string | null): Promise<{ pid: number; child: number }> {
-  return JSON.parse(await text(address)) as { pid: number; child: number };
-}
-
-/** Nobody listens there. */
-function isRefused(address: string | null): Promise<boolean> {
-  return fetch(`http://${address}/`).then(
-    () => false,
-    () => true,
-  );
-}
-
-/** The answer of an instance, as soon as it listens. */
-function text(address: string | null): Promise<string> {
-  return eventually(async () => {
-    const answer = await fetch(`http://${address}/`, { headers: { connection: "close" } });
-    return { body: await answer.text() };
-  }).then(({ body }) => body);
-}
-
-async function textsOf(lines: AsyncIterable<LogLine>, stream: LogLine["stream"] | null): Promise<string[]> {
-  const texts: string[] = [];
-  for await (const line of lines) if (stream === null || line.stream === stream) texts.push(line.text);
-  return texts;
-}
-
-async function nextThat<T>(updates: AsyncIterator<T>, accepts: (value: T) => boolean): Promise<T> {
-  const until = performance.now() + patienceMs;
-  while (performance.now() < until) {
-    const { value, done } = await updates.next();
-    if (done) break;
-    if (accepts(value)) return value;
-  }
-  throw new Error("what was waited for did not come");
-}
-
-/** The first truthy answer; a failure counts as none. */
-async function eventually<T>(look: () => T | Promise<T>): Promise<Exclude<T, false | null | undefined>> {
-  const until = performance.now() + patienceMs;
-  for (;;) {
-    const [value, error] = await Promise.resolve()
-      .then(look)
-      .then(
-        (seen) => [seen, null] as const,
-        (thrown: unknown) => [null, thrown] as const,
-      );
-    if (value) return value as Exclude<T, false | null | undefined>;
-    if (performance.now() > until) throw error ?? new Error("what was waited for did not come");
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
-
-/** A zombie, which nobody has reaped yet, does not live. */
-function isAlive(pid: number | null | undefined): boolean {
-  if (pid === null || pid === undefined) return false;
-  try {
-    process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
-  } catch {
-    return process.platform !== "linux";
-  }
 }
