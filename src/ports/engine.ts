@@ -75,6 +75,17 @@ export interface Engine {
   open(): Promise<void>;
   /** Starts a workflow once: a second start with the same id changes nothing. With `lockKey` it waits until earlier ones with that key have ended. */
   start(kind: string, id: string, input: Json, options?: { readonly lockKey?: string }): Promise<void>;
+  /**
+   * The same as a part of the caller's transaction: what is returned is called when that has committed, and lets the workflow
+   * run. An engine that does not share the caller's store starts it only then, so whoever uses this looks for lost ones.
+   */
+  startWithin(
+    trx: Trx,
+    kind: string,
+    id: string,
+    input: Json,
+    options?: { readonly lockKey?: string },
+  ): Promise<() => Promise<void>>;
   /** Delivers once per `key`, also to a workflow that does not wait yet, is queued, or is down. Unknown or ended workflow: false. */
   signal(id: string, topic: string, payload: Json, key: string): Promise<boolean>;
   /**

@@ -10,7 +10,7 @@ import { leaveRequest } from "../deploy/requests.ts";
 import { deployKind } from "../deploy/workflow.ts";
 import { findEnvironment } from "../environment.ts";
 import { appendHistory } from "../history.ts";
-import { releaseRow, viewOf } from "../release/read.ts";
+import { releaseRow, releaseView } from "../release/read.ts";
 import type { World } from "../world.ts";
 import { attemptsIn } from "./attempts.ts";
 
@@ -30,25 +30,30 @@ export type StartDeployment = {
  */
 export async function startDeployment(world: World, input: StartDeployment): Promise<DeploymentId> {
   const release = await releaseRow(world.store.db, input.release);
-  const { spec } = viewOf(release, input.environment);
+  const { spec } = await releaseView(world.store.db, input.release, input.environment);
   const id = deploymentId(`dep_${randomBytes(6).toString("hex")}`);
-  await world.store.db.transaction().execute(async (trx) => {
+  const at = { id, product: release.product, environment: input.environment };
+  const go = await world.store.db.transaction().execute(async (trx) => {
     await mustBeKept(trx, release);
     await mustBeAllowed(trx, release, spec, input);
     await makeRoom(world, trx, { release, spec, input, id });
     await insertQueued(world, trx, { id, release, input });
+    return world.engine.startWithin(trx, ...workflowOf(at));
   });
-  await beginWorkflow(world, { id, product: release.product, environment: input.environment });
+  await go();
   world.changes.announce();
   return id;
 }
 
-/** Starts the workflow of a deployment that is in the store: also by the sweep, when a crash came in between. Safe to repeat. */
-export async function beginWorkflow(
-  world: World,
-  at: { readonly id: DeploymentId; readonly product: string; readonly environment: EnvironmentName },
-): Promise<void> {
-  await world.engine.start(deployKind, at.id, { deployment: at.id }, { lockKey: `${at.product}/${at.environment}` });
+type Place = { readonly id: DeploymentId; readonly product: string; readonly environment: EnvironmentName };
+
+/** Starts the workflow of a deployment that is in the store, for the sweep that finds one without. Safe to repeat. */
+export async function beginWorkflow(world: World, at: Place): Promise<void> {
+  await world.engine.start(...workflowOf(at));
+}
+
+function workflowOf({ id, product, environment }: Place) {
+  return [deployKind, id, { deployment: id }, { lockKey: `${product}/${environment}` }] as const;
 }
 
 /** Deployments of the environment that have not ended, oldest first. */

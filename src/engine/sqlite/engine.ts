@@ -71,15 +71,25 @@ class SqliteEngine implements Engine {
   async start(...[kind, id, input, options]: Parameters<Engine["start"]>): Promise<void> {
     this.#mustNotBeClosed();
     this.#mustKnow(kind);
+    const { db } = this.#services;
+    const go = await db.transaction().execute((trx) => this.startWithin(trx, kind, id, input, options));
+    await go();
+  }
+
+  async startWithin(
+    ...[trx, kind, id, input, options]: Parameters<Engine["startWithin"]>
+  ): Promise<() => Promise<void>> {
+    this.#mustNotBeClosed();
+    this.#mustKnow(kind);
     const text = encode(input, `the input of ${id}`);
     const lockKey = options?.lockKey ?? null;
-    const { db, clock, log } = this.#services;
-    const row = await db
-      .transaction()
-      .execute((trx) => enqueue(trx, { kind, id, input: text, lockKey }, { open: this.#open, now: clock.now() }));
-    if (row === null) return;
-    log("workflow.started", { workflow: id, kind, status: row.status, lockKey });
-    if (row.status === "running") this.#launch(row);
+    const { clock, log } = this.#services;
+    const row = await enqueue(trx, { kind, id, input: text, lockKey }, { open: this.#open, now: clock.now() });
+    return async () => {
+      if (row === null) return;
+      log("workflow.started", { workflow: id, kind, status: row.status, lockKey });
+      if (row.status === "running") this.#launch(row);
+    };
   }
 
   async signal(...[id, topic, payload, key]: Parameters<Engine["signal"]>): Promise<boolean> {

@@ -1,4 +1,5 @@
-import { type ClientRequest, type RequestOptions, request } from "node:http";
+import { type ClientRequest, type IncomingMessage, type RequestOptions, request } from "node:http";
+import { connect, type Socket } from "node:net";
 import { reasonOf } from "../../../core/errors/error.ts";
 import type { ProbeAnswer } from "../../../core/judge/probe.ts";
 import type { Clock } from "../../../ports/clock.ts";
@@ -19,10 +20,10 @@ async function get(probe: HttpProbe, clock: Clock, signal: AbortSignal): Promise
   const nothing = (why: string): void => settle({ is: "nothing", at: clock.now(), tookMs: tookMs(), why });
   const answer = (status: number, body: string): void =>
     settle({ is: "answer", at: clock.now(), tookMs: tookMs(), status, body });
-  const asked = ask(probe, { answer, nothing });
+  const stop = ask(probe, { answer, nothing });
   const abort = (): void => {
     nothing("called off");
-    asked?.destroy();
+    stop();
   };
   signal.addEventListener("abort", abort, { once: true });
   const result = await promise;
@@ -36,52 +37,72 @@ type Outcome = {
   readonly nothing: (why: string) => void;
 };
 
-/** Calls one of the two, once or more: the first counts. Null when it could not even be asked. */
-function ask(probe: HttpProbe, { answer, nothing }: Outcome): ClientRequest | null {
+/**
+ * Calls one of the two, once or more: the first counts. Returns the way to call it off. The connection comes before the request:
+ * while a program starts, most probes are refused, and the price of those is what the start has to bear.
+ */
+function ask(probe: HttpProbe, outcome: Outcome): () => void {
+  const [host, port] = splitAddress(probe.address);
+  let asked: ClientRequest | null = null;
   let status: number | null = null;
-  let asked: ClientRequest;
+  let socket: Socket;
   try {
-    asked = request(requestOf(probe));
+    socket = connect({ host, port });
   } catch (error) {
-    nothing(reasonOf(error));
-    return null;
+    outcome.nothing(reasonOf(error));
+    return () => {};
   }
+  const stop = (): void => {
+    asked?.destroy();
+    socket.destroy();
+  };
   const timer = setTimeout(() => {
     const within = `within ${probe.timeoutMs} ms`;
-    nothing(status === null ? `no answer ${within}` : `${status}, but its body did not end ${within}`);
-    asked.destroy();
+    outcome.nothing(status === null ? `no answer ${within}` : `${status}, but its body did not end ${within}`);
+    stop();
   }, probe.timeoutMs);
-  asked.on("error", (error: NodeJS.ErrnoException) => nothing(describe(error)));
-  asked.on("response", (response) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const code = response.statusCode ?? 0;
-    status = code;
-    const read = (): void => answer(code, Buffer.concat(chunks).subarray(0, maxBodyBytes).toString("utf8"));
-    response.on("data", (chunk: Buffer) => {
-      chunks.push(chunk);
-      bytes += chunk.length;
-      if (bytes < maxBodyBytes) return;
-      read();
-      asked.destroy();
-    });
-    response.on("end", read);
-    response.on("error", () => {});
-    response.on("close", () => nothing(`connection closed in the middle of the answer, after ${code}`));
-  });
   // Also when the other side wants to change the protocol, which is no error and no response.
-  asked.on("close", () => {
+  socket.on("close", () => {
     clearTimeout(timer);
-    if (status === null) nothing("connection closed without an answer");
+    if (status === null) outcome.nothing("connection closed without an answer");
   });
-  asked.end();
-  return asked;
+  socket.on("error", (error: NodeJS.ErrnoException) => outcome.nothing(describe(error)));
+  socket.once("connect", () => {
+    try {
+      asked = request({ ...requestOf(probe), createConnection: () => socket });
+    } catch (error) {
+      outcome.nothing(reasonOf(error));
+      return stop();
+    }
+    asked.on("error", (error: NodeJS.ErrnoException) => outcome.nothing(describe(error)));
+    asked.on("response", (response) => {
+      status = response.statusCode ?? 0;
+      read(response, status, outcome, stop);
+    });
+    asked.end();
+  });
+  return stop;
+}
+
+function read(response: IncomingMessage, status: number, { answer, nothing }: Outcome, stop: () => void): void {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const tell = (): void => answer(status, Buffer.concat(chunks).subarray(0, maxBodyBytes).toString("utf8"));
+  response.on("data", (chunk: Buffer) => {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes < maxBodyBytes) return;
+    tell();
+    stop();
+  });
+  response.on("end", tell);
+  response.on("error", () => {});
+  response.on("close", () => nothing(`connection closed in the middle of the answer, after ${status}`));
 }
 
 function requestOf({ address, path }: HttpProbe): RequestOptions {
-  const [host, port] = splitAddress(address);
   const headers = { host: address, "user-agent": "slipway-probe", accept: "*/*", connection: "close" };
-  return { host, port, path, method: "GET", agent: false, headers };
+  return { path, method: "GET", headers };
 }
 
 function once<T>(): { promise: Promise<T>; settle: (value: T) => void } {
