@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { imageLabels } from "../../core/build/labels.ts";
 import { imageTags } from "../../core/build/tags.ts";
@@ -103,15 +104,19 @@ export async function makeImage(world: World, making: Making, signal: AbortSigna
   return { digest: image.digest, id: image.id, from: null };
 }
 
+/** Where a service says nothing, the one that is there is taken before one is made. */
+const usualDockerfile = "Dockerfile";
+
 function buildSpec(world: World, product: string, { workspace, prefix, service, commit }: Making): BuildSpec {
   const { image } = service;
   const listens = service.kind === "web" || service.kind === "static";
+  const context = join(workspace.source, prefix, service.path);
   return {
     product,
     service: service.name,
-    context: join(workspace.source, prefix, service.path),
+    context,
     checkout: workspace.source,
-    dockerfile: image.dockerfile,
+    dockerfile: image.dockerfile ?? (existsSync(join(context, usualDockerfile)) ? usualDockerfile : null),
     site:
       service.kind === "static" ? { directory: service.build?.output ?? ".", fallback: service.fallbackFile } : null,
     stage: image.stage,

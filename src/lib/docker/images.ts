@@ -72,10 +72,14 @@ export async function pullImage(
   image: { readonly repository: string; readonly reference: string; readonly auth: RegistryAuth | null },
   options: { readonly signal: AbortSignal; readonly onProgress?: (progress: Progress) => void },
 ): Promise<void> {
-  const headers =
-    image.auth === null ? {} : { "x-registry-auth": Buffer.from(JSON.stringify(image.auth)).toString("base64url") };
+  const headers = image.auth === null ? {} : { "x-registry-auth": headerOf(image.auth) };
   const query = { fromImage: image.repository, tag: image.reference };
   await streamed(docker, { path: "/images/create", query, headers, timeoutMs: silenceMs }, options);
+}
+
+/** URL-safe Base64 with its padding: without it an engine takes the pull for one by nobody, and says nothing. */
+function headerOf(auth: RegistryAuth): string {
+  return Buffer.from(JSON.stringify(auth)).toString("base64").replaceAll("+", "-").replaceAll("/", "_");
 }
 
 /** Loads an archive as `docker save` writes it. May be repeated. */

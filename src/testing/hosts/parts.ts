@@ -13,6 +13,7 @@ const packageOf: Readonly<Record<string, string>> = {
   ssh: "openssh-client",
   "ssh-keygen": "openssh-client",
   busybox: "busybox-static",
+  "redis-check-rdb": "redis-tools",
   "docker-registry": "docker-registry",
   htpasswd: "apache2-utils",
   openssl: "openssl",
