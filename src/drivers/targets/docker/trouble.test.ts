@@ -20,7 +20,7 @@ import { type DockerTargetOptions, dockerTarget } from "./index.ts";
 import { leftovers, sshPlace } from "./places.fixture.ts";
 
 const never = new AbortController().signal;
-const patienceMs = 40_000;
+const patienceMs = 90_000;
 
 let place: Awaited<ReturnType<typeof sshPlace>>;
 let machines: readonly TestHost[];
@@ -234,7 +234,7 @@ describe("a host that is cut off", () => {
         await waiting.remove(web.id, never);
         await waiting.close();
       }),
-    120_000,
+    240_000,
   );
 
   test(
@@ -255,7 +255,7 @@ describe("a host that is cut off", () => {
         },
         { whenAway: "skip" },
       ),
-    120_000,
+    240_000,
   );
 
   test(
@@ -274,7 +274,7 @@ describe("a host that is cut off", () => {
         expect(hostsOf(status).sort()).toEqual(["h1", "h1", "h2", "h2", "h3", "h3"]);
         await target.remove(web.id, never);
       }),
-    120_000,
+    240_000,
   );
 });
 
@@ -301,7 +301,7 @@ describe("an engine that restarts", () => {
         }
         await target.remove(web.id, never);
       }),
-    120_000,
+    240_000,
   );
 });
 
@@ -378,7 +378,7 @@ describe("what others have", () => {
         await machine(instance?.host ?? null).run(["docker", "rm", "-f", "squatter"]);
         await target.remove(own.id, never);
       }),
-    120_000,
+    240_000,
   );
 });
 
@@ -483,7 +483,7 @@ describe("what an image may not do:", () => {
         }
         expect(seen).toEqual(["healthy", "unhealthy"]);
       }),
-    120_000,
+    240_000,
   );
 });
 
@@ -540,6 +540,6 @@ describe("an accessory", () => {
         expect(await leftovers(place.engines)).toEqual(["volume shop-production-data"]);
         await engineRequest(host, "DELETE", "/volumes/shop-production-data");
       }),
-    120_000,
+    240_000,
   );
 });
