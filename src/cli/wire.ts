@@ -5,7 +5,7 @@ import type { ProductConfig } from "../core/product/schema.ts";
 import type { RegistrySpec, TargetSpec } from "../core/product/spec.ts";
 import { Secret } from "../core/secret.ts";
 import { dockerBuilder } from "../drivers/builders/docker/index.ts";
-import { caddyEdge } from "../drivers/edges/caddy/index.ts";
+import { caddyEdge, remoteCaddyEdge } from "../drivers/edges/caddy/index.ts";
 import { embeddedEdge } from "../drivers/edges/embedded/index.ts";
 import { httpProber } from "../drivers/probes/http/index.ts";
 import { makeOciRegistry } from "../drivers/registries/oci/index.ts";
@@ -15,6 +15,7 @@ import { openSqliteStore } from "../drivers/stores/sqlite/index.ts";
 import { dockerTarget } from "../drivers/targets/docker/index.ts";
 import { processTarget } from "../drivers/targets/process/index.ts";
 import { staticServerCommand } from "../drivers/targets/process/static-server.ts";
+import { stopContainers } from "../engine/deploy/stop-all.ts";
 import { deployKind, deployWorkflow } from "../engine/deploy/workflow.ts";
 import { Changes } from "../engine/history.ts";
 import { Keeper } from "../engine/keeper.ts";
@@ -28,6 +29,7 @@ import { renewAfterUpgrade } from "../engine/traffic/renew.ts";
 import { type EdgePlace, EdgeSites } from "../engine/traffic/sites.ts";
 import type { World } from "../engine/world.ts";
 import { Layout } from "../lib/oci/layout.ts";
+import { openSsh } from "../lib/ssh/open-ssh.ts";
 import { openSupervisor, type Supervisor } from "../lib/supervisor/client.ts";
 import { systemClock } from "../lib/system-clock.ts";
 import type { Builder } from "../ports/builder.ts";
@@ -60,8 +62,11 @@ const underWayMs = 60 * 60_000;
 /** How long a start of the control plane waits for the edge. */
 const edgeReadyMs = 3_000;
 
+/** Where Caddy has its room on a server of its own: made by `slipway server bootstrap`. */
+const edgeRoom = "/var/lib/slipway/edge";
+
 /** What holds for every environment: limits that protect the machine. Sources: docs/config.md, "Limits of the edge". */
-const edgeBase = (directory: string): Omit<EdgeConfig, "listeners" | "trustedProxies"> => ({
+const edgeBase = (directory: string, place: EdgePlace): Omit<EdgeConfig, "listeners" | "trustedProxies"> => ({
   limits: {
     headerBytes: 16 * 1024,
     bodyBytes: 1024 ** 3,
@@ -72,8 +77,14 @@ const edgeBase = (directory: string): Omit<EdgeConfig, "listeners" | "trustedPro
     connectTimeoutMs: 2_000,
     maxConnections: 10_000,
   },
-  accessLog: { file: join(directory, "logs", "access.log"), maxBytes: 32 * 1024 ** 2, keep: 4 },
+  accessLog: { file: accessLogOf(directory, place), maxBytes: 32 * 1024 ** 2, keep: 4 },
 });
+
+/** One file an edge: each turns its own over. */
+function accessLogOf(directory: string, { driver, server }: EdgePlace): string {
+  if (server !== null) return `${edgeRoom}/access.log`;
+  return join(directory, "logs", driver === "embedded" ? "access.log" : `access-${driver}.log`);
+}
 
 /** The one place where drivers are named and put together. Opens the store first: its lock says that this is the only one. */
 export async function wire(options: WireOptions): Promise<Wired> {
@@ -87,7 +98,13 @@ export async function wire(options: WireOptions): Promise<Wired> {
   try {
     const supervisor = await openSupervisor({ directory: join(directory, "supervisor") });
     closers.push(() => supervisor.close());
-    const places: Places = { directory, product: options.product, supervisor, log };
+    const places: Places = {
+      directory,
+      product: options.product,
+      supervisor,
+      log,
+      onClose: (last) => closers.push(last),
+    };
     const targets = new Targets({ store, clock, log, make: (spec) => makeTarget(places, spec) });
     closers.push(() => targets.close());
     const edges = new EdgeSites({
@@ -95,7 +112,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       targets,
       clock,
       log,
-      base: edgeBase(directory),
+      base: (place) => edgeBase(directory, place),
       make: (place) => makeEdge(places, place),
     });
     const engine = sqliteEngine({
@@ -135,6 +152,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
         await engine.close();
         await keeper.close();
         await edges.close({ stopGraceMs: everything ? edgeGraceMs : null });
+        if (everything) await stopContainers(world);
         if (everything) await supervisor.shutdown();
         await close();
       },
@@ -159,6 +177,8 @@ type Places = {
   readonly product: string;
   readonly supervisor: Supervisor;
   readonly log: Log;
+  /** What is let go of at the end. */
+  readonly onClose: (close: () => Promise<void>) => void;
 };
 
 function makeTarget({ directory, product, supervisor, log }: Places, spec: TargetSpec): Target {
@@ -186,7 +206,7 @@ function makeTarget({ directory, product, supervisor, log }: Places, spec: Targe
   }
 }
 
-function makeEdge(places: Places, { driver }: EdgePlace): Edge {
+function makeEdge(places: Places, { driver, server }: EdgePlace): Edge {
   const { directory } = places;
   switch (driver) {
     case "embedded":
@@ -195,6 +215,7 @@ function makeEdge(places: Places, { driver }: EdgePlace): Edge {
         launch: (command) => keepRunning(places, "edge", command),
       });
     case "caddy":
+      if (server !== null) return edgeOnServer(places, server);
       return caddyEdge({
         directory: join(directory, "caddy"),
         program: process.env.SLIPWAY_CADDY ?? "caddy",
@@ -202,6 +223,28 @@ function makeEdge(places: Places, { driver }: EdgePlace): Edge {
       });
   }
 }
+
+function edgeOnServer({ directory, onClose }: Places, server: string): Edge {
+  const { username, hostname, port } = new URL(server);
+  const ssh = openSsh({
+    destination: username === "" ? hostname : `${username}@${hostname}`,
+    port: port === "" ? null : Number(port),
+    ...sshOf(directory),
+  });
+  onClose(() => ssh.close());
+  return remoteCaddyEdge(ssh, {
+    directory: edgeRoom,
+    program: "caddy",
+    launch: ["sh", "-c", launchScript, "sh", edgeRoom],
+  });
+}
+
+/**
+ * A server that was made ready starts Caddy by itself as soon as its config is there. Elsewhere it is started here, and kept up by
+ * nobody but the control plane; the lock says that it runs already, and goes with it.
+ */
+const launchScript = `if [ -d /run/systemd/system ] && systemctl --quiet is-enabled slipway-edge.path 2>/dev/null; then exit 0; fi
+setsid flock --nonblock "$1/caddy.lock" caddy run --config "$1/caddy.json" </dev/null >>"$1/caddy.log" 2>&1 &`;
 
 /** One layout for all images; an engine's builder is made when the first image is built there. */
 function imageWorks({ directory }: Places, version: string): ImageWorks {

@@ -2,6 +2,7 @@ import { reasonOf } from "../core/errors/error.ts";
 import { deploymentId } from "../core/ids.ts";
 import { beginWorkflow } from "./commands/start-deployment.ts";
 import { beginRun } from "./commands/start-run.ts";
+import { ensureAccessories } from "./deploy/accessories.ts";
 import { revisionSpec } from "./deploy/revision-spec.ts";
 import { deployKind } from "./deploy/workflow.ts";
 import { releaseView } from "./release/read.ts";
@@ -118,10 +119,17 @@ export class Keeper {
       .where("environment.live_release_id", "is not", null)
       .where("deployment.id", "is", null)
       .execute();
-    const running = new Map((await targets.observe({})).map((revision) => [revision.id, revision]));
+    const all = await targets.observe({});
+    const running = new Map(all.map((revision) => [revision.id, revision]));
     for (const { name, live_release_id } of environments) {
       if (live_release_id === null) continue;
       const view = await releaseView(store.db, live_release_id, name);
+      // Any of its name will do: one with an older config goes on until a person asks for another.
+      const isThere = (accessory: string): boolean =>
+        all.some(({ environment, service, wanted }) => environment === name && service === accessory && wanted > 0);
+      if (!Object.keys(view.spec.accessories).every(isThere)) {
+        await ensureAccessories(this.#world, { release: live_release_id, environment: name }, this.#stop.signal);
+      }
       for (const service of Object.values(view.spec.services)) {
         if (service.kind === "job") continue;
         const spec = await revisionSpec(this.#world, view, service.name);

@@ -49,20 +49,23 @@ export class Targets implements Everywhere {
     return target;
   }
 
-  /** All that hold something: those of revisions made before this process began, and those made since. */
+  /**
+   * All that hold something: those of revisions made before this process began, and those made since. One whose engines are all
+   * among another's is left out: the other tells of them too.
+   */
   async inUse(): Promise<readonly Target[]> {
     this.#found ??= this.#find().catch((error: unknown) => {
       this.#found = null;
       throw error;
     });
     await this.#found;
-    return [...this.#targets.values()];
+    return [...this.#targets].filter(([key]) => !this.#isCovered(key)).map(([, target]) => target);
   }
 
   async observe(selector: RevisionSelector): Promise<readonly RevisionStatus[]> {
     const targets = await this.inUse();
     const found = await Promise.all(targets.map((target) => this.#look(target, selector)));
-    return found.flat();
+    return each(found.flat());
   }
 
   async *watch(selector: RevisionSelector, signal: AbortSignal): AsyncIterable<readonly RevisionStatus[]> {
@@ -75,7 +78,7 @@ export class Targets implements Everywhere {
     const sources = { known: () => this.inUse(), more, streams, endless: true };
     for await (const { source, item } of merged(sources, signal)) {
       newest.set(source, item);
-      yield [...newest.values()].flat();
+      yield each([...newest.values()].flat());
     }
   }
 
@@ -102,6 +105,17 @@ export class Targets implements Everywhere {
 
   async close(): Promise<void> {
     await Promise.allSettled([...this.#targets.values()].map((target) => target.close()));
+  }
+
+  #isCovered(key: string): boolean {
+    const mine = enginesOf(key);
+    const keys = [...this.#targets.keys()];
+    return keys.some((other, index) => {
+      if (other === key) return false;
+      const theirs = enginesOf(other);
+      if (mine.length === 0 || !mine.every((engine) => theirs.includes(engine))) return false;
+      return theirs.length > mine.length || index > keys.indexOf(key);
+    });
   }
 
   async #find(): Promise<void> {
@@ -163,6 +177,25 @@ export class Targets implements Everywhere {
     this.#lastTrouble = `${target.name} ${reason}`;
     this.#deps.log.warn("target.away", { target: target.name, reason });
   }
+}
+
+/** Of what `of` knows a target by. A target of processes has none: there is one on this machine. */
+function enginesOf(key: string): readonly string[] {
+  const spec = JSON.parse(key) as TargetSpec;
+  return spec.driver === "docker" ? spec.hosts.map(({ url }) => url) : [];
+}
+
+/**
+ * Two configs of one product may name the same engine, such as before and after a host was added: both see what runs there, and the
+ * one with more of a revision sees more of it.
+ */
+function each(all: readonly RevisionStatus[]): readonly RevisionStatus[] {
+  const found = new Map<RevisionId, RevisionStatus>();
+  for (const status of all) {
+    const known = found.get(status.id);
+    if (known === undefined || status.instances.length > known.instances.length) found.set(status.id, status);
+  }
+  return [...found.values()];
 }
 
 function isSelected(status: RevisionStatus, { environment, service, revision }: RevisionSelector): boolean {

@@ -22,7 +22,10 @@ export async function containersOf(engine: Reachable): Promise<readonly FoundCon
 /** Networks besides the engine's own three. */
 export async function networksOf(engine: Reachable): Promise<readonly string[]> {
   const listed = JSON.parse(await engineRequest(engine, "GET", "/networks")) as { Name: string }[];
-  return listed.map(({ Name }) => Name).filter((name) => !["bridge", "host", "none"].includes(name));
+  return listed
+    .map(({ Name }) => Name)
+    .filter((name) => !["bridge", "host", "none"].includes(name))
+    .toSorted();
 }
 
 /** Names that images have, of those that begin so. */

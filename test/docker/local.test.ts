@@ -1,59 +1,124 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
-import type { DeploymentDetail, StatusView } from "../../src/api/contract.ts";
+import { existsSync, readdirSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { DeploymentDetail, ReleaseView } from "../../src/api/contract.ts";
 import { startEngine, type TestEngine } from "../../src/testing/hosts/engine.ts";
 import { nodeImage } from "../../src/testing/hosts/node-image.ts";
 import { redisImage } from "../../src/testing/hosts/redis-image.ts";
 import { startRegistry, type TestRegistry } from "../../src/testing/hosts/registry.ts";
 import { freePorts } from "../fixture/ports.ts";
-import { Visitors } from "../fixture/visitors.ts";
 import { containersOf, imagesOf, networksOf } from "./engine.fixture.ts";
 import { ContainerProduct } from "./product.fixture.ts";
 import { moveToRegistry } from "./registry.fixture.ts";
+import { deploy, expectAtRest, outcome, type Scene, status, tellStory, visit } from "./story.fixture.ts";
 
-let engine: TestEngine;
-let registry: TestRegistry;
-let product: ContainerProduct;
-let ports: readonly number[];
+describe("a product of containers on this machine's engine, with a registry and the embedded edge", () => {
+  let engine: TestEngine;
+  let registry: TestRegistry;
+  let scene: Scene;
 
-beforeAll(async () => {
-  [engine, registry] = await Promise.all([startEngine(), startRegistry({ auth: "basic" })]);
-  const cache = `${registry.host}/shop/redis:7`;
-  await nodeImage(engine);
-  await redisImage(engine, cache);
-  await moveToRegistry(engine, registry, cache);
-  ports = await freePorts(2);
-  product = new ContainerProduct(
-    {
-      target: { driver: "docker", hosts: [engine.url] },
-      registry: { repository: `${registry.host}/shop`, user: registry.user, passwordFrom: "REGISTRY_TOKEN" },
-      accessories: { cache: { image: cache, port: 6379 } },
-      rollout: { bake: "1500ms", drain: "2s", rules: { errorRatio: { margin: "5%", minimum: 10 } } },
-      retention: { releases: 1 },
-      environments: {
-        staging: { edge: { listen: `:${ports[0]}` }, rollout: { bake: "200ms" } },
-        production: { edge: { listen: `:${ports[1]}` } },
+  beforeAll(async () => {
+    [engine, registry] = await Promise.all([startEngine(), startRegistry({ auth: "basic" })]);
+    const cache = `${registry.host}/shop/redis:7`;
+    await nodeImage(engine);
+    await redisImage(engine, cache);
+    await moveToRegistry(engine, registry, cache);
+    const [staging = 0, production = 0] = await freePorts(2);
+    const product = new ContainerProduct(
+      {
+        target: { driver: "docker", hosts: [engine.url] },
+        registry: { repository: `${registry.host}/shop`, user: registry.user, passwordFrom: "REGISTRY_TOKEN" },
+        accessories: { cache: { image: cache, port: 6379 } },
+        rollout: { bake: "1500ms", drain: "2s", rules: { errorRatio: { margin: "5%", minimum: 10 } } },
+        retention: { releases: 1 },
+        environments: {
+          staging: { edge: { listen: `:${staging}` }, rollout: { bake: "200ms" } },
+          production: { edge: { listen: `:${production}` } },
+        },
       },
-    },
-    { REGISTRY_TOKEN: registry.password },
-  );
-});
+      { REGISTRY_TOKEN: registry.password },
+    );
+    scene = { product, engines: [engine], production: { host: "127.0.0.1", port: production } };
+  });
 
-afterAll(async () => {
-  console.log(product?.log());
-  if (process.env.KEEP) console.log(product.directory, engine.socket);
-  await product?.slipway("down", "--all");
-  product?.remove();
-  await registry?.down();
-  await engine?.down();
-});
+  afterAll(async () => {
+    await scene?.product.slipway("down", "--all");
+    scene?.product.remove();
+    await registry?.down();
+    await engine?.down();
+  });
 
-it("is built, pushed, pulled and run; promoted as the same digest", async () => {
-  product.commit("v1");
-  const staged = await product.slipway<DeploymentDetail>("deploy", "--env", "staging", "--yes");
-  console.log(staged.text);
-  expect(staged.code).toBe(0);
-  console.log(await containersOf(engine), await networksOf(engine), await imagesOf(engine, ""));
-  const promoted = await product.slipway<DeploymentDetail>("promote", "production", "--yes");
-  console.log(promoted.text);
-  console.log((await product.slipway<StatusView>("status")).text);
+  it("is built and pushed once, and promoted by its digest", async () => {
+    const { product } = scene;
+    product.commit("v1");
+    const staged = outcome(await product.slipway<DeploymentDetail>("deploy", "--env", "staging", "--yes"));
+    expect(staged.deployment.phase, staged.deployment.reason).toBe("succeeded");
+    registry.forget();
+    const promoted = outcome(await product.slipway<DeploymentDetail>("promote", "production", "--yes"));
+    expect(promoted.deployment.phase, promoted.deployment.reason).toBe("succeeded");
+    expect(promoted.deployment.release.id).toBe(staged.deployment.release.id);
+    expect(registry.seen.filter(({ method }) => method !== "GET" && method !== "HEAD")).toEqual([]);
+    const images = (await containersOf(engine)).filter(({ labels }) => labels["slipway.service"] === "web");
+    expect(images.map(({ labels }) => labels["slipway.environment"]).toSorted()).toEqual([
+      ...["production", "production", "staging", "staging"],
+    ]);
+    expect(new Set(images.map(({ imageId }) => imageId)).size).toBe(1);
+    await expectAtRest(scene, "v1");
+  });
+
+  it("reaches its accessory by name, and its own services through the edge", async () => {
+    const [, first] = (await visit(scene)).split(" ");
+    const [, second] = (await visit(scene)).split(" ");
+    expect(Number(second)).toBe(Number(first) + 1);
+    expect(await visit(scene, "/through-the-edge")).toBe("v1");
+  });
+
+  it("bears good, sick and bad releases, a killed control plane, and a way back", () => tellStory(scene), 120_000);
+
+  it("shows what runs, what was said, and runs a command beside it", async () => {
+    const { product } = scene;
+    const logs = await product.slipway("logs", "--env", "production", "--service", "web");
+    expect(logs.text).toContain("web v2 starts");
+    const ran = await product.slipway<{ stdout: string }>(
+      ...["exec", "--env", "production", "--service", "web", "--", "node", "-p", "process.env.SLIPWAY_ENVIRONMENT"],
+    );
+    expect(ran.code, ran.text).toBe(0);
+    expect(ran.text).toContain("production");
+    expect((await status(scene)).live?.number).toBe(2);
+  });
+
+  it("keeps what a way back needs, and no container, image or layer of what is pruned", async () => {
+    const { product } = scene;
+    for (const version of ["v6", "v7", "v8"]) {
+      const { deployment } = await deploy(scene, version);
+      expect(deployment.phase, deployment.reason).toBe("succeeded");
+    }
+    const { result } = await product.slipway<{ releases: readonly ReleaseView[] } | readonly ReleaseView[]>("releases");
+    const releases = "releases" in result ? result.releases : result;
+    const kept = releases.filter(({ pruned }) => !pruned).map(({ number }) => number);
+    expect(kept.length).toBeLessThan(releases.length);
+    const found = await containersOf(engine);
+    const numbers = found.flatMap(({ labels }) => /-r(\d+)$/.exec(labels["slipway.revision"] ?? "")?.[1] ?? []);
+    expect(kept).toEqual(expect.arrayContaining([...new Set(numbers.map(Number))]));
+    const used = new Set(
+      found.filter(({ labels }) => labels["slipway.service"] === "web").map(({ imageId }) => imageId.slice(7, 31)),
+    );
+    expect((await imagesOf(engine, "slipway/shop/web")).map((name) => name.split(":")[1])).toEqual(
+      [...used].toSorted(),
+    );
+    expect(await networksOf(engine)).toEqual(["shop-production", "shop-staging"]);
+    const manifests = readdirSync(product.state("images", "blobs", "sha256")).length;
+    expect(manifests).toBeGreaterThan(0);
+    const back = outcome(await product.slipway<DeploymentDetail>("rollback", "production"));
+    expect(back.deployment.phase, back.deployment.reason).toBe("succeeded");
+    await expectAtRest(scene, "v7");
+  });
+
+  it("stops everything with down --all, and up starts what was live", async () => {
+    const { product } = scene;
+    expect((await product.slipway("down", "--all")).code).toBe(0);
+    expect((await containersOf(engine)).filter(({ state }) => state === "running")).toEqual([]);
+    expect(existsSync(product.state("control-plane.json"))).toBe(false);
+    await product.slipway("up");
+    await expect.poll(() => visit(scene).catch(() => ""), { timeout: 30_000 }).toMatch(/^v7 \d+$/);
+  });
 });

@@ -48,7 +48,7 @@ export class ContainerProduct {
 
   /** Runs `slipway …` to its end; what it printed last is its result. */
   async slipway<Result = Record<string, unknown>>(...args: readonly string[]): Promise<Answer<Result>> {
-    const child = spawn(process.execPath, [program, ...args, "--json"], {
+    const child = spawn(process.execPath, [program, ...args.slice(0, 1), "--json", ...args.slice(1)], {
       cwd: this.directory,
       env: { ...process.env, ...this.#env },
       stdio: ["ignore", "pipe", "inherit"],
@@ -117,7 +117,7 @@ console.log("web " + version + " starts");
 const answers = [];
 const redis = connect({ host: "cache", port: 6379 });
 redis.setNoDelay(true).setEncoding("utf8");
-redis.on("data", (text) => { for (const line of text.trim().split("\\r\\n")) answers.shift()?.(line); });
+redis.on("data", (text) => { for (const line of text.trim().split("\\r\\n")) answers.shift()?.(line.replace(":", "")); });
 redis.on("error", (error) => console.error("redis: " + error.message));
 const count = () => new Promise((resolve) => { answers.push(resolve); redis.write("INCR visits\\r\\n"); });
 createServer(async (request, response) => {

@@ -9,7 +9,7 @@ import { accessorySpec } from "./revision-spec.ts";
  */
 export async function ensureAccessories(
   world: World,
-  course: Deployment["course"],
+  course: Pick<Deployment["course"], "release" | "environment">,
   signal: AbortSignal,
 ): Promise<void> {
   const view = await releaseView(world.store.db, course.release, course.environment);

@@ -4,7 +4,14 @@ import { SlipwayError } from "../../core/errors/error.ts";
 import { type Digest, revisionId, type ServiceName, serviceName } from "../../core/ids.ts";
 import { canonicalJson } from "../../core/product/canonical.ts";
 import { containerDefaults } from "../../core/product/container.ts";
-import type { AccessorySpec, ContainerSettings, EnvironmentSpec, ServiceSpec } from "../../core/product/spec.ts";
+import type {
+  AccessorySpec,
+  ContainerSettings,
+  DockerTargetSpec,
+  EnvironmentSpec,
+  ServiceSpec,
+  TargetSpec,
+} from "../../core/product/spec.ts";
 import { parseSize } from "../../core/product/units.ts";
 import { accessoryKey, noArtifacts, type ReleasedImage, type ServiceArtifacts } from "../../core/release/artifacts.ts";
 import type { ReleaseRow } from "../../ports/tables.ts";
@@ -38,7 +45,7 @@ export async function revisionSpec(world: World, view: ReleaseView, name: Servic
       ...service.env,
       SLIPWAY_VERSION: row.version,
       SLIPWAY_COMMIT: row.commit_hash,
-      SLIPWAY_EDGE_URL: edgeUrl(view),
+      ...edgeUrl(view.spec),
     },
     listens: service.kind === "web" || service.kind === "static",
     stopGraceMs: service.stopGraceMs,
@@ -136,8 +143,26 @@ function containerOf({ kind, container }: ServiceSpec): ContainerSpec {
   return { ...settings, port: kind === "web" || kind === "static" ? settings.port : null };
 }
 
-/** Where the product's own services find each other: through the edge, which knows what is live. */
-function edgeUrl({ spec }: ReleaseView): string {
-  const { host, port } = spec.edge.listen;
-  return `http://${host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host}:${port}`;
+/**
+ * Where the product's own services find each other: through the edge, which knows what is live. A container's 127.0.0.1 is itself:
+ * it is told the address of the edge's server, or the name of this machine where the edge and the engine are here. Not told where
+ * neither is known: an edge on this machine, and containers on others.
+ */
+function edgeUrl({ edge, target }: EnvironmentSpec): { readonly SLIPWAY_EDGE_URL?: string } {
+  const { host, port } = edge.listen;
+  const isAnywhere = host === "0.0.0.0" || host === "::";
+  const isLoopback = host === "::1" || host.startsWith("127.");
+  const url = (at: string) => ({ SLIPWAY_EDGE_URL: `http://${at.includes(":") ? `[${at}]` : at}:${port}` });
+  if (target.driver === "process" && edge.server === null) return url(isAnywhere ? "127.0.0.1" : host);
+  if (!isAnywhere && !isLoopback) return url(host);
+  if (edge.server !== null) return url(serverAddress(edge.server, target));
+  const { hosts } = target as DockerTargetSpec;
+  return hosts.every((each) => each.url.startsWith("unix:")) ? url("host.docker.internal") : {};
+}
+
+/** As the containers' hosts know it when it is one of them, else as we do. */
+function serverAddress(server: string, target: TargetSpec): string {
+  const { hostname } = new URL(server);
+  const hosts = target.driver === "docker" ? target.hosts : [];
+  return hosts.find(({ url }) => url.startsWith("ssh:") && new URL(url).hostname === hostname)?.address ?? hostname;
 }

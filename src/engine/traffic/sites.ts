@@ -26,7 +26,7 @@ type Deps = {
   readonly targets: Pick<Target, "observe">;
   readonly clock: Clock;
   readonly log: Log;
-  readonly base: Omit<EdgeConfig, "listeners" | "trustedProxies">;
+  readonly base: (place: EdgePlace) => Omit<EdgeConfig, "listeners" | "trustedProxies">;
   readonly make: (place: EdgePlace) => Edge;
 };
 
@@ -97,7 +97,7 @@ export class EdgeSites {
     const { store, targets, clock, log, base, make } = this.#deps;
     const edge = make(place);
     const isHere = (named: EdgePlace): boolean => named.driver === place.driver && named.server === place.server;
-    const router = new Router({ store, targets, edge, log, base, isHere });
+    const router = new Router({ store, targets, edge, clock, log, base: base(place), isHere });
     const onReturn = (): void => {
       router.forget();
       void router.sync().catch((error: unknown) => log.warn("edge.not-ready", { reason: reasonOf(error) }));

@@ -8,7 +8,7 @@ import type { Host } from "./host.ts";
 import type { Images } from "./images.ts";
 import { bringUp, type Ground, isDown, isImageGone, isNetworkGone, stopForGood, type Undo } from "./instance.ts";
 import { environmentLabels } from "./labels.ts";
-import type { Networks } from "./networks.ts";
+import type { NetworkAt, Networks } from "./networks.ts";
 import { place } from "./placement.ts";
 import type { Removal } from "./remove.ts";
 import { isWanted, revisionsOf, type Seen } from "./status.ts";
@@ -151,8 +151,18 @@ async function prepare(
     const network = await room.networks.ensure(host, spec.environment, signal);
     const labels = environmentLabels(spec.product, spec.environment);
     for (const name of namedVolumes(spec)) await createVolume(host.docker, name, labels, signal);
-    return { host, image, network, elsewhere: await accessoriesElsewhere(room, spec, host, signal) };
+    const elsewhere = { ...machineOf(host, network), ...(await accessoriesElsewhere(room, spec, host, signal)) };
+    return { host, image, network, elsewhere };
   });
+}
+
+/**
+ * This machine under the name that Docker's desktop programs give it, for what listens here: the edge. The network's own gateway is
+ * this machine; where engines run in a virtual machine, the engine knows the way.
+ */
+function machineOf(host: Host, network: NetworkAt): Record<string, string> {
+  if (!host.isLocal) return {};
+  return { "host.docker.internal": network.publishAt === "127.0.0.1" ? "host-gateway" : network.publishAt };
 }
 
 async function placeOf(

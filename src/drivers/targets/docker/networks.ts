@@ -1,4 +1,6 @@
-import { networkInterfaces } from "node:os";
+import { lookup } from "node:dns/promises";
+import { once } from "node:events";
+import { createServer, isIP } from "node:net";
 import { SlipwayError } from "../../../core/errors/error.ts";
 import type { EnvironmentName } from "../../../core/ids.ts";
 import { listContainers } from "../../../lib/docker/containers.ts";
@@ -27,7 +29,7 @@ export class Networks {
     const key = `${host.name} ${name}`;
     const known = this.#known.get(key);
     if (known !== undefined) return known;
-    const made = { name, publishAt: publishAt(host, await this.#made(host, environment, name, signal)) };
+    const made = { name, publishAt: await publishAt(host, await this.#made(host, environment, name, signal)) };
     this.#known.set(key, made);
     return made;
   }
@@ -76,12 +78,39 @@ export class Networks {
  * The address of the host, where it has one. On this machine's own engine the bridge's own address: the kernel passes those
  * packets on by itself, while 127.0.0.1 goes through a process of the engine; engines in a virtual machine have neither.
  */
-function publishAt(host: Host, network: Network): string {
-  if (host.address !== null) return host.address;
+async function publishAt(host: Host, network: Network): Promise<string> {
+  if (host.address !== null) return isIP(host.address) === 0 ? addressOf(host.name, host.address) : host.address;
   const gateway = network.IPAM?.Config.find(({ Gateway }) => Gateway !== "")?.Gateway;
-  if (!host.isLocal || gateway === undefined) return "127.0.0.1";
-  const ours = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
-  return ours.includes(gateway) ? gateway : "127.0.0.1";
+  if (!host.isLocal || gateway === undefined) return thisMachine;
+  return (await isOurOwn(gateway)) ? gateway : thisMachine;
+}
+
+const thisMachine = "127.0.0.1";
+
+/** Ports are published at addresses, and who routes to them should not ask a name server for each request. */
+async function addressOf(host: string, name: string): Promise<string> {
+  try {
+    return (await lookup(name, { verbatim: true })).address;
+  } catch (error) {
+    throw new SlipwayError("START_FAILED", {
+      message: `host ${host}: ${name} has no address that is known here`,
+      hint: `say at which address the edge reaches its containers: hosts: [{ url: "…", address: "10.0.0.5" }]`,
+      cause: error,
+    });
+  }
+}
+
+/** Asked of the kernel: a bridge that nobody is on yet is missing in the list of interfaces that are up. */
+async function isOurOwn(address: string): Promise<boolean> {
+  const server = createServer().listen(0, address);
+  try {
+    await once(server, "listening");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    server.close();
+  }
 }
 
 function isOurs(network: Network, labels: Readonly<Record<string, string>>): boolean {
