@@ -77,7 +77,7 @@ describe("a product of containers on this machine's engine, with a registry and 
   it("shows what runs, what was said, and runs a command beside it", async () => {
     const { product } = scene;
     const logs = await product.slipway("logs", "--env", "production", "--service", "web");
-    expect(logs.text).toContain("web v2 starts");
+    expect(logs.text).toContain("web v5 starts");
     const ran = await product.slipway<{ stdout: string }>(
       ...["exec", "--env", "production", "--service", "web", "--", "node", "-p", "process.env.SLIPWAY_ENVIRONMENT"],
     );
