@@ -18,6 +18,7 @@ import type { Edge, EdgeConfig, RouteTable } from "../../ports/edge.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Store } from "../../ports/store.ts";
 import type { RevisionStatus } from "../../ports/target.ts";
+import { ManualClock } from "../../testing/engine/manual-clock.ts";
 import { Router } from "./router.ts";
 
 /** An edge as far as the router speaks to it, with the rule of generations; a test says when a call fails, or waits. */
@@ -54,6 +55,11 @@ class StandInEdge {
     return Object.values(this.table?.services ?? {})[0]?.targets[0]?.release;
   }
 
+  get addresses(): readonly string[] {
+    const [service] = Object.values(this.table?.services ?? {});
+    return (service?.targets ?? []).flatMap(({ instances }) => instances.map(({ address }) => address));
+  }
+
   async #called(call: string): Promise<void> {
     this.calls.push(call);
     await this.before(call);
@@ -73,6 +79,7 @@ let directory: string;
 let store: Store;
 let edge: StandInEdge;
 let router: Router;
+let clock: ManualClock;
 let running: RevisionStatus[];
 
 beforeAll(async () => {
@@ -102,6 +109,7 @@ afterAll(async () => {
 beforeEach(async () => {
   running = [1, 2, 3].map((number) => revision(number, 3000 + number));
   edge = new StandInEdge();
+  clock = new ManualClock(0);
   router = makeRouter();
   await record(1);
 });
@@ -112,6 +120,7 @@ function makeRouter(): Router {
     store,
     targets,
     edge: edge as unknown as Edge,
+    clock,
     log: silent,
     base: {} as Omit<EdgeConfig, "listeners" | "trustedProxies">,
     isHere: () => true,
@@ -247,6 +256,23 @@ describe("bringing the edge to what is recorded", () => {
     await record(3);
     await router.sync();
     expect([edge.routesTo, edge.table?.generation]).toEqual([release(3), generation + 1]);
+  });
+
+  it("takes a look that was just made for what runs, and only once", async () => {
+    router.look();
+    running = [revision(1, 3999)];
+    await router.sync();
+    expect(edge.addresses).toEqual(["127.0.0.1:3001"]);
+    await router.sync();
+    expect(edge.addresses).toEqual(["127.0.0.1:3999"]);
+  });
+
+  it("looks again when the look is old", async () => {
+    router.look();
+    running = [revision(1, 3999)];
+    clock.advance(200);
+    await router.sync();
+    expect(edge.addresses).toEqual(["127.0.0.1:3999"]);
   });
 
   it("applies everything again after it was told to forget", async () => {

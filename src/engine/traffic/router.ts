@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Traffic } from "../../core/deploy/traffic.ts";
 import type { EdgeSpec } from "../../core/product/spec.ts";
+import type { Clock } from "../../ports/clock.ts";
 import type { Edge, EdgeConfig, RouteTable } from "../../ports/edge.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Store } from "../../ports/store.ts";
@@ -13,11 +14,15 @@ type Deps = {
   readonly store: Store;
   readonly targets: Pick<Target, "observe">;
   readonly edge: Edge;
+  readonly clock: Pick<Clock, "monotonicMs">;
   readonly log: Log;
   readonly base: Omit<EdgeConfig, "listeners" | "trustedProxies">;
   /** Whether requests of an environment come through this edge. */
   readonly isHere: (edge: EdgeSpec) => boolean;
 };
+
+/** What a look has seen is taken for what runs now for so long. */
+const freshMs = 100;
 
 /**
  * Brings the edge to the traffic that is recorded. It holds no truth of its own: every `sync` reads the store, looks at what
@@ -29,6 +34,7 @@ export class Router {
   #table: RouteTable | null = null;
   /** Counts what was forgotten: an answer to what was asked before then says nothing about now. */
   #forgotten = 0;
+  #looked: { readonly atMs: number; readonly seen: Promise<readonly RevisionStatus[]> } | null = null;
   #running: Promise<void> | null = null;
   #next: Promise<void> | null = null;
   #closed = false;
@@ -60,6 +66,13 @@ export class Router {
         return this.sync();
       });
     return this.#next;
+  }
+
+  /** Looks at what runs now, for a `sync` that follows at once: a switch need not wait for the look as well. */
+  look(): void {
+    const seen = this.#deps.targets.observe({});
+    seen.catch(() => {}); // told to the sync that takes it
+    this.#looked = { atMs: this.#deps.clock.monotonicMs(), seen };
   }
 
   /**
@@ -95,9 +108,9 @@ export class Router {
   }
 
   async #apply(): Promise<void> {
-    const { targets, edge, base, log } = this.#deps;
+    const { edge, base, log } = this.#deps;
     const forgotten = this.#forgotten;
-    const [environments, running] = await Promise.all([this.#environments(), targets.observe({})]);
+    const [environments, running] = await Promise.all([this.#environments(), this.#whatRuns()]);
     const config = edgeConfig(environments, base);
     // What is forgotten meanwhile stays so: the edge that took this may be gone already.
     const remember = (config: EdgeConfig, table: RouteTable | null): void => {
@@ -117,6 +130,13 @@ export class Router {
     await edge.apply(table);
     remember(config, table);
     log.info("edge.applied", { generation, routes: table.routes.length });
+  }
+
+  #whatRuns(): Promise<readonly RevisionStatus[]> {
+    const looked = this.#looked;
+    this.#looked = null;
+    const isFresh = looked !== null && this.#deps.clock.monotonicMs() - looked.atMs < freshMs;
+    return isFresh ? looked.seen : this.#deps.targets.observe({});
   }
 
   async #environments(): Promise<EnvironmentTraffic[]> {
