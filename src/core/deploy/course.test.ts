@@ -82,6 +82,44 @@ describe("the course of a deployment", () => {
   });
 });
 
+describe("a service that cannot run beside its successor", () => {
+  const docker = { environments: { production: { target: { driver: "docker" as const } } } };
+  const plain = { kind: "web" as const, image: "api:1" };
+  const writer = { ...plain, volumes: ["data:/data"] };
+  const why = (before: ProductInput["services"], after: ProductInput["services"], more = docker) =>
+    courseOf({ id, kind: "deploy", release: view(2, after, more), stable: view(1, before, more) }).rollouts.map(
+      ({ stopFirst }) => stopFirst ?? null,
+    );
+
+  it("is stopped first, when either side writes a volume or has a port of the host; only a container does", () => {
+    expect(why({ x: writer }, { x: writer })).toEqual(["volumes"]);
+    expect(why({ x: writer }, { x: plain })).toEqual(["volumes"]);
+    expect(why({ x: plain }, { x: { ...plain, hostPorts: ["53:5353"] } })).toEqual(["hostPorts"]);
+    expect(why({ x: plain }, { x: { ...plain, volumes: ["data:/data:ro"] } })).toEqual([null]);
+    expect(
+      why({ x: { kind: "worker", image: "x:1", volumes: ["data:/d"] } }, { x: { kind: "job", image: "x:1" } }),
+    ).toEqual(["volumes"]);
+    const process = { environments: { production: {} } } as unknown as typeof docker;
+    const local = { ...web, volumes: ["data:/data"] };
+    expect(why({ x: local }, { x: local }, process)).toEqual([null]);
+  });
+
+  it("needs no stop where nothing is live, nothing comes, or a job did not live on", () => {
+    const first = courseOf({ id, kind: "deploy", release: view(1, { x: writer }, docker), stable: null });
+    expect(first.rollouts[0]).not.toHaveProperty("stopFirst");
+    expect(why({ x: plain, y: writer }, { x: plain })).toEqual([null, null]);
+    const job = { kind: "job" as const, image: "x:1", volumes: ["data:/d"] };
+    expect(why({ x: job }, { x: job })).toEqual([null]);
+    const back = courseOf({
+      id,
+      kind: "rollback",
+      release: view(1, { w: plain, x: job }, docker),
+      stable: view(2, { w: plain, x: { ...job, kind: "worker" } }, docker),
+    });
+    expect(back.rollouts[1]).not.toHaveProperty("stopFirst");
+  });
+});
+
 describe("the course of a rollback", () => {
   const release = view(
     1,

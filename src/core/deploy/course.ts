@@ -1,5 +1,6 @@
 import type { DeploymentId, ReleaseId, RevisionId, ServiceName } from "../ids.ts";
 import { revisionId } from "../ids.ts";
+import { type LoneReason, loneReason } from "../product/lone.ts";
 import type { EnvironmentSpec, ServiceSpec } from "../product/spec.ts";
 import type { Course, Rollout } from "./deployment.ts";
 import { rollbackStages, stages } from "./stages.ts";
@@ -47,8 +48,14 @@ export function revisionOf(release: ReleaseView, service: ServiceName): Revision
 /** A job has done its work when the release first came; going back does not do it again, and still ends what is in its place. */
 function withoutJob(rollout: Rollout): Rollout[] {
   if (rollout.kind !== "job") return [rollout];
-  const { stableKind, ...rest } = rollout;
+  // Nothing starts in its place, so nothing has to stop first.
+  const { stableKind, stopFirst: _, ...rest } = rollout;
   return stableKind === undefined ? [] : [{ ...rest, kind: stableKind, candidate: null, candidateInstances: 0 }];
+}
+
+/** Only a container has volumes and ports of its host. */
+function loneIn({ spec }: ReleaseView, { container }: ServiceSpec): LoneReason | null {
+  return spec.target.driver === "docker" ? loneReason(container) : null;
 }
 
 function rolloutsOf(release: ReleaseView, stable: ReleaseView | null): Rollout[] {
@@ -60,6 +67,7 @@ function rolloutsOf(release: ReleaseView, stable: ReleaseView | null): Rollout[]
       const before = stable?.spec.services[service.name];
       // A job has ended: there is nothing of it to replace.
       const replaces = stable !== null && before !== undefined && before.kind !== "job";
+      const stopFirst = replaces ? (loneIn(stable, before) ?? loneIn(release, service)) : null;
       return {
         service: service.name,
         kind: service.kind,
@@ -69,6 +77,7 @@ function rolloutsOf(release: ReleaseView, stable: ReleaseView | null): Rollout[]
         stableInstances: replaces ? before.instances : 0,
         ...(replaces && before.kind !== service.kind ? { stableKind: before.kind } : {}),
         routed: service.routes.length > 0 || (replaces && before.routes.length > 0),
+        ...(stopFirst === null ? {} : { stopFirst }),
       };
     }),
     ...dropped.map(

@@ -23,12 +23,12 @@ const old = releaseId("rel_old");
 const fresh = releaseId("rel_new");
 const failure: Failure = { code: "HEALTH_LOST", message: "lost", evidence: [], service: null };
 
-/** What a world did with an effect: well, badly, or a person spoke up first. */
-type Outcome = "well" | "badly" | "cancel" | "pause" | "resume";
+/** What a world did with an effect: well, badly (not at all, or half of it), or a person spoke up first. */
+type Outcome = "well" | "badly" | "half" | "cancel" | "pause" | "resume";
 const outcomes = fc.array(
   fc.oneof(
     { weight: 12, arbitrary: fc.constant<Outcome>("well") },
-    { weight: 2, arbitrary: fc.constant<Outcome>("badly") },
+    { weight: 2, arbitrary: fc.constantFrom<Outcome>("badly", "half") },
     { weight: 1, arbitrary: fc.constantFrom<Outcome>("cancel", "pause", "resume") },
   ),
   { minLength: 0, maxLength: 80 },
@@ -40,6 +40,7 @@ const rolloutArbitrary = fc.record({
   stableInstances: fc.integer({ min: 1, max: 7 }),
   presence: fc.constantFrom("both", "added", "dropped"),
   before: fc.constantFrom("same" as const, "web" as const, "worker" as const),
+  stopFirst: fc.constantFrom(null, "volumes" as const, "hostPorts" as const),
 });
 
 const courses = fc
@@ -69,6 +70,7 @@ const courses = fc
           stableInstances: stable ? part.stableInstances : 0,
           ...(turned ? { stableKind: part.before as "web" | "worker" } : {}),
           routed: part.kind === "web" || part.kind === "static" || (turned && part.before === "web"),
+          ...(part.stopFirst !== null && stable && !dropped ? { stopFirst: part.stopFirst } : {}),
         },
       ];
     });
@@ -96,8 +98,10 @@ const courses = fc
 class Outside {
   readonly running = new Map<RevisionId, number>();
   readonly verified = new Map<RevisionId, number>();
+  readonly #course: Course;
 
   constructor(course: Course) {
+    this.#course = course;
     for (const rollout of course.rollouts) {
       if (rollout.stable === null) continue;
       this.running.set(rollout.stable, rollout.stableInstances);
@@ -105,11 +109,12 @@ class Outside {
     }
   }
 
-  /** Does the effect and says what came of it. */
-  perform({ course }: Deployment, effect: Effect): DeploymentEvent {
+  /** Does the effect and says what came of it; with `half` it ends after the stops, or after the first of several services. */
+  perform({ course }: Deployment, effect: Effect, { half }: { readonly half: boolean }): DeploymentEvent {
     switch (effect.do) {
       case "start":
-        for (const service of effect.services)
+        for (const service of effect.stopping) this.#scale(stableOf(course, service), 0);
+        for (const service of half ? effect.services.slice(1) : effect.services)
           this.#scale(candidateOf(course, service), course.stages[effect.stage]?.[service]?.candidate ?? 0);
         return { is: "started" };
       case "verify":
@@ -131,6 +136,8 @@ class Outside {
         return { is: "retired" };
       case "restore":
         for (const rollout of course.rollouts.filter((each) => effect.services.includes(each.service))) {
+          if (rollout.stopFirst !== undefined) this.#scale(rollout.candidate, 0);
+          if (half) continue;
           this.#scale(rollout.stable, rollout.stableInstances);
           this.#verify(rollout.stable);
         }
@@ -145,11 +152,20 @@ class Outside {
     if (revision === null) return;
     this.running.set(revision, count);
     this.verified.set(revision, Math.min(count, this.verified.get(revision) ?? 0));
+    for (const { stopFirst, candidate, stable, service } of this.#course.rollouts) {
+      if (stopFirst === undefined || candidate === null || stable === null) continue;
+      const both = [this.running.get(candidate) ?? 0, this.running.get(stable) ?? 0];
+      expect(Math.min(...both), `both sides of ${service} run`).toBe(0);
+    }
   }
 
   #verify(revision: RevisionId | null): void {
     if (revision !== null) this.verified.set(revision, this.running.get(revision) ?? 0);
   }
+}
+
+function stableOf(course: Course, service: string): RevisionId | null {
+  return course.rollouts.find((rollout) => rollout.service === service)?.stable ?? null;
 }
 
 function candidateOf(course: Course, service: string): RevisionId | null {
@@ -184,13 +200,14 @@ function play(
 }
 
 function eventOf(outcome: Outcome, effect: Effect, deployment: Deployment, outside: Outside): DeploymentEvent {
-  if (outcome === "badly" && effect.do !== "await-resume") return { is: "failed", failure };
+  if (outcome === "half") outside.perform(deployment, effect, { half: true });
+  if ((outcome === "badly" || outcome === "half") && effect.do !== "await-resume") return { is: "failed", failure };
   // A crash repeats an effect: doing it twice must be the same as doing it once.
   if (outcome === "well") {
-    outside.perform(deployment, effect);
-    return outside.perform(deployment, effect);
+    outside.perform(deployment, effect, { half: false });
+    return outside.perform(deployment, effect, { half: false });
   }
-  return outcome === "badly"
+  return outcome === "badly" || outcome === "half"
     ? { is: "asked", to: "resume", by: "ada", why: "go on" }
     : { is: "asked", to: outcome, by: "ada", why: "because" };
 }
@@ -263,6 +280,32 @@ describe("a deployment, whatever fails, whoever asks, and however often an effec
         }
       }),
       { numRuns: 1_000 },
+    );
+  });
+
+  it("never runs both sides of a service that is stopped first, and says that stable was untouched only when it was", () => {
+    fc.assert(
+      fc.property(courses, outcomes, (course, script) => {
+        const stopped = new Set<string>();
+        // That the sides never meet is checked by the world itself, at every change.
+        const outside = new Outside(course);
+        let deployment = begin(course);
+        let reason = "";
+        for (let step = 0; step < script.length + 200; step += 1) {
+          const effect = effectOf(deployment);
+          if (effect === null) break;
+          if (effect.do === "start") for (const service of effect.stopping) stopped.add(service);
+          const decision = decide(deployment, eventOf(script[step] ?? "well", effect, deployment, outside), step);
+          // Recorded before it is done: whoever takes over knows what may have been stopped.
+          for (const service of stopped) expect(decision.next.stopped).toContain(service);
+          deployment = decision.next;
+          reason = decision.reason;
+        }
+        if (reason.includes("stable was never touched")) expect([...stopped]).toEqual([]);
+        if (deployment.phase.is === "failed" && course.stable !== null && stopped.size === 0)
+          expect(reason).toContain("stable was never touched");
+      }),
+      { numRuns: 2_000 },
     );
   });
 

@@ -15,18 +15,21 @@ import {
   type Undoing,
   type Undone,
 } from "./deployment.ts";
+import { stopping } from "./stop-first.ts";
 
 /** A deployment at its first instant. Its first effect is `effectOf`. */
 export function begin(course: Course): Deployment {
-  return {
+  const first = { stage: 0, wave: 0 };
+  const fresh: Deployment = {
     course,
-    phase: { is: "starting", stage: 0, wave: 0 },
+    phase: { is: "starting", ...first },
     liveAt: null,
     detectedAt: null,
     restoredAt: null,
     marks: {},
     shifted: 0,
   };
+  return withStopped(fresh, first);
 }
 
 /** What the phase asks to be done; null at an end. A pure function of the state, so a restart knows what was pending. */
@@ -34,7 +37,7 @@ export function effectOf(deployment: Deployment): Effect | null {
   const { phase, course } = deployment;
   switch (phase.is) {
     case "starting":
-      return { do: "start", stage: phase.stage, services: wave(course, phase) };
+      return startOf(course, phase);
     case "verifying":
       return { do: "verify", stage: phase.stage, services: wave(course, phase) };
     case "paused":
@@ -57,6 +60,19 @@ export function effectOf(deployment: Deployment): Effect | null {
     default:
       return null;
   }
+}
+
+function startOf(course: Course, at: At): Extract<Effect, { do: "start" }> {
+  const services = wave(course, at);
+  return { do: "start", stage: at.stage, services, stopping: stopping(course, { stage: at.stage, services }) };
+}
+
+type At = { readonly stage: number; readonly wave: number };
+
+/** Counted before it is done: after a crash in between, stable may have been stopped already. */
+function withStopped(deployment: Deployment, at: At): Deployment {
+  const stopped = [...new Set([...(deployment.stopped ?? []), ...startOf(deployment.course, at).stopping])];
+  return stopped.length === 0 ? deployment : { ...deployment, stopped };
 }
 
 /**
@@ -93,9 +109,7 @@ export function decide(deployment: Deployment, event: DeploymentEvent, now: Epoc
         ? to(deployment, { is: "succeeded" }, endedWell(deployment))
         : unexpected(deployment, event);
     case "restoring":
-      return event.is === "restored"
-        ? to(deployment, { is: phase.followedBy, end: phase.end }, `${phase.services.join(", ")}: stable runs again`)
-        : unexpected(deployment, event);
+      return event.is === "restored" ? onRestored(deployment, phase, now) : unexpected(deployment, event);
     case "unshifting":
       return event.is === "shifted"
         ? onUnshifted({ ...deployment, restoredAt: now }, phase.end)
@@ -109,7 +123,7 @@ export function decide(deployment: Deployment, event: DeploymentEvent, now: Epoc
 
 function onCleaned(deployment: Deployment, end: Undone, evidence: Failure["evidence"]): Decision {
   const failure = { ...end.failure, evidence: [...end.failure.evidence, ...evidence] };
-  return to(deployment, { ...end, failure }, endReason(end));
+  return to(deployment, { ...end, failure }, endReason(deployment, end));
 }
 
 function endedWell({ course }: Deployment): string {
@@ -123,13 +137,14 @@ function onHealthy(deployment: Deployment, phase: Extract<Phase, { is: "verifyin
   const { course } = deployment;
   const waves = phase.stage === 0 ? course.waves.length : 1;
   if (phase.wave + 1 < waves) {
-    return to(
-      deployment,
-      { is: "starting", stage: phase.stage, wave: phase.wave + 1 },
-      "healthy; the services that need them start",
-    );
+    const next = { stage: phase.stage, wave: phase.wave + 1 };
+    return start(deployment, next, "healthy; the services that need them start");
   }
   return shift(deployment, phase.stage, "every candidate is healthy");
+}
+
+function start(deployment: Deployment, at: At, reason: string): Decision {
+  return to(withStopped(deployment, at), { is: "starting", ...at }, reason);
 }
 
 function shift(deployment: Deployment, stage: number, because: string): Decision {
@@ -169,7 +184,7 @@ function onDrained(draining: Deployment, stage: number, inflight: number, now: E
       : to(deployment, { is: "paused", stage: stage + 1, by }, reason);
   }
   if (!isLast) {
-    return to(deployment, { is: "starting", stage: stage + 1, wave: 0 }, `${rest}; next batch`);
+    return start(deployment, { stage: stage + 1, wave: 0 }, `${rest}; next batch`);
   }
   if (course.bakeMs === 0) return to(deployment, { is: "retiring" }, `${rest}; no bake asked for`);
   return to(
@@ -193,7 +208,7 @@ function onRequest(deployment: Deployment, event: Extract<DeploymentEvent, { is:
         return to(
           deployment,
           { is: "paused", stage: phase.stage, by: event.by },
-          `paused by ${event.by}: ${event.why}`,
+          `paused by ${event.by}: ${event.why}${withoutTraffic(deployment)}`,
         );
       }
       if (phase.is === "shifting" || phase.is === "draining") {
@@ -211,8 +226,7 @@ function onRequest(deployment: Deployment, event: Extract<DeploymentEvent, { is:
         return to(deployment, { is: "baking", until: now + leftMs }, reason);
       }
       // What had been started is looked at again from the first wave: each effect finds what exists.
-      if (phase.is === "paused")
-        return to(deployment, { is: "starting", stage: phase.stage, wave: 0 }, `resumed by ${event.by}`);
+      if (phase.is === "paused") return start(deployment, { stage: phase.stage, wave: 0 }, `resumed by ${event.by}`);
       if (deployment.holdFor !== undefined) {
         const { holdFor: _, ...going } = deployment;
         return to(going, phase, `resumed by ${event.by}; it is not held`);
@@ -233,7 +247,7 @@ function onFailure(deployment: Deployment, failure: Failure, now: EpochMs): Deci
       );
     case "cleaning":
       // Traffic is where it should be; what is left over is found and removed by the next sweep.
-      return to(deployment, phase.end, `${endReason(phase.end)}; leftovers remain: ${failure.message}`);
+      return to(deployment, phase.end, `${endReason(deployment, phase.end)}; leftovers remain: ${failure.message}`);
     case "retiring":
       return to(deployment, { is: "succeeded" }, `succeeded; leftovers remain: ${failure.message}`);
     default:
@@ -250,7 +264,7 @@ function undo(wrong: Deployment, how: Undone["is"], failure: Failure, now: Epoch
     return stay(wrong, "it is going back already");
   }
   const seen: Deployment = { ...deployment, detectedAt: deployment.detectedAt ?? now };
-  if (deployment.shifted === 0) return to(seen, { is: "cleaning", end: { is: how, failure } }, reason);
+  if (deployment.shifted === 0) return undoBeforeTraffic(seen, { is: how, failure }, reason);
   if (course.stable === null) {
     return to(seen, { is: "failed", failure }, `${reason}; nothing was live before, so it stays`);
   }
@@ -268,6 +282,25 @@ function undo(wrong: Deployment, how: Undone["is"], failure: Failure, now: Epoch
       );
 }
 
+/** What was stopped first must run again; the rest of stable was never touched. */
+function undoBeforeTraffic(deployment: Deployment, end: Undone, reason: string): Decision {
+  const services = deployment.stopped ?? [];
+  return services.length === 0
+    ? to(deployment, { is: "cleaning", end }, reason)
+    : to(
+        deployment,
+        { is: "restoring", services, followedBy: "cleaning", end },
+        `${reason}; starting ${services.join(", ")} again as before`,
+      );
+}
+
+function onRestored(deployment: Deployment, phase: Extract<Phase, { is: "restoring" }>, now: EpochMs): Decision {
+  const reason = `${phase.services.join(", ")}: stable runs again`;
+  if (phase.followedBy === "unshifting") return to(deployment, { is: "unshifting", end: phase.end }, reason);
+  // Without a traffic to take back, this was all there was to restore.
+  return to({ ...deployment, restoredAt: deployment.restoredAt ?? now }, { is: "cleaning", end: phase.end }, reason);
+}
+
 /** Traffic is back, which was the hurry; then what takes no requests (workers) and had been stopped. */
 function onUnshifted(deployment: Deployment, end: Undoing): Decision {
   const services = notWhole(deployment)
@@ -283,15 +316,16 @@ function onUnshifted(deployment: Deployment, end: Undoing): Decision {
       );
 }
 
-/** The services whose stable side a stage has, or may have, stopped in part. */
-function notWhole({ course, shifted }: Deployment): Rollout[] {
+/** The services whose stable side a stage has, or may have, stopped in part; or that was stopped for the next one. */
+function notWhole({ course, shifted, stopped = [] }: Deployment): Rollout[] {
   const stage = course.stages[shifted - 1];
   return course.rollouts.filter(
-    (rollout) => rollout.stable !== null && stage?.[rollout.service]?.stable !== rollout.stableInstances,
+    ({ service, stable, stableInstances }) =>
+      stable !== null && (stage?.[service]?.stable !== stableInstances || stopped.includes(service)),
   );
 }
 
-function wave(course: Course, at: { readonly stage: number; readonly wave: number }): readonly ServiceName[] {
+function wave(course: Course, at: At): readonly ServiceName[] {
   if (at.stage === 0) return course.waves[at.wave] ?? [];
   return course.rollouts
     .filter((rollout) => rollout.candidate !== null && rollout.kind !== "job")
@@ -302,14 +336,23 @@ function names({ course, phase }: Deployment): string {
   return phase.is === "starting" ? wave(course, phase).join(", ") : "candidates";
 }
 
+/** Who pauses here should know who waits: those services have been stopped, and their successors have no traffic yet. */
+function withoutTraffic({ course, shifted, stopped = [] }: Deployment): string {
+  const before = course.stages[shifted - 1];
+  const waiting = stopped.filter((service) => (before?.[service]?.candidate ?? 0) === 0);
+  return waiting.length === 0 ? "" : `; meanwhile stable's ${waiting.join(", ")} is stopped`;
+}
+
 function cancelled(event: { readonly by: string; readonly why: string }): Failure {
   return { code: "CANCELLED", message: `cancelled by ${event.by}: ${event.why}`, evidence: [], service: null };
 }
 
-function endReason(end: Undone): string {
+function endReason({ stopped = [] }: Deployment, end: Undone): string {
   switch (end.is) {
     case "failed":
-      return `refused: ${end.failure.message}; stable was never touched`;
+      return stopped.length === 0
+        ? `refused: ${end.failure.message}; stable was never touched`
+        : `refused: ${end.failure.message}; stable runs again (${stopped.join(", ")} had been stopped first)`;
     case "rolled-back":
       return `rolled back: ${end.failure.message}`;
     case "cancelled":

@@ -2,6 +2,7 @@ import type { ErrorCode } from "../errors/catalogue.ts";
 import type { Evidence } from "../errors/error.ts";
 import type { DeploymentId, EnvironmentName, EpochMs, InstanceId, ReleaseId, RevisionId, ServiceName } from "../ids.ts";
 import type { Counts } from "../judge/counts.ts";
+import type { LoneReason } from "../product/lone.ts";
 import type { ServiceKind } from "../product/spec.ts";
 
 /** Hundredths of a percent: 10,000 is all traffic. */
@@ -32,6 +33,8 @@ export type Rollout = {
   readonly stableKind?: ServiceKind;
   /** One side at least has routes. */
   readonly routed: boolean;
+  /** Why its sides never run at the same time: whichever is to run starts when the other has stopped. Absent where they may. */
+  readonly stopFirst?: LoneReason;
 };
 
 /** Does this side of the rollout take requests through the edge? */
@@ -69,9 +72,11 @@ export type Course = {
  * starting ─► verifying ─► (paused) ─► shifting ─► draining ─► baking ─► retiring ─► succeeded
  *    └───────────┴────────────┤               └────────┴─────────┴──┐
  *      before any traffic     ▼                  after some traffic ▼
- *                         cleaning          (restoring) ─► unshifting ─► (restoring) ─► cleaning ─► rolled-back | cancelled
- *                             └─► failed | cancelled        └──────────────┴─► rollback-failed
+ *                (restoring) ─► cleaning     (restoring) ─► unshifting ─► (restoring) ─► cleaning ─► rolled-back | cancelled
+ *                     │           └─► failed | cancelled         │             │              │
+ *                     └───────────────► rollback-failed ◄────────┴─────────────┴──────────────┘
  * ```
+ * Before any traffic only what was stopped first has to be restored; where nothing was, stable was never touched.
  * A step of traffic is never left half-way: a pause that is asked for while shifting or draining holds before the next step.
  * A first deployment has nothing to go back to: when it fails after the switch it stays at 100 % and ends `failed`.
  */
@@ -85,12 +90,19 @@ export type Phase =
   /** Held in the bake: still watched, the clock stands. */
   | { readonly is: "held"; readonly leftMs: number; readonly by: string }
   | { readonly is: "retiring" }
-  /** Stable's stopped instances are started again: before its traffic comes back, or after for what takes no requests. */
+  /** Stable's stopped instances are started again, before its traffic comes back. */
   | {
       readonly is: "restoring";
       readonly services: readonly ServiceName[];
-      readonly followedBy: "unshifting" | "cleaning";
+      readonly followedBy: "unshifting";
       readonly end: Undoing;
+    }
+  /** The same where its traffic is back, or was never taken. */
+  | {
+      readonly is: "restoring";
+      readonly services: readonly ServiceName[];
+      readonly followedBy: "cleaning";
+      readonly end: Undone;
     }
   | { readonly is: "unshifting"; readonly end: Undoing }
   | { readonly is: "cleaning"; readonly end: Undone }
@@ -117,6 +129,8 @@ export type Deployment = {
   readonly marks: Readonly<Record<RevisionId, Counts>>;
   /** How many stages have been asked of the edge: above zero, some user may have met the candidate. */
   readonly shifted: number;
+  /** Services whose stable side has been asked to stop before its successor starts; recorded before it is done. */
+  readonly stopped?: readonly ServiceName[];
   /** Who wants it held, asked when a step could not be left half-way: it holds before the next one. */
   readonly holdFor?: string;
 };
@@ -131,8 +145,13 @@ export function hasEnded(phase: Phase): phase is EndPhase {
 
 /** What has to be done now. Each is safe to repeat: it looks at what exists, then does what is missing. */
 export type Effect =
-  /** Bring the wave's candidates to the stage's instances. → `started` */
-  | { readonly do: "start"; readonly stage: number; readonly services: readonly ServiceName[] }
+  /** Bring the wave's candidates to the stage's instances; of those in `stopping`, stable is stopped before. → `started` */
+  | {
+      readonly do: "start";
+      readonly stage: number;
+      readonly services: readonly ServiceName[];
+      readonly stopping: readonly ServiceName[];
+    }
   /** Wait until they are healthy, jobs until they have ended well. → `healthy` */
   | { readonly do: "verify"; readonly stage: number; readonly services: readonly ServiceName[] }
   /** Bring the edge to the recorded traffic. → `shifted` */
@@ -145,7 +164,7 @@ export type Effect =
   | { readonly do: "await-resume" }
   /** Keep stable warm or stopped, drop what was warm before. → `retired` */
   | { readonly do: "retire" }
-  /** Have stable's instances back where a stage had stopped them. → `restored` */
+  /** Have stable's instances back where they had been stopped; first stop what cannot run beside them. → `restored` */
   | { readonly do: "restore"; readonly services: readonly ServiceName[] }
   /** Stop and forget the candidates. → `cleaned` */
   | { readonly do: "clean"; readonly failure: Failure };

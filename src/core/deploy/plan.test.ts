@@ -239,6 +239,46 @@ describe("a plan", () => {
     for (const step of plan(hundred(2), hundred(1)).steps) expect(step).not.toMatch(/\.\d{3}/);
   });
 
+  it("says which service is stopped first and why, and who notices", () => {
+    const data = { ...web, image: "api:1", health: { deadline: "45s" as const } };
+    const product = (edge: Omit<ProductInput, "name">["edge"] = {}): Omit<ProductInput, "name"> => ({
+      services: {
+        web: { kind: "web", image: "web:1", routes: ["/site"], instances: 2, needs: ["api"] },
+        api: { ...data, volumes: ["data:/data", "/srv/files:/files", "templates:/templates:ro"] },
+        dns: { kind: "worker", image: "dns:1", hostPorts: ["53:5353"] },
+        migrate: { kind: "job", image: "api:1", volumes: ["data:/data"] },
+      },
+      environments: { production: { target: { driver: "docker" }, edge } },
+      rollout: { bake: "1m", drain: "5s", strategy: "rolling", batch: "50%" },
+    });
+    const first = plan(side(1, product()), null);
+    expect(first.steps.filter((step) => step.startsWith("stop"))).toEqual([]);
+    const next = plan(side(2, product()), side(1, product()));
+    expect(next.steps).toEqual([
+      "stop api first: it writes the volumes data, /srv/files",
+      "stop dns first: it has port 53 of its host",
+      "start api x1, start dns x1, run migrate to its end; wait until healthy",
+      "start web x1; wait until healthy",
+      "switch traffic: web 50 %, api 100 %",
+      "start web x2; wait until healthy",
+      "switch traffic: web 100 %, api 100 %",
+      "drain the old release, up to 5s",
+      "watch for 1m: health and error ratio",
+    ]);
+    expect(next.warnings).toEqual([
+      "requests to api wait up to 45s while it is replaced",
+      "dns does not run while it is replaced",
+    ]);
+    const far = product({ driver: "caddy", server: "ssh://deploy@edge.example" });
+    expect(plan(side(2, far), side(1, far)).warnings[0]).toBe(
+      "requests to api get 503 while it is replaced: a Caddy on another machine cannot make them wait",
+    );
+    const whole = (number: number) => side(number, { ...product(), rollout: { bake: "1m" } });
+    expect(plan(whole(2), whole(1)).rollback).toBe(
+      "the old release stays warm but for api, dns: stopped here, started again there, then traffic goes back",
+    );
+  });
+
   it("of the release that is live says that there is nothing to do", () => {
     const live = side(1, { services: { web } });
     expect(plan(live, live).steps).toEqual(["nothing: this release is live already"]);

@@ -1,5 +1,6 @@
 import type { EnvironmentName, Json, ReleaseId, ServiceName } from "../ids.ts";
 import { canonicalJson } from "../product/canonical.ts";
+import { loneReason } from "../product/lone.ts";
 import type { EnvironmentSpec, ServiceSpec } from "../product/spec.ts";
 import { formatDuration } from "../product/units.ts";
 import { identityOf, type ReleaseArtifacts } from "../release/artifacts.ts";
@@ -8,6 +9,7 @@ import type { Commit } from "../release/commit.ts";
 import type { Standing } from "../release/standing.ts";
 import { courseOf, type ReleaseView } from "./course.ts";
 import { allTraffic, type Course, type Rollout, takesRequests } from "./deployment.ts";
+import { canHold, holdMs, isStopFirst, stopping } from "./stop-first.ts";
 
 export type ServicePlan = {
   readonly name: ServiceName;
@@ -69,11 +71,11 @@ export function planOf(input: PlanInput): Plan {
     steps:
       live?.id === release.id
         ? ["nothing: this release is live already"]
-        : [...makingSteps(input), ...stepsOf(course, spec)],
+        : [...makingSteps(input), ...stepsOf(course, input)],
     services: course.rollouts.map((rollout) => servicePlan(rollout, input)),
     changeLog: changeLog(input.commits),
     blocked: blockedBy(input),
-    warnings: warningsOf(input),
+    warnings: warningsOf(input, course),
     rollback: rollbackText(course, spec),
   };
 }
@@ -86,15 +88,20 @@ function makingSteps({ making, release }: PlanInput): string[] {
   return [`make r${release.number} from ${from}${building}`];
 }
 
-function stepsOf(course: Course, spec: EnvironmentSpec): string[] {
-  const steps = course.waves.map((names) => {
+function stepsOf(course: Course, input: PlanInput): string[] {
+  const { spec } = input.release;
+  const steps = course.waves.flatMap((names) => {
+    const stops = stopping(course, { stage: 0, services: names });
     const each = names.map((name) => {
       const service = spec.services[name];
       return service?.kind === "job"
         ? `run ${name} to its end`
         : `start ${name} x${course.stages[0]?.[name]?.candidate ?? 0}`;
     });
-    return `${each.join(", ")}; wait until healthy`;
+    return [
+      ...stops.map((name) => `stop ${name} first: ${whyStopped(name, input)}`),
+      `${each.join(", ")}; wait until healthy`,
+    ];
   });
   const routed = course.rollouts.filter((rollout) => takesRequests(rollout, "candidate"));
   course.stages.forEach((stage, index) => {
@@ -128,6 +135,28 @@ function stepsOf(course: Course, spec: EnvironmentSpec): string[] {
       : `watch for ${formatDuration(course.bakeMs)}: ${rules.join(" and ") || "no rule is switched on"}`,
   );
   return steps;
+}
+
+/** What of it cannot be in two hands: of the live one where that has it, else of the one to come. */
+function whyStopped(name: ServiceName, { live, release }: PlanInput): string {
+  for (const view of [live, release]) {
+    const container = view?.spec.services[name]?.container;
+    if (container === undefined) continue;
+    const ports = [...new Set(container.hostPorts.map(({ hostPort }) => `${hostPort}`))];
+    const volumes = [...new Set(container.volumes.filter(({ readOnly }) => !readOnly).map(({ source }) => source))];
+    switch (loneReason(container)) {
+      case "hostPorts":
+        return `it has ${list("port", ports)} of its host`;
+      case "volumes":
+        return `it writes the ${list("volume", volumes)}`;
+      case null:
+    }
+  }
+  throw new Error(`${name} is stopped first for no reason`);
+}
+
+function list(noun: string, names: readonly string[]): string {
+  return `${noun}${names.length === 1 ? "" : "s"} ${names.join(", ")}`;
 }
 
 function servicePlan(rollout: Rollout, { release, live, artifacts, making }: PlanInput): ServicePlan {
@@ -200,7 +229,21 @@ function blockedBy({ release, locked, before, open, kept }: PlanInput): string[]
   ];
 }
 
-function warningsOf({ release, standing, open, making }: PlanInput): string[] {
+/** Who notices that a service is stopped before its successor starts. The edge is the one that requests come through meanwhile. */
+function interruptions(course: Course, { live, release }: PlanInput): string[] {
+  return course.rollouts.filter(isStopFirst).map((rollout) => {
+    const name = rollout.service;
+    const service = release.spec.services[name];
+    if (live === null || service === undefined || !takesRequests(rollout, "stable"))
+      return `${name} does not run while it is replaced`;
+    return canHold(live.spec.edge)
+      ? `requests to ${name} wait up to ${formatDuration(holdMs(service))} while it is replaced`
+      : `requests to ${name} get 503 while it is replaced: a Caddy on another machine cannot make them wait`;
+  });
+}
+
+function warningsOf(input: PlanInput, course: Course): string[] {
+  const { release, live, standing, open, making } = input;
   const paths = making?.dirtyPaths ?? 0;
   return [
     ...(paths > 0
@@ -214,13 +257,17 @@ function warningsOf({ release, standing, open, making }: PlanInput): string[] {
           `${open} ${open === 1 ? "deployment is" : "deployments are"} under way or waiting: ${release.spec.rollout.whenBusy}`,
         ]
       : []),
+    ...(live?.id === release.id ? [] : interruptions(course, input)),
     ...(release.spec.rollout.bakeMs === 0 ? ["there is no bake: nobody watches after the switch"] : []),
   ];
 }
 
 function rollbackText(course: Course, spec: EnvironmentSpec): string {
   if (course.stable === null) return "nothing is live before this one, so there is nothing to go back to";
-  return spec.rollout.strategy === "blue-green"
+  if (spec.rollout.strategy !== "blue-green")
+    return "the old release's instances are started again, then traffic goes back";
+  const stopped = course.rollouts.filter(isStopFirst).map(({ service }) => service);
+  return stopped.length === 0
     ? "the old release stays warm: going back is one change of weights"
-    : "the old release's instances are started again, then traffic goes back";
+    : `the old release stays warm but for ${stopped.join(", ")}: stopped here, started again there, then traffic goes back`;
 }

@@ -72,6 +72,26 @@ describe("going back", () => {
   });
 });
 
+describe("what is stopped first", () => {
+  const lone = (each: Rollout): Rollout => ({ ...each, stopFirst: "volumes" });
+  const shares = (steps: ReturnType<typeof stages>, service: string) => steps.map((step) => step[serviceName(service)]);
+
+  it("changes over as a whole in the first step, whatever the strategy, and makes no steps of its own", () => {
+    const whole = { candidate: 3, stable: 0, weight: allTraffic };
+    expect(shares(stages([lone(web(3, 2))], blueGreen), "web")).toEqual([whole]);
+    expect(shares(stages([lone(web(3, 2)), worker(1, 1)], rolling(0.1)), "web")).toEqual([whole]);
+    expect(shares(stages([lone(web(3, 2)), worker(2, 2)], rolling(0.5)), "web")).toEqual([whole, whole]);
+  });
+
+  it("on the way back waits for the traffic of the others when it takes no requests", () => {
+    expect(shares(rollbackStages([web(2, 2), lone(worker(1, 1))]), "worker")).toEqual([
+      { candidate: 0, stable: 1, weight: allTraffic },
+      { candidate: 1, stable: 0, weight: allTraffic },
+    ]);
+    expect(shares(rollbackStages([lone(web(2, 2))]), "web")).toEqual([{ candidate: 2, stable: 0, weight: allTraffic }]);
+  });
+});
+
 const rollouts = fc.array(
   fc
     .record({ candidate: fc.nat({ max: 12 }), stable: fc.nat({ max: 12 }), routed: fc.boolean() })

@@ -4,7 +4,8 @@ import { allTraffic, type Rollout, type Share, type Stage, takesRequests } from 
 
 /**
  * The steps in which traffic goes to the candidate. Blue-green: one step, and the stable side stays whole, so that going
- * back is one change of weights. Rolling: as many steps as batches, and the stable side shrinks as the candidate grows.
+ * back is one change of weights. Rolling: as many steps as batches, and the stable side shrinks as the candidate grows. What is
+ * stopped first has no two sides to share between: it changes over in the first step.
  */
 export function stages(rollouts: readonly Rollout[], rollout: Pick<RolloutSpec, "strategy" | "batch">): Stage[] {
   // Where nothing is live there is nothing to replace batch by batch.
@@ -43,14 +44,16 @@ function stageOf(rollouts: readonly Rollout[], share: (rollout: Rollout) => Shar
 
 /** Only what takes requests can be kept warm beside the candidate: a second worker would go on taking work. */
 function blueGreen(rollout: Rollout): Share {
+  const isWarm = takesRequests(rollout, "stable") && rollout.stopFirst === undefined;
   return {
     candidate: rollout.candidateInstances,
-    stable: takesRequests(rollout, "stable") ? rollout.stableInstances : 0,
+    stable: isWarm ? rollout.stableInstances : 0,
     weight: allTraffic,
   };
 }
 
 function rolling(rollout: Rollout, fraction: number): Share {
+  if (rollout.stopFirst !== undefined) return blueGreen(rollout);
   // Nothing takes its place batch by batch: it goes with the last one.
   if (rollout.candidate === null || rollout.kind === "job")
     return {
@@ -75,7 +78,8 @@ function hasNobodyBefore(rollout: Rollout): boolean {
 
 /** 25 % of 4 is 0.25, 0.5, 0.75, 1; a batch is at least one instance of the largest service. */
 function fractions(rollouts: readonly Rollout[], batch: number): number[] {
-  const largest = Math.max(1, ...rollouts.map((rollout) => rollout.candidateInstances));
+  const shared = rollouts.filter(({ stopFirst }) => stopFirst === undefined);
+  const largest = Math.max(1, ...shared.map((rollout) => rollout.candidateInstances));
   const size = Math.max(1, Math.floor(largest * batch));
   const count = Math.ceil(largest / size);
   return Array.from({ length: count }, (_, index) => Math.min(1, ((index + 1) * size) / largest));

@@ -1,6 +1,7 @@
 import type { Deployment, DeploymentEvent, Effect, Failure } from "../../core/deploy/deployment.ts";
+import { isStopFirst } from "../../core/deploy/stop-first.ts";
 import { isSlipwayError, reasonOf, SlipwayError } from "../../core/errors/error.ts";
-import type { RevisionId, ServiceName } from "../../core/ids.ts";
+import type { RevisionId } from "../../core/ids.ts";
 import type { Counts } from "../../core/judge/counts.ts";
 import { logEvidence } from "../health/evidence.ts";
 import { noteChanges } from "../release/changes.ts";
@@ -9,7 +10,8 @@ import type { EdgeSite } from "../traffic/sites.ts";
 import type { World } from "../world.ts";
 import { ensureAccessories } from "./accessories.ts";
 import { someoneAsks } from "./requests.ts";
-import { bakeCandidates, scale, verified, watchOnly } from "./sides.ts";
+import { allDone, bakeCandidates, scale, verified, watchOnly } from "./sides.ts";
+import { holdRequests, releaseRequests, stopOthers, untilIdle } from "./stop-first.ts";
 import { verify } from "./verify.ts";
 
 /**
@@ -66,7 +68,7 @@ function effects(
     case "retire":
       return retire(world, deployment, signal);
     case "restore":
-      return restore(world, deployment, effect.services, signal);
+      return restore(world, deployment, effect, signal);
     case "clean":
       return clean(world, deployment, effect.failure, signal);
   }
@@ -74,15 +76,25 @@ function effects(
 
 async function start(
   world: World,
-  { course }: Deployment,
-  { stage, services }: Extract<Effect, { do: "start" }>,
+  deployment: Deployment,
+  { stage, services, stopping }: Extract<Effect, { do: "start" }>,
   signal: AbortSignal,
 ): Promise<DeploymentEvent> {
+  const { course } = deployment;
+  const { release } = course;
   await siteOf(world, course);
   if (stage === 0) await ensureAccessories(world, course, signal);
-  const counts = services.map((service) => [service, course.stages[stage]?.[service]?.candidate ?? 0] as const);
-  await Promise.all(
-    counts.map(([service, count]) => scale(world, course, { release: course.release, service, count }, signal)),
+  await allDone(
+    services.map(async (service) => {
+      const revision = course.rollouts.find((rollout) => rollout.service === service)?.candidate ?? null;
+      if (revision !== null && stopping.includes(service)) {
+        const held = await holdRequests(world, deployment, { service, release });
+        if (held !== null) await untilIdle(world, held, course.drainMs, signal);
+        await stopOthers(world, course, { service, revision }, signal);
+      }
+      const count = course.stages[stage]?.[service]?.candidate ?? 0;
+      await scale(world, course, { release, service, count }, signal);
+    }),
   );
   return { is: "started" };
 }
@@ -117,6 +129,7 @@ async function shift(world: World, { course }: Deployment): Promise<DeploymentEv
     if (rollout.candidate !== null) marks[rollout.candidate] = site.counts.of(rollout.candidate);
   }
   await site.router.sync();
+  await releaseRequests(world, course, site.edge);
   return { is: "shifted", marks };
 }
 
@@ -198,20 +211,37 @@ async function retire(world: World, { course }: Deployment, signal: AbortSignal)
 
 async function restore(
   world: World,
-  { course }: Deployment,
-  services: readonly ServiceName[],
+  deployment: Deployment,
+  { services }: Extract<Effect, { do: "restore" }>,
   signal: AbortSignal,
 ): Promise<DeploymentEvent> {
+  const { course } = deployment;
   if (course.stable === null) return { is: "restored" };
   const release = course.stable;
   const sides = course.rollouts
     .filter((rollout) => services.includes(rollout.service))
     .map((rollout) => ({ rollout, count: rollout.stableInstances }));
-  await Promise.all(
-    sides.map(({ rollout, count }) => scale(world, course, { release, service: rollout.service, count }, signal)),
+  await allDone(
+    sides.map(async ({ rollout, count }) => {
+      const { service, stable: revision } = rollout;
+      if (revision !== null && isStopFirst(rollout)) {
+        // Going back waits for nobody: what is in flight has the grace of the stop.
+        await holdRequests(world, deployment, { service, release });
+        await stopOthers(world, course, { service, revision }, signal);
+      }
+      await scale(world, course, { release, service, count }, signal);
+    }),
   );
   const failure = await verify(world, await verified(world, course, { release, sides, side: "stable" }), signal);
-  return failure === null ? { is: "restored" } : { is: "failed", failure };
+  if (failure !== null) return { is: "failed", failure };
+  if (deployment.phase.is === "restoring" && deployment.phase.followedBy === "cleaning") {
+    // No change of traffic follows that would tell the edge where stable runs now.
+    const { spec } = await releaseView(world.store.db, release, course.environment);
+    const { router, edge } = world.edges.of(spec.edge);
+    await router.sync();
+    await releaseRequests(world, course, edge);
+  }
+  return { is: "restored" };
 }
 
 async function clean(

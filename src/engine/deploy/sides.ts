@@ -20,6 +20,16 @@ export async function scale(
   await world.targets.of(view.spec.target).ensure(await revisionSpec(world, view, service), count, signal);
 }
 
+/**
+ * Waits for all, then rejects with the first failure. Nothing goes on behind the back of what comes next: a side that still
+ * starts would meet the one that is started in its place.
+ */
+export async function allDone(work: readonly Promise<unknown>[]): Promise<void> {
+  const results = await Promise.allSettled(work);
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+}
+
 type Sides = {
   readonly release: ReleaseId;
   readonly sides: readonly { readonly rollout: Rollout; readonly count: number }[];

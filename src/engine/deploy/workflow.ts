@@ -8,6 +8,7 @@ import { prune } from "../retention.ts";
 import type { World } from "../world.ts";
 import { failureFrom, perform } from "./perform.ts";
 import { recordBegin, recordEvent } from "./record.ts";
+import { releaseEverywhere } from "./stop-first.ts";
 
 /** Carries its version: work in flight goes on with the code that began it. */
 export const deployKind = "deploy.v1";
@@ -26,7 +27,11 @@ export function deployWorkflow(world: World): Workflow<{ readonly deployment: st
       if (deployment === null) return null;
       const effect = effectOf(deployment);
       if (effect === null) {
-        await ctx.step("prune", ({ signal }) => pruneQuietly(world, id, signal));
+        const { course } = deployment;
+        await ctx.step("prune", async ({ signal }) => {
+          await releaseEverywhere(world, course);
+          return pruneQuietly(world, id, signal);
+        });
         return deployment.phase.is;
       }
       const now = deployment;

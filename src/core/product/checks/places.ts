@@ -1,4 +1,5 @@
-import type { ContainerSettings, ServiceSpec } from "../spec.ts";
+import { loneReason } from "../lone.ts";
+import type { ServiceSpec } from "../spec.ts";
 import { error, type Finding, type Place, warning } from "./finding.ts";
 
 /** Targets, edges and containers: what one of them cannot do, and what does not go together. */
@@ -66,12 +67,6 @@ function containersOf({ merged, spec, where }: Place): readonly Finding[] {
       findings.push(warning(at("port"), `has no effect: a ${service.kind} does not listen`, { because }));
     return findings;
   });
-}
-
-/** Why a revision cannot run beside its successor; null when it can. */
-export function loneReason({ volumes, hostPorts }: ContainerSettings): "volumes" | "hostPorts" | null {
-  if (hostPorts.length > 0) return "hostPorts";
-  return volumes.some(({ readOnly }) => !readOnly) ? "volumes" : null;
 }
 
 function edgeOf({ spec, where }: Place): readonly Finding[] {
