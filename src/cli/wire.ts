@@ -244,7 +244,7 @@ function edgeOnServer({ directory, onClose }: Places, server: string): Edge {
  * nobody but the control plane; the lock says that it runs already, and goes with it.
  */
 const launchScript = `if [ -d /run/systemd/system ] && systemctl --quiet is-enabled slipway-edge.path 2>/dev/null; then exit 0; fi
-setsid flock --nonblock "$1/caddy.lock" caddy run --config "$1/caddy.json" </dev/null >>"$1/caddy.log" 2>&1 &`;
+setsid flock --nonblock --no-fork "$1/caddy.lock" caddy run --config "$1/caddy.json" </dev/null >>"$1/caddy.log" 2>&1 &`;
 
 /** One layout for all images; an engine's builder is made when the first image is built there. */
 function imageWorks({ directory }: Places, version: string): ImageWorks {

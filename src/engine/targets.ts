@@ -136,10 +136,11 @@ export class Targets implements Everywhere {
       this.#lastTrouble = "";
       return statuses;
     } catch (error) {
-      // With one target there is nobody to spare, and whoever asks should hear why.
-      if (this.#targets.size === 1) throw error;
+      const seen = this.#seen.get(target);
+      // With one target that has never answered there is nothing to tell, and whoever asks should hear why.
+      if (seen === undefined && this.#targets.size === 1) throw error;
       this.#complain(target, error);
-      return (this.#seen.get(target) ?? []).filter((status) => isSelected(status, selector));
+      return (seen ?? []).filter((status) => isSelected(status, selector));
     }
   }
 
