@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { entryFile } from "../entry.ts";
 import { socketPath } from "../socket-path.ts";
-import { ConnectionLost, call } from "./call.ts";
+import { ConnectionLost, call, KeptCalls } from "./call.ts";
 import { type DaemonReport, protocolVersion, type Request, SupervisorError, socketName } from "./contract.ts";
 import type { LogFileOptions } from "./log-file.ts";
 import type { PortRange } from "./ports.ts";
@@ -36,10 +36,12 @@ type CallOptions = { readonly attempts?: number; readonly onItem?: (item: unknow
 export class Connection {
   readonly #options: SupervisorOptions;
   readonly #path: string;
+  readonly #kept: KeptCalls;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
     this.#path = socketPath(options.directory, socketName);
+    this.#kept = new KeptCalls(this.#path);
   }
 
   /** A daemon of our version answers. */
@@ -71,6 +73,7 @@ export class Connection {
     const { onItem } = options;
     for (let attempt = 1; ; attempt++) {
       try {
+        if (onItem === undefined && attempts > 1) return await this.#kept.call(request, signal);
         return await call(this.#path, request, { ...(signal && { signal }), ...(onItem && { onItem }) });
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error;

@@ -108,7 +108,7 @@ export class SupervisorError extends Error {
   }
 }
 
-/** One connection carries one call: a request line, then item lines (for streams), then one done or error line. */
+/** A call is a request line, then item lines (for streams), then one done or error line; then the connection may carry another. */
 export type Request =
   | { readonly call: "hello" }
   | { readonly call: "ensure"; readonly spec: UnitSpec; readonly instances: number }

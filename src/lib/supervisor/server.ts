@@ -7,7 +7,7 @@ import { parseRequest } from "./requests.ts";
 export type Send = (item: unknown) => Promise<void>;
 export type Handle = (request: Request, send: Send, signal: AbortSignal) => Promise<unknown>;
 
-/** Answers calls on a unix socket, one a connection, in lines of JSON. Only its owner may connect (mode 0600). */
+/** Answers calls on a unix socket, one after the other on each connection, in lines of JSON. Only its owner may connect (mode 0600). */
 export class CallServer {
   readonly #path: string;
   readonly #handle: Handle;
@@ -63,43 +63,86 @@ export class CallServer {
       gone.abort();
     });
     socket.on("error", () => socket.destroy());
-    readLine(socket)
-      .then(async (line) => {
-        const send: Send = async (item) => {
-          write(socket, { item });
-          if (socket.writableNeedDrain) await drained(socket);
-        };
-        return { done: (await this.#handle(parseRequest(line), send, gone.signal)) ?? null };
-      })
-      .catch((error: unknown): Reply => ({ error: asReply(error) }))
-      .then((reply) => {
-        write(socket, reply);
-        socket.end();
-      });
+    void this.#answer(socket, gone.signal);
+  }
+
+  /** One call after the other, until the client goes or is refused something: where a next request begins is not sure then. */
+  async #answer(socket: Socket, gone: AbortSignal): Promise<void> {
+    const lines = new Lines(socket);
+    const send: Send = async (item) => {
+      write(socket, { item });
+      if (socket.writableNeedDrain) await drained(socket);
+    };
+    for (let first = true; !gone.aborted; first = false) {
+      try {
+        const line = await lines.next(first ? requestLimits.requestMs : null);
+        if (line === null) break;
+        write(socket, { done: (await this.#handle(parseRequest(line), send, gone)) ?? null });
+      } catch (error) {
+        write(socket, { error: asReply(error) });
+        break;
+      }
+    }
+    lines.drop();
+    socket.end();
   }
 }
 
-function readLine(socket: Socket): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const timer = setTimeout(() => reject(bad("the request did not come in time")), requestLimits.requestMs);
-    socket.once("close", () => {
-      clearTimeout(timer);
-      reject(bad("the connection was closed"));
-    });
+/** The lines of a connection, one at a time. */
+class Lines {
+  readonly #socket: Socket;
+  #rest: Buffer = Buffer.alloc(0);
+  #closed = false;
+  #wake: () => void = () => undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
     socket.on("data", (chunk: Buffer) => {
-      const end = chunk.indexOf(10);
-      bytes += end === -1 ? chunk.length : end;
-      if (bytes > requestLimits.lineBytes)
-        return reject(bad(`the request has more than ${requestLimits.lineBytes} bytes`));
-      chunks.push(end === -1 ? chunk : chunk.subarray(0, end));
-      if (end === -1) return;
-      clearTimeout(timer);
-      socket.removeAllListeners("data").resume();
-      resolve(Buffer.concat(chunks).toString("utf8"));
+      this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+      // Nobody reads while a call is answered: a client that goes on writing waits.
+      if (this.#rest.length > requestLimits.lineBytes) socket.pause();
+      this.#wake();
     });
-  });
+    socket.once("close", () => {
+      this.#closed = true;
+      this.#wake();
+    });
+  }
+
+  /** Null when the connection is closed between two lines. */
+  async next(withinMs: number | null): Promise<string | null> {
+    const until = withinMs === null ? null : performance.now() + withinMs;
+    for (;;) {
+      const end = this.#rest.indexOf(10);
+      if (end === -1 ? this.#rest.length > requestLimits.lineBytes : end > requestLimits.lineBytes)
+        throw bad(`the request has more than ${requestLimits.lineBytes} bytes`);
+      if (end !== -1) {
+        const line = this.#rest.subarray(0, end).toString("utf8");
+        this.#rest = this.#rest.subarray(end + 1);
+        this.#socket.resume();
+        return line;
+      }
+      if (this.#closed) return null;
+      const restMs = until === null ? null : until - performance.now();
+      if (restMs !== null && restMs <= 0) throw bad("the request did not come in time");
+      await this.#news(restMs);
+    }
+  }
+
+  /** What comes from now on is thrown away. */
+  drop(): void {
+    this.#socket.removeAllListeners("data").resume();
+  }
+
+  #news(ms: number | null): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = ms === null ? null : setTimeout(resolve, ms);
+      this.#wake = () => {
+        if (timer !== null) clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
 }
 
 function write(socket: Socket, reply: Reply): void {
