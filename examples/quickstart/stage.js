@@ -13,9 +13,9 @@ const drawMs = 100;
 const shownSeconds = 40;
 
 export class Stage {
-  constructor({ directory, ports }) {
+  constructor({ directory, ports, origin = `http://127.0.0.1:${ports.production}` }) {
     this.directory = directory;
-    this.ports = ports;
+    this.origin = origin;
     this.interactive = process.stdout.isTTY === true;
     this.live = new LiveLines(process.stdout);
     this.traffic = null;
@@ -50,7 +50,7 @@ export class Stage {
   }
 
   startTraffic(rate) {
-    this.child = fork(trafficFile, [`http://127.0.0.1:${this.ports.production}`, String(rate)]);
+    this.child = fork(trafficFile, [this.origin, String(rate)]);
     this.child.on("message", (report) => {
       this.traffic = report;
       this.rates.push(report.window.answered);

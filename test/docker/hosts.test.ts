@@ -10,7 +10,6 @@ import { redisImage } from "../../src/testing/hosts/redis-image.ts";
 import { startRegistry, type TestRegistry } from "../../src/testing/hosts/registry.ts";
 import { containersOf } from "./engine.fixture.ts";
 import { ContainerProduct } from "./product.fixture.ts";
-import { moveToRegistry } from "./registry.fixture.ts";
 import {
   deploy,
   expectAtRest,
@@ -37,8 +36,7 @@ describe("a product of containers on two hosts over SSH, behind Caddy on one of 
     [first, second] = machines.hosts as [TestHost, TestHost];
     cacheRegistry = await startRegistry({ host: machines.gateway, tls: true });
     const cache = `${cacheRegistry.host}/tools/redis:7`;
-    await redisImage(first, cache);
-    await moveToRegistry(first, cacheRegistry, cache);
+    await cacheRegistry.take(first, await redisImage(first, cache));
     // What images are made from is only where they are built.
     await nodeImage(first);
     await installCaddy(first, machines);

@@ -8,7 +8,6 @@ import { startRegistry, type TestRegistry } from "../../src/testing/hosts/regist
 import { freePorts } from "../fixture/ports.ts";
 import { containersOf, imagesOf, networksOf } from "./engine.fixture.ts";
 import { ContainerProduct } from "./product.fixture.ts";
-import { moveToRegistry } from "./registry.fixture.ts";
 import { deploy, expectAtRest, outcome, type Scene, status, tellStory, visit } from "./story.fixture.ts";
 
 describe("a product of containers on this machine's engine, with a registry and the embedded edge", () => {
@@ -20,8 +19,7 @@ describe("a product of containers on this machine's engine, with a registry and 
     [engine, registry] = await Promise.all([startEngine(), startRegistry({ auth: "basic" })]);
     const cache = `${registry.host}/shop/redis:7`;
     await nodeImage(engine);
-    await redisImage(engine, cache);
-    await moveToRegistry(engine, registry, cache);
+    await registry.take(engine, await redisImage(engine, cache));
     const [staging = 0, production = 0] = await freePorts(2);
     const product = new ContainerProduct(
       {

@@ -12,10 +12,16 @@ export function engineRequest(
   method: string,
   path: string,
   body?: { readonly type: string; readonly content: string | Readable },
+  more: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const call = request(
-      { socketPath: engine.socket, method, path, headers: body === undefined ? {} : { "content-type": body.type } },
+      {
+        socketPath: engine.socket,
+        method,
+        path,
+        headers: { ...more, ...(body !== undefined && { "content-type": body.type }) },
+      },
       (answer) => {
         textOf(answer).then((text) => {
           if ((answer.statusCode ?? 0) < 400) resolve(text);

@@ -6,6 +6,8 @@ import type { AddressInfo, Server } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Transform } from "node:stream";
+import { engineRequest, type Reachable } from "./engine-request.ts";
+import type { LoadedImage } from "./image-archive.ts";
 import { needPrograms, run, spawnTied } from "./parts.ts";
 import { openScene } from "./scene.ts";
 import { certificateFor, startTokenServer, type TokenServer } from "./token-server.ts";
@@ -44,6 +46,8 @@ export type TestRegistry = {
   slow(ms: number): void;
   /** Answers so, without asking the registry, where this gives a status; null ends it. */
   deny(rule: ((method: string, path: string) => number | null) | null): void;
+  /** Moves an image that the engine has, and whose name begins with `host`, here: afterwards only the registry has it. */
+  take(engine: Reachable, image: LoadedImage): Promise<void>;
   /** Cuts the connection of the next upload after so many bytes of its body. */
   cutNextUpload(afterBytes: number): void;
   /** The registry is away, connections are refused; its content stays. */
@@ -93,6 +97,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
     password,
     seen,
     forget: () => void seen.splice(0),
+    take: (engine, { name }) => moveImage(engine, name, { username: user, password, serveraddress: `${host}:${port}` }),
     slow: (ms) => {
       harm.slowMs = ms;
     },
@@ -122,6 +127,19 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
     await registry.down();
     throw error;
   }
+}
+
+async function moveImage(engine: Reachable, name: string, login: object): Promise<void> {
+  const colon = name.lastIndexOf(":");
+  const answer = await engineRequest(
+    engine,
+    "POST",
+    `/images/${name.slice(0, colon)}/push?tag=${name.slice(colon + 1)}`,
+    { type: "application/json", content: "" },
+    { "x-registry-auth": Buffer.from(JSON.stringify(login)).toString("base64") },
+  );
+  if (answer.includes('"errorDetail"')) throw new Error(`the registry refused ${name}: ${answer.trim()}`);
+  await engineRequest(engine, "DELETE", `/images/${name}`);
 }
 
 async function listenOn(server: Server, host: string, port: number): Promise<void> {

@@ -1,0 +1,10 @@
+export const version = "v1";
+
+export async function greet(name, { greeting, redis }) {
+  const count = await redis.increment("greetings").catch(() => null);
+  return { text: `${greeting}!`, name, count };
+}
+
+export async function health() {
+  return { status: "healthy" };
+}
