@@ -1,6 +1,8 @@
 import { releasesAtFullTraffic, type Traffic } from "../../core/deploy/traffic.ts";
 import { reasonOf } from "../../core/errors/error.ts";
+import type { EpochMs } from "../../core/ids.ts";
 import { directoriesOf } from "../../core/release/artifacts.ts";
+import type { CertificateStatus } from "../../ports/edge.ts";
 import { artifactsOf } from "../release/read.ts";
 import type { EdgeSite } from "../traffic/sites.ts";
 import type { World } from "../world.ts";
@@ -48,7 +50,29 @@ function edgeChecks(world: World, { place, edge, counts }: EdgeSite): Promise<Ch
         ? `the newest is ${age} ms old`
         : bad(`the newest is ${age} ms old`, "the judge is blind: restart the edge with slipway up");
     }),
+    check(`certificates ${where}`, async () => certificateReport(await edge.certificates(), world.clock.now())),
   ];
+}
+
+/** Renewal begins a month before the end at the latest (a third of 90 days), so whoever has less left has a problem. */
+const fewDaysLeft = 14;
+const dayMs = 86_400_000;
+
+function certificateReport(certificates: readonly CertificateStatus[], now: EpochMs) {
+  const troubled = certificates.filter(
+    ({ trouble, notAfter }) => trouble !== null || notAfter - now < fewDaysLeft * dayMs,
+  );
+  if (certificates.length === 0) return "no TLS is configured";
+  if (troubled.length === 0) {
+    const daysLeft = Math.floor((Math.min(...certificates.map(({ notAfter }) => notAfter)) - now) / dayMs);
+    return `${certificates.length} in use, the first ends in ${daysLeft} days`;
+  }
+  const words = troubled.map(({ hosts, notAfter, trouble }) => {
+    const days = Math.floor((notAfter - now) / dayMs);
+    const end = notAfter === 0 ? "not there" : days < 0 ? `ended ${-days} days ago` : `ends in ${days} days`;
+    return `${hosts.join(", ")}: ${end}${trouble === null ? "" : ` (${trouble})`}`;
+  });
+  return bad(words.join("; "), "look at what the CA says above; renew the files, or see that port 80 reaches the edge");
 }
 
 async function artifactCheck(world: World) {

@@ -4,6 +4,7 @@ import { isSlipwayError, reasonOf } from "../../core/errors/error.ts";
 import { type DeploymentId, deploymentId, type Json } from "../../core/ids.ts";
 import type { Workflow } from "../../ports/engine.ts";
 import type { Trx } from "../../ports/store.ts";
+import { nameImages } from "../release/name-images.ts";
 import { prune } from "../retention.ts";
 import type { World } from "../world.ts";
 import { failureFrom, perform } from "./perform.ts";
@@ -28,6 +29,7 @@ export function deployWorkflow(world: World): Workflow<{ readonly deployment: st
       const effect = effectOf(deployment);
       if (effect === null) {
         const { course } = deployment;
+        await ctx.step("name images", ({ signal }) => nameImages(world, id, signal));
         await ctx.step("prune", async ({ signal }) => {
           await releaseEverywhere(world, course);
           return pruneQuietly(world, id, signal);
