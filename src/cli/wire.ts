@@ -1,10 +1,11 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { reasonOf } from "../core/errors/error.ts";
 import type { ProductConfig } from "../core/product/schema.ts";
-import type { RegistrySpec, TargetSpec } from "../core/product/spec.ts";
+import type { DockerTargetSpec, HostSpec, RegistrySpec, TargetSpec } from "../core/product/spec.ts";
 import { Secret } from "../core/secret.ts";
 import { dockerBuilder } from "../drivers/builders/docker/index.ts";
+import type { LoginOf } from "../drivers/builders/docker/job.ts";
 import { caddyEdge, remoteCaddyEdge } from "../drivers/edges/caddy/index.ts";
 import { embeddedEdge } from "../drivers/edges/embedded/index.ts";
 import { httpProber } from "../drivers/probes/http/index.ts";
@@ -186,9 +187,11 @@ function makeTarget({ directory, product, supervisor, log }: Places, spec: Targe
     case "process":
       return processTarget({ directory, product, supervisor });
     case "docker": {
-      const hosts = spec.hosts.map((host) => ({
-        ...host,
-        ...(host.url.startsWith("ssh:") && { ssh: sshOf(directory) }),
+      const hosts = spec.hosts.map(({ name, url, address, tls }) => ({
+        name,
+        url,
+        address,
+        ...waysTo(directory, { url, tls }),
       }));
       return dockerTarget({
         product,
@@ -250,12 +253,17 @@ setsid flock --nonblock --no-fork "$1/caddy.lock" caddy run --config "$1/caddy.j
 function imageWorks({ directory }: Places, version: string): ImageWorks {
   const layout = join(directory, "images");
   const builders = new Map<string, Builder>();
-  const builder = (url: string): Builder => {
-    const known = builders.get(url);
+  const builder = ({ builder: url, hosts, registry }: DockerTargetSpec): Builder => {
+    const key = `${url} ${registry?.repository ?? ""}`;
+    const known = builders.get(key);
     if (known !== undefined) return known;
-    const engine = { url, ...(url.startsWith("ssh:") && { ssh: sshOf(directory) }) };
-    const made = dockerBuilder({ host: url, engine, how: "auto", layout, version, now: () => Date.now() });
-    builders.set(url, made);
+    const engine = { url, ...waysTo(directory, { url, tls: hosts.find((host) => host.url === url)?.tls ?? null }) };
+    const login: LoginOf = async (host) => {
+      const found = loginAt(registry, host);
+      return found === null ? null : { user: found.username, password: found.password };
+    };
+    const made = dockerBuilder({ host: url, engine, how: "auto", layout, login, version, now: () => Date.now() });
+    builders.set(key, made);
     return made;
   };
   return {
@@ -278,6 +286,13 @@ function loginAt(spec: RegistrySpec | null, host: string): { username: string; p
 function secretOf(name: string): Secret | null {
   const value = process.env[name];
   return value === undefined || value === "" ? null : new Secret(value);
+}
+
+/** What an engine's address needs besides: the system's ssh, or the files of TLS, which are read once. */
+function waysTo(directory: string, { url, tls }: Pick<HostSpec, "url" | "tls">) {
+  if (url.startsWith("ssh:")) return { ssh: sshOf(directory) };
+  if (tls === null) return {};
+  return { tls: { ca: readFileSync(tls.ca), cert: readFileSync(tls.cert), key: readFileSync(tls.key) } };
 }
 
 /** ~/.ssh/config holds, unless another file is named. */

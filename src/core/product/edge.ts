@@ -210,7 +210,8 @@ const edgeShape = {
     allowed: 'a list such as ["10.0.0.0/8"]',
   }),
   redirectToHttps: optional(flag(), {
-    meaning: "Sends plain HTTP to https with 308. Needs a trusted proxy in front that says which one it was.",
+    meaning:
+      "Sends plain HTTP to https with 308: where the edge speaks TLS itself, or a trusted proxy in front says which one it was.",
     default: false,
     example: true,
   }),

@@ -22,6 +22,28 @@ const hostSchema = named(
       default: "(made of the url)",
       example: "vm1",
     }),
+    tls: optional(
+      named(
+        "HostTlsInput",
+        "Who we are to an engine, and whom we believe to be it.",
+        z.strictObject({
+          ca: required(text(), {
+            meaning: "PEM file of the CA that the engine's certificate is signed by.",
+            example: "/etc/docker/ca.pem",
+          }),
+          cert: required(text(), { meaning: "PEM file of our certificate.", example: "/etc/docker/cert.pem" }),
+          key: required(text(), {
+            meaning: "PEM file of its key, readable only by us.",
+            example: "/etc/docker/key.pem",
+          }),
+        }),
+      ),
+      {
+        meaning: "For tcp: the files of the connection's TLS. An engine is only spoken to without on this machine.",
+        default: "(none)",
+        example: { ca: "/etc/docker/ca.pem", cert: "/etc/docker/cert.pem", key: "/etc/docker/key.pem" },
+      },
+    ),
     address: optional(text(), {
       meaning: "The address at which the edge reaches its containers.",
       default: "(the host of the url; for a socket none, and only an edge on that machine reaches them)",

@@ -513,7 +513,8 @@ export interface EdgeInput {
    */
   trustedProxies?: string[] | undefined;
   /**
-   * Sends plain HTTP to https with 308. Needs a trusted proxy in front that says which one it was.
+   * Sends plain HTTP to https with 308: where the edge speaks TLS itself, or a trusted proxy in front says which one it
+   * was.
    * @default false
    * @example true
    */
@@ -773,11 +774,36 @@ export interface HostInput {
    */
   name?: string | undefined;
   /**
+   * For tcp: the files of the connection's TLS. An engine is only spoken to without on this machine.
+   * @default none
+   * @example { ca: "/etc/docker/ca.pem", cert: "/etc/docker/cert.pem", key: "/etc/docker/key.pem" }
+   */
+  tls?: HostTlsInput | undefined;
+  /**
    * The address at which the edge reaches its containers.
    * @default the host of the url; for a socket none, and only an edge on that machine reaches them
    * @example "10.0.0.5"
    */
   address?: string | undefined;
+}
+
+/** Who we are to an engine, and whom we believe to be it. */
+export interface HostTlsInput {
+  /**
+   * PEM file of the CA that the engine's certificate is signed by.
+   * @example "/etc/docker/ca.pem"
+   */
+  ca: string;
+  /**
+   * PEM file of our certificate.
+   * @example "/etc/docker/cert.pem"
+   */
+  cert: string;
+  /**
+   * PEM file of its key, readable only by us.
+   * @example "/etc/docker/key.pem"
+   */
+  key: string;
 }
 
 /** Something the services need that is not released: Redis, Postgres. */
@@ -1231,7 +1257,8 @@ export interface EdgeOverride {
    */
   trustedProxies?: string[] | null | undefined;
   /**
-   * Sends plain HTTP to https with 308. Needs a trusted proxy in front that says which one it was.
+   * Sends plain HTTP to https with 308: where the edge speaks TLS itself, or a trusted proxy in front says which one it
+   * was.
    * @default the product's value
    * @example true
    */

@@ -36,7 +36,7 @@ function resolveHost(host: string | HostInput): HostSpec {
   const input: HostInput = typeof host === "string" ? { url: host } : host;
   const { name, url } = valid(parseHostUrl(input.url), input.url);
   const address = input.address ?? (url.startsWith("unix:") ? null : name);
-  return { name: input.name ?? name, url, address };
+  return { name: input.name ?? name, url, tls: input.tls ?? null, address };
 }
 
 export function resolveRegistry(registry: RegistryInput | undefined): RegistrySpec | null {

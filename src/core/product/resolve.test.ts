@@ -182,8 +182,8 @@ describe("an environment", () => {
     expect(production.target).toEqual({
       driver: "docker",
       hosts: [
-        { name: "vm1", url: "ssh://deploy@vm1", address: "vm1" },
-        { name: "second", url: "ssh://deploy@vm2:2222", address: "10.0.0.5" },
+        { name: "vm1", url: "ssh://deploy@vm1", tls: null, address: "vm1" },
+        { name: "second", url: "ssh://deploy@vm2:2222", tls: null, address: "10.0.0.5" },
       ],
       builder: "ssh://build@builder1",
       registry: { repository: "ghcr.io/acme/shop", user: "release-bot", passwordFrom: "REGISTRY_TOKEN" },

@@ -64,7 +64,7 @@ export class HealthWatch {
     const path = watched?.health.path ?? null;
     return (this.#statuses.get(revision)?.instances ?? []).map((status) => ({
       status,
-      health: path === null ? this.#byLife(status, watched) : (this.#health.get(status.id) ?? unknownHealth),
+      health: this.#healthOf(status, watched),
       probed: path === null || status.address === null ? null : `GET http://${status.address}${path}`,
     }));
   }
@@ -136,6 +136,16 @@ export class HealthWatch {
       if (!this.#signal.aborted) this.#failure = error;
       this.#wake();
     }
+  }
+
+  /** Its image's own HEALTHCHECK, where it has one, can only speak against an instance: what it starts with is no news. */
+  #healthOf(status: InstanceStatus, watched: Watched | undefined): InstanceHealth {
+    if (status.health === "unhealthy" && watched !== undefined) {
+      const last = { healthy: false, saw: "the container's own HEALTHCHECK fails" };
+      return { is: "unhealthy", failuresInRow: watched.health.retries, last };
+    }
+    const path = watched?.health.path ?? null;
+    return path === null ? this.#byLife(status, watched) : (this.#health.get(status.id) ?? unknownHealth);
   }
 
   async #ask(instance: InstanceStatus, path: string, timeoutMs: number): Promise<ProbeAnswer> {

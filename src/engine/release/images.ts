@@ -17,8 +17,8 @@ import type { ReleaseConfig } from "./read.ts";
 
 /** What makes images and keeps them. */
 export type ImageWorks = {
-  /** The builder of an engine, by its url. */
-  readonly builder: (url: string) => Builder;
+  /** That of the engine that an environment's config names. */
+  readonly builder: (target: DockerTargetSpec) => Builder;
   /** Logged in as the config says; null asks as nobody. */
   readonly registry: (spec: RegistrySpec | null) => Registry;
   /** Directory of the image layout in which everything that was built is kept. */
@@ -86,7 +86,7 @@ export async function makeImage(world: World, making: Making, signal: AbortSigna
   if (first === undefined) throw new Error(`${service.name} is a container nowhere`);
   const log = new BuildLog(making.workspace, service.name);
   const { image } = await world.images
-    .builder(first.target.builder)
+    .builder(first.target)
     .build(buildSpec(world, first.product, making), (line) => log.write(line), signal)
     .finally(() => log.close());
   const tags = imageTags({

@@ -29,6 +29,28 @@ function targetOf({ spec, where }: Place): readonly Finding[] {
   if (spec.target.driver === "process") return [];
   const findings: Finding[] = [];
   const because = [where(["target", "driver"])];
+  for (const { url, tls } of spec.target.hosts) {
+    const isHere = /^tcp:\/\/(127\.|localhost[:/]|\[?::1)/.test(url);
+    if (url.startsWith("tcp:") && tls === null && !isHere)
+      findings.push(
+        error(
+          where(["target", "hosts"]),
+          `${url} would be spoken to in clear, and whoever can do that is root there; give it tls, or use ssh`,
+          { because },
+        ),
+      );
+  }
+  const many = spec.target.hosts.length > 1;
+  for (const { name, port, hostPorts } of Object.values(spec.accessories)) {
+    if (!many || port === null || hostPorts.some((each) => each.hostPort === port && each.port === port)) continue;
+    findings.push(
+      warning(
+        where(["accessories", name]),
+        `only services on its own host reach ${name}; for the others give it the host port "${port}:${port}"`,
+        { because: [...because, where(["accessories", name, "hostPorts"])] },
+      ),
+    );
+  }
   const names = spec.target.hosts.map(({ name }) => name);
   for (const name of new Set(names.filter((each, index) => names.indexOf(each) !== index)))
     findings.push(

@@ -10,7 +10,7 @@ export function refuseUnsafe(spec: BuildSpec, offered: readonly string[]): void 
   if (spec.platforms.length > 1) {
     throw new SlipwayError("IMAGE_WRONG_PLATFORM", {
       message: `an engine builds for one platform at a time; ${spec.service} wants ${spec.platforms.join(", ")}`,
-      hint: "name the platform of the servers in build.platforms",
+      hint: "name the platform of the servers in image.platforms",
     });
   }
   for (const platform of spec.platforms) {
