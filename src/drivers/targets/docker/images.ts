@@ -169,7 +169,7 @@ async function checkPlatform(host: Host, spec: RevisionSpec, image: Image, signa
   if (isSame || image.Architecture === "") return;
   throw new SlipwayError("IMAGE_WRONG_PLATFORM", {
     message: `${spec.service}: the image is for ${image.Os}/${image.Architecture}, and host ${host.name} is ${os}/${arch}`,
-    hint: `build it for ${os}/${arch}: set build.platforms`,
+    hint: `build it for ${os}/${arch}: set image.platforms`,
   });
 }
 

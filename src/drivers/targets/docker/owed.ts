@@ -5,25 +5,28 @@ import type { RevisionId } from "../../../core/ids.ts";
 /** More than this means that nobody will come back for them. */
 const maxOwed = 1_000;
 
-/** Revisions to remove at hosts that were away when it was asked for. On disk, because the host may be away for longer than we live. */
+type Entry = { readonly host: string; readonly revision: RevisionId };
+
+/**
+ * Revisions to remove at hosts that were away when it was asked for. On disk, because the host may be away for longer than we live,
+ * and read anew each time, because several targets of a product share the file.
+ */
 export class Owed {
   readonly #file: string;
-  readonly #entries: { readonly host: string; readonly revision: RevisionId }[];
 
   constructor(file: string) {
     this.#file = file;
-    this.#entries = read(file);
   }
 
   at(host: string): readonly RevisionId[] {
-    return this.#entries.filter((each) => each.host === host).map((each) => each.revision);
+    return read(this.#file)
+      .filter((each) => each.host === host)
+      .map((each) => each.revision);
   }
 
   add(host: string, revision: RevisionId): void {
     if (this.at(host).includes(revision)) return;
-    this.#entries.push({ host, revision });
-    this.#entries.splice(0, Math.max(0, this.#entries.length - maxOwed));
-    this.#write();
+    this.#write([...read(this.#file), { host, revision }].slice(-maxOwed));
   }
 
   done(host: string, revision: RevisionId): void {
@@ -34,22 +37,21 @@ export class Owed {
     this.#dropWhere((each) => each.revision === revision);
   }
 
-  #dropWhere(isGone: (each: { host: string; revision: RevisionId }) => boolean): void {
-    const kept = this.#entries.filter((each) => !isGone(each));
-    if (kept.length === this.#entries.length) return;
-    this.#entries.splice(0, this.#entries.length, ...kept);
-    this.#write();
+  #dropWhere(isGone: (each: Entry) => boolean): void {
+    const all = read(this.#file);
+    const kept = all.filter((each) => !isGone(each));
+    if (kept.length < all.length) this.#write(kept);
   }
 
-  #write(): void {
+  #write(entries: readonly Entry[]): void {
     mkdirSync(dirname(this.#file), { recursive: true, mode: 0o700 });
-    writeFileSync(`${this.#file}.tmp`, JSON.stringify(this.#entries), { mode: 0o600 });
+    writeFileSync(`${this.#file}.tmp`, JSON.stringify(entries), { mode: 0o600 });
     renameSync(`${this.#file}.tmp`, this.#file);
   }
 }
 
 /** A file that is not there, or that a full disk cut short, owes nothing. */
-function read(file: string): { host: string; revision: RevisionId }[] {
+function read(file: string): Entry[] {
   try {
     const entries: unknown = JSON.parse(readFileSync(file, "utf8"));
     return Array.isArray(entries) ? entries.filter(isEntry) : [];
@@ -58,6 +60,6 @@ function read(file: string): { host: string; revision: RevisionId }[] {
   }
 }
 
-function isEntry(each: unknown): each is { host: string; revision: RevisionId } {
+function isEntry(each: unknown): each is Entry {
   return typeof each === "object" && each !== null && "host" in each && "revision" in each;
 }

@@ -1,6 +1,7 @@
 import type { RevisionId } from "../../../core/ids.ts";
 import { inspectContainer, removeContainer } from "../../../lib/docker/containers.ts";
 import type { ImageArtifact, RevisionSpec } from "../../../ports/target.ts";
+import { isAway } from "./errors.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Host } from "./host.ts";
 import type { Images } from "./images.ts";
@@ -28,14 +29,20 @@ export class Removal {
     this.#parts = parts;
   }
 
-  /** Everywhere. A host that is skipped gets it when it is back. */
+  /**
+   * Everywhere. A host that is away gets it when it is back, whatever is to be done about its absence otherwise: what is taken away
+   * must not wait for it, or a release that was refused because of that host could not be cleaned up after.
+   */
   async revision(revision: RevisionId, signal: AbortSignal): Promise<void> {
-    const done = await this.#parts.fleet.each(async (host) => {
-      await this.#at(host, revision, signal);
-      return host;
-    }, signal);
-    for (const host of this.#parts.fleet.hosts) {
-      if (!done.includes(host)) this.#parts.owed.add(host.name, revision);
+    const { hosts } = this.#parts.fleet;
+    const results = await Promise.allSettled(hosts.map((host) => this.#at(host, revision, signal)));
+    signal.throwIfAborted();
+    const failures = results.flatMap((result, index) =>
+      result.status === "rejected" ? [{ host: hosts[index] as Host, error: result.reason as unknown }] : [],
+    );
+    for (const { host, error } of failures) {
+      if (!isAway(error)) throw error;
+      this.#parts.owed.add(host.name, revision);
     }
   }
 
