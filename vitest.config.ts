@@ -1,8 +1,10 @@
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
+import { testsWithoutTheirPart } from "./test/setup/parts.ts";
 
 export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    exclude: [...configDefaults.exclude, ...testsWithoutTheirPart()],
     // Tests start the compiled program as real child processes: the build runs once before all of them.
     globalSetup: ["test/setup/build.ts"],
     testTimeout: 60_000,

@@ -53,7 +53,7 @@ export const catalogue = {
   SERVER_STEP_FAILED: entry(1, 502, "run it again: what is done is not done twice", true),
   ENGINE_TOO_OLD: entry(2, 424, "upgrade Docker on the host to 20.10 or newer"),
   IMAGE_MISSING: entry(1, 410, "check the image's name, or make the release again from its commit"),
-  IMAGE_WRONG_PLATFORM: entry(2, 422, "build the image for the host's platform: set build.platforms"),
+  IMAGE_WRONG_PLATFORM: entry(2, 422, "build the image for the host's platform: set image.platforms"),
   ROOT_REFUSED: entry(2, 422, "give the image a USER, or the service a user; or set rootUser to warn"),
   REGISTRY_DENIED: entry(1, 403, "check the registry's user and password, and what they may do"),
   REGISTRY_AWAY: entry(1, 503, "check that the registry is up and reachable", true),
