@@ -91,6 +91,8 @@ async function start(
         const held = await holdRequests(world, deployment, { service, release });
         if (held !== null) await untilIdle(world, held, course.drainMs, signal);
         await stopOthers(world, course, { service, revision }, signal);
+        // Who waits goes on waiting, for as long as the start may take: the stop has had its own time.
+        await holdRequests(world, deployment, { service, release });
       }
       const count = course.stages[stage]?.[service]?.candidate ?? 0;
       await scale(world, course, { release, service, count }, signal);
@@ -209,6 +211,9 @@ async function retire(world: World, { course }: Deployment, signal: AbortSignal)
   return { is: "retired" };
 }
 
+/** A candidate that answers has done so by then; one that hangs must not keep those who wait for stable. */
+const backIdleMs = 1_000;
+
 async function restore(
   world: World,
   deployment: Deployment,
@@ -225,8 +230,9 @@ async function restore(
     sides.map(async ({ rollout, count }) => {
       const { service, stable: revision } = rollout;
       if (revision !== null && isStopFirst(rollout)) {
-        // Going back waits for nobody: what is in flight has the grace of the stop.
-        await holdRequests(world, deployment, { service, release });
+        const held = await holdRequests(world, deployment, { service, release });
+        if (held !== null && deployment.shifted > 0)
+          await untilIdle(world, held, Math.min(course.drainMs, backIdleMs), signal);
         await stopOthers(world, course, { service, revision }, signal);
       }
       await scale(world, course, { release, service, count }, signal);

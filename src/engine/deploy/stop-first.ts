@@ -11,6 +11,9 @@ import { serviceKey } from "../traffic/table.ts";
 import type { World } from "../world.ts";
 import { allDone, scale } from "./sides.ts";
 
+/** Samples come at least so often, so what one of them counts is no older: before that, a request may be in flight unseen. */
+const countedWithinMs = 250;
+
 /** The side of a service that is to run next, alone. */
 type Side = { readonly service: ServiceName; readonly release: ReleaseId; readonly revision: RevisionId };
 
@@ -50,7 +53,7 @@ export type Held = {
  * stop. An edge's drain would be over at once, for the revision still has the weight; so the counts are asked.
  */
 export async function untilIdle(world: World, held: Held, drainMs: number, signal: AbortSignal): Promise<void> {
-  // The other half of the time that requests may wait is for the start.
+  // The other half of the time that requests may wait is for the stop.
   const limitMs = Math.min(drainMs, held.maxMs / 2);
   const over = new AbortController();
   const until = AbortSignal.any([signal, over.signal]);
@@ -62,7 +65,7 @@ export async function untilIdle(world: World, held: Held, drainMs: number, signa
     for (;;) {
       const sample = await held.counts.next(until);
       const inflight = held.revisions.reduce((sum, each) => sum + (sample.revisions[each]?.inflight ?? 0), 0);
-      if (inflight === 0 && sample.at >= held.since) return;
+      if (inflight === 0 && sample.at >= held.since + countedWithinMs) return;
     }
   } catch {
     signal.throwIfAborted();
