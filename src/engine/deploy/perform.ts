@@ -112,13 +112,17 @@ async function verifyCandidates(
     .filter((rollout) => services.includes(rollout.service))
     .map((rollout) => ({ rollout, count: course.stages[stage]?.[rollout.service]?.candidate ?? 0 }));
   const checked = await verified(world, course, { release: course.release, sides, side: "candidate" });
+  const site = await siteOf(world, course);
   return untilAsked(world, deployment, signal, async (aborted) => {
     const failure = verify(world, checked, aborted);
     // From the second step on the candidate has users: it is watched while its next instances start.
     const first = await (deployment.shifted === 0
       ? failure
       : Promise.race([failure, watchOnly(world, deployment)(aborted)]));
-    if (first === null) return { is: "healthy" };
+    if (first === null) {
+      site.router.look();
+      return { is: "healthy" };
+    }
     return "is" in first ? first : { is: "failed", failure: first };
   });
 }
