@@ -130,7 +130,7 @@ async function apply(table: RouteTable): Promise<void> {
   checkTable(table, inForce, kept.config);
   if (sameJson(table, inForce)) return;
   // Side by side: should this process end between the two, the call was not answered, and is repeated.
-  await Promise.all([keep({ ...kept, table }), fleet.apply(table)]);
+  await Promise.all([fleet.apply(table), keep({ ...kept, table })]);
   inForce = table;
   fleet.totals.forget(
     new Set(Object.values(table.services).flatMap((service) => service.targets.map((t) => t.revision))),
