@@ -142,7 +142,7 @@ export function endLines(detail: DeploymentDetail): string[] {
     }
     default:
       lines.push(
-        `${style.bad(sign.failed)} ${style.name(release)} ${detail.phase} in ${detail.environment}${detail.stable === null ? "" : `; r${detail.stable.number} is live, untouched`}`,
+        `${style.bad(sign.failed)} ${style.name(release)} ${detail.phase} in ${detail.environment}${stableText(detail)}`,
       );
   }
   if (detail.failure !== null && detail.phase !== "cancelled") {
@@ -155,6 +155,12 @@ export function endLines(detail: DeploymentDetail): string[] {
     );
   }
   return lines;
+}
+
+/** What is live after a deployment that failed. A service that was stopped first had to be started again: that is not untouched. */
+function stableText({ stable, phase, restoredAt }: DeploymentDetail): string {
+  if (stable === null) return "";
+  return `; r${stable.number} is live${phase === "failed" && restoredAt === null ? ", untouched" : ""}`;
 }
 
 function timesOf(detail: DeploymentDetail): string {
