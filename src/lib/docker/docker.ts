@@ -200,12 +200,14 @@ export class Docker {
    * works. A drop looks the same, so every negotiation begins with the best way again.
    */
   async #firstWhole(call: Call): Promise<Buffer> {
-    for (this.#way = 0; ; this.#way++) {
+    for (let way = 0; ; way++) {
+      // Another negotiation may be under way; each counts for itself.
+      this.#way = way;
       try {
         return await this.#whole(call, call.path);
       } catch (error) {
         const isCut = error instanceof DockerError && error.code === "AWAY" && !isSshError(error.cause);
-        if (!isCut || this.#way + 1 >= this.#dials.length) throw error;
+        if (!isCut || way + 1 >= this.#dials.length) throw error;
         // What the way before it left half open must not be taken for a good connection.
         const before = this.#pool;
         this.#pool = this.#newPool();
