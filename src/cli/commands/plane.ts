@@ -29,7 +29,7 @@ export function reloadEdge(options: GlobalOptions): Promise<number> {
 }
 
 /** How long a control plane may take to stop: a step in flight gets its grace. */
-const stopMs = 30_000;
+const stopMs = 90_000;
 
 /** Stops the control plane; with --all also the edge and every revision. The product goes on otherwise. */
 export async function down(options: GlobalOptions & { readonly all?: boolean }): Promise<number> {

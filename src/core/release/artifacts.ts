@@ -35,7 +35,9 @@ export function parseArtifacts(text: string): ReleaseArtifacts {
 /** For a release's row. */
 export function writeArtifacts(artifacts: ReleaseArtifacts): string {
   const entries = Object.entries(artifacts);
-  return JSON.stringify(Object.fromEntries(entries.map(([name, one]) => [name, one.image === null ? one.directory : one])));
+  return JSON.stringify(
+    Object.fromEntries(entries.map(([name, one]) => [name, one.image === null ? one.directory : one])),
+  );
 }
 
 /** Packed directories, which we keep as files. */

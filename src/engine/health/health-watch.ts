@@ -126,8 +126,10 @@ export class HealthWatch {
         const inStartPeriod = before.is === "unknown" && clock.now() - (instance.startedAt ?? 0) < health.startPeriodMs;
         const result = judgeAnswer(health, answer);
         const after = observe(before, result, health.retries);
-        this.#health.set(instance.id, inStartPeriod && !result.healthy ? { ...unknownHealth, last: result } : after);
-        this.#wake();
+        const now = inStartPeriod && !result.healthy ? { ...unknownHealth, last: result } : after;
+        this.#health.set(instance.id, now);
+        // One more refusal of a program that starts is no news, and telling it would take time from that start.
+        if (now.is !== before.is) this.#wake();
         const soonMs = Math.max(firstProbeMs, (clock.monotonicMs() - begun) * lateShare);
         const waitMs = after.is === "healthy" ? health.intervalMs : Math.min(health.intervalMs, soonMs);
         await clock.sleep(waitMs, this.#signal);

@@ -4,7 +4,12 @@ import { join } from "node:path";
 import { isSlipwayError, type WireError } from "../../core/errors/error.ts";
 import { type Digest, type EpochMs, type Json, type ReleaseId, type RunId, releaseId, runId } from "../../core/ids.ts";
 import { canonicalJson } from "../../core/product/canonical.ts";
-import { accessoryKey, type ReleaseArtifacts, type ServiceArtifacts, writeArtifacts } from "../../core/release/artifacts.ts";
+import {
+  accessoryKey,
+  type ReleaseArtifacts,
+  type ServiceArtifacts,
+  writeArtifacts,
+} from "../../core/release/artifacts.ts";
 import type { Commit } from "../../core/release/commit.ts";
 import { nextVersion } from "../../core/release/version.ts";
 import type { Workflow } from "../../ports/engine.ts";
