@@ -312,7 +312,7 @@ test("the access log has one JSON line a request, without queries and headers", 
   await policy({});
   await ask(port, "/item/7?token=hidden", { headers: { Cookie: "secret=hidden" } });
   const line = await within(
-    5_000,
+    30_000,
     async () =>
       (await readFile(file, "utf8").catch(() => "")).split("\n").find((one) => one.includes("/item/7")) ?? null,
     "the line",

@@ -136,7 +136,7 @@ test("WebSockets live on when routes change, and the new ones are in force", asy
 test("a drain waits for requests under way and says how many are left", async () => {
   await made.edge.apply(table(1, [target(a, 10_000)]));
   const asked = ask(port, "/gate");
-  await within(3_000, () => (a.waiting() === 1 ? true : null), "the request at the gate");
+  await within(30_000, () => (a.waiting() === 1 ? true : null), "the request at the gate");
   await made.edge.apply(table(2, [target(b, 10_000)]));
   const left = target(a, 0).revision;
   // A control plane that has just been started does not know the addresses of a revision that left the table.

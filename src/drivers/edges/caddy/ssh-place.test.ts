@@ -131,7 +131,7 @@ test("a drain sees what is under way on the host", async () => {
   const [a, b] = [await service("a"), await service("b")];
   await apply(target(a, 10_000));
   const asked = ask(near.port, "/gate");
-  await within(5_000, () => (a.waiting() === 1 ? true : null), "the request at the gate");
+  await within(30_000, () => (a.waiting() === 1 ? true : null), "the request at the gate");
   await apply(target(b, 10_000));
   const left = target(a, 0).revision;
   expect(await edge.drain(left, { timeoutMs: 50, streamLimitMs: 60_000 })).toEqual({ inflight: 1 });

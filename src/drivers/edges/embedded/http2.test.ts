@@ -286,7 +286,7 @@ test("a connection carries so many requests at once and no more", async () => {
   );
   expect([maxConcurrentStreams, maxHeaderListSize]).toEqual([128, testLimits.headerBytes]);
   const asked = Array.from({ length: 300 }, () => askHttp2(session, "/gate"));
-  await within(5000, () => (backend.waiting() === 128 ? true : null), "128 requests at the service");
+  await within(30_000, () => (backend.waiting() === 128 ? true : null), "128 requests at the service");
   const opening = setInterval(() => backend.open(), 20);
   for (const answer of await Promise.all(asked)) expect(answer.body).toBe("a");
   clearInterval(opening);

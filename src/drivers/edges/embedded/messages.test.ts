@@ -76,12 +76,12 @@ test("an answer that comes while the body is still sent reaches the client", asy
   socket.on("data", (chunk: Buffer) => {
     received += chunk.toString("latin1");
   });
-  await within(3000, () => (received.includes("\r\nno\r\n") ? true : null), "the early 403");
+  await within(30_000, () => (received.includes("\r\nno\r\n") ? true : null), "the early 403");
   expect(statuses(received)).toEqual([403]);
   // The rest of the body is read away, and the connection serves the next request.
   handle = (_, res) => void res.end("yes");
   socket.write(`${"x".repeat(90_000 - 5)}GET / HTTP/1.1\r\nHost: h\r\n\r\n`);
-  await within(3000, () => (received.includes("yes") ? true : null), "the next answer");
+  await within(30_000, () => (received.includes("yes") ? true : null), "the next answer");
   socket.destroy();
 });
 
@@ -95,9 +95,9 @@ test("a client that expects 100 Continue gets it when the service takes the body
     received += chunk.toString("latin1");
   });
   socket.write(head(3));
-  await within(3000, () => (received.includes("100 Continue") ? true : null), "100 Continue");
+  await within(30_000, () => (received.includes("100 Continue") ? true : null), "100 Continue");
   socket.write("abc");
-  await within(3000, () => (received.includes("got it") ? true : null), "the answer");
+  await within(30_000, () => (received.includes("got it") ? true : null), "the answer");
   expect(statuses(received)).toEqual([100, 200]);
   socket.destroy();
   expect(statuses(await sendRaw(port, head(200_000)))).toEqual([413]);
@@ -207,7 +207,7 @@ test("a client that reads slowly holds back the service, not the edge's memory",
   socket.write("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
   let before = -1;
   await within(
-    5000,
+    30_000,
     async () => {
       const still = sent > 0 && sent === before;
       before = sent;

@@ -183,7 +183,7 @@ test("connections beyond the limit are closed, the others served on", async () =
     ),
   );
   // Only when each has found a place or none: a place that becomes free would be taken by one that comes late.
-  await within(5000, () => (a.waiting() + closed === 12 ? true : null), "all at the gate or closed");
+  await within(30_000, () => (a.waiting() + closed === 12 ? true : null), "all at the gate or closed");
   a.open();
   const results = await Promise.all(asked);
   const served = results.filter((result) => result === "a").length;
@@ -205,7 +205,7 @@ test("the access log has one JSON line a request, without queries, and is rotate
     );
   await ask(port, "/%2f");
   const lines = await within(
-    5000,
+    30_000,
     async () => {
       const files = (await readdir(join(made.directory, "logs")).catch(() => [])).map((name) =>
         join(made.directory, "logs", name),

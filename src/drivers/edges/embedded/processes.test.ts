@@ -85,12 +85,12 @@ test("a WebSocket outlives the replacement of its worker, and a drain still sees
 test("a primary that is killed takes its workers with it, and the next one goes on with the same routes", async () => {
   const before = await made.status();
   process.kill(before.pid, "SIGKILL");
-  await within(5000, () => (before.workers.every((pid) => !alive(pid)) ? true : null), "workers gone");
+  await within(30_000, () => (before.workers.every((pid) => !alive(pid)) ? true : null), "workers gone");
   await made.relaunch();
   const answer = await within(10_000, () => ask(port, "/").catch(() => null), "served again");
   expect(answer.body).toBe("a");
   // It serves before it takes orders: who can ask it finds the routes in force.
-  const current = await within(5000, () => made.edge.current().catch(() => null), "orders taken again");
+  const current = await within(30_000, () => made.edge.current().catch(() => null), "orders taken again");
   expect(current).toEqual(table(1, [target(a, 10_000)]));
   await expect(made.edge.apply(table(0, [target(b, 10_000)]))).rejects.toMatchObject({ code: "EDGE_REFUSED_TABLE" });
   expect((await made.status()).pid).not.toBe(before.pid);
@@ -111,7 +111,7 @@ test("the one who gives orders may vanish in the middle of a call; traffic goes 
   half.write("POST /table HTTP/1.1\r\nHost: edge\r\nContent-Length: 100000\r\n\r\n{");
   await new Promise((resolve) => half.once("connect", resolve));
   const gate = ask(port, "/gate");
-  await within(3000, () => (a.waiting() === 1 ? true : null), "at the gate");
+  await within(30_000, () => (a.waiting() === 1 ? true : null), "at the gate");
   const stop = new AbortController();
   const drain = made.edge.drain(target(a, 0).revision, { timeoutMs: 60_000, streamLimitMs: 60_000 });
   drain.catch(() => undefined);
@@ -139,7 +139,7 @@ test("a port that is taken is named, and what was served before is served on", a
   expect((await ask(port, "/")).body).toBe("a");
   await made.edge.start(config);
   await within(
-    5000,
+    30_000,
     () =>
       ask(free, "/").then(
         () => null,
@@ -152,7 +152,7 @@ test("a port that is taken is named, and what was served before is served on", a
 test("a state file that cannot be read is set aside, and the edge starts empty", async () => {
   const before = await made.status();
   process.kill(before.pid, "SIGKILL");
-  await within(5000, () => (before.workers.every((pid) => !alive(pid)) ? true : null), "workers gone");
+  await within(30_000, () => (before.workers.every((pid) => !alive(pid)) ? true : null), "workers gone");
   await writeFile(join(made.directory, "edge.json"), "{ broken");
   await made.edge.start(configOn(port));
   expect((await ask(port, "/")).status).toBe(503);
@@ -165,7 +165,7 @@ test("a control socket that somebody has removed is made again", async () => {
   const { controlSocket } = await import("./launch.ts");
   const before = await made.status();
   await rm(controlSocket(made.directory));
-  const after = await within(5000, () => made.status().catch(() => null), "orders taken again");
+  const after = await within(30_000, () => made.status().catch(() => null), "orders taken again");
   expect(after).toEqual(before);
   expect((await ask(port, "/")).body).toBe("a");
 });
@@ -173,7 +173,7 @@ test("a control socket that somebody has removed is made again", async () => {
 test("a port that is taken when the edge comes back is taken over as soon as it is free", async () => {
   const before = await made.status();
   process.kill(before.pid, "SIGKILL");
-  await within(5000, () => (before.workers.every((pid) => !alive(pid)) ? true : null), "workers gone");
+  await within(30_000, () => (before.workers.every((pid) => !alive(pid)) ? true : null), "workers gone");
   const squatter = createServer().listen(port, "127.0.0.1");
   await made.relaunch();
   await within(20_000, () => made.status().catch(() => null), "orders taken");
@@ -186,10 +186,10 @@ test("a port that is taken when the edge comes back is taken over as soon as it 
 test("stopping lets a request in flight end, and leaves no process", async () => {
   const { pid, workers } = await made.status();
   const asked = ask(port, "/slow?ms=300");
-  await within(3000, () => (a.seen.get("GET /slow") === 1 ? true : null), "the request at the service");
+  await within(30_000, () => (a.seen.get("GET /slow") === 1 ? true : null), "the request at the service");
   await made.edge.stop(5000);
   expect((await asked).body).toBe("a");
-  await within(3000, () => ([pid, ...workers].every((one) => !alive(one)) ? true : null), "all gone");
+  await within(30_000, () => ([pid, ...workers].every((one) => !alive(one)) ? true : null), "all gone");
   await expect(ask(port, "/")).rejects.toThrow("ECONNREFUSED");
 });
 

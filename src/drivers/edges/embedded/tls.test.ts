@@ -61,7 +61,7 @@ test("a listener that changes between plain and TLS speaks as it is told; reques
     await made.edge.apply(table(1, [target(backend, 10_000)]));
     const session = await openHttp2(port, { ca: authority.ca });
     const slow = askHttp2(session, "/slow?ms=1500");
-    await within(5000, () => (backend.seen.get("GET /slow") === 1 ? true : null), "the request at the service");
+    await within(30_000, () => (backend.seen.get("GET /slow") === 1 ? true : null), "the request at the service");
     await made.edge.start(configOn(port));
     expect((await ask(port, "/")).body).toBe("a");
     expect((await slow).body).toBe("a");

@@ -64,7 +64,7 @@ export function countingTests(at: () => EdgeBench): void {
     const call = request({ host: "127.0.0.1", port, path: "/gate", agent: false });
     call.on("error", () => undefined);
     call.end();
-    await within(3000, () => (a.waiting() === 1 ? true : null), "the request at the gate");
+    await within(30_000, () => (a.waiting() === 1 ? true : null), "the request at the gate");
     call.destroy();
     const sample = await sampleWith(edge, (one) => countsOf(one, "a").clientAborts === 1);
     expect(countsOf(sample, "a")).toMatchObject({ requests: 0, inflight: 0 });

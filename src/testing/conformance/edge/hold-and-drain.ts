@@ -9,7 +9,7 @@ export function holdAndDrainTests(at: () => EdgeBench): void {
     const { a, b, edge, port, route } = at();
     await route([target(a, 10_000)]);
     const asked = Array.from({ length: 8 }, () => ask(port, "/gate"));
-    await within(3000, () => (a.waiting() === 8 ? true : null), "8 requests at the gate");
+    await within(30_000, () => (a.waiting() === 8 ? true : null), "8 requests at the gate");
     await route([target(b, 10_000), target(a, 0)]);
     let drained = false;
     const drain = edge.drain(revisionOf("a"), { timeoutMs: 10_000, streamLimitMs: 60_000 }).then((left) => {
@@ -28,7 +28,7 @@ export function holdAndDrainTests(at: () => EdgeBench): void {
     const { a, b, edge, port, route } = at();
     await route([target(a, 10_000)]);
     const asked = [ask(port, "/gate"), ask(port, "/gate")];
-    await within(3000, () => (a.waiting() === 2 ? true : null), "2 requests at the gate");
+    await within(30_000, () => (a.waiting() === 2 ? true : null), "2 requests at the gate");
     await route([target(b, 10_000), target(a, 0)]);
     expect(await edge.drain(revisionOf("a"), { timeoutMs: 100, streamLimitMs: 60_000 })).toEqual({ inflight: 2 });
     a.open();
@@ -55,7 +55,7 @@ export function holdAndDrainTests(at: () => EdgeBench): void {
     await route([target([a, b], 10_000)]);
     const asked = Array.from({ length: 8 }, () => ask(port, "/gate"));
     await within(
-      3000,
+      30_000,
       () => (a.waiting() + b.waiting() === 8 && b.waiting() > 0 ? true : null),
       "8 requests at two gates",
     );
@@ -101,7 +101,7 @@ export function holdAndDrainTests(at: () => EdgeBench): void {
       if (answer.status === 503) refused += 1;
       return answer;
     });
-    await within(5000, () => (refused === 7 ? true : null), "7 of 12 refused");
+    await within(30_000, () => (refused === 7 ? true : null), "7 of 12 refused");
     await edge.hold("web", null);
     const statuses = (await Promise.all(asked)).map((answer) => answer.status).sort();
     expect(statuses).toEqual([...Array(5).fill(200), ...Array(7).fill(503)]);

@@ -113,9 +113,9 @@ export function tlsConformance(name: string, makeEdge: () => Promise<EdgeUnderTe
         received += text;
       });
       socket.write(webSocketHead());
-      await within(5000, () => (received.includes("101 Switching Protocols") ? true : null), "the handshake");
+      await within(30_000, () => (received.includes("101 Switching Protocols") ? true : null), "the handshake");
       socket.write("over TLS");
-      await within(5000, () => (received.endsWith("over TLS") ? true : null), "the echo");
+      await within(30_000, () => (received.endsWith("over TLS") ? true : null), "the echo");
       socket.destroy();
     });
 
