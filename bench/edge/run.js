@@ -74,7 +74,7 @@ async function startEdge(directory, workers, backendPort, edges) {
   edges.push(edge);
   const port = await freePort();
   await edge.start({
-    listeners: [{ name: "web", host: "127.0.0.1", port }],
+    listeners: [{ name: "web", host: "127.0.0.1", port, tls: null }],
     trustedProxies: ["10.0.0.0/8"],
     limits: {
       headerBytes: 16_384,
