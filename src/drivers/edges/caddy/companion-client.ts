@@ -2,6 +2,7 @@ import { type IncomingMessage, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
 import { entryFile } from "../../../lib/entry.ts";
+import { newestOf } from "../../../lib/newest-of.ts";
 import type { EdgeSample, RouteTable } from "../../../ports/edge.ts";
 import { askSocket } from "./admin.ts";
 
@@ -53,7 +54,7 @@ const reconnectMs = 250;
 export async function* companionSamples(socket: string, signal: AbortSignal): AsyncGenerator<EdgeSample> {
   while (!signal.aborted) {
     const stream = await open(socket, signal).catch(() => null);
-    if (stream !== null) yield* newestLines(stream, signal);
+    if (stream !== null) yield* newestOf<EdgeSample>(stream, signal);
     await sleep(reconnectMs, undefined, { signal }).catch(() => undefined);
   }
 }
@@ -66,41 +67,4 @@ function open(socket: string, signal: AbortSignal): Promise<IncomingMessage> {
     );
     call.end();
   });
-}
-
-/** Reads as fast as lines come and hands out the newest whole one whenever it is asked. */
-async function* newestLines(stream: IncomingMessage, signal: AbortSignal): AsyncGenerator<EdgeSample> {
-  let rest = "";
-  let newest: string | null = null;
-  let ended = false;
-  let wake: () => void = () => undefined;
-  const end = (): void => {
-    ended = true;
-    wake();
-  };
-  stream.setEncoding("utf8");
-  stream.on("data", (text: string) => {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    newest = lines.at(-1) ?? newest;
-    wake();
-  });
-  stream.on("end", end).on("close", end).on("error", end);
-  signal.addEventListener("abort", end);
-  try {
-    while (!signal.aborted) {
-      const line = newest as string | null;
-      if (line !== null) {
-        newest = null;
-        yield JSON.parse(line) as EdgeSample;
-      } else if (ended) return;
-      else
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-    }
-  } finally {
-    signal.removeEventListener("abort", end);
-    stream.destroy();
-  }
 }

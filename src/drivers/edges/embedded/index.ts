@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isSlipwayError, SlipwayError } from "../../../core/errors/error.ts";
+import { newestOf } from "../../../lib/newest-of.ts";
 import type { Edge, EdgeSample } from "../../../ports/edge.ts";
 import { call, open } from "./control-client.ts";
 import { controlSocket, launchDetached, primaryCommand } from "./launch.ts";
@@ -102,50 +103,11 @@ async function* samples(socket: string, signal: AbortSignal): AsyncGenerator<Edg
   while (!signal.aborted) {
     try {
       const stream = await open(socket, "GET", "/samples", { signal });
-      yield* newestLines(stream.setEncoding("utf8"), signal);
+      yield* newestOf<EdgeSample>(stream, signal);
     } catch (error) {
       if (signal.aborted) return;
       if (!isSlipwayError(error) || error.code !== "EDGE_UNREACHABLE") throw error;
     }
     await sleep(sampleReconnectMs, undefined, { signal }).catch(() => undefined);
-  }
-}
-
-/** Reads as fast as lines come and hands out the newest whole one whenever it is asked. */
-async function* newestLines(
-  stream: NodeJS.ReadableStream & { destroy(): unknown },
-  signal: AbortSignal,
-): AsyncGenerator<EdgeSample> {
-  let rest = "";
-  let newest: string | null = null;
-  let ended = false;
-  let wake: () => void = () => undefined;
-  stream.on("data", (text: string) => {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop() ?? "";
-    newest = lines.at(-1) ?? newest;
-    wake();
-  });
-  const end = (): void => {
-    ended = true;
-    wake();
-  };
-  stream.on("end", end).on("close", end).on("error", end);
-  signal.addEventListener("abort", end);
-  try {
-    while (!signal.aborted) {
-      const line = newest as string | null;
-      if (line !== null) {
-        newest = null;
-        yield JSON.parse(line) as EdgeSample;
-      } else if (ended) return;
-      else
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
-    }
-  } finally {
-    signal.removeEventListener("abort", end);
-    stream.destroy();
   }
 }
