@@ -181,9 +181,9 @@ describe("a bootstrap of a fresh server", () => {
           signal,
           onEvent: (event) => {
             if (event.is !== "log" || event.step !== "engine" || !/^Unpacking docker\.io/.test(event.line)) return;
-            // One that ends by itself just then is as dead as the others.
+            // One that ends by itself just then is as dead as the others. The bracket keeps pkill from its own shell.
             server
-              .sh("pkill -9 -f 'sh -s -- --porcelain'; pkill -9 -x dpkg; pkill -9 -x apt-get; exit 0")
+              .sh("pkill -9 -f '[s]h -s -- --porcelain'; pkill -9 -x dpkg; pkill -9 -x apt-get; exit 0")
               .catch(reject);
           },
         }).then(
