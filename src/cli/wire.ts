@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { reasonOf } from "../core/errors/error.ts";
@@ -128,6 +129,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       edges,
       clock,
       log,
+      newId: () => randomBytes(6).toString("hex"),
       prober: httpProber(clock),
       source: gitSource(),
       artifacts: new Artifacts(directory),

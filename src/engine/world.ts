@@ -6,7 +6,7 @@ import type { Prober } from "../ports/probe.ts";
 import type { Source } from "../ports/source.ts";
 import type { Store } from "../ports/store.ts";
 import type { Changes } from "./history.ts";
-import type { Artifacts } from "./release/artifacts.ts";
+import type { KeptArtifacts } from "./release/artifacts.ts";
 import type { ImageWorks } from "./release/images.ts";
 import type { Targets } from "./targets.ts";
 import type { EdgeSites } from "./traffic/sites.ts";
@@ -19,10 +19,12 @@ export type World = {
   readonly edges: EdgeSites;
   readonly prober: Prober;
   readonly source: Source;
-  readonly artifacts: Artifacts;
+  readonly artifacts: KeptArtifacts;
   readonly images: ImageWorks;
   readonly changes: Changes;
   readonly clock: Clock;
+  /** Twelve hex digits that nobody has had before: the random part of an id. */
+  readonly newId: () => string;
   readonly log: Log;
   /** Reads and checks the config in a checkout. Errors: CONFIG_*. */
   readonly readConfig: (directory: string) => Promise<ProductConfig>;

@@ -36,7 +36,8 @@ export async function ask(world: World, input: Ask): Promise<void> {
       return true;
     }
     const { kind, actor } = input;
-    await leaveRequest(trx, { deployment_id: row.id, kind, actor, reason: input.reason, created_at: now });
+    const id = `req_${world.newId()}`;
+    await leaveRequest(trx, { id, deployment_id: row.id, kind, actor, reason: input.reason, created_at: now });
     return false;
   });
   if (wasQueued) await world.engine.cancel(input.deployment, input.reason);

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { noTraffic } from "../../core/deploy/traffic.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { type DeploymentId, deploymentId, type EnvironmentName, type ReleaseId } from "../../core/ids.ts";
@@ -31,7 +30,7 @@ export type StartDeployment = {
 export async function startDeployment(world: World, input: StartDeployment): Promise<DeploymentId> {
   const release = await releaseRow(world.store.db, input.release);
   const { spec } = await releaseView(world.store.db, input.release, input.environment);
-  const id = deploymentId(`dep_${randomBytes(6).toString("hex")}`);
+  const id = deploymentId(`dep_${world.newId()}`);
   const at = { id, product: release.product, environment: input.environment };
   const go = await world.store.db.transaction().execute(async (trx) => {
     await mustBeKept(trx, release);
@@ -130,6 +129,7 @@ async function makeRoom(world: World, trx: Trx, { release, spec, input, id }: Ad
   if (policy === "queue") return;
   for (const other of open) {
     await leaveRequest(trx, {
+      id: `req_${world.newId()}`,
       deployment_id: other.id,
       kind: "cancel",
       actor: input.actor,

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { type ReleaseId, type RunId, runId } from "../../core/ids.ts";
 import { runKind } from "../release/run-workflow.ts";
@@ -33,7 +32,7 @@ export async function startRun(
     const release = await madeFrom(db, input.product, checkout.hash);
     if (release !== null) return { run: null, release };
   }
-  const id = runId(`run_${randomBytes(6).toString("hex")}`);
+  const id = runId(`run_${world.newId()}`);
   await db
     .insertInto("run")
     .values({

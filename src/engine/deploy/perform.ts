@@ -265,7 +265,7 @@ async function clean(
     guilty === null
       ? []
       : await logEvidence(
-          world.targets,
+          world,
           { revision: guilty, instance: failure.instance ?? null },
           await startOf(world, course.id),
         );

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { DeploymentEvent } from "../../core/deploy/deployment.ts";
 import type { DeploymentId } from "../../core/ids.ts";
 import type { Db, Trx } from "../../ports/store.ts";
@@ -23,12 +22,11 @@ export function openRequests(db: Db | Trx, deployment: DeploymentId): Promise<Re
 /** Leaves a request for the deployment's workflow, in the caller's transaction. Announce the change after it. */
 export async function leaveRequest(
   trx: Trx,
-  request: Pick<RequestRow, "deployment_id" | "kind" | "actor" | "reason" | "created_at">,
+  request: Pick<RequestRow, "id" | "deployment_id" | "kind" | "actor" | "reason" | "created_at">,
 ): Promise<void> {
-  const id = `req_${randomBytes(6).toString("hex")}`;
   await trx
     .insertInto("request")
-    .values({ id, ...request, handled_at: null })
+    .values({ ...request, handled_at: null })
     .execute();
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { instanceId, releaseId, revisionId, serviceName } from "../../core/ids.ts";
+import { systemClock } from "../../lib/system-clock.ts";
 import type { LogLine, LogQuery } from "../../ports/target.ts";
 import { logEvidence } from "./evidence.ts";
 
@@ -21,8 +22,11 @@ function line(instance: typeof good, at: number, text: string): LogLine {
 /** Gives the newest lines, as many as are asked for. */
 function logging(lines: readonly LogLine[]) {
   return {
-    async *logs({ tail = lines.length }: LogQuery) {
-      yield* lines.slice(-tail);
+    clock: systemClock,
+    targets: {
+      async *logs({ tail = lines.length }: LogQuery) {
+        yield* lines.slice(-tail);
+      },
     },
   };
 }
@@ -51,7 +55,7 @@ describe("the log lines shown with a failure", () => {
         throw new Error("the disk is gone");
       },
     };
-    expect(await logEvidence(broken, { revision, instance: sick }, 0)).toEqual([
+    expect(await logEvidence({ targets: broken, clock: systemClock }, { revision, instance: sick }, 0)).toEqual([
       ["log", "no memory"],
       ["log", "(could not be read: the disk is gone)"],
     ]);

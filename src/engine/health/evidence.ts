@@ -1,5 +1,6 @@
 import { type Evidence, reasonOf } from "../../core/errors/error.ts";
 import type { EpochMs, InstanceId, RevisionId } from "../../core/ids.ts";
+import type { Clock } from "../../ports/clock.ts";
 import type { Target } from "../../ports/target.ts";
 import type { InstanceReport } from "./health-watch.ts";
 
@@ -9,6 +10,8 @@ const readLines = 100;
 /** The same when the lines of one instance are looked for among those of its healthy neighbours, who may say much more. */
 const readLinesOfOne = 5_000;
 const shownChars = 400;
+/** How long a place that keeps logs may take. */
+const readMs = 2_000;
 
 /** What was seen of a sick instance: the last probe and the last exit. */
 export function seenEvidence(report: InstanceReport | null): Evidence[] {
@@ -33,15 +36,21 @@ export function exitText(exit: { readonly code: number | null; readonly signal: 
  * line again is counted, not repeated.
  */
 export async function logEvidence(
-  target: Pick<Target, "logs">,
+  { targets, clock }: { readonly targets: Pick<Target, "logs">; readonly clock: Pick<Clock, "sleep"> },
   { revision, instance }: { readonly revision: RevisionId; readonly instance: InstanceId | null },
   since: EpochMs,
 ): Promise<Evidence[]> {
   const all: string[] = [];
   const own: string[] = [];
+  const limit = new AbortController();
+  const done = new AbortController();
+  clock.sleep(readMs, done.signal).then(
+    () => limit.abort(new Error(`not within ${readMs} ms`)),
+    () => {},
+  );
   try {
     const tail = instance === null ? readLines : readLinesOfOne;
-    for await (const line of target.logs({ revision, tail }, AbortSignal.timeout(2_000))) {
+    for await (const line of targets.logs({ revision, tail }, limit.signal)) {
       if (line.at < since || line.stream === "slipway" || line.text.trim() === "") continue;
       const text = line.text.slice(0, shownChars);
       all.push(text);
@@ -50,6 +59,8 @@ export async function logEvidence(
   } catch (error) {
     // Evidence is a help, never a reason to fail: what could not be read is said in its place.
     for (const lines of [all, own]) lines.push(`(could not be read: ${reasonOf(error)})`);
+  } finally {
+    done.abort();
   }
   return counted(own.length > 0 ? own : all)
     .slice(-shownLines)

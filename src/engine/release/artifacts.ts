@@ -5,6 +5,9 @@ import type { Digest } from "../../core/ids.ts";
 import { isForThePublic } from "../../core/release/site.ts";
 import { PackError, packDirectory } from "../../lib/pack.ts";
 
+/** What the engine asks of packed directories. */
+export type KeptArtifacts = Pick<Artifacts, "keep" | "file" | "has" | "kept" | "remove">;
+
 /** Packed directories by the digest of their content: the same content is kept once, whatever release made it. */
 export class Artifacts {
   readonly #directory: string;
