@@ -4,17 +4,15 @@
 // packages, because the machines are real but for their kernel; it says which are missing.
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { evidenceLines } from "../../dist/cli/output.js";
-import { sign, style, table } from "../../dist/cli/terminal/style.js";
+import { style } from "../../dist/cli/terminal/style.js";
 import { took } from "../../dist/cli/terminal/words.js";
-import { Stage, slipwayBin } from "../quickstart/stage.js";
+import { Stage, slipwayBin } from "../parts/stage.js";
+import { Story } from "../parts/story.js";
 import { startMachines } from "./machines.js";
-import { makeRepository } from "./repository.js";
+import { vmRepository } from "./repository.js";
 
 const rate = 100;
 const keep = process.argv.includes("--keep");
-const surprises = [];
-const rows = [];
 
 process.stdout.write(`${style.name("Slipway on virtual machines")}  ${style.quiet("starting two machines …")}\n`);
 const machines = await startMachines().catch((error) => {
@@ -23,50 +21,16 @@ const machines = await startMachines().catch((error) => {
   process.exit(1);
 });
 const [vm1, vm2] = machines.hosts;
-const origin = `http://${vm1.address}:8080`;
 process.env.SLIPWAY_SSH_CONFIG = machines.sshConfig;
 if (machines.registry.caFile !== null) process.env.NODE_EXTRA_CA_CERTS = machines.registry.caFile;
-const repository = makeRepository(machines);
-const stage = new Stage({ directory: repository.directory, origin });
-
-function title(number, text) {
-  stage.print("", `${style.accent(String(number))}  ${style.name(text)}`);
-}
-
-function expect(what, seen, wanted) {
-  if (seen === wanted) return;
-  surprises.push(`${what}: ${JSON.stringify(seen)} instead of ${JSON.stringify(wanted)}`);
-  stage.print(`   ${style.bad(sign.failed)} ${surprises.at(-1)}`);
-}
-
-/** What a deployment came to, in a line, and its figures for the summary. Throws when there was none: the story cannot go on. */
-function tell(version, { result, code }, wanted) {
-  if (result?.phase === undefined) {
-    const error = result?.error ?? { message: "slipway printed nothing", evidence: [] };
-    throw new Error([error.message, ...evidenceLines(error.evidence)].join("\n"));
-  }
-  expect(`${version} ended`, result.phase, wanted.phase);
-  expect(`${version} exit code`, code, wanted.code);
-  const { startedAt, liveAt, detectedAt, restoredAt } = result;
-  const live = liveAt === null ? null : liveAt - startedAt;
-  const detect = detectedAt === null ? null : detectedAt - (liveAt ?? startedAt);
-  const restore = detectedAt === null || restoredAt === null ? null : restoredAt - detectedAt;
-  rows.push({ version, environment: result.environment, phase: result.phase, live, detect, restore });
-  const marks = { succeeded: style.good(sign.done), "rolled-back": style.warn(sign.back) };
-  const facts = [
-    live === null ? [] : `all traffic after ${took(live)}`,
-    detect === null || liveAt === null ? [] : `caught ${took(detect)} later`,
-    restore === null ? [] : style.name(`back in ${took(restore)}`),
-  ].flat();
-  const { release, phase, environment, failure } = result;
-  stage.print(
-    `   ${marks[phase] ?? style.bad(sign.failed)} r${release.number} ${release.version} ${phase} in ${environment}  ${style.quiet(facts.join(", "))}`,
-  );
-  if (failure !== null) stage.print(...evidenceLines([["why", failure.message], ...failure.evidence], "     "));
-}
+const repository = vmRepository(machines);
+const stage = new Stage(repository);
+const story = new Story(stage);
+const deploy = () => stage.slipway(["deploy", "--env", "staging", "--yes"]);
+const promote = () => stage.slipway(["promote", "production", "--yes"]);
 
 async function greeting() {
-  const answer = await fetch(`${origin}/api/greeting?name=Ada`);
+  const answer = await fetch(`${repository.origin}/api/greeting?name=Ada`);
   return (await answer.json()).text;
 }
 
@@ -85,83 +49,59 @@ async function showMachines() {
   }
 }
 
-async function story() {
+async function fiveVersions() {
   stage.print(
     style.quiet(`vm1 ${vm1.address} with Caddy, vm2 ${vm2.address}; no registry of its own · ${repository.directory}`),
   );
 
-  title(1, "v1: images are built on vm1 and shipped layer by layer; staging, then the same digests to production");
-  tell("v1", await stage.slipway(["deploy", "--env", "staging", "--yes"]), { phase: "succeeded", code: 0 });
-  tell("v1", await stage.slipway(["promote", "production", "--yes"]), { phase: "succeeded", code: 0 });
+  story.title(
+    1,
+    "v1: images are built on vm1 and shipped layer by layer; staging, then the same digests to production",
+  );
+  story.tell("v1", await deploy(), { phase: "succeeded", code: 0 });
+  story.tell("v1", await promote(), { phase: "succeeded", code: 0 });
   await showMachines();
   stage.startTraffic(rate);
 
-  title(2, "v2: through staging to production under load; Caddy switches without a reload");
+  story.title(2, "v2: through staging to production under load; Caddy switches without a reload");
   repository.commit("v2");
-  tell("v2", await stage.slipway(["deploy", "--env", "staging", "--yes"]), { phase: "succeeded", code: 0 });
-  tell("v2", await stage.slipway(["promote", "production", "--yes"]), { phase: "succeeded", code: 0 });
+  story.tell("v2", await deploy(), { phase: "succeeded", code: 0 });
+  story.tell("v2", await promote(), { phase: "succeeded", code: 0 });
 
-  title(3, "v3 never becomes healthy: refused in staging, probed through the tunnel, with its last lines");
+  story.title(3, "v3 never becomes healthy: refused in staging, probed through the tunnel, with its last lines");
   repository.commit("v3");
-  tell("v3", await stage.slipway(["deploy", "--env", "staging", "--yes"]), { phase: "failed", code: 1 });
+  story.tell("v3", await deploy(), { phase: "failed", code: 1 });
 
-  title(4, "v4 is healthy where nobody visits; in production 30 % of its answers are errors: taken back by itself");
-  repository.commit("v4");
-  tell("v4", await stage.slipway(["deploy", "--env", "staging", "--yes"]), { phase: "succeeded", code: 0 });
-  tell("v4", await stage.slipway(["promote", "production", "--yes"]), { phase: "rolled-back", code: 3 });
-
-  title(5, "v5, and the control plane is killed in the middle of it: the deployment goes on where it was");
-  repository.commit("v5");
-  tell("v5", await stage.slipway(["deploy", "--env", "staging", "--yes"]), { phase: "succeeded", code: 0 });
-  const promoting = stage.slipway(["promote", "production", "--yes"]);
-  const caught = await stage.untilPhase(["starting", "verifying"]);
-  const { pid } = stage.controlPlane();
-  process.kill(pid, "SIGKILL");
-  stage.print(
-    `   ${style.warn(sign.warn)} control plane (pid ${pid}) killed with SIGKILL while ${caught.id} was ${caught.phase}`,
+  story.title(
+    4,
+    "v4 is healthy where nobody visits; in production 30 % of its answers are errors: taken back by itself",
   );
-  await stage.slipway(["up"]);
-  tell("v5", await promoting, { phase: "succeeded", code: 0 });
-  expect("v5 answers with its own config", await greeting(), "Welcome, dear Ada!");
+  repository.commit("v4");
+  story.tell("v4", await deploy(), { phase: "succeeded", code: 0 });
+  story.tell("v4", await promote(), { phase: "rolled-back", code: 3 });
 
-  title(6, "slipway rollback: no argument; the last good release, its config included");
+  story.title(5, "v5, and the control plane is killed in the middle of it: the deployment goes on where it was");
+  repository.commit("v5");
+  story.tell("v5", await deploy(), { phase: "succeeded", code: 0 });
+  const promoting = promote();
+  await story.killControlPlane();
+  await stage.slipway(["up"]);
+  story.tell("v5", await promoting, { phase: "succeeded", code: 0 });
+  story.expect("v5 answers with its own config", await greeting(), "Welcome, dear Ada!");
+
+  story.title(6, "slipway rollback: no argument; the last good release, its config included");
   const back = await stage.slipway(["rollback", "production"]);
-  tell("back to v2", back, { phase: "succeeded", code: 0 });
-  expect("the greeting of v2's config is back", await greeting(), "Hello, Ada!");
+  story.tell("back to v2", back, { phase: "succeeded", code: 0 });
+  story.expect("the greeting of v2's config is back", await greeting(), "Hello, Ada!");
   stage.print(`   ${style.quiet(`the command took ${took(back.ms)} in all`)}`);
   await showMachines();
 }
 
-function summary(totals) {
-  const serviceErrors = Object.entries(totals.serviceErrors).map(([version, count]) => `${count} by ${version}`);
-  const cell = (ms) => (ms === null ? style.quiet("-") : took(ms));
-  const heads = ["", "environment", "ended", "time to live", "time to detect", "time to restore"];
-  const cells = rows.map(({ version, environment, phase, live, detect, restore }) => [
-    version,
-    environment,
-    phase,
-    cell(live),
-    cell(detect),
-    cell(restore),
-  ]);
-  stage.print(
-    "",
-    style.name("Summary"),
-    ...table([heads.map((head) => style.quiet(head)), ...cells], "   "),
-    "",
-    `   ${totals.sent.toLocaleString("en")} requests sent, ${totals.failed === 0 ? style.good("0 failed") : style.bad(`${totals.failed} failed`)}; errors that a bad version itself answered: ${serviceErrors.join(", ") || "none"}`,
-  );
-  expect("failed requests", totals.failed, 0);
-  for (const failure of totals.failures) stage.print(`     ${failure}`);
-}
-
 async function end() {
-  const totals = await stage.stopTraffic();
-  if (totals !== null) summary(totals);
   if (keep) {
     stage.print(
       "",
-      `   Everything stays up until Ctrl+C. ${style.accent(origin)}`,
+      `   Everything stays up until Ctrl+C. ${style.accent(repository.origin)}`,
       `   export SLIPWAY_SSH_CONFIG=${machines.sshConfig} NODE_EXTRA_CA_CERTS=${machines.registry.caFile}`,
       `   cd ${repository.directory}`,
       `   alias slipway="node ${slipwayBin}"`,
@@ -174,19 +114,4 @@ async function end() {
   rmSync(repository.directory, { recursive: true, force: true });
 }
 
-try {
-  await story();
-} catch (error) {
-  surprises.push(error instanceof Error ? error.message : String(error));
-  stage.print(`   ${style.bad(sign.failed)} ${surprises.at(-1)}`);
-}
-await end();
-if (surprises.length > 0) {
-  stage.print(
-    "",
-    style.bad(`The story did not end as told: ${surprises.length} surprises, the first: ${surprises[0]}`),
-  );
-  process.exitCode = 1;
-} else {
-  stage.print("", style.good("Everything ended as told."));
-}
+await story.run(fiveVersions, end);

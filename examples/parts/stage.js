@@ -1,4 +1,4 @@
-// What the quickstart acts through: the `slipway` command, the traffic, and a view of both on the terminal.
+// What an example acts through: the `slipway` command, the traffic, and a view of both on the terminal.
 import { fork, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +13,7 @@ const drawMs = 100;
 const shownSeconds = 40;
 
 export class Stage {
-  constructor({ directory, ports, origin = `http://127.0.0.1:${ports.production}` }) {
+  constructor({ directory, origin }) {
     this.directory = directory;
     this.origin = origin;
     this.interactive = process.stdout.isTTY === true;
