@@ -5,6 +5,7 @@ import { rollbackTarget, standingOf } from "../core/release/standing.ts";
 import type { Trx } from "../ports/store.ts";
 import { attemptsIn } from "./commands/attempts.ts";
 import { artifactsOf, viewOf } from "./release/read.ts";
+import { pruneRegistries } from "./release/registry-retention.ts";
 import type { World } from "./world.ts";
 
 /** How many of the newest releases are kept although no environment has seen them. */
@@ -27,6 +28,7 @@ export async function prune(world: World, product: string, signal: AbortSignal):
   for (const release of pruned) world.log.info("release.pruned", { release });
   await removeRevisions(world, signal);
   await removeArtifacts(world);
+  await pruneRegistries(world, product, signal);
 }
 
 async function removeRevisions(world: World, signal: AbortSignal): Promise<void> {

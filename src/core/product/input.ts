@@ -884,6 +884,30 @@ export interface RegistryInput {
    * @example "REGISTRY_TOKEN"
    */
   passwordFrom?: string | undefined;
+  /**
+   * After a deployment, images of releases that nobody needs are removed from the registry, when they are neither among
+   * the newest nor young. Images that this control plane did not make, or that others have given a tag, are never
+   * touched.
+   * @default nothing is ever removed there
+   * @example { images: 50, age: "90d" }
+   */
+  retention?: RegistryRetentionInput | undefined;
+}
+
+/** What stays in the registry. */
+export interface RegistryRetentionInput {
+  /**
+   * So many of the newest images of each service stay, whatever their age.
+   * @default 20
+   * @example 50
+   */
+  images?: number | undefined;
+  /**
+   * Younger images stay, however many there are.
+   * @default "30d"
+   * @example "90d"
+   */
+  age?: Duration | undefined;
 }
 
 /**
@@ -1505,6 +1529,28 @@ export interface RegistryOverride {
    * @example "REGISTRY_TOKEN"
    */
   passwordFrom?: string | null | undefined;
+  /**
+   * What stays in the registry of this environment.
+   * @default the product's value
+   * @example { images: 100 }
+   */
+  retention?: RegistryRetentionOverride | null | undefined;
+}
+
+/** What stays there. */
+export interface RegistryRetentionOverride {
+  /**
+   * So many of the newest images of each service stay, whatever their age.
+   * @default the product's value
+   * @example 50
+   */
+  images?: number | null | undefined;
+  /**
+   * Younger images stay, however many there are.
+   * @default the product's value
+   * @example "90d"
+   */
+  age?: Duration | null | undefined;
 }
 
 /** Where it runs here. */

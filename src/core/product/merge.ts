@@ -34,7 +34,9 @@ export function mergeEnvironment(product: ProductInput, name: string): Merged {
       tls: mergeTls(base.edge?.tls, here.edge?.tls),
     }),
     accessories: mergeNamed(base.accessories, here.accessories, mergeAccessory),
-    registry: mergeKeys(base.registry, here.registry),
+    registry: mergeKeys(base.registry, here.registry, {
+      retention: mergeKeys(base.registry?.retention, here.registry?.retention),
+    }),
     retention: mergeKeys(base.retention, here.retention),
     target: mergeKeys(base.target, here.target),
   }) as Merged;

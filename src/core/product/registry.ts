@@ -1,7 +1,22 @@
 import { z } from "zod";
 import { named, optional, overriding, required } from "./key.ts";
 import { repositoryText } from "./mount-values.ts";
-import { environmentVariable, text } from "./values.ts";
+import { duration, environmentVariable, text, wholeNumber } from "./values.ts";
+
+export const registryRetentionDefaults = { images: 20, age: "30d" } as const;
+
+const registryRetentionShape = {
+  images: optional(wholeNumber({ min: 1, max: 10_000 }), {
+    meaning: "So many of the newest images of each service stay, whatever their age.",
+    default: registryRetentionDefaults.images,
+    example: 50,
+  }),
+  age: optional(duration({ min: "0s", max: "3650d" }), {
+    meaning: "Younger images stay, however many there are.",
+    default: registryRetentionDefaults.age,
+    example: "90d",
+  }),
+};
 
 const registryShape = {
   repository: required(repositoryText(), {
@@ -18,6 +33,15 @@ const registryShape = {
     default: "(none)",
     example: "REGISTRY_TOKEN",
   }),
+  retention: optional(
+    named("RegistryRetentionInput", "What stays in the registry.", z.strictObject(registryRetentionShape)),
+    {
+      meaning:
+        "After a deployment, images of releases that nobody needs are removed from the registry, when they are neither among the newest nor young. Images that this control plane did not make, or that others have given a tag, are never touched.",
+      default: "(nothing is ever removed there)",
+      example: { images: 50, age: "90d" },
+    },
+  ),
 };
 
 export const registrySchema = named("RegistryInput", "Where images are kept.", z.strictObject(registryShape));
@@ -25,5 +49,13 @@ export const registrySchema = named("RegistryInput", "Where images are kept.", z
 export const registryOverrideSchema = named(
   "RegistryOverride",
   "The registry, as far as it is different here.",
-  z.strictObject(overriding(registryShape)),
+  z.strictObject(
+    overriding({
+      ...registryShape,
+      retention: optional(
+        named("RegistryRetentionOverride", "What stays there.", z.strictObject(overriding(registryRetentionShape))),
+        { meaning: "What stays in the registry of this environment.", example: { images: 100 } },
+      ),
+    }),
+  ),
 );

@@ -5,12 +5,14 @@ import { edgeDefaults } from "./edge.ts";
 import { environmentDefaults } from "./environment.ts";
 import type { AccessoryInput, HostInput, RegistryInput, ServiceInput, TargetInput, TlsInput } from "./input.ts";
 import { parseHostPort, parseHostUrl, parseVolume } from "./mounts.ts";
+import { registryRetentionDefaults } from "./registry.ts";
 import { bytes, inside, ms, valid } from "./resolve-values.ts";
 import type {
   AccessorySpec,
   ContainerSettings,
   HostSpec,
   ImageSpec,
+  KeptRegistrySpec,
   RegistrySpec,
   TargetSpec,
   TlsSpec,
@@ -39,7 +41,17 @@ function resolveHost(host: string | HostInput): HostSpec {
   return { name: input.name ?? name, url, tls: input.tls ?? null, address };
 }
 
-export function resolveRegistry(registry: RegistryInput | undefined): RegistrySpec | null {
+/** What stays in a registry is no matter of who pulls from it: another retention is no other target. */
+export function resolveKeptRegistry(registry: RegistryInput | undefined): KeptRegistrySpec | null {
+  const resolved = resolveRegistry(registry);
+  if (resolved === null) return null;
+  const { retention } = registry ?? {};
+  if (retention === undefined) return { ...resolved, retention: null };
+  const { images = registryRetentionDefaults.images, age = registryRetentionDefaults.age } = retention;
+  return { ...resolved, retention: { images, ageMs: ms(age) } };
+}
+
+function resolveRegistry(registry: RegistryInput | undefined): RegistrySpec | null {
   if (registry === undefined) return null;
   const { repository, user = null, passwordFrom = null } = registry;
   return { repository, user, passwordFrom };

@@ -11,7 +11,7 @@ import {
   resolveAccessory,
   resolveContainer,
   resolveImage,
-  resolveRegistry,
+  resolveKeptRegistry,
   resolveTarget,
   resolveTls,
 } from "./resolve-places.ts";
@@ -49,7 +49,7 @@ export function resolveMerged(product: Merged, name: string, promoteFrom: string
     accessories: Object.fromEntries(
       Object.entries(product.accessories ?? {}).map(([each, input]) => [each, resolveAccessory(each, input)]),
     ),
-    registry: resolveRegistry(product.registry),
+    registry: resolveKeptRegistry(product.registry),
     target: resolveTarget(product.target, product.registry),
     rollout: resolveRollout(product.rollout ?? {}),
     edge: resolveEdge(product.edge ?? {}),

@@ -118,7 +118,12 @@ export const fullProduct: ProductInput = {
       stopGrace: "1m",
     },
   },
-  registry: { repository: "ghcr.io/acme/shop", user: "deploy-bot", passwordFrom: "REGISTRY_TOKEN" },
+  registry: {
+    repository: "ghcr.io/acme/shop",
+    user: "deploy-bot",
+    passwordFrom: "REGISTRY_TOKEN",
+    retention: { images: 50, age: "90d" },
+  },
   environments: {
     staging: {
       services: {
@@ -148,7 +153,7 @@ export const fullProduct: ProductInput = {
       promoteFrom: "staging",
       services: { web: { instances: 4 }, api: { container: { user: null, logs: { keep: 9 } } } },
       accessories: { redis: { memory: "1GB", env: { TZ: null } } },
-      registry: { user: "release-bot" },
+      registry: { user: "release-bot", retention: { images: 100 } },
       edge: {
         driver: "caddy",
         server: "ssh://deploy@vm1",

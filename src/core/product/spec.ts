@@ -9,7 +9,7 @@ export type EnvironmentSpec = {
   readonly environment: EnvironmentName;
   readonly services: Readonly<Record<ServiceName, ServiceSpec>>;
   readonly accessories: Readonly<Record<string, AccessorySpec>>;
-  readonly registry: RegistrySpec | null;
+  readonly registry: KeptRegistrySpec | null;
   readonly target: TargetSpec;
   readonly rollout: RolloutSpec;
   readonly edge: EdgeSpec;
@@ -44,6 +44,12 @@ export type RegistrySpec = {
   readonly user: string | null;
   /** Name of the variable that holds the password; never the password. */
   readonly passwordFrom: string | null;
+};
+
+/** A registry with what stays there. */
+export type KeptRegistrySpec = RegistrySpec & {
+  /** Null, and absent in releases of before, removes nothing. */
+  readonly retention?: { readonly images: number; readonly ageMs: number } | null;
 };
 
 export type VolumeSpec = { readonly source: string; readonly path: string; readonly readOnly: boolean };

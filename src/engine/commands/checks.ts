@@ -4,6 +4,7 @@ import type { EpochMs } from "../../core/ids.ts";
 import { directoriesOf } from "../../core/release/artifacts.ts";
 import type { CertificateStatus } from "../../ports/edge.ts";
 import { artifactsOf } from "../release/read.ts";
+import { askToRemove, prunedRegistries } from "../release/registry-retention.ts";
 import type { EdgeSite } from "../traffic/sites.ts";
 import type { World } from "../world.ts";
 
@@ -30,6 +31,12 @@ export async function checks(world: World): Promise<Check[]> {
       ),
     ),
     ...world.edges.all().flatMap((site) => edgeChecks(world, site)),
+    ...(await prunedRegistries(world)).map((place) =>
+      check(`registry ${place.spec.repository}`, async () => {
+        await askToRemove(world, place, AbortSignal.timeout(registryPatienceMs));
+        return "removes the images that its retention lets go";
+      }),
+    ),
     check("artifacts", () => artifactCheck(world)),
     check("traffic", () => trafficCheck(world)),
   ]);
@@ -53,6 +60,9 @@ function edgeChecks(world: World, { place, edge, counts }: EdgeSite): Promise<Ch
     check(`certificates ${where}`, async () => certificateReport(await edge.certificates(), world.clock.now())),
   ];
 }
+
+/** A person waits for the answer. */
+const registryPatienceMs = 10_000;
 
 /** Renewal begins a month before the end at the latest (a third of 90 days), so whoever has less left has a problem. */
 const fewDaysLeft = 14;

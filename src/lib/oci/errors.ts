@@ -4,6 +4,7 @@
  * - `TOO_LARGE`: a limit was passed.
  * - `NO_SPACE`: the disk is full.
  * - `DENIED`: the registry knows us and refuses, or does not know us.
+ * - `UNSUPPORTED`: the registry has no such call, or it is switched off.
  * - `AWAY`: nobody answers, or not in time, or it says itself that it cannot now. Worth another try later.
  * - `PROTOCOL`: an answer that makes no sense.
  * - `NOT_TAKEN`: the engine did not take the image.
@@ -14,6 +15,7 @@ export type OciErrorCode =
   | "TOO_LARGE"
   | "NO_SPACE"
   | "DENIED"
+  | "UNSUPPORTED"
   | "AWAY"
   | "PROTOCOL"
   | "NOT_TAKEN";

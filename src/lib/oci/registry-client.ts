@@ -105,8 +105,8 @@ export class RegistryClient {
       maxBytes: maxSmallBytes,
       signal,
     });
-    if (answer.status === 405 || answer.status === 501) {
-      throw new OciError("DENIED", `${this.#http.base.host} does not delete images${wordsOf(answer)}`, {
+    if (answer.status === 405 || answer.status === 501 || isNoRoute(answer)) {
+      throw new OciError("UNSUPPORTED", `${this.#http.base.host} does not remove images${wordsOf(answer)}`, {
         status: answer.status,
       });
     }
@@ -319,6 +319,11 @@ export class RegistryClient {
       status: answer.status,
     });
   }
+}
+
+/** A 404 of the API is JSON; words of a router are what ECR said as long as it had no such call. */
+function isNoRoute({ status, body, headers }: Answer): boolean {
+  return status === 404 && body.length > 0 && !/json/.test(headers.get("content-type") ?? "");
 }
 
 const tagList = z.object({ tags: z.array(z.string().max(128)).nullish() });

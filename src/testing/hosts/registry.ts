@@ -22,6 +22,8 @@ export type RegistryOptions = {
   readonly host?: string;
   /** HTTPS with a certificate of its own; `caFile` is what to trust. Default: plain HTTP. */
   readonly tls?: boolean;
+  /** `no`: it keeps everything, as GHCR does for this API. */
+  readonly removes?: "yes" | "no";
 };
 
 export type SeenRequest = {
@@ -83,7 +85,14 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
   const { port } = front.address() as AddressInfo;
   const scheme = tls === null ? "http" : "https";
   const start = async (): Promise<void> => {
-    inner = await startInner(directory, { port, scheme, host, auth: options.auth ?? null, tokens });
+    inner = await startInner(directory, {
+      port,
+      scheme,
+      host,
+      auth: options.auth ?? null,
+      tokens,
+      removes: options.removes ?? "yes",
+    });
   };
   const stopInner = async (): Promise<void> => {
     await inner?.stop();
@@ -163,13 +172,17 @@ async function startInner(
     readonly host: string;
     readonly auth: "basic" | "token" | null;
     readonly tokens: TokenServer | null;
+    readonly removes: "yes" | "no";
   },
 ): Promise<RunningRegistry> {
   const auth = await authOf(directory, options);
   const config = {
     version: 0.1,
     log: { level: "info", formatter: "json" },
-    storage: { filesystem: { rootdirectory: join(directory, "storage") }, delete: { enabled: true } },
+    storage: {
+      filesystem: { rootdirectory: join(directory, "storage") },
+      delete: { enabled: options.removes === "yes" },
+    },
     // The relay's own address, so that the places it names for uploads lead back through the relay.
     http: { addr: "127.0.0.1:0", host: `${options.scheme}://${options.host}:${options.port}` },
     ...(auth === null ? {} : { auth }),

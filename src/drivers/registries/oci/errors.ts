@@ -11,6 +11,17 @@ export async function translated<T>(what: string, act: () => Promise<T>): Promis
   }
 }
 
+/** Where images are removed instead. */
+function removalHint(repository: string): string {
+  const [host = ""] = repository.split("/");
+  if (host === "ghcr.io")
+    return "remove old versions with GitHub's actions/delete-package-versions, and leave out registry.retention";
+  if (/\.dkr\.ecr\./.test(host)) return "give the repository an ECR lifecycle policy, and leave out registry.retention";
+  if (host === "docker.io" || !host.includes("."))
+    return "remove old tags on Docker Hub itself, and leave out registry.retention";
+  return "allow it there (storage.delete.enabled of a registry of yours), or leave out registry.retention";
+}
+
 function inOurWords(error: OciError, what: string): SlipwayError {
   const details = { message: error.message, evidence: [["where", what] as const], cause: error };
   switch (error.code) {
@@ -26,6 +37,8 @@ function inOurWords(error: OciError, what: string): SlipwayError {
       return new SlipwayError("ARTIFACT_TOO_LARGE", details);
     case "NO_SPACE":
       return new SlipwayError("DISK_FULL", { ...details, hint: "free space on the disk named above" });
+    case "UNSUPPORTED":
+      return new SlipwayError("REGISTRY_DENIED", { ...details, hint: removalHint(what) });
     case "DENIED":
       return new SlipwayError("REGISTRY_DENIED", details);
     case "AWAY":

@@ -1,6 +1,6 @@
 import type { Digest } from "../../../core/ids.ts";
 import type { Secret } from "../../../core/secret.ts";
-import { mediaTypes, parseConfig, parseManifest } from "../../../lib/oci/documents.ts";
+import { mediaTypes, parseConfig, parseIndex, parseManifest } from "../../../lib/oci/documents.ts";
 import { OciError } from "../../../lib/oci/errors.ts";
 import { Layout } from "../../../lib/oci/layout.ts";
 import { pushImage } from "../../../lib/oci/push.ts";
@@ -31,6 +31,8 @@ export type OciRegistryOptions = {
 };
 
 const listsAtOnce = 4;
+/** The manifests of an index that are asked how old they are: one says it, unless it is no image. */
+const maxParts = 4;
 
 /** Any registry that speaks the OCI distribution API. */
 export function makeOciRegistry(options: OciRegistryOptions): Registry {
@@ -148,9 +150,21 @@ class OciRegistry implements Registry {
     if (known !== undefined) return known;
     const manifest = await client.manifest(path, digest, signal);
     if (manifest === null) return null;
-    const created = isImage(manifest.mediaType) ? await createdOf(client, path, manifest.content, signal) : null;
+    const created = isImage(manifest.mediaType)
+      ? await createdOf(client, path, manifest.content, signal)
+      : await this.#newestPart(client, path, manifest.content, signal);
     this.#created.set(digest, created);
     return created;
+  }
+
+  /** Of an image for several platforms. */
+  async #newestPart(client: RegistryClient, path: string, index: Buffer, signal: AbortSignal): Promise<number | null> {
+    const parts = parseIndex(index).manifests.filter((part) => isImage(part.mediaType) && part.platform !== undefined);
+    const times = await Promise.all(
+      parts.slice(0, maxParts).map((part) => this.#createdAt(client, path, part.digest, signal)),
+    );
+    const known = times.filter((time) => time !== null);
+    return known.length === 0 ? null : Math.max(...known);
   }
 }
 
