@@ -137,13 +137,6 @@ export type RouteTable = {
   readonly services: Readonly<Record<string, RoutedService>>;
 };
 
-/** Upper bounds, in ms, of the latency histogram's buckets; the last bucket is everything above. About 26 % a step. */
-export const latencyBoundsMs: readonly number[] = [
-  1, 1.26, 1.58, 2, 2.51, 3.16, 3.98, 5.01, 6.31, 7.94, 10, 12.6, 15.8, 20, 25.1, 31.6, 39.8, 50.1, 63.1, 79.4, 100,
-  126, 158, 200, 251, 316, 398, 501, 631, 794, 1000, 1260, 1580, 2000, 2510, 3160, 3980, 5010, 6310, 7940, 10_000,
-  30_000,
-];
-
 /**
  * Cumulative since the edge first saw the revision; survives worker restarts. When the edge as a whole is restarted all
  * counts begin at 0 again: a count that is lower than the one before it says so.
@@ -165,7 +158,7 @@ export type EdgeCounters = {
   /** What a drain waits for: requests without a whole answer, but for streams. */
   readonly inflight: number;
   readonly webSockets: number;
-  /** Time to the first byte of the answer, counted in `latencyBoundsMs` buckets, length + 1 of them. */
+  /** Time to the first byte of the answer, counted in the buckets of `core/metric/latency.ts`, one more than it has bounds. */
   readonly latency: readonly number[];
 };
 

@@ -1,5 +1,6 @@
 import type { RevisionId } from "../../../core/ids.ts";
-import { type EdgeCounters, type EdgeSample, latencyBoundsMs, type RouteTable } from "../../../ports/edge.ts";
+import { latencyBoundsMs } from "../../../core/metric/latency.ts";
+import type { EdgeCounters, EdgeSample, RouteTable } from "../../../ports/edge.ts";
 import { serviceFolder } from "./paths.ts";
 import { slotsOf } from "./slots.ts";
 

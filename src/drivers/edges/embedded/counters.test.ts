@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { latencyBoundsMs } from "../../../ports/edge.ts";
+import { latencyBoundsMs } from "../../../core/metric/latency.ts";
+
 import { addCounters, Counters, closedCounters, latencyBucket } from "./counters.ts";
 
 test("a time is counted under the first bound it does not exceed", () => {

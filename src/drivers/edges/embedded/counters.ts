@@ -1,4 +1,5 @@
-import { type EdgeCounters, latencyBoundsMs } from "../../../ports/edge.ts";
+import { latencyBoundsMs } from "../../../core/metric/latency.ts";
+import type { EdgeCounters } from "../../../ports/edge.ts";
 
 /** The counts of one revision in one worker. Cumulative, but for what is open now. */
 export class Counters {

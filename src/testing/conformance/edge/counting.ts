@@ -1,6 +1,7 @@
 import { request } from "node:http";
 import { expect, test } from "vitest";
-import { type EdgeCounters, latencyBoundsMs } from "../../../ports/edge.ts";
+import { latencyBoundsMs } from "../../../core/metric/latency.ts";
+import type { EdgeCounters } from "../../../ports/edge.ts";
 import type { EdgeBench } from "../edge.ts";
 import { ask, openLong, startLoad, webSocketHead, within } from "./client.ts";
 import { countsOf, sampleWith } from "./samples.ts";

@@ -1,0 +1,144 @@
+import type { EpochMs } from "../ids.ts";
+import type { Window } from "./measured.ts";
+import { Ring } from "./ring.ts";
+import { isSound, type Tally } from "./sample.ts";
+
+/** What was counted in a window. */
+export type Increase = {
+  readonly by: Float64Array;
+  /** Ms of it in which somebody looked. */
+  readonly coveredMs: number;
+  /** Between which two reads it was counted. */
+  readonly from: EpochMs;
+  readonly to: EpochMs;
+  readonly samples: number;
+};
+
+/**
+ * How closely the past is remembered: at full rate first, then a read a second, then one in ten. Counters lose nothing by that
+ * but the choice of where a window begins. At four reads a second: one minute, ten minutes, two hours.
+ */
+const levels: readonly { readonly everyMs: number; readonly keep: number }[] = [
+  { everyMs: 0, keep: 240 },
+  { everyMs: 1_000, keep: 540 },
+  { everyMs: 10_000, keep: 660 },
+];
+
+const columnsBefore = 3;
+
+/**
+ * Counters over time, in bounded memory. A read that is lower than the one before in any column says that the counting began
+ * anew: what it shows came since then. What is asked are differences, so where counting began does not matter.
+ */
+export class TallySeries {
+  readonly holdMs: number;
+  readonly columns: number;
+  /** Rows: time, covered ms so far, reads so far, then what was counted so far in each column. Newest level first. */
+  readonly #levels: readonly Ring[];
+  #read: Tally | null = null;
+
+  constructor(columns: number, holdMs: number) {
+    this.columns = columns;
+    this.holdMs = holdMs;
+    this.#levels = levels.map(({ keep }) => new Ring(columns + columnsBefore, keep));
+  }
+
+  get newestAt(): EpochMs | null {
+    return this.#newest()?.[0] ?? null;
+  }
+
+  /** The counters as they were last read. */
+  get read(): Tally | null {
+    return this.#read;
+  }
+
+  /** Takes a read. Refuses (false) what is no counter, has another shape, or is not newer than the last: that is a gap. */
+  add(at: EpochMs, tally: Tally): boolean {
+    if (!isSound(tally) || tally.length !== this.columns || !Number.isFinite(at)) return false;
+    const newest = this.#newest();
+    if (newest !== null && at <= (newest[0] ?? 0)) return false;
+    const row = new Float64Array(this.columns + columnsBefore);
+    row[0] = at;
+    if (newest !== null) {
+      const sinceMs = at - (newest[0] ?? 0);
+      const before = this.#read ?? [];
+      const beganAnew = tally.some((count, column) => count < (before[column] ?? 0));
+      row[1] = (newest[1] ?? 0) + (sinceMs <= this.holdMs ? sinceMs : 0);
+      row[2] = (newest[2] ?? 0) + 1;
+      for (const [column, count] of tally.entries()) {
+        const more = beganAnew ? count : count - (before[column] ?? 0);
+        row[column + columnsBefore] = (newest[column + columnsBefore] ?? 0) + more;
+      }
+    }
+    this.#read = tally;
+    this.#push(row);
+    return true;
+  }
+
+  /**
+   * What was counted between the reads nearest to the window's ends: the newest one before its beginning, unless nobody looked
+   * between that and the next. Null when there are no two reads to compare.
+   */
+  increase({ from, to }: Window): Increase | null {
+    const end = this.#newestUpTo(to);
+    if (end === null) return null;
+    const begin = this.#beginning(from, end);
+    if (begin === null) return null;
+    const by = end.slice(columnsBefore);
+    for (let column = 0; column < by.length; column += 1) by[column]! -= begin[column + columnsBefore] ?? 0;
+    return {
+      by,
+      coveredMs: (end[1] ?? 0) - (begin[1] ?? 0),
+      from: begin[0] ?? 0,
+      to: end[0] ?? 0,
+      samples: (end[2] ?? 0) - (begin[2] ?? 0),
+    };
+  }
+
+  #beginning(from: EpochMs, end: Float64Array): Float64Array | null {
+    const before = this.#newestUpTo(from);
+    const after = this.#oldestAfter(from);
+    if (before !== null && before[0] !== end[0]) {
+      if (before[0] === from || after === null) return before;
+      const seenMs = (after[1] ?? 0) - (before[1] ?? 0);
+      if (seenMs > 0) return before;
+    }
+    // Two different reads, or there is nothing to compare.
+    return after === null || (after[0] ?? 0) >= (end[0] ?? 0) ? null : after;
+  }
+
+  #newest(): Float64Array | null {
+    const [full] = this.#levels;
+    return full === undefined || full.length === 0 ? null : full.row(full.length - 1);
+  }
+
+  #newestUpTo(limit: EpochMs): Float64Array | null {
+    for (const ring of this.#levels) {
+      const index = ring.newestUpTo(limit);
+      if (index >= 0) return ring.row(index);
+    }
+    return null;
+  }
+
+  #oldestAfter(limit: EpochMs): Float64Array | null {
+    for (const ring of [...this.#levels].reverse()) {
+      const index = ring.newestUpTo(limit) + 1;
+      if (index < ring.length) return ring.row(index);
+    }
+    return null;
+  }
+
+  /** What a level has no room for goes to the next one, when that has nothing as close to it. */
+  #push(row: Float64Array): void {
+    let moved: Float64Array | null = row;
+    for (const [index, ring] of this.#levels.entries()) {
+      if (moved === null) return;
+      const isCloser: boolean =
+        ring.length > 0 && (moved[0] ?? 0) - ring.at(ring.length - 1, 0) < (levels[index]?.everyMs ?? 0);
+      if (isCloser) return;
+      const pushed: Float64Array | null = ring.isFull ? ring.row(0).slice() : null;
+      ring.push(moved);
+      moved = pushed;
+    }
+  }
+}
