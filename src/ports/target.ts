@@ -163,8 +163,10 @@ export interface Target {
   readonly can: TargetCan;
   /**
    * Makes the revision exist with `instances` running processes: unpacks, starts, starts again, scales up or down; zero
-   * stops all of them (graceful, then by force after the grace) and keeps what is needed to start again. Returns when the
-   * processes have been started (not healthy), and the surplus ones have ended. Does nothing when it is already so.
+   * stops all of them (graceful, then by force after the grace) and keeps what is needed to start again. Zero of a revision that is
+   * not there prepares it: what a start needs is brought (unpacked, pulled), nothing is started, and nothing else is touched; of a
+   * stopped revision it is there. Returns when the processes have been started (not healthy), and the surplus ones have ended.
+   * Does nothing when it is already so.
    * Errors: ARTIFACT_MISSING, ARTIFACT_CORRUPT, START_FAILED, PORTS_EXHAUSTED, DISK_FULL.
    */
   ensure(spec: RevisionSpec, instances: number, signal: AbortSignal): Promise<RevisionStatus>;
@@ -172,7 +174,7 @@ export interface Target {
   observe(selector: RevisionSelector): Promise<readonly RevisionStatus[]>;
   /** A status now and whenever a selected revision changes its state, until the signal is aborted. Changes nothing. */
   watch(selector: RevisionSelector, signal: AbortSignal): AsyncIterable<readonly RevisionStatus[]>;
-  /** Stops every instance and forgets the revision and its unpacked files. Logs stay. Does nothing when it is absent. */
+  /** Stops every instance and forgets the revision and what was brought for it. Logs stay. Does nothing when it is absent. */
   remove(revision: RevisionId, signal: AbortSignal): Promise<void>;
   /** Log lines in order of time. Changes nothing. Absent revision: no lines. */
   logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;

@@ -1,14 +1,22 @@
+import { renameSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { courseOf } from "../../src/core/deploy/course.ts";
 import { begin } from "../../src/core/deploy/decide.ts";
 import type { Rollout } from "../../src/core/deploy/deployment.ts";
 import { rollbackStages, stages } from "../../src/core/deploy/stages.ts";
-import { type DeploymentId, deploymentId, environmentName, type ReleaseId, revisionId } from "../../src/core/ids.ts";
+import {
+  type DeploymentId,
+  deploymentId,
+  environmentName,
+  type ReleaseId,
+  revisionId,
+  serviceName,
+} from "../../src/core/ids.ts";
 import { beginWorkflow } from "../../src/engine/commands/start-deployment.ts";
-import { releaseView } from "../../src/engine/release/read.ts";
+import { artifactsOf, releaseView } from "../../src/engine/release/read.ts";
 import { Plane } from "./plane.fixture.ts";
 
-const names = ["good", "early", "sick", "late", "killed", "rollback"];
+const names = ["good", "absent", "early", "sick", "late", "killed", "rollback"];
 
 let plane: Plane;
 let here = "";
@@ -143,6 +151,18 @@ describe("services that cannot run beside their successors", () => {
     // It was in flight when its service was to be stopped, and the service stops at once when it is told to.
     expect(await slow).toBe("200 v1");
     expect([await plane.running(here, "web"), await plane.running(here, "worker")]).toEqual([{ r2: 1 }, { r2: 1 }]);
+  });
+
+  it("are not stopped for new ones that cannot be brought, also when it is only one of them", async () => {
+    await withLive("absent");
+    const made = await plane.world.store.db.selectFrom("release").selectAll().where("id", "=", two!).executeTakeFirst();
+    const archive = plane.world.artifacts.file(artifactsOf(made!)[serviceName("worker")]!.directory!);
+    renameSync(archive, `${archive}.away`);
+    const { phase, failure } = await startStopFirst(two!)
+      .then((id) => plane.ended(id))
+      .finally(() => renameSync(`${archive}.away`, archive));
+    expect([phase, failure?.code]).toEqual(["failed", "ARTIFACT_MISSING"]);
+    expect(plane.product.told(here).toSorted()).toEqual(["web v1 starts", "worker v1 starts"]);
   });
 
   it("come back when they are called off before any traffic: requests wait for them, and nobody met the new ones", async () => {

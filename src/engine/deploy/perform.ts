@@ -10,7 +10,7 @@ import type { EdgeSite } from "../traffic/sites.ts";
 import type { World } from "../world.ts";
 import { ensureAccessories } from "./accessories.ts";
 import { someoneAsks } from "./requests.ts";
-import { allDone, bakeCandidates, scale, verified, watchOnly } from "./sides.ts";
+import { allDone, bakeCandidates, prepare, scale, stop, verified, watchOnly } from "./sides.ts";
 import { holdRequests, releaseRequests, stopOthers, untilIdle } from "./stop-first.ts";
 import { verify } from "./verify.ts";
 
@@ -84,6 +84,8 @@ async function start(
   const { release } = course;
   await siteOf(world, course);
   if (stage === 0) await ensureAccessories(world, course, signal);
+  // Before anything is stopped and anybody waits: to bring an image may take minutes, and may fail.
+  await allDone(stopping.map((service) => prepare(world, course, { release, service }, signal)));
   await allDone(
     services.map(async (service) => {
       const revision = course.rollouts.find((rollout) => rollout.service === service)?.candidate ?? null;
@@ -171,7 +173,11 @@ async function drainStable(world: World, { course }: Deployment, stage: number, 
       // The edge's drain cannot be called off: by now the deployment may be on its way back.
       signal.throwIfAborted();
       if (share.stable < rollout.stableInstances && course.stable !== null) {
-        await scale(world, course, { release: course.stable, service: rollout.service, count: share.stable }, signal);
+        const { service } = rollout;
+        const stable = { release: course.stable, service };
+        await (share.stable === 0
+          ? stop(world, course, stable, signal)
+          : scale(world, course, { ...stable, count: share.stable }, signal));
       }
       return inflight;
     }),
@@ -209,7 +215,7 @@ async function retire(world: World, { course }: Deployment, signal: AbortSignal)
     // Only now: asked before the start, git would take a tenth of the time until the release is live.
     noteChanges(world, course.id),
     ...surplus.map((revision) =>
-      scale(world, course, { release: revision.release_id, service: revision.service, count: 0 }, signal),
+      stop(world, course, { release: revision.release_id, service: revision.service }, signal),
     ),
   ]);
   return { is: "retired" };
@@ -234,6 +240,7 @@ async function restore(
     sides.map(async ({ rollout, count }) => {
       const { service, stable: revision } = rollout;
       if (revision !== null && isStopFirst(rollout)) {
+        await prepare(world, course, { release, service }, signal);
         const held = await holdRequests(world, deployment, { service, release });
         if (held !== null && deployment.shifted > 0)
           await untilIdle(world, held, Math.min(course.drainMs, backIdleMs), signal);

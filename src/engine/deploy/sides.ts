@@ -21,6 +21,37 @@ export async function scale(
 }
 
 /**
+ * Has everything brought that a start needs: images pulled, archives unpacked. Before something has to stop or wait for that start.
+ * A revision that is there, running or not, has it.
+ */
+export async function prepare(
+  world: World,
+  course: Deployment["course"],
+  { release, service }: Omit<Scaled, "count">,
+  signal: AbortSignal,
+): Promise<void> {
+  const view = await releaseView(world.store.db, release, course.environment);
+  const target = world.targets.of(view.spec.target);
+  const spec = await revisionSpec(world, view, service);
+  // Asked for none, a target would stop what runs of it: after a crash that may be this deployment's own.
+  if ((await target.observe({ revision: spec.id })).length === 0) await target.ensure(spec, 0, signal);
+}
+
+/** Stops all instances of one service of a release, and keeps it. Does nothing where it is not there. */
+export async function stop(
+  world: World,
+  course: Deployment["course"],
+  { release, service }: Omit<Scaled, "count">,
+  signal: AbortSignal,
+): Promise<void> {
+  const view = await releaseView(world.store.db, release, course.environment);
+  const target = world.targets.of(view.spec.target);
+  const spec = await revisionSpec(world, view, service);
+  // What is not there would be prepared for a start.
+  if ((await target.observe({ revision: spec.id })).length > 0) await target.ensure(spec, 0, signal);
+}
+
+/**
  * Waits for all, then rejects with the first failure. Nothing goes on behind the back of what comes next: a side that still
  * starts would meet the one that is started in its place.
  */

@@ -9,7 +9,7 @@ import { releaseView } from "../release/read.ts";
 import type { EdgeSite } from "../traffic/sites.ts";
 import { serviceKey } from "../traffic/table.ts";
 import type { World } from "../world.ts";
-import { allDone, scale } from "./sides.ts";
+import { allDone, stop } from "./sides.ts";
 
 /** Samples come at least so often, so what one of them counts is no older: before that, a request may be in flight unseen. */
 const countedWithinMs = 250;
@@ -101,7 +101,7 @@ export async function stopOthers(
       if (!isOther && !alive.has(id)) return;
       // By its id alone: a candidate that could not be made has nothing to scale.
       if (role === "candidate" || role === "removed") await world.targets.remove(id, signal);
-      else await scale(world, course, { release, service, count: 0 }, signal);
+      else await stop(world, course, { release, service }, signal);
     }),
   );
 }

@@ -1,7 +1,8 @@
 import type { Readable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { type Docker, pathOf } from "./docker.ts";
-import { isAbsent } from "./errors.ts";
+import { isAbsent, isRefusal } from "./errors.ts";
 import { count, list, map, text, time } from "./shapes.ts";
 
 /** What a container is made of: the part of the engine's own form that we use, in its own words. */
@@ -152,6 +153,10 @@ export async function stopContainer(docker: Docker, id: string, graceMs: number,
   await nullIfAbsent(docker.send(call));
 }
 
+/** An engine knows that a container has ended a moment after the kernel does. */
+const noticeMs = 20;
+const noticeTries = 150;
+
 /** Whether the engine starts it again when it ends, and when the engine itself is started. May be set while it runs. */
 export async function setRestartPolicy(
   docker: Docker,
@@ -160,7 +165,24 @@ export async function setRestartPolicy(
   signal: AbortSignal,
 ): Promise<void> {
   const body = { RestartPolicy: { Name: name } };
-  await nullIfAbsent(docker.send({ method: "POST", path: pathOf`/containers/${id}/update`, body, signal }));
+  for (let tries = 1; ; tries++) {
+    try {
+      await nullIfAbsent(docker.send({ method: "POST", path: pathOf`/containers/${id}/update`, body, signal }));
+      return;
+    } catch (error) {
+      // It ended under the update, which the engine has undone then.
+      if (
+        !isRefusal(
+          error,
+          500,
+          /not running|stopped container|process (?:not found|already finished)|no such process/i,
+        ) ||
+        tries === noticeTries
+      )
+        throw error;
+      await sleep(noticeMs, null, { signal });
+    }
+  }
 }
 
 export async function killContainer(

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -115,6 +115,14 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       if (isImage) await target.exec(id, ["kill", "-9", String(pidInside)], never);
       else process.kill(pid ?? 0, "SIGKILL");
     };
+    /** The same where its artifact is to be had nowhere. */
+    const sourceless = (wanted: RevisionSpec): RevisionSpec => {
+      if (artifact.kind === "directory")
+        return { ...wanted, artifact: { ...artifact, file: join(folder, "nowhere.tar") } };
+      const nowhere = `sha256:${"0".repeat(64)}` as Digest;
+      return { ...wanted, artifact: { ...artifact, id: nowhere, digest: nowhere, repository: null, layout: null } };
+    };
+    const missingCode = () => (isImage ? "IMAGE_MISSING" : "ARTIFACT_MISSING");
     const isGone = ({ pid, address }: InstanceStatus): Promise<boolean> =>
       isImage ? isRefused(address) : Promise.resolve(!isAlive(pid));
 
@@ -163,6 +171,28 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       expect(again).toMatchObject([{ restarts: 0 }]);
       await ask(again[0]?.address ?? null);
       await target.remove(wanted.id, never);
+    });
+
+    test("none of what is not there is a preparation: what a start needs is brought, nothing runs, and it goes with the revision", async () => {
+      const file = join(folder, "once.tar");
+      if (artifact.kind === "directory") await copyFile(artifact.file, file);
+      const wanted = spec(["serve"], { artifact: artifact.kind === "directory" ? { ...artifact, file } : artifact });
+      for (const prepared of [await target.ensure(wanted, 0, never), await target.ensure(wanted, 0, never)]) {
+        expect(prepared).toMatchObject({ id: wanted.id, configDigest: wanted.configDigest, wanted: 0, instances: [] });
+      }
+      if (isImage) expect(await harness.leftovers?.()).toEqual([expect.stringContaining("image slipway/shop/web:")]);
+      await rm(file, { force: true });
+      const [instance] = runningOf(await target.ensure(wanted, 1, never));
+      await ask(instance?.address ?? null);
+      await target.remove(wanted.id, never);
+      // Neither a start nor another preparation finds anything of it again; and a control plane of its own lets go of what it did not bring.
+      await expect(target.ensure(sourceless(wanted), 0, never)).rejects.toMatchObject({ code: missingCode() });
+      await target.ensure({ ...wanted, artifact }, 0, never);
+      const second = await harness.open("shop");
+      await second.remove(wanted.id, never);
+      await second.close();
+      expect((await harness.leftovers?.()) ?? []).toEqual([]);
+      await expect(target.ensure(sourceless(wanted), 1, never)).rejects.toMatchObject({ code: missingCode() });
     });
 
     test("is given its environment and nothing of ours, exactly, with spaces, quotes and other alphabets", async () => {
@@ -356,16 +386,14 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
 
     test("a missing artifact and one that was changed are refused, and nothing is left of the attempt", async () => {
       if (artifact.kind === "image") {
-        const nowhere = `sha256:${"0".repeat(64)}` as Digest;
-        const absent = { ...artifact, id: nowhere, digest: nowhere, repository: null, layout: null };
-        const wanted = spec(["serve"], { artifact: absent });
+        const wanted = sourceless(spec(["serve"]));
         await expect(target.ensure(wanted, 1, never)).rejects.toMatchObject({ code: "IMAGE_MISSING" });
         expect(await target.observe({ revision: wanted.id })).toEqual([]);
         expect(runningOf(await target.ensure({ ...wanted, artifact }, 1, never))).toHaveLength(1);
         await target.remove(wanted.id, never);
         return;
       }
-      const missing = spec(["serve"], { artifact: { ...artifact, file: join(folder, "nowhere.tar") } });
+      const missing = sourceless(spec(["serve"]));
       await expect(target.ensure(missing, 1, never)).rejects.toMatchObject({ code: "ARTIFACT_MISSING" });
       const changed = spec(["serve"], { artifact: { ...artifact, digest: `sha256:${"0".repeat(64)}` } });
       await expect(target.ensure(changed, 1, never)).rejects.toMatchObject({ code: "ARTIFACT_CORRUPT" });

@@ -39,10 +39,11 @@ export async function ensureRevision(
   const { instances, signal } = options;
   const { hosts, all } = await lookEverywhere(room, spec, signal);
   const other = all.find(({ seen: { identity } }) => identity.revision !== spec.id && identity.mode === "accessory");
+  const present = all.filter(({ seen }) => seen.identity.revision === spec.id);
+  if (instances === 0 && present.length === 0) await bring(room, spec, artifact, { hosts, signal });
   // Data must not be in two hands, nor change their version unasked: the answer's id and digest say what runs.
   if (other !== undefined)
     return statusOf(room, { ...spec, ...other.seen.identity, id: other.seen.identity.revision }, signal);
-  const present = all.filter(({ seen }) => seen.identity.revision === spec.id);
   if (instances === 0) return stopAll(room, spec, present, options);
 
   const undo: Undo[] = [];
@@ -96,6 +97,34 @@ async function lookEverywhere(
     hosts: looks.map(({ host }) => host),
     all: looks.flatMap(({ host, seen }) => seen.map((each) => ({ host, seen: each }))),
   };
+}
+
+/**
+ * The image, to every host where the revision may come to run. Nothing else: what is only prepared has no name, port or volume, and
+ * whatever runs goes on.
+ */
+async function bring(
+  room: Room,
+  spec: RevisionSpec,
+  artifact: ImageArtifact,
+  { hosts, signal }: { readonly hosts: readonly Host[]; readonly signal: AbortSignal },
+): Promise<void> {
+  const home = await homeOfVolumes(spec, hosts, signal);
+  const mayRun = hosts.filter((host) => home === null || host.name === home);
+  try {
+    await allOrFirstFailure(
+      mayRun.map((host) =>
+        host.do(async () => {
+          room.removal.note(host, spec, artifact);
+          await room.images.ensure(host, spec, artifact, signal);
+        }),
+      ),
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    await takeBack(room, spec, artifact, []);
+    throw error;
+  }
 }
 
 /** Stopped containers are kept, for a way back without an image; jobs are not: the next start is a new one. */

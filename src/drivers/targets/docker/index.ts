@@ -23,6 +23,7 @@ import { KeptLogs } from "./kept-logs.ts";
 import { readLogs } from "./logs.ts";
 import { Networks } from "./networks.ts";
 import { Owed } from "./owed.ts";
+import { Prepared } from "./prepared.ts";
 import { Removal } from "./remove.ts";
 import { revisionsOf, type Seen } from "./status.ts";
 import { watchRevisions } from "./watch.ts";
@@ -35,7 +36,7 @@ export type DockerTargetOptions = {
   /** Whose revisions these are. Containers, networks and volumes of others, or of nobody, are never seen nor touched. */
   readonly product: string;
   readonly hosts: readonly HostOptions[];
-  /** For the last lines of removed containers, and what is owed to hosts that are away. */
+  /** For the last lines of removed containers, what is owed to hosts that are away, and what was brought to hosts in advance. */
   readonly directory: string;
   /** Default `stop`. */
   readonly whenAway?: WhenAway;
@@ -105,6 +106,7 @@ class DockerTarget implements Target {
       networks: this.#networks,
       logs: this.#kept,
       owed: new Owed(join(directory, "owed.json")),
+      prepared: new Prepared(join(directory, "prepared.json")),
     });
   }
 

@@ -10,6 +10,7 @@ import type { KeptLogs } from "./kept-logs.ts";
 import { identityOf } from "./labels.ts";
 import type { Networks } from "./networks.ts";
 import type { Owed } from "./owed.ts";
+import type { Prepared } from "./prepared.ts";
 import type { Seen } from "./status.ts";
 
 type Parts = {
@@ -19,6 +20,7 @@ type Parts = {
   readonly networks: Networks;
   readonly logs: KeptLogs;
   readonly owed: Owed;
+  readonly prepared: Prepared;
 };
 
 /** Takes revisions away whole: containers, their nameless volumes, the network and the image when nobody uses them any more. Never a named volume. */
@@ -44,6 +46,11 @@ export class Removal {
       if (!isAway(error)) throw error;
       this.#parts.owed.add(host.name, revision);
     }
+  }
+
+  /** An image is about to be brought there for a revision that has no container yet: it goes with the revision all the same. */
+  note(host: Host, { id: revision, service }: RevisionSpec, image: ImageArtifact): void {
+    this.#parts.prepared.add({ host: host.name, revision, service, images: [image.id, image.digest] });
   }
 
   /** What could not be taken back there. */
@@ -84,7 +91,11 @@ export class Removal {
   }
 
   /** Networks that nobody is in any more, and our name on an image that none of ours runs. What cannot be done now is not worth a failure. */
-  async leftovers({ environment, service }: RevisionSpec, image: ImageArtifact, signal: AbortSignal): Promise<void> {
+  async leftovers(
+    { id: revision, environment, service }: RevisionSpec,
+    image: ImageArtifact,
+    signal: AbortSignal,
+  ): Promise<void> {
     await Promise.allSettled(
       this.#parts.fleet.hosts.map((host) =>
         host.do(async () => {
@@ -92,6 +103,7 @@ export class Removal {
           for (const id of new Set([image.id, image.digest])) {
             await this.#parts.images.release(host, service, id, signal);
           }
+          this.#parts.prepared.done(host.name, revision);
         }),
       ),
     );
@@ -108,11 +120,13 @@ export class Removal {
         }),
       );
       const [first] = all;
-      if (first === undefined) return;
-      const { environment, service } = first.identity;
-      const images = new Set(all.map(({ container }) => container.Image));
+      const prepared = this.#parts.prepared.at(host.name, revision);
+      const service = first?.identity.service ?? prepared?.service;
+      if (service === undefined) return;
+      const images = new Set([...all.map(({ container }) => container.Image), ...(prepared?.images ?? [])]);
       for (const image of images) await this.#parts.images.release(host, service, image, signal);
-      await this.#parts.networks.release(host, environment, signal);
+      if (prepared !== null) this.#parts.prepared.done(host.name, revision);
+      if (first !== undefined) await this.#parts.networks.release(host, first.identity.environment, signal);
     });
   }
 }

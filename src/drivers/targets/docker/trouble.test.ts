@@ -178,6 +178,9 @@ describe("over several hosts:", () => {
       async (target) => {
         const wanted = await imageFor({ version: "shipped" }, machines.slice(0, 1));
         const web = spec({ artifact: { ...wanted, layout: "/layout" } });
+        // In advance, wherever it may run.
+        await target.ensure(web, 0, never);
+        expect(shipped.sort()).toEqual(["h2", "h3"]);
         expect(hostsOf(await target.ensure(web, 6, never)).length).toBe(6);
         expect(shipped.sort()).toEqual(["h2", "h3"]);
         await target.remove(web.id, never);
@@ -506,6 +509,11 @@ describe("an accessory", () => {
         const first = store("a");
         const [instance] = running(await target.ensure(first, 1, never));
         const second = store("b");
+        // What its successor needs is brought, and nobody stops for that.
+        expect(await target.ensure(second, 0, never)).toMatchObject({
+          id: first.id,
+          instances: [{ pid: instance?.pid }],
+        });
         const kept = await target.ensure(second, 1, never);
         expect(kept).toMatchObject({
           id: first.id,

@@ -14,7 +14,7 @@ import type {
 } from "../../../ports/target.ts";
 import { instanceEnvironment, instanceVariable } from "./environment.ts";
 import { asSlipwayError, needsContainers, startFailed } from "./errors.ts";
-import { labelsOf, logLineOf, selectorOf, statusOf } from "./labels.ts";
+import { labelsOf, logLineOf, preparedOf, selectorOf, statusOf } from "./labels.ts";
 import { RevisionFiles } from "./revision-files.ts";
 
 /** The port's limit of `tail`. */
@@ -64,7 +64,9 @@ class ProcessTarget implements Target {
   async ensure(spec: RevisionSpec, instances: number, signal: AbortSignal): Promise<RevisionStatus> {
     return this.#wrapped(signal, async (until) => {
       if (spec.artifact.kind !== "directory" || spec.mode === "accessory") throw needsContainers(spec);
-      if (instances > 0) await this.#files.unpack(spec.id, spec.artifact, until);
+      const isNew = instances === 0 && (await this.#find(spec.id, until)) === null;
+      if (instances > 0 || isNew) await this.#files.unpack(spec.id, spec.artifact, until);
+      if (isNew) return preparedOf(spec);
       const unit = this.#unitOf(spec, spec.mode);
       try {
         return statusOf(await this.#supervisor.ensure(unit, instances, until));

@@ -41,6 +41,12 @@ export function statusOf(unit: UnitReport): RevisionStatus {
   };
 }
 
+/** The files of it are there, and the supervisor does not know it yet. */
+export function preparedOf(spec: RevisionSpec): RevisionStatus {
+  const { id, product, environment, service, release, configDigest } = spec;
+  return { id, product, environment, service, release, configDigest, wanted: 0, instances: [] };
+}
+
 function instanceStatusOf(instance: InstanceReport): InstanceStatus {
   const { index, pid, startedAt, restarts, lastExit, cpu, memoryBytes } = instance;
   const state = states[instance.state];

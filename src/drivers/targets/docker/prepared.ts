@@ -1,0 +1,28 @@
+import type { Digest, RevisionId, ServiceName } from "../../../core/ids.ts";
+import { type AtHost, ListFile } from "./list-file.ts";
+
+type Entry = AtHost & { readonly service: ServiceName; readonly images: readonly Digest[] };
+
+/**
+ * Images that were brought to hosts for revisions before any container of theirs was made. A container says by its labels what it
+ * is; these have none yet, and must be let go with their revision too, also by a control plane that comes after a crash.
+ */
+export class Prepared {
+  readonly #list: ListFile<Entry>;
+
+  constructor(file: string) {
+    this.#list = new ListFile(file);
+  }
+
+  at(host: string, revision: RevisionId): Entry | null {
+    return this.#list.all().find((each) => each.host === host && each.revision === revision) ?? null;
+  }
+
+  add(entry: Entry): void {
+    if (this.at(entry.host, entry.revision) === null) this.#list.add(entry);
+  }
+
+  done(host: string, revision: RevisionId): void {
+    this.#list.dropWhere((each) => each.host === host && each.revision === revision);
+  }
+}
