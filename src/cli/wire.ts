@@ -21,6 +21,10 @@ import { stopContainers } from "../engine/deploy/stop-all.ts";
 import { deployKind, deployWorkflow } from "../engine/deploy/workflow.ts";
 import { Changes } from "../engine/history.ts";
 import { Keeper } from "../engine/keeper.ts";
+import { EdgeSource } from "../engine/metrics/edge-source.ts";
+import { Metrics } from "../engine/metrics/metrics.ts";
+import { Revisions } from "../engine/metrics/revisions.ts";
+import { MetricSources } from "../engine/metrics/sources.ts";
 import { Artifacts } from "../engine/release/artifacts.ts";
 import type { ImageWorks } from "../engine/release/images.ts";
 import { runKind, runWorkflow } from "../engine/release/run-workflow.ts";
@@ -109,6 +113,8 @@ export async function wire(options: WireOptions): Promise<Wired> {
     };
     const targets = new Targets({ store, clock, log, make: (spec) => makeTarget(places, spec) });
     closers.push(() => targets.close());
+    const metrics = new Metrics({ clock });
+    const counted = new EdgeSource({ metrics, revisions: new Revisions(store) });
     const edges = new EdgeSites({
       store,
       targets,
@@ -116,6 +122,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       log,
       base: (place) => edgeBase(directory, place),
       make: (place) => makeEdge(places, place),
+      onSample: (edge, sample) => counted.take(edge, sample),
     });
     const engine = sqliteEngine({
       store,
@@ -135,6 +142,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       artifacts: new Artifacts(directory),
       images: imageWorks(places, options.version),
       changes: new Changes(),
+      metrics,
       staticCommand: staticServerCommand,
       readConfig: options.readConfig,
       runsDirectory: join(directory, "runs"),
@@ -146,6 +154,9 @@ export async function wire(options: WireOptions): Promise<Wired> {
     const keeper = new Keeper(world);
     keeper.open();
     closers.push(() => keeper.close());
+    const sources = new MetricSources(world, metrics);
+    sources.open();
+    closers.push(() => sources.close());
     await engine.open();
     closers.push(() => engine.close());
     return {
@@ -154,6 +165,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
         // First nobody decides any more, then what was decided is taken down.
         await engine.close();
         await keeper.close();
+        await sources.close();
         await edges.close({ stopGraceMs: everything ? edgeGraceMs : null });
         if (everything) await stopContainers(world);
         if (everything) await supervisor.shutdown();

@@ -6,6 +6,7 @@ import type { Prober } from "../ports/probe.ts";
 import type { Source } from "../ports/source.ts";
 import type { Store } from "../ports/store.ts";
 import type { Changes } from "./history.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 import type { KeptArtifacts } from "./release/artifacts.ts";
 import type { ImageWorks } from "./release/images.ts";
 import type { Targets } from "./targets.ts";
@@ -22,6 +23,7 @@ export type World = {
   readonly artifacts: KeptArtifacts;
   readonly images: ImageWorks;
   readonly changes: Changes;
+  readonly metrics: Metrics;
   readonly clock: Clock;
   /** Twelve hex digits that nobody has had before: the random part of an id. */
   readonly newId: () => string;

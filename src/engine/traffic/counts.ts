@@ -19,6 +19,7 @@ export class EdgeCounts {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #onReturn: () => void;
+  readonly #onSample: (sample: EdgeSample) => void;
   readonly #stop = new AbortController();
   readonly #waiting = new Set<() => void>();
   /** Oldest first; the first one is the last that is at least as old as `pastMs`, as soon as there is one. */
@@ -32,11 +33,13 @@ export class EdgeCounts {
     readonly clock: Clock;
     readonly log: Log;
     readonly onReturn: () => void;
+    readonly onSample?: (sample: EdgeSample) => void;
   }) {
     this.#edge = deps.edge;
     this.#clock = deps.clock;
     this.#log = deps.log;
     this.#onReturn = deps.onReturn;
+    this.#onSample = deps.onSample ?? (() => {});
   }
 
   open(): void {
@@ -102,6 +105,7 @@ export class EdgeCounts {
         for await (const sample of this.#edge.samples(signal)) {
           this.#latest = sample;
           this.#remember(sample);
+          this.#onSample(sample);
           if (isBack) this.#onReturn();
           wasLost = false;
           isBack = false;

@@ -2,7 +2,7 @@ import type { Traffic } from "../../core/deploy/traffic.ts";
 import { reasonOf } from "../../core/errors/error.ts";
 import type { EdgeSpec } from "../../core/product/spec.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { Edge, EdgeConfig } from "../../ports/edge.ts";
+import type { Edge, EdgeConfig, EdgeSample } from "../../ports/edge.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Store } from "../../ports/store.ts";
 import type { Target } from "../../ports/target.ts";
@@ -28,6 +28,8 @@ type Deps = {
   readonly log: Log;
   readonly base: (place: EdgePlace) => Omit<EdgeConfig, "listeners" | "trustedProxies">;
   readonly make: (place: EdgePlace) => Edge;
+  /** Told of every sample, by the edge's name. */
+  readonly onSample?: (edge: string, sample: EdgeSample) => void;
 };
 
 /** The edges that environments use, each made when the first one names it. One that is in trouble holds up no other. */
@@ -94,7 +96,8 @@ export class EdgeSites {
   }
 
   #open(place: EdgePlace): EdgeSite {
-    const { store, targets, clock, log, base, make } = this.#deps;
+    const { store, targets, clock, log, base, make, onSample = () => {} } = this.#deps;
+    const name = place.server === null ? place.driver : `${place.driver} ${place.server}`;
     const edge = make(place);
     const isHere = (named: EdgePlace): boolean => named.driver === place.driver && named.server === place.server;
     const router = new Router({ store, targets, edge, clock, log, base: base(place), isHere });
@@ -102,7 +105,7 @@ export class EdgeSites {
       router.forget();
       void router.sync().catch((error: unknown) => log.warn("edge.not-ready", { reason: reasonOf(error) }));
     };
-    const counts = new EdgeCounts({ edge, clock, log, onReturn });
+    const counts = new EdgeCounts({ edge, clock, log, onReturn, onSample: (sample) => onSample(name, sample) });
     counts.open();
     // It comes up while the first release that needs it is being started.
     void router.sync().catch((error: unknown) => log.warn("edge.not-ready", { reason: reasonOf(error) }));

@@ -1,0 +1,87 @@
+import type { EpochMs } from "../../core/ids.ts";
+import { type Labels, matches, type Selector } from "../../core/metric/labels.ts";
+import type { Measured } from "../../core/metric/measured.ts";
+import { MetricMemory, type Query } from "../../core/metric/memory.ts";
+import type { Sample } from "../../core/metric/sample.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Meter } from "../../ports/metric.ts";
+import { SteadyTime } from "./time.ts";
+
+/** A sample as its source knows it: when it came is for the keeper to say. */
+export type Taken = Omit<Sample, "at"> & { readonly at?: EpochMs };
+
+type Waiting = { readonly selector: Selector; readonly wake: () => void };
+
+/** Silent for so long, a series is let go of: nothing that can be asked of it is known any more. */
+const silentMs = 2 * 3_600_000 + 60_000;
+const sweepMs = 60_000;
+
+/** Everything that is measured, at full rate, for two hours. Sources record; whoever judges asks. */
+export class Metrics implements Meter {
+  readonly time: SteadyTime;
+  readonly memory: MetricMemory;
+  readonly #clock: Clock;
+  readonly #waiting = new Set<Waiting>();
+  readonly #listeners = new Set<(samples: readonly Sample[]) => void>();
+  #sweptAt: EpochMs;
+
+  constructor({ clock, maxSeries }: { readonly clock: Clock; readonly maxSeries?: number }) {
+    this.#clock = clock;
+    this.time = new SteadyTime(clock);
+    this.memory = new MetricMemory(maxSeries === undefined ? {} : { maxSeries });
+    this.#sweptAt = this.time.now();
+  }
+
+  /** Keeps what is sound of it, at the time at which it came. */
+  record(taken: readonly Taken[]): void {
+    const now = this.time.now();
+    const kept = taken
+      .map((sample): Sample => ({ ...sample, at: sample.at ?? now }))
+      .filter((sample) => this.memory.record(sample));
+    if (now - this.#sweptAt > sweepMs) {
+      this.#sweptAt = now;
+      this.memory.forgetSilentSince(now - silentMs);
+    }
+    if (kept.length === 0) return;
+    for (const listen of this.#listeners) listen(kept);
+    for (const waiting of [...this.#waiting])
+      if (kept.some(({ labels }) => matches(labels, waiting.selector))) waiting.wake();
+  }
+
+  /** Tells of everything that is kept, until what it returns is called. */
+  listen(listener: (samples: readonly Sample[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  measure(query: Query): Measured {
+    return this.memory.measure(query, this.time.now());
+  }
+
+  points(query: Query, stepMs: number): readonly (number | null)[] {
+    return this.memory.points(query, stepMs, this.time.now());
+  }
+
+  labels(series: string, selector: Selector): readonly Labels[] {
+    return this.memory.labels({ series }, selector);
+  }
+
+  async news(selector: Selector, ms: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const timer = new AbortController();
+    await new Promise<void>((resolve) => {
+      const waiting: Waiting = {
+        selector,
+        wake: () => {
+          this.#waiting.delete(waiting);
+          resolve();
+        },
+      };
+      this.#waiting.add(waiting);
+      void this.#clock.sleep(ms, timer.signal).then(waiting.wake, () => {});
+      signal.addEventListener("abort", waiting.wake, { once: true, signal: timer.signal });
+    });
+    timer.abort();
+    signal.throwIfAborted();
+  }
+}

@@ -1,0 +1,55 @@
+import { reasonOf } from "../../core/errors/error.ts";
+import type { World } from "../world.ts";
+import { HealthSource, tickMs } from "./health-source.ts";
+import type { Metrics } from "./metrics.ts";
+import { lookAtTargets, lookMs } from "./target-source.ts";
+import { uptimeNow } from "./uptime-source.ts";
+
+/** What is measured without being declared, as long as the control plane runs. The edge's counts come by themselves. */
+export class MetricSources {
+  readonly #world: World;
+  readonly #metrics: Metrics;
+  readonly #stop = new AbortController();
+  #done: Promise<unknown> = Promise.resolve();
+  /** The same trouble again is not news. */
+  readonly #troubles = new Map<string, string>();
+
+  constructor(world: World, metrics: Metrics) {
+    this.#world = world;
+    this.#metrics = metrics;
+  }
+
+  open(): void {
+    const { signal } = this.#stop;
+    const health = new HealthSource(this.#world, this.#metrics, signal);
+    const tick = async (): Promise<void> => {
+      await health.tick();
+      this.#metrics.record(uptimeNow(health, this.#metrics, []));
+    };
+    this.#done = Promise.all([
+      this.#every(tickMs, "health", tick).finally(() => health.close()),
+      this.#every(lookMs, "targets", () => lookAtTargets(this.#world, this.#metrics)),
+    ]);
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(new Error("the control plane is closing"));
+    await this.#done;
+  }
+
+  async #every(ms: number, what: string, work: () => Promise<void>): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        await work();
+        this.#troubles.delete(what);
+      } catch (error) {
+        const trouble = reasonOf(error);
+        if (!signal.aborted && this.#troubles.get(what) !== trouble)
+          this.#world.log.warn("metrics.not-taken", { source: what, reason: trouble });
+        this.#troubles.set(what, trouble);
+      }
+      await this.#world.clock.sleep(ms, signal).catch(() => {});
+    }
+  }
+}
