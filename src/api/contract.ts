@@ -3,6 +3,9 @@ import type { Failure } from "../core/deploy/deployment.ts";
 import type { Plan } from "../core/deploy/plan.ts";
 import type { WireError } from "../core/errors/error.ts";
 import type { DeploymentId, EnvironmentName, EpochMs, ReleaseId, RevisionId, RunId, ServiceName } from "../core/ids.ts";
+import type { AccessoryState } from "../engine/accessories/state.ts";
+import type { AccessoryOutcome } from "../engine/accessories/workflow.ts";
+import type { AccessoryPlan } from "../engine/commands/accessories.ts";
 
 /** What the CLI, the dashboard and scripts say to a control plane, and what they get back. Everything else is private. */
 const name = z.string().min(1).max(80);
@@ -55,6 +58,14 @@ export const execBody = z.strictObject({
   instance: z.string().max(200),
   command: z.array(z.string().max(32_768)).min(1).max(256),
 });
+const accessoryName = {
+  product: name,
+  environment: name,
+  name,
+  what: z.enum(["restart", "replace"]),
+};
+export const accessoryPlanBody = z.strictObject(accessoryName);
+export const accessoryBody = z.strictObject({ ...accessoryName, actor: person, reason });
 export const backupBody = z.strictObject({ file: z.string().min(1).max(4_096) });
 /** Queries come as text, and a key that is there twice as a list, which no route takes. */
 export const productQuery = z.object({ product: name });
@@ -188,6 +199,7 @@ export type EnvironmentView = {
   readonly deployment: DeploymentView | null;
   readonly queued: number;
   readonly services: readonly ServiceTraffic[];
+  readonly accessories: readonly AccessoryView[];
 };
 
 export type StatusView = {
@@ -199,6 +211,11 @@ export type StatusView = {
 };
 
 export type PlanView = Plan;
+
+export type AccessoryView = AccessoryState;
+export type AccessoryPlanView = AccessoryPlan;
+/** One restart or replacement; `outcome` is null until it has ended. */
+export type AccessoryWorkView = { readonly id: string; readonly outcome: AccessoryOutcome | null };
 
 export type CheckView = {
   readonly name: string;

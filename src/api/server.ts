@@ -3,6 +3,7 @@ import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
 import { z } from "zod";
 import { isSlipwayError, reasonOf, SlipwayError } from "../core/errors/error.ts";
 import type { World } from "../engine/world.ts";
+import { accessoryRoutes } from "./routes/accessories.ts";
 import { deploymentRoutes } from "./routes/deployments.ts";
 import { environmentRoutes } from "./routes/environments.ts";
 import { logRoutes } from "./routes/logs.ts";
@@ -49,6 +50,7 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
   releaseRoutes(server, world);
   deploymentRoutes(server, world);
   environmentRoutes(server, world, options);
+  accessoryRoutes(server, world);
   logRoutes(server, world);
   stateRoutes(server, world, options);
   return server;

@@ -3,6 +3,7 @@ import type { Traffic } from "../core/deploy/traffic.ts";
 import { SlipwayError } from "../core/errors/error.ts";
 import type { DeploymentId, EnvironmentName, ReleaseId, RevisionId, ServiceName } from "../core/ids.ts";
 import { type Counts, noCounts } from "../core/judge/counts.ts";
+import { accessoriesIn } from "../engine/accessories/state.ts";
 import { openDeployments } from "../engine/commands/start-deployment.ts";
 import { findEnvironment } from "../engine/environment.ts";
 import { releaseView } from "../engine/release/read.ts";
@@ -117,6 +118,7 @@ export async function environmentView(
     deployment: under === undefined ? null : await deploymentView(world, under),
     queued: queued.length,
     services: await serviceTraffic(world, row, running),
+    accessories: await accessoriesIn(world, { product: at.product, environment: at.name }, running),
   };
 }
 

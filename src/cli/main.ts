@@ -18,6 +18,7 @@ export function program(): Command {
   release(slipway);
   look(slipway);
   control(slipway);
+  accessories(slipway);
   plane(slipway);
   servers(slipway);
   return slipway;
@@ -188,6 +189,37 @@ function control(slipway: Command): void {
         .option("--reason <text>", "why, for the history"),
       async ([environment = ""], options: object) =>
         (await import("./commands/control.ts")).setLock(environment, { ...options, locked }),
+    );
+  }
+}
+
+function accessories(slipway: Command): void {
+  const accessory = slipway
+    .command("accessory")
+    .description("what services need and no release replaces: Redis, Postgres");
+  act(
+    accessory
+      .command("list")
+      .description("accessories, how they are, and where they differ from what is live")
+      .option("-e, --env <environment>", "only this one"),
+    async (_, options) => (await import("./commands/accessory.ts")).listAccessories(options),
+  );
+  for (const [what, description] of [
+    ["restart", "stop it and start it again, as it is"],
+    ["replace", "stop it, and start what the live release's config says; its named volumes stay"],
+  ] as const) {
+    act(
+      accessory
+        .command(what)
+        .argument("<name>")
+        .description(description)
+        .requiredOption("-e, --env <environment>", "where")
+        .option("--wait", "wait until it is well (the default)", true)
+        .option("--no-wait", "return when it has begun")
+        .option("--timeout <duration>", "stop waiting after this, like 10m; it goes on")
+        .option("--reason <text>", "why, for the history")
+        .option("-y, --yes", "do not ask"),
+      async ([name = ""], options) => (await import("./commands/accessory.ts")).changeAccessory(what, name, options),
     );
   }
 }

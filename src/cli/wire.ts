@@ -17,6 +17,7 @@ import { openSqliteStore } from "../drivers/stores/sqlite/index.ts";
 import { dockerTarget } from "../drivers/targets/docker/index.ts";
 import { processTarget } from "../drivers/targets/process/index.ts";
 import { staticServerCommand } from "../drivers/targets/process/static-server.ts";
+import { accessoryKind, accessoryWorkflow } from "../engine/accessories/workflow.ts";
 import { stopContainers } from "../engine/deploy/stop-all.ts";
 import { deployKind, deployWorkflow } from "../engine/deploy/workflow.ts";
 import { Changes } from "../engine/history.ts";
@@ -151,6 +152,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     void renewAfterUpgrade(edges, join(directory, "edge", "code-version"), options.version, log);
     engine.register(deployKind, deployWorkflow(world));
     engine.register(runKind, runWorkflow(world));
+    engine.register(accessoryKind, accessoryWorkflow(world));
     const keeper = new Keeper(world);
     keeper.open();
     closers.push(() => keeper.close());

@@ -68,6 +68,8 @@ export type RevisionSpec = {
    * not released, and is only replaced when that is asked for.
    */
   readonly mode: "service" | "job" | "accessory";
+  /** For an accessory: the one that stands stopped beside it until it is known to be well; while that one runs, it is kept. */
+  readonly replaces?: RevisionId;
   readonly artifact: Artifact;
   /** Null where the artifact is no image. */
   readonly container: ContainerSpec | null;

@@ -1,4 +1,4 @@
-import type { DeploymentView, ReleaseView } from "../../api/contract.ts";
+import type { DeploymentView, HistoryView, ReleaseView } from "../../api/contract.ts";
 import {
   fetchReleases,
   findRelease,
@@ -12,7 +12,7 @@ import { ago, dateTime, took } from "../terminal/words.ts";
 
 export type HistoryOptions = GlobalOptions & { readonly env?: string; readonly limit: string };
 
-/** Deployments, newest first: what, when, who, how it ended and why. */
+/** Deployments and what was done besides, newest first: what, when, who, how it ended and why. */
 export function history(options: HistoryOptions): Promise<number> {
   return withRunning(options, async (session) => {
     if (options.env !== undefined) await knownEnvironment(session, options.env);
@@ -22,11 +22,35 @@ export function history(options: HistoryOptions): Promise<number> {
       ...(options.env === undefined ? {} : { environment: options.env }),
     });
     const { deployments } = await session.client.get<{ deployments: DeploymentView[] }>(`/v1/deployments?${query}`);
-    session.out.json({ deployments });
-    if (deployments.length === 0) session.out.line("no deployment yet");
-    for (const line of table(deployments.map(deploymentRow))) session.out.line(line);
+    const all = await session.client.get<{ history: HistoryView[] }>(`/v1/history?${query}`);
+    const since = deployments.length < Number(options.limit) ? 0 : (deployments.at(-1)?.createdAt ?? 0);
+    // Releases have a list of their own.
+    const isShown = (entry: HistoryView): boolean => entry.deployment === null && entry.event !== "release.created";
+    const events = all.history.filter((entry) => isShown(entry) && entry.at >= since);
+    session.out.json({ deployments, events });
+    if (deployments.length === 0 && events.length === 0) session.out.line("no deployment yet");
+    const rows = [
+      ...deployments.map((each) => ({ at: each.createdAt, row: deploymentRow(each) })),
+      ...events.map((each) => ({ at: each.at, row: eventRow(each) })),
+    ];
+    for (const line of table(rows.toSorted((a, b) => b.at - a.at).map(({ row }) => row))) session.out.line(line);
     return 0;
   });
+}
+
+/** What was done besides deployments: locks, pins, accessories, secrets, commands by hand. */
+function eventRow(entry: HistoryView): string[] {
+  const [what = "", ended = ""] = entry.event.split(".");
+  return [
+    style.quiet(dateTime(entry.at)),
+    `${style.quiet("·")} ${entry.environment ?? ""}`,
+    "",
+    what,
+    ended,
+    "",
+    entry.actor,
+    style.quiet(entry.reason),
+  ];
 }
 
 function deploymentRow(deployment: DeploymentView): string[] {

@@ -1,8 +1,9 @@
 import type { EnvironmentView } from "../../api/contract.ts";
 import { trafficLines } from "../follow.ts";
 import { environmentIn, status as fetchStatus, type GlobalOptions, withRunning } from "../session.ts";
-import { sign, style } from "../terminal/style.ts";
+import { sign, style, table } from "../terminal/style.ts";
 import { ago } from "../terminal/words.ts";
+import { accessoryRow, differenceLines } from "./accessory.ts";
 
 /** What is live where, what is under way, and how it does. */
 export function status(options: GlobalOptions & { readonly env?: string }): Promise<number> {
@@ -43,5 +44,7 @@ function environmentLines(environment: EnvironmentView): string[] {
         ]),
     ...(environment.queued === 0 ? [] : [`  ${style.quiet(`${environment.queued} more wait their turn`)}`]),
     ...trafficLines(environment.services),
+    ...table(environment.accessories.map((each) => ["   ", ...accessoryRow(each, now)])),
+    ...environment.accessories.flatMap((each) => differenceLines(each).map((line) => `  ${line}`)),
   ];
 }

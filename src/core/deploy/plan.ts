@@ -1,7 +1,7 @@
 import type { EnvironmentName, Json, ReleaseId, ServiceName } from "../ids.ts";
 import { canonicalJson } from "../product/canonical.ts";
 import { loneReason } from "../product/lone.ts";
-import type { EnvironmentSpec, ServiceSpec } from "../product/spec.ts";
+import type { AccessorySpec, EnvironmentSpec, ServiceSpec } from "../product/spec.ts";
 import { formatDuration } from "../product/units.ts";
 import { identityOf, type ReleaseArtifacts } from "../release/artifacts.ts";
 import { type ChangeLogSection, changeLog } from "../release/change-log.ts";
@@ -188,7 +188,7 @@ function servicePlan(rollout: Rollout, { release, live, artifacts, making }: Pla
 }
 
 /** `health.path: "/up" -> "/healthz"`, one a changed key. Values of env are not shown: they may be private. */
-function differences(before: ServiceSpec, after: ServiceSpec): string[] {
+export function differences(before: ServiceSpec | AccessorySpec, after: ServiceSpec | AccessorySpec): string[] {
   const result: string[] = [];
   const walk = (path: readonly string[], a: unknown, b: unknown): void => {
     if (isObject(a) && isObject(b)) {

@@ -15,6 +15,7 @@ export const catalogue = {
   CONFIG_INVALID: entry(2, 422, "fix the problems listed, then run: slipway validate"),
   CONFIG_EXISTS: entry(2, 409, "check it: slipway validate; or write it anew: slipway init --force"),
   UNKNOWN_ENVIRONMENT: entry(2, 404, "name one of the environments in the config"),
+  UNKNOWN_ACCESSORY: entry(2, 404, "run: slipway accessory list"),
   UNKNOWN_SERVICE: entry(2, 404, "name one of the services in the config"),
   UNKNOWN_RELEASE: entry(2, 404, "run: slipway releases"),
   UNKNOWN_DEPLOYMENT: entry(2, 404, "run: slipway history"),
@@ -41,6 +42,8 @@ export const catalogue = {
   ERROR_RATIO: entry(3, 502, "read the service's log lines; the previous release is live again"),
   JOB_FAILED: entry(3, 502, "read the job's log lines; nothing was switched"),
   CANCELLED: entry(1, 409, "it was cancelled by a person; the stable release is live"),
+  ACCESSORY_RESTORED: entry(3, 502, "read the accessory's log lines; the one before it runs again"),
+  ACCESSORY_DOWN: entry(4, 502, "read the accessory's log lines: slipway logs --service <accessory>; it does not run"),
   // Hosts, images, registries
   HOST_AWAY: entry(1, 503, "check that the host is up and reachable: slipway server check <host>", true),
   HOST_KEY_UNKNOWN: entry(

@@ -2,9 +2,12 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Plan, type PlanInput, planOf } from "../../core/deploy/plan.ts";
 import { type EnvironmentName, type ReleaseId, releaseId } from "../../core/ids.ts";
+import type { EnvironmentSpec } from "../../core/product/spec.ts";
+import type { ReleaseArtifacts } from "../../core/release/artifacts.ts";
 import { standingOf } from "../../core/release/standing.ts";
 import { nextVersion } from "../../core/release/version.ts";
 import type { Checkout } from "../../ports/source.ts";
+import { differencesOf, runningOf } from "../accessories/state.ts";
 import { findEnvironment } from "../environment.ts";
 import { changesFor } from "../release/changes.ts";
 import { readReleaseConfig } from "../release/config.ts";
@@ -21,14 +24,16 @@ export async function plan(
 ): Promise<Plan> {
   const { db } = world.store;
   const row = await releaseRow(db, at.release);
-  return planOf({
+  const artifacts = artifactsOf(row);
+  const planned = planOf({
     ...(await standingNow(world, { product: row.product, environment: at.environment, release: row.id }, row)),
     release: { ...viewOf(row, at.environment), version: row.version },
-    artifacts: { release: artifactsOf(row), live: await liveArtifacts(world, row.product, at.environment) },
+    artifacts: { release: artifacts, live: await liveArtifacts(world, row.product, at.environment) },
     commits: await changesFor(world, row, at.environment),
     making: null,
     kept: row.pruned_at === null,
   });
+  return withKept(world, planned, { spec: viewOf(row, at.environment).spec, artifacts });
 }
 
 export type PlanSource = {
@@ -69,7 +74,7 @@ export async function planSource(
   const at = { product: source.product, environment, release: null };
   const live = await findEnvironment(db, at);
   const from = live?.live_release_id == null ? null : (await releaseRow(db, live.live_release_id)).commit_hash;
-  return planOf({
+  const planned = planOf({
     ...(await standingNow(world, at, row)),
     release: { ...view, version: next.version },
     artifacts: { release: {}, live: {} },
@@ -77,6 +82,29 @@ export async function planSource(
     making: { commit: checkout.hash, dirtyPaths: paths.length, wantsDirty: dirty },
     kept: true,
   });
+  return withKept(world, planned, { spec: view.spec, artifacts: null });
+}
+
+/** What goes on as it is, although the release says otherwise. A target that is away says nothing. */
+async function withKept(
+  world: World,
+  planned: Plan,
+  { spec, artifacts }: { readonly spec: EnvironmentSpec; readonly artifacts: ReleaseArtifacts | null },
+): Promise<Plan> {
+  const { environment, accessories, target } = spec;
+  const all = Object.values(accessories);
+  if (all.length === 0 || target.driver === "process") return planned;
+  const running = await world.targets.observe({ environment }).catch(() => []);
+  const kept = await Promise.all(
+    all.map(async (accessory) => {
+      const { name } = accessory;
+      const there = runningOf(running, { environment, name });
+      const differs = there === undefined ? [] : await differencesOf(world, there, { accessory, artifacts });
+      const words = `${name} goes on as it runs (${differs.join(", ")}); afterwards: slipway accessory replace ${name} -e ${environment}`;
+      return differs.length === 0 ? [] : [words];
+    }),
+  );
+  return { ...planned, warnings: [...planned.warnings, ...kept.flat()] };
 }
 
 /** Through a checkout of its own: a config may import what lies beside it. */

@@ -38,7 +38,10 @@ export async function ensureRevision(
 ): Promise<RevisionStatus> {
   const { instances, signal } = options;
   const { hosts, all } = await lookEverywhere(room, spec, signal);
-  const other = all.find(({ seen: { identity } }) => identity.revision !== spec.id && identity.mode === "accessory");
+  const isReplaced = (seen: Seen): boolean => seen.identity.revision === spec.replaces && isDown(seen);
+  const other = all.find(
+    ({ seen }) => seen.identity.revision !== spec.id && seen.identity.mode === "accessory" && !isReplaced(seen),
+  );
   const present = all.filter(({ seen }) => seen.identity.revision === spec.id);
   if (instances === 0 && present.length === 0) await bring(room, spec, artifact, { hosts, signal });
   // Data must not be in two hands, nor change their version unasked: the answer's id and digest say what runs.
@@ -48,7 +51,9 @@ export async function ensureRevision(
 
   const undo: Undo[] = [];
   try {
-    const placed = await placeOf(spec, { hosts, present, instances, signal });
+    // Where its name leads by now, as containers on other hosts were told.
+    const home = all.find(({ seen }) => isReplaced(seen))?.host.name ?? null;
+    const placed = await placeOf(spec, { hosts, present, home, instances, signal });
     const grounds = new Map<string, Ground>();
     const needed = hosts.filter((host) => placed.some((each) => each.host === host.name));
     const isMissing = placed.some(
@@ -199,9 +204,16 @@ async function placeOf(
   {
     hosts,
     present,
+    home,
     instances,
     signal,
-  }: { hosts: readonly Host[]; present: readonly At[]; instances: number; signal: AbortSignal },
+  }: {
+    hosts: readonly Host[];
+    present: readonly At[];
+    home: string | null;
+    instances: number;
+    signal: AbortSignal;
+  },
 ) {
   return place(instances, {
     hosts: hosts.map(({ name }) => name),
@@ -209,7 +221,7 @@ async function placeOf(
     present: [...present]
       .sort((one, other) => Number(isDown(one.seen)) - Number(isDown(other.seen)))
       .map(({ host, seen }) => ({ index: seen.identity.index, host: host.name })),
-    first: await homeOfVolumes(spec, hosts, signal),
+    first: home ?? (await homeOfVolumes(spec, hosts, signal)),
     key: `${spec.environment}/${spec.service}`,
   });
 }

@@ -54,7 +54,7 @@ export type DockerTargetOptions = {
  * Restarts: a service's and an accessory's container is started again by its engine, a job's never. Stopped
  * containers keep their place for a quick way back; removed ones leave their last log lines here. Named volumes are never removed.
  * An accessory is never replaced: while another revision of it is there, `ensure` keeps that one running and answers with it, so its id
- * and configDigest say what runs; to replace it, remove that one, then ensure the new one; the named volumes stay.
+ * and configDigest say what runs; to replace it, stop that one, then ensure one that `replaces` it; the named volumes stay.
  */
 export function dockerTarget(options: DockerTargetOptions): Target {
   return new DockerTarget(options);
