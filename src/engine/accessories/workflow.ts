@@ -25,7 +25,7 @@ export type AccessoryInput = {
 
 /** How it ended, for the history and for who waits. `code` is null when it went well. */
 export type AccessoryOutcome = {
-  readonly event: "restarted" | "replaced" | "restored" | "down";
+  readonly event: "restarted" | "replaced" | "restored" | "down" | "failed";
   readonly says: string;
   readonly code: ErrorCode | null;
   readonly evidence: readonly Evidence[];
@@ -50,7 +50,7 @@ export function accessoryWorkflow(world: World): Workflow<AccessoryInput, Json> 
         })
         .catch((error: unknown): AccessoryOutcome => {
           if (!isSlipwayError(error)) throw error;
-          return { event: "down", says: error.message, code: error.code, evidence: error.evidence };
+          return { event: "failed", says: error.message, code: error.code, evidence: error.evidence };
         }),
     );
     await ctx.tx("record", async (trx) => {

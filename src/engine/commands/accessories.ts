@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { type EnvironmentName, environmentName, type Json } from "../../core/ids.ts";
 import type { AccessorySpec, ServiceSpec } from "../../core/product/spec.ts";
@@ -93,7 +92,7 @@ export async function startAccessory(world: World, input: AccessoryInput): Promi
       message: `${input.environment} is locked by ${row.locked_by}: ${row.locked_reason}`,
     });
   }
-  const id = `acc_${randomBytes(6).toString("hex")}`;
+  const id = `acc_${world.newId()}`;
   await world.engine.start(accessoryKind, id, input as Json, { lockKey: `${input.product}/${input.environment}` });
   return id;
 }
