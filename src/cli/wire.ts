@@ -21,6 +21,7 @@ import { accessoryKind, accessoryWorkflow } from "../engine/accessories/workflow
 import { stopContainers } from "../engine/deploy/stop-all.ts";
 import { deployKind, deployWorkflow } from "../engine/deploy/workflow.ts";
 import { Changes } from "../engine/history.ts";
+import { Judges } from "../engine/judge/judges.ts";
 import { Keeper } from "../engine/keeper.ts";
 import { EdgeSource } from "../engine/metrics/edge-source.ts";
 import { Metrics } from "../engine/metrics/metrics.ts";
@@ -144,6 +145,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       images: imageWorks(places, options.version),
       changes: new Changes(),
       metrics,
+      judges: new Judges(),
       staticCommand: staticServerCommand,
       readConfig: options.readConfig,
       runsDirectory: join(directory, "runs"),

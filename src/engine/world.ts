@@ -6,6 +6,7 @@ import type { Prober } from "../ports/probe.ts";
 import type { Source } from "../ports/source.ts";
 import type { Store } from "../ports/store.ts";
 import type { Changes } from "./history.ts";
+import type { Judges } from "./judge/judges.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { KeptArtifacts } from "./release/artifacts.ts";
 import type { ImageWorks } from "./release/images.ts";
@@ -18,6 +19,7 @@ export type World = {
   readonly engine: Engine;
   readonly targets: Targets;
   readonly edges: EdgeSites;
+  readonly judges: Judges;
   readonly prober: Prober;
   readonly source: Source;
   readonly artifacts: KeptArtifacts;

@@ -93,7 +93,7 @@ describe("a plan", () => {
           "run migrate to its end, start mailer x1; wait until healthy",
           "start web x2; wait until healthy",
           "switch traffic: web 100 %",
-          "watch for 5m: health and error ratio",
+          "watch for 5m: health, error ratio, latency",
         ],
         "strategy": "blue-green",
         "warnings": [],
@@ -193,7 +193,7 @@ describe("a plan", () => {
           "switch traffic: web 100 %, docs 100 %, api 100 %",
           "drain the old release, up to 10s",
           "stop what the release no longer runs: mailer",
-          "watch for 1m30s: health",
+          "watch for 1m30s: health, latency",
         ],
         "strategy": "blue-green",
         "warnings": [],
@@ -225,7 +225,7 @@ describe("a plan", () => {
         "start web x7; wait until healthy",
         "switch traffic: web 100 %",
         "drain the old release, up to 5s",
-        "watch for 1m: health and error ratio",
+        "watch for 1m: health, error ratio, latency",
       ]
     `);
     expect(plan(rolling(2), rolling(1)).rollback).toBe(
@@ -263,7 +263,7 @@ describe("a plan", () => {
       "start web x2; wait until healthy",
       "switch traffic: web 100 %, api 100 %",
       "drain the old release, up to 5s",
-      "watch for 1m: health and error ratio",
+      "watch for 1m: health, error ratio, latency",
     ]);
     expect(next.warnings).toEqual([
       "requests to api wait up to 45s while it is replaced",

@@ -128,11 +128,12 @@ function stepsOf(course: Course, input: PlanInput): string[] {
   const rules = [
     spec.rollout.rules.healthLost ? "health" : null,
     spec.rollout.rules.errorRatio === null ? null : "error ratio",
+    (spec.rollout.rules.latency ?? null) === null ? null : "latency",
   ].filter((rule) => rule !== null);
   steps.push(
     course.bakeMs === 0
       ? "no bake"
-      : `watch for ${formatDuration(course.bakeMs)}: ${rules.join(" and ") || "no rule is switched on"}`,
+      : `watch for ${formatDuration(course.bakeMs)}: ${rules.join(", ") || "no rule is switched on"}`,
   );
   return steps;
 }

@@ -40,6 +40,7 @@ export const catalogue = {
   PROBE_DEADLINE: entry(3, 504, "read the service's log lines above; raise health.deadline if it only needs longer"),
   HEALTH_LOST: entry(3, 502, "read the service's log lines; the previous release is live again"),
   ERROR_RATIO: entry(3, 502, "read the service's log lines; the previous release is live again"),
+  LATENCY: entry(3, 502, "see what became slow; the previous release is live again"),
   JOB_FAILED: entry(3, 502, "read the job's log lines; nothing was switched"),
   CANCELLED: entry(1, 409, "it was cancelled by a person; the stable release is live"),
   ACCESSORY_RESTORED: entry(3, 502, "read the accessory's log lines; the one before it runs again"),

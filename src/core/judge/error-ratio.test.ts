@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Counts } from "./counts.ts";
 import { noCounts } from "./counts.ts";
-import { judgeErrorRatio, percent, wilsonLower } from "./error-ratio.ts";
+import { judgeErrorRatio, wilsonLower } from "./error-ratio.ts";
+import { percent } from "./words.ts";
 
 /** One-sided 99.9 %, to the digits of the tables. */
 const z = 3.09;

@@ -1,5 +1,6 @@
 import { type Counts, errorRatio } from "./counts.ts";
 import type { Verdict } from "./verdict.ts";
+import { percent } from "./words.ts";
 
 /**
  * One-sided 99.9 %: with no true difference, one look in a thousand is above it. The bound is looked at many times in a
@@ -42,8 +43,4 @@ export function wilsonLower({ requests, errors }: Counts): number {
   const centre = ratio + z2 / (2 * requests);
   const spread = z * Math.sqrt((ratio * (1 - ratio) + z2 / (4 * requests)) / requests);
   return Math.max(0, (centre - spread) / (1 + z2 / requests));
-}
-
-export function percent(ratio: number): string {
-  return `${(ratio * 100).toFixed(1)} %`;
 }

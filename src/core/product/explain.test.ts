@@ -22,11 +22,11 @@ services.*.health.interval
 test("a key that holds others lists them", () => {
   expect(`\n${explained("rollout.rules.errorRatio")}\n`).toBe(`
 rollout.rules.errorRatio
-  Takes a release back when its share of 5xx answers is above the stable release's by more than a margin. false turns the rule off.
+  Takes a release back when its share of 5xx answers is above the stable release's by more than a margin, compared after every answer. false turns the rule off.
 
-  allowed   an object such as { margin: "5%", minimum: 20 }, or false
-  default   { margin: "5%", minimum: 20 }
-  example   errorRatio: { margin: "2%", minimum: 100 }
+  allowed   an object such as { margin: "2%", minimum: 10 }, or false
+  default   { margin: "2%", minimum: 10 }
+  example   errorRatio: { margin: "5%", minimum: 100 }
   override  environments.*.rollout.rules.errorRatio
 
   margin    How far the candidate's share of 5xx answers may be above the stable release's.

@@ -448,12 +448,26 @@ export interface RolloutInput {
 /** What takes a release back while it is watched. */
 export interface RulesInput {
   /**
-   * Takes a release back when its share of 5xx answers is above the stable release's by more than a margin. false turns
-   * the rule off.
-   * @default { margin: "5%", minimum: 20 }
-   * @example { margin: "2%", minimum: 100 }
+   * Takes a release back when its share of 5xx answers is above the stable release's by more than a margin, compared
+   * after every answer. false turns the rule off.
+   * @default { margin: "2%", minimum: 10 }
+   * @example { margin: "5%", minimum: 100 }
    */
   errorRatio?: ErrorRatioInput | false | undefined;
+  /**
+   * Takes a release back when its answers begin later than the stable release's by more than a factor. false turns the
+   * rule off.
+   * @default { factor: 2, floor: "25ms" }
+   * @example { factor: 1.5, quantiles: ["p95"] }
+   */
+  latency?: LatencyInput | false | undefined;
+  /**
+   * How many of the deployments whose release is no worse than allowed may be taken back nevertheless, by errorRatio
+   * and latency together over all services. Holds however often it is looked at.
+   * @default "1%"
+   * @example "0.1%"
+   */
+  falseAlarms?: Percent | undefined;
   /**
    * Takes a release back when an instance becomes unhealthy or exits by itself.
    * @default true
@@ -465,17 +479,53 @@ export interface RulesInput {
 /** When errors take a release back. */
 export interface ErrorRatioInput {
   /**
-   * How far the candidate's share of 5xx answers may be above the stable release's.
-   * @default "5%"
-   * @example "2%"
+   * How far the candidate's share of 5xx answers may be above the stable release's. A smaller one finds bad releases
+   * earlier.
+   * @default "2%"
+   * @example "5%"
    */
   margin?: Percent | undefined;
   /**
-   * Requests the candidate must have answered before its ratio is judged.
-   * @default 20
+   * Requests the candidate must have answered before its ratio is judged. The comparison needs none; it is for the
+   * first answers after a start.
+   * @default 10
    * @example 100
    */
   minimum?: number | undefined;
+}
+
+/** When slowness takes a release back. */
+export interface LatencyInput {
+  /**
+   * How many times as long as the stable release's the candidate's answers may take.
+   * @default 2
+   * @example 1.5
+   */
+  factor?: number | undefined;
+  /**
+   * How much longer they may take in any case: between 2 and 4 ms nobody sees a difference.
+   * @default "25ms"
+   * @example "100ms"
+   */
+  floor?: Duration | undefined;
+  /**
+   * What is compared: the time within which half of the answers began, 95 % of them, 99 % of them.
+   * @default ["p50", "p95", "p99"]
+   * @example ["p95"]
+   */
+  quantiles?: ("p50" | "p95" | "p99")[] | undefined;
+  /**
+   * Answers that both releases must have given before they are compared.
+   * @default 50
+   * @example 500
+   */
+  minimum?: number | undefined;
+  /**
+   * How long after its first request the candidate may be slow without being judged for it.
+   * @default "30s"
+   * @example "2m"
+   */
+  warmUp?: Duration | undefined;
 }
 
 /** How requests come in. */
@@ -1223,6 +1273,19 @@ export interface RulesOverride {
    */
   errorRatio?: ErrorRatioOverride | false | null | undefined;
   /**
+   * Takes a release back when it answers more slowly than the stable one. false turns the rule off.
+   * @default the product's value
+   * @example { factor: 3 }
+   */
+  latency?: LatencyOverride | false | null | undefined;
+  /**
+   * How many of the deployments whose release is no worse than allowed may be taken back nevertheless, by errorRatio
+   * and latency together over all services. Holds however often it is looked at.
+   * @default the product's value
+   * @example "0.1%"
+   */
+  falseAlarms?: Percent | null | undefined;
+  /**
    * Takes a release back when an instance becomes unhealthy or exits by itself.
    * @default the product's value
    * @example false
@@ -1233,17 +1296,53 @@ export interface RulesOverride {
 /** The rule, as far as it is different here. */
 export interface ErrorRatioOverride {
   /**
-   * How far the candidate's share of 5xx answers may be above the stable release's.
+   * How far the candidate's share of 5xx answers may be above the stable release's. A smaller one finds bad releases
+   * earlier.
    * @default the product's value
-   * @example "2%"
+   * @example "5%"
    */
   margin?: Percent | null | undefined;
   /**
-   * Requests the candidate must have answered before its ratio is judged.
+   * Requests the candidate must have answered before its ratio is judged. The comparison needs none; it is for the
+   * first answers after a start.
    * @default the product's value
    * @example 100
    */
   minimum?: number | null | undefined;
+}
+
+/** The rule, as far as it is different here. */
+export interface LatencyOverride {
+  /**
+   * How many times as long as the stable release's the candidate's answers may take.
+   * @default the product's value
+   * @example 1.5
+   */
+  factor?: number | null | undefined;
+  /**
+   * How much longer they may take in any case: between 2 and 4 ms nobody sees a difference.
+   * @default the product's value
+   * @example "100ms"
+   */
+  floor?: Duration | null | undefined;
+  /**
+   * What is compared: the time within which half of the answers began, 95 % of them, 99 % of them.
+   * @default the product's value
+   * @example ["p95"]
+   */
+  quantiles?: ("p50" | "p95" | "p99")[] | null | undefined;
+  /**
+   * Answers that both releases must have given before they are compared.
+   * @default the product's value
+   * @example 500
+   */
+  minimum?: number | null | undefined;
+  /**
+   * How long after its first request the candidate may be slow without being judged for it.
+   * @default the product's value
+   * @example "2m"
+   */
+  warmUp?: Duration | null | undefined;
 }
 
 /** The edge, as far as it is different here. */

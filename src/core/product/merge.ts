@@ -79,7 +79,10 @@ function mergeService(service: ServiceInput, override: ServiceOverride): Service
 }
 
 function mergeRules(base: RulesInput | undefined, here: RulesOverride | null | undefined): Mapping | undefined {
-  return mergeKeys(base, here, { errorRatio: mergeSwitched(base?.errorRatio, here?.errorRatio) });
+  return mergeKeys(base, here, {
+    errorRatio: mergeSwitched(base?.errorRatio, here?.errorRatio),
+    latency: mergeSwitched(base?.latency, here?.latency),
+  });
 }
 
 type Mapping = { [key: string]: unknown };

@@ -79,7 +79,12 @@ describe("defaults", () => {
         batch: 0.25,
         drainMs: 30_000,
         streamLimitMs: 600_000,
-        rules: { errorRatio: { margin: 0.05, minimum: 20 }, healthLost: true },
+        rules: {
+          errorRatio: { margin: 0.02, minimum: 10 },
+          latency: { factor: 2, floorMs: 25, quantiles: [0.5, 0.95, 0.99], minimum: 50, warmUpMs: 30_000 },
+          falseAlarms: 0.01,
+          healthLost: true,
+        },
         whenBusy: "queue",
       },
       edge: {
@@ -213,7 +218,7 @@ describe("an environment", () => {
       },
     };
     expect(resolved(config, "staging").rollout.rules.errorRatio).toBeNull();
-    expect(resolved(config).rollout.rules.errorRatio).toEqual({ margin: 0.05, minimum: 7 });
+    expect(resolved(config).rollout.rules.errorRatio).toEqual({ margin: 0.02, minimum: 7 });
     expect(resolved(config).edge.cors?.origins).toEqual(["*"]);
   });
 

@@ -5,7 +5,7 @@ import { edgeDefaults } from "./edge.ts";
 import { environmentDefaults } from "./environment.ts";
 import { nearest } from "./guess.ts";
 import { frontPageStatuses, healthDefaults } from "./health.ts";
-import type { EdgeInput, HealthInput, RolloutInput, RouteInput, ServiceInput } from "./input.ts";
+import type { EdgeInput, HealthInput, RolloutInput, RouteInput, RulesInput, ServiceInput } from "./input.ts";
 import { type Merged, mergeEnvironment } from "./merge.ts";
 import {
   resolveAccessory,
@@ -17,6 +17,7 @@ import {
 } from "./resolve-places.ts";
 import { bytes, inside, ms, range, ratio, valid } from "./resolve-values.ts";
 import { rolloutDefaults } from "./rollout.ts";
+import { rulesDefaults } from "./rollout-rules.ts";
 import type { ProductConfig } from "./schema.ts";
 import { serviceDefaults } from "./service.ts";
 import type { EdgeSpec, EnvironmentSpec, HealthSpec, RolloutSpec, RouteSpec, ServiceSpec } from "./spec.ts";
@@ -123,24 +124,39 @@ function resolveRoutes(routes: string | readonly (string | RouteInput)[]): reado
 }
 
 function resolveRollout(rollout: RolloutInput): RolloutSpec {
-  const errorRatio = rollout.rules?.errorRatio ?? {};
   return {
     strategy: rollout.strategy ?? rolloutDefaults.strategy,
     bakeMs: ms(rollout.bake ?? rolloutDefaults.bake),
     batch: ratio(rollout.batch ?? rolloutDefaults.batch),
     drainMs: ms(rollout.drain ?? rolloutDefaults.drain),
     streamLimitMs: ms(rollout.streamLimit ?? rolloutDefaults.streamLimit),
-    rules: {
-      errorRatio:
-        errorRatio === false
-          ? null
-          : {
-              margin: ratio(errorRatio.margin ?? rolloutDefaults.margin),
-              minimum: errorRatio.minimum ?? rolloutDefaults.minimum,
-            },
-      healthLost: rollout.rules?.healthLost ?? rolloutDefaults.healthLost,
-    },
+    rules: resolveRules(rollout.rules ?? {}),
     whenBusy: rollout.whenBusy ?? rolloutDefaults.whenBusy,
+  };
+}
+
+function resolveRules(rules: RulesInput): RolloutSpec["rules"] {
+  const { errorRatio = {}, latency = {} } = rules;
+  return {
+    errorRatio:
+      errorRatio === false
+        ? null
+        : {
+            margin: ratio(errorRatio.margin ?? rulesDefaults.margin),
+            minimum: errorRatio.minimum ?? rulesDefaults.minimum,
+          },
+    latency:
+      latency === false
+        ? null
+        : {
+            factor: latency.factor ?? rulesDefaults.factor,
+            floorMs: ms(latency.floor ?? rulesDefaults.floor),
+            quantiles: (latency.quantiles ?? rulesDefaults.quantiles).map((name) => Number(name.slice(1)) / 100),
+            minimum: latency.minimum ?? rulesDefaults.latencyMinimum,
+            warmUpMs: ms(latency.warmUp ?? rulesDefaults.warmUp),
+          },
+    falseAlarms: ratio(rules.falseAlarms ?? rulesDefaults.falseAlarms),
+    healthLost: rules.healthLost ?? rulesDefaults.healthLost,
   };
 }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { named, optional, overriding } from "./key.ts";
-import { choice, duration, flag, percent, wholeNumber } from "./values.ts";
+import { rulesOverrideSchema, rulesSchema } from "./rollout-rules.ts";
+import { choice, duration, percent } from "./values.ts";
 
 export const rolloutDefaults = {
   strategy: "blue-green",
@@ -8,45 +9,8 @@ export const rolloutDefaults = {
   batch: "25%",
   drain: "30s",
   streamLimit: "10m",
-  margin: "5%",
-  minimum: 20,
-  healthLost: true,
   whenBusy: "queue",
 } as const;
-
-const errorRatioShape = {
-  margin: optional(percent(), {
-    meaning: "How far the candidate's share of 5xx answers may be above the stable release's.",
-    default: rolloutDefaults.margin,
-    example: "2%",
-  }),
-  minimum: optional(wholeNumber({ min: 1, max: 1_000_000 }), {
-    meaning: "Requests the candidate must have answered before its ratio is judged.",
-    default: rolloutDefaults.minimum,
-    example: 100,
-  }),
-};
-
-const rulesShape = {
-  errorRatio: optional(
-    z.union([
-      named("ErrorRatioInput", "When errors take a release back.", z.strictObject(errorRatioShape)),
-      z.literal(false),
-    ]),
-    {
-      meaning:
-        "Takes a release back when its share of 5xx answers is above the stable release's by more than a margin. false turns the rule off.",
-      default: { margin: rolloutDefaults.margin, minimum: rolloutDefaults.minimum },
-      example: { margin: "2%", minimum: 100 },
-      allowed: 'an object such as { margin: "5%", minimum: 20 }, or false',
-    },
-  ),
-  healthLost: optional(flag(), {
-    meaning: "Takes a release back when an instance becomes unhealthy or exits by itself.",
-    default: rolloutDefaults.healthLost,
-    example: false,
-  }),
-};
 
 const rolloutShape = {
   strategy: optional(
@@ -79,7 +43,7 @@ const rolloutShape = {
     default: rolloutDefaults.streamLimit,
     example: "1h",
   }),
-  rules: optional(named("RulesInput", "What takes a release back while it is watched.", z.strictObject(rulesShape)), {
+  rules: optional(rulesSchema, {
     meaning: "What takes a release back while it is watched.",
     default: {},
     example: { errorRatio: { margin: "2%", minimum: 100 }, healthLost: true },
@@ -96,31 +60,6 @@ export const rolloutSchema = named(
   "RolloutInput",
   "How a release takes the traffic and when it is taken back.",
   z.strictObject(rolloutShape),
-);
-
-const rulesOverrideSchema = named(
-  "RulesOverride",
-  "Rules, as far as they are different here.",
-  z.strictObject({
-    ...overriding(rulesShape),
-    errorRatio: overriding({
-      errorRatio: optional(
-        z.union([
-          named(
-            "ErrorRatioOverride",
-            "The rule, as far as it is different here.",
-            z.strictObject(overriding(errorRatioShape)),
-          ),
-          z.literal(false),
-        ]),
-        {
-          meaning: "Takes a release back when it answers more errors than the stable one. false turns the rule off.",
-          example: { margin: "10%" },
-          allowed: 'an object such as { margin: "5%", minimum: 20 }, or false',
-        },
-      ),
-    }).errorRatio,
-  }),
 );
 
 export const rolloutOverrideSchema = named(

@@ -69,7 +69,12 @@ export const fullProduct: ProductInput = {
     batch: "50%",
     drain: "1m",
     streamLimit: "1h",
-    rules: { errorRatio: { margin: "2.5%", minimum: 100 }, healthLost: true },
+    rules: {
+      errorRatio: { margin: "2.5%", minimum: 100 },
+      latency: { factor: 1.5, floor: "50ms", quantiles: ["p95"], minimum: 200, warmUp: "1m" },
+      falseAlarms: "0.5%",
+      healthLost: true,
+    },
     whenBusy: "replace",
   },
   edge: {

@@ -154,6 +154,16 @@ export type RolloutSpec = {
   readonly rules: {
     /** Take back when the candidate's error ratio is above stable's by more than `margin`, with at least `minimum` requests. */
     readonly errorRatio: { readonly margin: number; readonly minimum: number } | null;
+    /** Take back when one of the quantiles is above `factor` times stable's and by `floorMs`. Absent in releases of before. */
+    readonly latency?: {
+      readonly factor: number;
+      readonly floorMs: number;
+      readonly quantiles: readonly number[];
+      readonly minimum: number;
+      readonly warmUpMs: number;
+    } | null;
+    /** How often a deployment of a release that is no worse may be taken back by the two above. Absent in releases of before. */
+    readonly falseAlarms?: number;
     /** Take back when an instance is unhealthy `retries` times in a row or exits by itself. */
     readonly healthLost: boolean;
   };

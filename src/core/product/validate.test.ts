@@ -73,7 +73,7 @@ slipway.config.ts: 32 problems
   rollout.strategy                                 "canary" comes with the judge and is not there yet; use "blue-green"
   rollout.bake                                     8d is too long; use a number and a unit (ms, s, m, h, d), such as 30s, 5m or 1h30m, at most 7d
   rollout.batch                                    "120%" is not a percentage; use 0% to 100%, such as 25%
-  rollout.rules.errorRatio                         true does not fit here; use an object such as { margin: "5%", minimum: 20 }, or false
+  rollout.rules.errorRatio                         true does not fit here; use an object such as { margin: "2%", minimum: 10 }, or false
   rollout.rules.healthLost                         "yes" is not a yes or no; use true or false, without quotes
   edge.listen                                      "8080" is not a place to listen; use ":8080", "127.0.0.1:8080" or 8080
   edge.trustedProxies                              "10.0.0.0/8" does not fit here; use a list such as ["10.0.0.0/8"]

@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { environmentName, instanceId, releaseId, revisionId, serviceName } from "../../core/ids.ts";
+import { nothingCounted } from "../../core/judge/comparison.ts";
 import type { Counts } from "../../core/judge/counts.ts";
 import type { EdgeSample } from "../../ports/edge.ts";
 import type { InstanceStatus, RevisionStatus } from "../../ports/target.ts";
 import { ManualClock } from "../../testing/engine/manual-clock.ts";
+import { ServiceJudge } from "../judge/service-judge.ts";
 import { type BakeInput, type BakeWorld, bake } from "./bake.ts";
 
 const candidate = revisionId("rev_candidate");
@@ -51,7 +53,8 @@ class Scene {
         }),
       },
       counts: {
-        of: (revision) => (revision === candidate ? this.counts : this.stable),
+        counted: (revision) => ({ counts: revision === candidate ? this.counts : this.stable, latency: [] }),
+        countedBefore: () => nothingCounted,
         ageMs: () => this.sampleAgeMs,
         next: (signal) =>
           new Promise<EdgeSample>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
@@ -97,6 +100,7 @@ function input(changes: Partial<BakeInput> = {}): BakeInput {
     deadlineMs: 5_000,
   };
   const mark = { requests: 0, errors: 0 };
+  const errorRatio = { margin: 0.05, minimum: 20 };
   return {
     services: [
       {
@@ -108,10 +112,12 @@ function input(changes: Partial<BakeInput> = {}): BakeInput {
         stable: null,
         stableMark: mark,
         routed: true,
+        stableServes: false,
+        judge: new ServiceJudge({ alpha: 0.01, errorRatio, latency: null, onAlone: 1 }, { warmUpMs: 0 }),
         mark,
       },
     ],
-    rules: { errorRatio: { margin: 0.05, minimum: 20 }, healthLost: true },
+    rules: { errorRatio, healthLost: true },
     since: start,
     until: start + bakeMs,
     bakeMs,
@@ -216,24 +222,23 @@ describe("the watch of a bake", () => {
   });
 
   it("compares with what stable answered of late, not with what it answered in all its life", async () => {
-    const [service] = input().services;
-    const beside = {
-      ...service!,
+    const beside = () => ({
+      ...input().services[0]!,
       stable: revisionId("rev_stable"),
       stableMark: { requests: 1_000_000, errors: 300_000 },
-    };
+    });
     const scene = new Scene();
     scene.counts = { requests: 1_000, errors: 250 };
     // Bad once, and good ever since: the candidate is worse than what users had a moment ago.
     scene.stable = { requests: 1_010_000, errors: 300_000 };
-    const worse = await watch(scene, 20_000, { input: input({ services: [beside] }) });
+    const worse = await watch(scene, 20_000, { input: input({ services: [beside()] }) });
     expect(worse.result).toMatchObject({ code: "ERROR_RATIO", message: expect.stringContaining("stable has 0.0 %") });
     // Good for long, and as bad as the candidate of late: what fails is behind both.
     const alike = new Scene();
     alike.counts = { requests: 1_000, errors: 250 };
     alike.stable = { requests: 1_010_000, errors: 2_600 };
     const mark = { requests: 1_000_000, errors: 100 };
-    const { result } = await watch(alike, 20_000, { input: input({ services: [{ ...beside, stableMark: mark }] }) });
+    const { result } = await watch(alike, 20_000, { input: input({ services: [{ ...beside(), stableMark: mark }] }) });
     expect(result).toMatchObject({ note: expect.any(String) });
   });
 

@@ -1,11 +1,11 @@
 import type { Failure } from "../../core/deploy/deployment.ts";
 import type { EpochMs, RevisionId } from "../../core/ids.ts";
-import { type Counts, noCounts, recent, since } from "../../core/judge/counts.ts";
-import { judgeErrorRatio } from "../../core/judge/error-ratio.ts";
+import type { Counts } from "../../core/judge/counts.ts";
 import type { Verdict } from "../../core/judge/verdict.ts";
 import type { RolloutSpec } from "../../core/product/spec.ts";
 import { exitText, instanceOf, seenEvidence } from "../health/evidence.ts";
 import { type HealthTargets, HealthWatch, type InstanceReport } from "../health/health-watch.ts";
+import type { ServiceJudge } from "../judge/service-judge.ts";
 import type { EdgeCounts } from "../traffic/counts.ts";
 import type { World } from "../world.ts";
 import type { Verified } from "./verify.ts";
@@ -15,6 +15,10 @@ export type Baked = Verified & {
   /** Stable's counts where its recent past begins. */
   readonly stableMark: Counts;
   readonly routed: boolean;
+  /** Whether stable has a share of the traffic beside the candidate. */
+  readonly stableServes: boolean;
+  /** Goes on from watch to watch. */
+  readonly judge: Pick<ServiceJudge, "look">;
   /** The candidate's counts before its first shift. */
   readonly mark: Counts;
 };
@@ -22,7 +26,7 @@ export type Baked = Verified & {
 /** What a watch looks through. */
 export type BakeWorld = Pick<World, "clock" | "prober"> & {
   readonly targets: HealthTargets;
-  readonly counts: Pick<EdgeCounts, "of" | "ageMs" | "next">;
+  readonly counts: Pick<EdgeCounts, "counted" | "countedBefore" | "ageMs" | "next">;
 };
 
 export type BakeInput = {
@@ -63,15 +67,14 @@ export async function bake(
         const reports = inTraffic(service, watch.report(service.revision));
         const health = input.rules.healthLost ? judgeHealth(service, reports, input.since) : null;
         if (health !== null && health.verdict.is === "fail") return failureOf(service, health.verdict, health.report);
-        const errors = judgeErrors(world, service, input.rules);
-        if (errors !== null && errors.is === "fail") return failureOf(service, errors, null);
+        const counts = judgeCounts(world, service, input.rules);
+        if (counts !== null && counts.is === "fail") return failureOf(service, counts, null);
         if (health !== null) verdicts.push(health.verdict);
-        if (errors !== null) verdicts.push(errors);
+        if (counts !== null) verdicts.push(counts);
       }
       const over = endMs !== null && world.clock.monotonicMs() >= endMs;
       // Unknown is not healthy: a watch that was cut short by a restart goes on until it has seen for itself.
-      const sighted =
-        input.rules.errorRatio === null || seesCounts(world) || !running.some((service) => service.routed);
+      const sighted = !comparesCounts(input.rules) || seesCounts(world) || !running.some((service) => service.routed);
       if (
         over &&
         sighted &&
@@ -118,16 +121,16 @@ function judgeHealth(
   return { verdict: { is: "pass", why: `${service.service} ${healthy}/${service.instances} healthy` }, report: null };
 }
 
-function judgeErrors(world: BakeWorld, service: Baked, rules: RolloutSpec["rules"]): Verdict | null {
-  if (rules.errorRatio === null || !service.routed) return null;
-  const age = world.counts.ageMs(world.clock.now());
-  if (age === null || age > staleMs) return { is: "inconclusive", why: `${service.service}: the edge gives no counts` };
-  const stable =
-    service.stable === null
-      ? noCounts
-      : recent(world.counts.of(service.stable), service.stableMark, rules.errorRatio.minimum);
-  const verdict = judgeErrorRatio(since(world.counts.of(service.revision), service.mark), stable, rules.errorRatio);
-  return { ...verdict, why: `${service.service}: ${verdict.why}` };
+/** Errors and latency, candidate against stable. */
+function judgeCounts(world: BakeWorld, service: Baked, rules: RolloutSpec["rules"]): Verdict | null {
+  if (!comparesCounts(rules) || !service.routed) return null;
+  if (!seesCounts(world)) return { is: "inconclusive", why: `${service.service}: the edge gives no counts` };
+  const verdict = service.judge.look(service, world.counts, world.clock.monotonicMs());
+  return verdict === null ? null : { ...verdict, why: `${service.service}: ${verdict.why}` };
+}
+
+function comparesCounts({ errorRatio, latency }: RolloutSpec["rules"]): boolean {
+  return errorRatio !== null || (latency ?? null) !== null;
 }
 
 function seesCounts(world: BakeWorld): boolean {

@@ -1,4 +1,10 @@
-import { type Deployment, type DeploymentEvent, type Rollout, takesRequests } from "../../core/deploy/deployment.ts";
+import {
+  allTraffic,
+  type Deployment,
+  type DeploymentEvent,
+  type Rollout,
+  takesRequests,
+} from "../../core/deploy/deployment.ts";
 import type { ReleaseId, ServiceName } from "../../core/ids.ts";
 import { noCounts } from "../../core/judge/counts.ts";
 import { releaseView } from "../release/read.ts";
@@ -94,13 +100,17 @@ export async function bakeCandidates(world: World, deployment: Deployment, until
     count: course.stages[stage]?.[rollout.service]?.candidate ?? 0,
   }));
   const checked = await verified(world, course, { release: course.release, sides, side: "candidate" });
+  const judged = course.rollouts.filter((rollout) => takesRequests(rollout, "candidate")).length;
   const services = checked.map((service): Baked => {
     const rollout = course.rollouts.find((each) => each.service === service.service);
     const routed = rollout !== undefined && takesRequests(rollout, "candidate");
     const mark = deployment.marks[service.revision] ?? noCounts;
     const stable = rollout?.stable ?? null;
     const stableMark = (stable === null ? undefined : deployment.marks[stable]) ?? noCounts;
-    return { ...service, stable, stableMark, routed, mark };
+    const share = course.stages[stage]?.[service.service];
+    const stableServes = stable !== null && (share?.weight ?? allTraffic) < allTraffic;
+    const judge = world.judges.of(course.id, service.revision, { rollout: spec.rollout, services: judged });
+    return { ...service, stable, stableMark, stableServes, routed, mark, judge };
   });
   const since = deployment.liveAt ?? world.clock.now();
   const { counts } = world.edges.of(spec.edge);

@@ -1,4 +1,5 @@
 import type { EpochMs, RevisionId } from "../../core/ids.ts";
+import type { Counted } from "../../core/judge/comparison.ts";
 import { type Counts, noCounts } from "../../core/judge/counts.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Edge, EdgeCounters, EdgeSample } from "../../ports/edge.ts";
@@ -65,6 +66,15 @@ export class EdgeCounts {
     return countsOf(this.#past[0]?.revisions[revision]);
   }
 
+  /** The same, with the histogram of how long answers took. */
+  counted(revision: RevisionId): Counted {
+    return countedOf(this.#latest?.revisions[revision]);
+  }
+
+  countedBefore(revision: RevisionId): Counted {
+    return countedOf(this.#past[0]?.revisions[revision]);
+  }
+
   /** The age of the newest sample; null before the first. */
   ageMs(now: EpochMs): number | null {
     return this.#latest === null ? null : Math.max(0, now - this.#latest.at);
@@ -121,6 +131,10 @@ export class EdgeCounts {
       await this.#clock.sleep(reopenMs, signal).catch(() => {});
     }
   }
+}
+
+function countedOf(counters: EdgeCounters | undefined): Counted {
+  return { counts: countsOf(counters), latency: counters?.latency ?? [] };
 }
 
 function countsOf(counters: EdgeCounters | undefined): Counts {

@@ -14,7 +14,7 @@ function rolloutOf({ merged, spec: { rollout }, where }: Place): readonly Findin
         "nothing is watched after the switch, so a bad release is not taken back by itself",
       ),
     );
-  else if (rollout.rules.errorRatio === null && !rollout.rules.healthLost)
+  else if (rollout.rules.errorRatio === null && (rollout.rules.latency ?? null) === null && !rollout.rules.healthLost)
     findings.push(
       warning(where(["rollout", "rules"]), "every rule is off, so a bad release is not taken back by itself"),
     );

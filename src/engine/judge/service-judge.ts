@@ -1,0 +1,63 @@
+import type { RevisionId } from "../../core/ids.ts";
+import { verdictOf } from "../../core/judge/compared.ts";
+import { type Comparison, type ComparisonRules, type Look, look, openComparison } from "../../core/judge/comparison.ts";
+import type { Counts } from "../../core/judge/counts.ts";
+import type { Verdict } from "../../core/judge/verdict.ts";
+import { latencyBoundsMs } from "../../ports/edge.ts";
+import type { EdgeCounts } from "../traffic/counts.ts";
+
+/** The two sides of a service, as one watch sees them. */
+export type Sides = {
+  readonly revision: RevisionId;
+  /** The candidate's counts before its first request of this deployment. */
+  readonly mark: Counts;
+  readonly stable: RevisionId | null;
+  /** Stable's counts where its recent past begins. */
+  readonly stableMark: Counts;
+  /** Whether stable has a share of the traffic now. */
+  readonly stableServes: boolean;
+};
+
+/** Compares the two sides of one service for as long as a deployment lasts: what one watch has seen, the next one goes on from. */
+export class ServiceJudge {
+  readonly #rules: ComparisonRules;
+  readonly #warmUpMs: number;
+  #comparison: Comparison | null = null;
+  #warmAtMs: number | null = null;
+
+  constructor(rules: ComparisonRules, options: { readonly warmUpMs: number }) {
+    this.#rules = rules;
+    this.#warmUpMs = options.warmUpMs;
+  }
+
+  /** The newest counts, judged. Null when no rule is on. Looking twice at the same counts changes nothing. */
+  look(sides: Sides, counts: Pick<EdgeCounts, "counted" | "countedBefore">, nowMs: number): Verdict | null {
+    const now = this.#look(sides, counts, nowMs);
+    const opened = this.#comparison ?? openComparison(this.#rules, latencyBoundsMs, this.#first(sides, now));
+    this.#comparison = look(opened, now);
+    return verdictOf(this.#comparison);
+  }
+
+  #look(sides: Sides, counts: Pick<EdgeCounts, "counted" | "countedBefore">, nowMs: number): Look {
+    const candidate = counts.counted(sides.revision);
+    if (this.#warmAtMs === null && candidate.counts.requests > sides.mark.requests)
+      this.#warmAtMs = nowMs + this.#warmUpMs;
+    const isWarm = this.#warmAtMs !== null && nowMs >= this.#warmAtMs;
+    if (sides.stable === null) return { candidate, stable: null, isWarm };
+    const before = counts.countedBefore(sides.stable);
+    return {
+      candidate,
+      stable: {
+        now: counts.counted(sides.stable),
+        before: { counts: sides.stableMark, latency: before.latency },
+        serves: sides.stableServes,
+      },
+      isWarm,
+    };
+  }
+
+  /** Of the latency only what comes from now on is counted; of the errors all since the mark. */
+  #first({ mark }: Sides, now: Look): Look {
+    return { ...now, candidate: { ...now.candidate, counts: mark } };
+  }
+}
