@@ -1,4 +1,4 @@
-// `npm run bench [-- deploy|soak|edge|engine|status …] [-- --quick]`: every floor of the product in one run, as ratios
+// `npm run bench [-- deploy|soak|edge|engine|status|judge …] [-- --quick]`: every floor of the product in one run, as ratios
 // where there is something to hold them against. Exits 1 when a floor is missed. `--quick` measures too shortly to be quoted.
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -9,6 +9,7 @@ const benches = {
   deploy: async (options) => (await import("./deploy.js")).deployBench(options),
   edge: async (options) => (await (await import("./edge/run.js")).edgeBench(options)).floors,
   engine: engineBench,
+  judge: async (options) => (await import("./judge.js")).judgeBench(options),
   soak: async (options) => (await import("./soak.js")).soakBench(options),
 };
 

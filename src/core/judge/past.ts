@@ -1,6 +1,6 @@
 import type { StableCase } from "./alone.ts";
 import type { Direction } from "./guesses.ts";
-import { lnLikelihood } from "./special.ts";
+import { lnBeta, lnLikelihood } from "./special.ts";
 import type { Tally } from "./tally.ts";
 
 /** What is known of stable before the candidate has all traffic. */
@@ -51,22 +51,22 @@ export function lnMost(tally: Tally, low: number, high: number): number {
   return lnLikelihood(tally, Math.min(high, Math.max(low, tally.bad / tally.seen)));
 }
 
-/** Shares that pasts are explained by: halves down to one in half a million. */
-const shares = Array.from({ length: 20 }, (_, index) => 0.75 * 0.5 ** index);
 /** The older past is a hint, not an oath: it counts for this many answers at most. */
 const olderAnswers = 2_000;
 
-/** The logarithm of the chance of the recent past under a mixture that was fixed before it was seen: a fair bet's payout. */
+/**
+ * The logarithm of the chance of the recent past under a mixture that was fixed before it was seen: a fair bet's payout. A third
+ * each for any share at all (Jeffreys), for shares near to nothing, as those of errors are, and for what the older past says.
+ */
 export function lnMixture({ recent, older }: Past): number {
   const part = older.seen > olderAnswers ? olderAnswers / older.seen : 1;
-  const hint = { seen: older.seen * part, bad: older.bad * part };
-  const lnHints = shares.map((share) => lnLikelihood(hint, share));
-  const hinted = lnSum(lnHints);
-  const lnTerms = shares.map((share, index) => {
-    const prior = 0.5 / shares.length + 0.5 * Math.exp((lnHints[index] as number) - hinted);
-    return Math.log(prior) + lnLikelihood(recent, share);
-  });
-  return lnSum(lnTerms);
+  const bad = older.bad * part;
+  const hint = lnBetaMixture(recent, bad + 0.05, older.seen * part - bad + 1);
+  return lnSum([lnBetaMixture(recent, 0.5, 0.5), lnBetaMixture(recent, 0.05, 1), hint]) - Math.log(3);
+}
+
+function lnBetaMixture({ seen, bad }: Tally, a: number, b: number): number {
+  return lnBeta(a + bad, b + seen - bad) - lnBeta(a, b);
 }
 
 export function lnSum(terms: readonly number[]): number {

@@ -34,18 +34,21 @@ export function bucketOf(histogram: Histogram, quantile: number): number {
   return histogram.length - 1;
 }
 
+/** Bounds are rounded numbers: twice 79.4 ms is 158 ms, not the bound above it. */
+const rounding = 0.01;
+
 /** The first bound at which a candidate is too slow whose stable takes up to bound `index`; null when there is none. */
 export function limitAbove(bounds: readonly number[], index: number, { factor, floorMs }: Slowness): number | null {
   const stable = index < 0 ? 0 : bounds[index];
   if (stable === undefined) return null;
-  const limit = bounds.findIndex((bound) => bound >= Math.max(stable * factor, stable + floorMs));
+  const limit = bounds.findIndex((bound) => bound >= Math.max(stable * factor, stable + floorMs) * (1 - rounding));
   return limit < 0 ? null : limit;
 }
 
 /** The last bound at which a candidate is fast enough whose stable takes more than bound `index`; null when there is none. */
 function limitBelow(bounds: readonly number[], index: number, { factor, floorMs }: Slowness): number | null {
   const stable = index < 0 ? 0 : (bounds[index] as number);
-  const limit = bounds.findLastIndex((bound) => bound <= Math.max(stable * factor, stable + floorMs));
+  const limit = bounds.findLastIndex((bound) => bound <= Math.max(stable * factor, stable + floorMs) * (1 + rounding));
   return limit < 0 ? null : limit;
 }
 

@@ -3,7 +3,7 @@ import { verdictOf } from "../../core/judge/compared.ts";
 import { type Comparison, type ComparisonRules, type Look, look, openComparison } from "../../core/judge/comparison.ts";
 import type { Counts } from "../../core/judge/counts.ts";
 import type { Verdict } from "../../core/judge/verdict.ts";
-import { latencyBoundsMs } from "../../ports/edge.ts";
+import { latencyBoundsMs } from "../../core/metric/latency.ts";
 import type { EdgeCounts } from "../traffic/counts.ts";
 
 /** The two sides of a service, as one watch sees them. */
