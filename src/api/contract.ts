@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Failure } from "../core/deploy/deployment.ts";
+import type { Failure, StepEnd } from "../core/deploy/deployment.ts";
 import type { Plan } from "../core/deploy/plan.ts";
 import type { WireError } from "../core/errors/error.ts";
 import type { DeploymentId, EnvironmentName, EpochMs, ReleaseId, RevisionId, RunId, ServiceName } from "../core/ids.ts";
@@ -46,7 +46,13 @@ export const rollbackBody = z.strictObject({
   actor: person,
   reason,
 });
-export const askBody = z.strictObject({ kind: z.enum(["cancel", "pause", "resume"]), actor: person, reason });
+export const askBody = z.strictObject({
+  kind: z.enum(["cancel", "pause", "resume", "promote"]),
+  actor: person,
+  reason,
+  /** With `promote`: only while the canary is at this step, counted from 1. */
+  step: z.int().min(1).max(100).optional(),
+});
 export const lockBody = z.strictObject({
   product: name,
   environment: name,
@@ -145,13 +151,30 @@ export type DeploymentView = {
   readonly reason: string;
   readonly failure: Failure | null;
   readonly bakeUntil: EpochMs | null;
+  /** How far a canary is; null for other deployments. */
+  readonly canary: CanaryView | null;
   readonly createdAt: EpochMs;
   readonly createdBy: string;
   readonly startedAt: EpochMs | null;
+  /** The first share of traffic was on the candidate. */
+  readonly exposedAt: EpochMs | null;
   readonly liveAt: EpochMs | null;
   readonly detectedAt: EpochMs | null;
   readonly restoredAt: EpochMs | null;
   readonly endedAt: EpochMs | null;
+};
+
+/** Weights are hundredths of a percent. */
+export type CanaryView = {
+  /** Each with how it ended; null while it has not. */
+  readonly steps: readonly { readonly weight: number; readonly end: StepEnd | null }[];
+  /** The one, from 1, that has the traffic; null before the first, and when all traffic is on the candidate. */
+  readonly step: number | null;
+  /** While a step is watched: at least until then, and how long in all. */
+  readonly watchedUntil: EpochMs | null;
+  readonly watchMs: number | null;
+  /** What it waits for a person for; null while it goes on by itself. */
+  readonly waits: { readonly for: "resume" | "promotion" | "evidence"; readonly why: string } | null;
 };
 
 /** A deployment with the steps it has taken. */

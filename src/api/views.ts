@@ -1,4 +1,4 @@
-import { type Deployment, type Failure, hasEnded } from "../core/deploy/deployment.ts";
+import { type Deployment, type Failure, hasEnded, type Wait } from "../core/deploy/deployment.ts";
 import type { Traffic } from "../core/deploy/traffic.ts";
 import { SlipwayError } from "../core/errors/error.ts";
 import type { DeploymentId, EnvironmentName, ReleaseId, RevisionId, ServiceName } from "../core/ids.ts";
@@ -11,6 +11,7 @@ import type { World } from "../engine/world.ts";
 import type { DeploymentRow, EnvironmentRow, HistoryRow, ReleaseRow, RunRow } from "../ports/tables.ts";
 import type { RevisionStatus } from "../ports/target.ts";
 import type {
+  CanaryView,
   DeploymentDetail,
   DeploymentView,
   EnvironmentView,
@@ -147,14 +148,40 @@ export async function deploymentView(world: World, row: DeploymentRow): Promise<
     reason: row.reason,
     failure: failureOf(state),
     bakeUntil: state?.phase.is === "baking" ? state.phase.until : null,
+    canary: state === null ? null : canaryView(state),
     createdAt: row.created_at,
     createdBy: row.created_by,
     startedAt: row.started_at,
+    exposedAt: state?.exposedAt ?? null,
     liveAt: row.live_at,
     detectedAt: row.detected_at,
     restoredAt: row.restored_at,
     endedAt: row.ended_at,
   };
+}
+
+function canaryView({ course, phase, shifted, steps = [] }: Deployment): CanaryView | null {
+  if (course.canary === undefined) return null;
+  const count = course.canary.steps.length;
+  const isOver = hasEnded(phase) || "end" in phase;
+  return {
+    steps: course.canary.steps.map(({ weight }, index) => ({ weight, end: steps[index] ?? null })),
+    step: isOver || shifted === 0 || shifted > count ? null : shifted,
+    watchedUntil: phase.is === "watching" ? phase.until : null,
+    watchMs: phase.is === "watching" ? (course.canary.steps[phase.stage]?.bakeMs ?? null) : null,
+    waits: phase.is === "waiting" ? waitView(phase.for) : null,
+  };
+}
+
+function waitView(wait: Wait): NonNullable<CanaryView["waits"]> {
+  switch (wait.is) {
+    case "pause":
+      return { for: "resume", why: `paused by ${wait.by}` };
+    case "promotion":
+      return { for: "promotion", why: wait.note };
+    case "evidence":
+      return { for: "evidence", why: wait.missing };
+  }
 }
 
 function failureOf(state: Deployment | null): Failure | null {

@@ -2,6 +2,7 @@ import type { Client } from "../api/client.ts";
 import type { DeploymentDetail, HistoryView, RunView, ServiceTraffic } from "../api/contract.ts";
 import { catalogue } from "../core/errors/catalogue.ts";
 import { fromWire, isSlipwayError, SlipwayError } from "../core/errors/error.ts";
+import { canaryLines } from "./canary-text.ts";
 import { evidenceLines, type Output } from "./output.ts";
 import { LiveLines } from "./terminal/live.ts";
 import { bar, sign, style, table } from "./terminal/style.ts";
@@ -24,13 +25,13 @@ const againMs = 200;
 
 /**
  * Shows a deployment until it has ended, and returns it as it ended. Drawn in place on a terminal, a line a step elsewhere.
- * Outlives a restart of the control plane. Errors: TIMED_OUT, CONTROL_PLANE_DOWN.
+ * A step that somebody has just promoted (`from`) may still seem to wait. Outlives a restart of the control plane. Errors: TIMED_OUT, CONTROL_PLANE_DOWN, WAITS_FOR_PERSON (not on a terminal).
  */
 export async function followDeployment(
   reconnect: () => Promise<Client>,
   id: string,
   out: Output,
-  timeoutMs: number | null,
+  { timeoutMs, from = null }: { readonly timeoutMs: number | null; readonly from?: number | null },
 ): Promise<DeploymentDetail> {
   const view = out.mode === "terminal" ? liveView() : plainView(out);
   const interrupt = new AbortController();
@@ -47,6 +48,8 @@ export async function followDeployment(
         lostAt = null;
         view(detail);
         if (detail.ended) return detail;
+        // Nobody is there to answer a script's question: it ends, and the canary stays as it is.
+        if (out.mode !== "terminal" && (from === null || detail.canary?.step !== from)) mustNotWait(detail);
       }
     } catch (error) {
       interrupt.signal.throwIfAborted();
@@ -58,6 +61,17 @@ export async function followDeployment(
       await new Promise((resolve) => setTimeout(resolve, againMs));
     }
   }
+}
+
+function mustNotWait({ id, canary, reason, environment }: DeploymentDetail): void {
+  const waits = canary?.waits ?? null;
+  if (canary === null || waits === null || waits.for === "resume") return;
+  const weight = canary.steps[(canary.step ?? 1) - 1]?.weight ?? 0;
+  throw new SlipwayError("WAITS_FOR_PERSON", {
+    message: `${id} waits for a person in ${environment}, at ${percentOf(weight)} of the traffic: ${reason}`,
+    evidence: [[waits.for === "promotion" ? "passed" : "missing", waits.why]],
+    hint: `go on: slipway promote-step ${environment}; or back: slipway cancel ${environment}`,
+  });
 }
 
 function plainView(out: Output): (detail: DeploymentDetail) => void {
@@ -75,6 +89,7 @@ function liveView(): (detail: DeploymentDetail) => void {
   return (detail) => {
     live.draw([
       ...stepLines(detail),
+      ...canaryLines(detail, Date.now()),
       ...(detail.ended ? endLines(detail) : [...bakeLines(detail), ...trafficLines(detail.services)]),
     ]);
     if (detail.ended) live.done();
@@ -84,15 +99,20 @@ function liveView(): (detail: DeploymentDetail) => void {
 /** One line a step: what was done, how long it took, what was said. */
 function stepLines(detail: DeploymentDetail): string[] {
   const steps = detail.history.filter((entry) => entry.event !== "deployment.queued");
-  return table(
-    steps.map((entry, index) => {
-      const next = steps[index + 1];
-      const running = next === undefined && !detail.ended;
-      const time = next === undefined ? (running ? style.quiet("…") : "") : style.quiet(took(next.at - entry.at));
-      return [`  ${stepSign(phaseOf(entry), running)} ${phaseOf(entry)}`, time, style.quiet(entry.reason)];
-    }),
-  );
+  const first = steps.findIndex((entry) => phaseOf(entry) === "shifting");
+  const rows = steps.map((entry, index) => {
+    const next = steps[index + 1];
+    const running = next === undefined && !detail.ended;
+    const time = next === undefined ? (running ? style.quiet("…") : "") : style.quiet(took(next.at - entry.at));
+    return [`  ${stepSign(phaseOf(entry), running)} ${phaseOf(entry)}`, time, style.quiet(entry.reason)];
+  });
+  // The steps of a canary have lines of their own: what each of them was made of would fill the screen.
+  const isFolded = (entry: HistoryView, index: number): boolean =>
+    detail.canary !== null && first >= 0 && index >= first && index + 1 < steps.length && folded.has(phaseOf(entry));
+  return table(rows.filter((_, index) => !isFolded(steps[index] as HistoryView, index)));
 }
+
+const folded: ReadonlySet<string> = new Set(["starting", "verifying", "shifting", "watching", "waiting"]);
 
 function stepSign(phase: string, running: boolean): string {
   if (phase === "failed" || phase === "rollback-failed") return style.bad(sign.failed);
@@ -164,8 +184,11 @@ function stableText({ stable, phase, restoredAt }: DeploymentDetail): string {
 }
 
 function timesOf(detail: DeploymentDetail): string {
-  const { startedAt, liveAt, detectedAt, restoredAt } = detail;
+  const { startedAt, liveAt, detectedAt, restoredAt, canary } = detail;
   const parts: string[] = [];
+  const failed = canary?.steps.find(({ end }) => end?.is === "failed");
+  if (failed?.end != null && detectedAt !== null)
+    parts.push(`caught at ${percentOf(failed.weight)} after ${took(detectedAt - failed.end.from)}`);
   if (startedAt !== null && liveAt !== null) parts.push(`all traffic after ${took(liveAt - startedAt)}`);
   if (liveAt !== null && detectedAt !== null) parts.push(`caught after ${took(detectedAt - liveAt)}`);
   if (detectedAt !== null && restoredAt !== null) parts.push(`back in ${took(restoredAt - detectedAt)}`);

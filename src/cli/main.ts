@@ -174,12 +174,24 @@ function control(slipway: Command): void {
     act(
       slipway
         .command(kind)
+        .aliases(kind === "cancel" ? ["abort"] : [])
         .argument("<environment>", "or a deployment's id")
         .description(description)
         .option("--reason <text>", "why, for the history"),
       async ([what = ""], options) => (await import("./commands/control.ts")).ask(kind, what, options),
     );
   }
+  act(
+    slipway
+      .command("promote-step")
+      .argument("<environment>", "or a deployment's id")
+      .description("take the next step of a canary now, and follow it")
+      .option("--wait", "wait until it has ended (the default)", true)
+      .option("--no-wait", "return when it is asked")
+      .option("--timeout <duration>", "stop waiting after this, like 10m; it goes on")
+      .option("--reason <text>", "why, for the history"),
+    async ([what = ""], options) => (await import("./commands/control.ts")).promoteStep(what, options),
+  );
   for (const locked of [true, false]) {
     act(
       slipway

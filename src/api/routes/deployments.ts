@@ -50,7 +50,9 @@ export function deploymentRoutes(server: FastifyInstance, world: World): void {
   );
 
   server.post<{ Params: { id: string } }>("/v1/deployments/:id/requests", async (request) => {
-    await ask(world, { deployment: deploymentId(request.params.id), ...askBody.parse(request.body) });
+    const { step, ...body } = askBody.parse(request.body);
+    const deployment = deploymentId(request.params.id);
+    await ask(world, { deployment, ...body, ...(step === undefined ? {} : { step }) });
     return {};
   });
 }

@@ -1,7 +1,9 @@
-import type { EnvironmentView } from "../../api/contract.ts";
+import type { DeploymentDetail, EnvironmentView } from "../../api/contract.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
-import { type GlobalOptions, knownEnvironment, type Session, withSession } from "../session.ts";
+import { exitCodeOf } from "../follow.ts";
+import { type GlobalOptions, knownEnvironment, type Session, timeoutOf, withSession } from "../session.ts";
 import { sign, style } from "../terminal/style.ts";
+import { conclude } from "./deploy.ts";
 
 export type AskOptions = GlobalOptions & { readonly reason?: string };
 
@@ -17,6 +19,29 @@ export function ask(kind: "cancel" | "pause" | "resume", what: string, options: 
     session.out.line(`${style.good(sign.done)} asked ${deployment} to ${kind}`);
     session.out.json({ deployment, asked: kind });
     return 0;
+  });
+}
+
+export type PromoteStepOptions = AskOptions & { readonly wait: boolean; readonly timeout?: string };
+
+/** Takes the next step of the canary that is under way in an environment, or of one named by its id, and follows it. */
+export function promoteStep(what: string, options: PromoteStepOptions): Promise<number> {
+  timeoutOf(options.timeout);
+  return withSession(options, async (session) => {
+    const { client, out, actor } = session;
+    const view = what.startsWith("dep_")
+      ? await client.get<DeploymentDetail>(`/v1/deployments/${what}`)
+      : await underWay(session, what);
+    const step = view.canary?.step ?? null;
+    await client.post(`/v1/deployments/${view.id}/requests`, {
+      kind: "promote",
+      actor,
+      reason: options.reason ?? "by hand",
+      ...(step === null ? {} : { step }),
+    });
+    out.line(`${style.good(sign.done)} asked ${view.id} to take the step after step ${step ?? "?"}`);
+    const ended = await conclude(session, view.id, { ...options, from: step });
+    return ended === null ? 0 : exitCodeOf(ended);
   });
 }
 

@@ -134,17 +134,22 @@ function needsConfirmation(session: Session, options: Bring): boolean {
   return session.out.mode === "terminal" && options.yes !== true && process.stdin.isTTY === true;
 }
 
-async function conclude(
+/** Follows a deployment to its end, unless nobody waits for it: then null. */
+export async function conclude(
   session: Session,
   deployment: string,
-  options: { readonly wait: boolean; readonly timeout?: string },
+  options: { readonly wait: boolean; readonly timeout?: string; readonly from?: number | null },
 ): Promise<DeploymentDetail | null> {
   if (!options.wait) {
     session.out.line(`${deployment} has begun; look at it with: slipway status`);
     session.out.json({ deployment });
     return null;
   }
-  const ended = await followDeployment(session.reconnect, deployment, session.out, timeoutOf(options.timeout));
+  const { from = null, timeout } = options;
+  const ended = await followDeployment(session.reconnect, deployment, session.out, {
+    timeoutMs: timeoutOf(timeout),
+    from,
+  });
   session.out.json(ended);
   return ended;
 }

@@ -1,4 +1,5 @@
 import type { DeploymentView, HistoryView, ReleaseView } from "../../api/contract.ts";
+import { phaseText } from "../canary-text.ts";
 import {
   fetchReleases,
   findRelease,
@@ -61,7 +62,7 @@ function deploymentRow(deployment: DeploymentView): string[] {
     `${phaseSign(deployment.phase)} ${deployment.environment}`,
     `r${deployment.release.number} ${deployment.release.version}`,
     deployment.kind,
-    deployment.phase,
+    phaseText(deployment),
     style.quiet(lasted),
     deployment.createdBy,
     style.quiet(deployment.reason),

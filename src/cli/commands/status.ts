@@ -1,4 +1,5 @@
 import type { EnvironmentView } from "../../api/contract.ts";
+import { canaryLines, phaseText } from "../canary-text.ts";
 import { trafficLines } from "../follow.ts";
 import { environmentIn, status as fetchStatus, type GlobalOptions, withRunning } from "../session.ts";
 import { sign, style, table } from "../terminal/style.ts";
@@ -40,7 +41,8 @@ function environmentLines(environment: EnvironmentView): string[] {
     ...(deployment === null
       ? []
       : [
-          `  ${style.accent(sign.running)} ${deployment.id}  r${deployment.release.number} ${deployment.phase}  ${style.quiet(deployment.reason)}`,
+          `  ${style.accent(sign.running)} ${deployment.id}  r${deployment.release.number} ${phaseText(deployment)}  ${style.quiet(deployment.reason)}`,
+          ...canaryLines(deployment, now).map((line) => `  ${line}`),
         ]),
     ...(environment.queued === 0 ? [] : [`  ${style.quiet(`${environment.queued} more wait their turn`)}`]),
     ...trafficLines(environment.services),

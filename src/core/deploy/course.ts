@@ -1,8 +1,8 @@
 import type { DeploymentId, ReleaseId, RevisionId, ServiceName } from "../ids.ts";
 import { revisionId } from "../ids.ts";
 import { type LoneReason, loneReason } from "../product/lone.ts";
-import type { EnvironmentSpec, ServiceSpec } from "../product/spec.ts";
-import type { Course, Rollout } from "./deployment.ts";
+import type { CanarySpec, EnvironmentSpec, RolloutSpec, ServiceSpec } from "../product/spec.ts";
+import { allTraffic, type Course, type Rollout } from "./deployment.ts";
 import { rollbackStages, stages } from "./stages.ts";
 import { waves } from "./waves.ts";
 
@@ -24,6 +24,9 @@ export function courseOf(input: {
   const isRollback = input.kind === "rollback";
   const all = rolloutsOf(release, stable);
   const rollouts = isRollback ? all.flatMap(withoutJob) : all;
+  const steps = isRollback
+    ? rollbackStages(rollouts)
+    : stages(rollouts, movesEdge(release, stable) ? atOnce(rollout) : rollout);
   const taking = rollouts.filter((each) => each.candidate !== null).map((each) => each.service);
   return {
     id: input.id,
@@ -32,11 +35,34 @@ export function courseOf(input: {
     stable: stable?.id ?? null,
     rollouts,
     waves: waves(Object.values<ServiceSpec>(release.spec.services).filter((service) => taking.includes(service.name))),
-    stages: isRollback ? rollbackStages(rollouts) : stages(rollouts, rollout),
+    stages: steps,
+    ...(isRollback || rollout.canary === undefined || steps.length === 1 ? {} : { canary: canaryOf(rollout.canary) }),
     drainMs: rollout.drainMs,
     bakeMs: isRollback ? 0 : rollout.bakeMs,
     proven: isRollback,
   };
+}
+
+function canaryOf({ steps, limitMs }: CanarySpec): NonNullable<Course["canary"]> {
+  return {
+    steps: steps.map(({ weight, bakeMs, promotion }) => ({
+      weight: Math.round(weight * allTraffic),
+      bakeMs,
+      manual: promotion === "manual",
+    })),
+    limitMs,
+  };
+}
+
+/** No edge can share the requests that come in at another one. */
+export function movesEdge({ spec }: ReleaseView, stable: ReleaseView | null): boolean {
+  return (
+    stable !== null && (spec.edge.driver !== stable.spec.edge.driver || spec.edge.server !== stable.spec.edge.server)
+  );
+}
+
+function atOnce(rollout: RolloutSpec): RolloutSpec {
+  return rollout.strategy === "canary" ? { ...rollout, strategy: "blue-green" } : rollout;
 }
 
 /** The same for the same service of the same release in the same environment, so that it is found again after a crash. */

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { environmentName, type ReleaseId, type RevisionId, releaseId, revisionId, serviceName } from "../ids.ts";
 import { noCounts } from "../judge/counts.ts";
+import type { CanarySpec } from "../product/spec.ts";
 import { begin, decide, effectOf } from "./decide.ts";
 import {
   allTraffic,
@@ -24,12 +25,12 @@ const fresh = releaseId("rel_new");
 const failure: Failure = { code: "HEALTH_LOST", message: "lost", evidence: [], service: null };
 
 /** What a world did with an effect: well, badly (not at all, or half of it), or a person spoke up first. */
-type Outcome = "well" | "badly" | "half" | "cancel" | "pause" | "resume";
+type Outcome = "well" | "badly" | "half" | "unclear" | "cancel" | "pause" | "resume" | "promote";
 const outcomes = fc.array(
   fc.oneof(
     { weight: 12, arbitrary: fc.constant<Outcome>("well") },
     { weight: 2, arbitrary: fc.constantFrom<Outcome>("badly", "half") },
-    { weight: 1, arbitrary: fc.constantFrom<Outcome>("cancel", "pause", "resume") },
+    { weight: 1, arbitrary: fc.constantFrom<Outcome>("cancel", "pause", "resume", "promote", "unclear") },
   ),
   { minLength: 0, maxLength: 80 },
 );
@@ -47,11 +48,14 @@ const courses = fc
   .record({
     parts: fc.array(rolloutArbitrary, { minLength: 1, maxLength: 4 }),
     hasStable: fc.boolean(),
-    strategy: fc.constantFrom("blue-green" as const, "rolling" as const, "rollback" as const),
+    strategy: fc.constantFrom("blue-green" as const, "rolling" as const, "rollback" as const, "canary" as const),
     batch: fc.constantFrom(0.1, 0.25, 0.5, 1),
     bakeMs: fc.constantFrom(0, 5_000),
+    weights: fc.uniqueArray(fc.integer({ min: 1, max: allTraffic - 1 }), { minLength: 1, maxLength: 5 }),
+    instances: fc.constantFrom("share" as const, "all" as const),
+    manual: fc.boolean(),
   })
-  .map(({ parts, hasStable, strategy, batch, bakeMs }): Course => {
+  .map(({ parts, hasStable, strategy, batch, bakeMs, weights, instances, manual }): Course => {
     // A rollback does no jobs: `courseOf` leaves them out.
     const own = strategy === "rollback" ? parts.filter((part) => part.kind !== "job") : parts;
     const rollouts = own.flatMap((part, index): Rollout[] => {
@@ -75,6 +79,15 @@ const courses = fc
       ];
     });
     const taking = rollouts.filter((rollout) => rollout.candidate !== null);
+    const steps = weights.toSorted((a, b) => a - b);
+    const canary: CanarySpec = {
+      steps: steps.map((weight) => ({ weight: weight / allTraffic, bakeMs: 1_000, promotion: "automatic" as const })),
+      minimum: 1,
+      limitMs: 1_000,
+      instances,
+      synthetic: null,
+    };
+    const made = strategy === "rollback" ? rollbackStages(rollouts) : stages(rollouts, { strategy, batch, canary });
     return {
       id: "dep_1" as Course["id"],
       environment: environmentName("production"),
@@ -87,7 +100,15 @@ const courses = fc
           needs: index === 0 ? [] : [taking[0]?.service ?? rollout.service],
         })),
       ),
-      stages: strategy === "rollback" ? rollbackStages(rollouts) : stages(rollouts, { strategy, batch }),
+      stages: made,
+      ...(strategy === "canary" && made.length > 1
+        ? {
+            canary: {
+              steps: steps.map((weight, index) => ({ weight, bakeMs: 1_000, manual: manual && index % 2 === 0 })),
+              limitMs: 1_000,
+            },
+          }
+        : {}),
       drainMs: 1_000,
       bakeMs,
       proven: strategy === "rollback",
@@ -110,7 +131,8 @@ class Outside {
   }
 
   /** Does the effect and says what came of it; with `half` it ends after the stops, or after the first of several services. */
-  perform({ course }: Deployment, effect: Effect, { half }: { readonly half: boolean }): DeploymentEvent {
+  perform(deployment: Deployment, effect: Effect, { half }: { readonly half: boolean }): DeploymentEvent {
+    const { course } = deployment;
     switch (effect.do) {
       case "start":
         for (const service of effect.stopping) this.#scale(stableOf(course, service), 0);
@@ -129,6 +151,11 @@ class Outside {
         }
         return { is: "drained", inflight: 0 };
       case "watch":
+        // In a canary a watch without an end goes on until somebody says something.
+        return deployment.phase.is === "waiting"
+          ? { is: "asked", to: "resume", by: "ada", why: "go on" }
+          : { is: "passed", note: "healthy" };
+      case "watch-step":
         return { is: "passed", note: "healthy" };
       case "await-resume":
         return { is: "asked", to: "resume", by: "ada", why: "go on" };
@@ -207,6 +234,7 @@ function eventOf(outcome: Outcome, effect: Effect, deployment: Deployment, outsi
     outside.perform(deployment, effect, { half: false });
     return outside.perform(deployment, effect, { half: false });
   }
+  if (outcome === "unclear") return { is: "unclear", missing: "web: 3 of at least 20 requests were seen" };
   return outcome === "badly" || outcome === "half"
     ? { is: "asked", to: "resume", by: "ada", why: "go on" }
     : { is: "asked", to: outcome, by: "ada", why: "because" };
@@ -277,6 +305,67 @@ describe("a deployment, whatever fails, whoever asks, and however often an effec
           const revision = live === course.release ? rollout.candidate : rollout.stable;
           const wanted = live === course.release ? rollout.candidateInstances : rollout.stableInstances;
           if (revision !== null && live !== null) expect((last as Outside).running.get(revision)).toBe(wanted);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  it("moves a canary up by one step at a time, and only after it has passed or a person has said so", () => {
+    fc.assert(
+      fc.property(courses, outcomes, (course, script) => {
+        fc.pre(course.canary !== undefined);
+        const outside = new Outside(course);
+        let deployment = begin(course);
+        let allowed = true;
+        for (let step = 0; step < script.length + 200; step += 1) {
+          const effect = effectOf(deployment);
+          if (effect === null) break;
+          const event = eventOf(script[step] ?? "well", effect, deployment, outside);
+          const { phase } = deployment;
+          const next = decide(deployment, event, step).next;
+          const atStep = phase.is === "watching" || phase.is === "waiting";
+          if (atStep && event.is === "passed") allowed = course.canary?.steps[phase.stage]?.manual !== true;
+          if (atStep && event.is === "asked" && event.to === "promote") allowed = true;
+          if (phase.is === "waiting" && phase.for.is === "promotion" && event.is === "asked" && event.to === "resume")
+            allowed = true;
+          if (next.shifted !== deployment.shifted) {
+            expect(next.shifted).toBe(deployment.shifted + 1);
+            expect(allowed, `step ${next.shifted} was taken in ${phase.is} on ${event.is}`).toBe(true);
+            allowed = false;
+          }
+          if (atStep && event.is === "unclear") {
+            expect(["watching", "waiting"]).toContain(next.phase.is);
+            expect(next.shifted).toBe(deployment.shifted);
+          }
+          deployment = next;
+        }
+        // Every step that had traffic is in the record, in order, with the weight it had.
+        const told = (deployment.steps ?? []).map(({ weight }) => weight);
+        const had = course.canary!.steps.map(({ weight }) => weight).slice(0, deployment.shifted);
+        expect(told).toEqual(had);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("keeps stable whole in every step of a canary, so that going back is one change of weights", () => {
+    fc.assert(
+      fc.property(courses, outcomes, (course, script) => {
+        fc.pre(course.canary !== undefined);
+        const outside = new Outside(course);
+        let deployment = begin(course);
+        for (let step = 0; step < script.length + 200; step += 1) {
+          const effect = effectOf(deployment);
+          if (effect === null) break;
+          const before = deployment;
+          deployment = decide(before, eventOf(script[step] ?? "well", effect, before, outside), step).next;
+          if (before.shifted === 0 || before.shifted >= course.stages.length) continue;
+          const stopping = deployment.stopped ?? [];
+          for (const rollout of course.rollouts)
+            if (rollout.stable !== null && !stopping.includes(rollout.service))
+              expect(outside.running.get(rollout.stable), rollout.service).toBe(rollout.stableInstances);
+          if (deployment.phase.is === "restoring") expect(stopping).not.toEqual([]);
         }
       }),
       { numRuns: 1_000 },

@@ -1,7 +1,20 @@
 import type { EpochMs, ServiceName } from "../ids.ts";
 import { formatDuration } from "../product/units.ts";
 import {
+  atStep,
+  type Ending,
+  limitOf,
+  noteOf,
+  shareText,
+  stepOf,
+  stepText,
+  switchText,
+  withLastStep,
+  withStepEnd,
+} from "./canary.ts";
+import {
   allTraffic,
+  type CanaryStep,
   type Course,
   type Decision,
   type Deployment,
@@ -14,6 +27,7 @@ import {
   takesRequests,
   type Undoing,
   type Undone,
+  type Wait,
 } from "./deployment.ts";
 import { stopping } from "./stop-first.ts";
 
@@ -50,7 +64,10 @@ export function effectOf(deployment: Deployment): Effect | null {
     case "baking":
       return { do: "watch", until: phase.until };
     case "held":
+    case "waiting":
       return { do: "watch", until: null };
+    case "watching":
+      return { do: "watch-step", stage: phase.stage, until: phase.until, limit: phase.until + limitOf(course) };
     case "retiring":
       return { do: "retire" };
     case "restoring":
@@ -92,9 +109,7 @@ export function decide(deployment: Deployment, event: DeploymentEvent, now: Epoc
     case "verifying":
       return event.is === "healthy" ? onHealthy(deployment, phase) : unexpected(deployment, event);
     case "shifting":
-      return event.is === "shifted"
-        ? onShifted(deployment, phase.stage, event.marks, now)
-        : unexpected(deployment, event);
+      return event.is === "shifted" ? onShifted(deployment, phase.stage, event, now) : unexpected(deployment, event);
     case "draining":
       return event.is === "drained"
         ? onDrained(deployment, phase.stage, event.inflight, now)
@@ -104,6 +119,9 @@ export function decide(deployment: Deployment, event: DeploymentEvent, now: Epoc
       return event.is === "passed"
         ? to(deployment, { is: "retiring" }, `bake passed: ${event.note}`)
         : unexpected(deployment, event);
+    case "watching":
+      if (event.is === "passed") return onStepPassed(deployment, phase.stage, event.note, now);
+      return event.is === "unclear" ? onUnclear(deployment, phase.stage, event.missing) : unexpected(deployment, event);
     case "retiring":
       return event.is === "retired"
         ? to(deployment, { is: "succeeded" }, endedWell(deployment))
@@ -117,6 +135,7 @@ export function decide(deployment: Deployment, event: DeploymentEvent, now: Epoc
     case "cleaning":
       return event.is === "cleaned" ? onCleaned(deployment, phase.end, event.evidence) : unexpected(deployment, event);
     case "paused":
+    case "waiting":
       return unexpected(deployment, event);
   }
 }
@@ -131,6 +150,31 @@ function endedWell({ course }: Deployment): string {
   return course.bakeMs === 0
     ? "succeeded: the release is live, without a bake"
     : "succeeded: the release is live and has passed its bake";
+}
+
+function onStepPassed(deployment: Deployment, stage: number, note: string, now: EpochMs): Decision {
+  const passed = `${stepText(deployment.course, stage)} passed: ${note}`;
+  if (stepOf(deployment.course, stage)?.manual === true) {
+    return to(
+      deployment,
+      { is: "waiting", stage, for: { is: "promotion", note } },
+      `${passed}; waits for a person to take the next step`,
+    );
+  }
+  return nextStep(deployment, { stage, is: "passed", note, now }, passed);
+}
+
+/** Unknown is not healthy: it never goes on by itself. */
+function onUnclear(deployment: Deployment, stage: number, missing: string): Decision {
+  return to(
+    deployment,
+    { is: "waiting", stage, for: { is: "evidence", missing } },
+    `${stepText(deployment.course, stage)} cannot be judged: ${missing}; waits for a person`,
+  );
+}
+
+function nextStep(deployment: Deployment, ending: Ending, reason: string): Decision {
+  return start(withStepEnd(deployment, ending), { stage: ending.stage + 1, wave: 0 }, reason);
 }
 
 function onHealthy(deployment: Deployment, phase: Extract<Phase, { is: "verifying" }>): Decision {
@@ -148,14 +192,29 @@ function start(deployment: Deployment, at: At, reason: string): Decision {
 }
 
 function shift(deployment: Deployment, stage: number, because: string): Decision {
-  const count = deployment.course.stages.length;
-  const step = count === 1 ? "switching traffic" : `switching traffic, step ${stage + 1} of ${count}`;
   // Counted before the edge is told: after a crash in between, some user may already have met the candidate.
-  return to({ ...deployment, shifted: stage + 1 }, { is: "shifting", stage }, `${because}; ${step}`);
+  return to(
+    { ...deployment, shifted: stage + 1 },
+    { is: "shifting", stage },
+    `${because}; ${switchText(deployment.course, stage)}`,
+  );
 }
 
-function onShifted(before: Deployment, stage: number, marks: Deployment["marks"], now: EpochMs): Decision {
-  const deployment = stage === 0 ? { ...before, marks } : before;
+function onShifted(
+  before: Deployment,
+  stage: number,
+  { marks, counted = {} }: Extract<DeploymentEvent, { is: "shifted" }>,
+  now: EpochMs,
+): Decision {
+  const times = { exposedAt: before.exposedAt ?? now, shiftedAt: now };
+  const deployment: Deployment = {
+    ...before,
+    ...times,
+    ...(stage === 0 ? { marks } : {}),
+    ...(before.course.canary === undefined ? {} : { stepMarks: counted }),
+  };
+  const step = stepOf(before.course, stage);
+  if (step !== null) return onExposed(deployment, stage, step, now);
   const whole = hasAllTraffic(before.course, stage);
   return to(
     whole ? { ...deployment, liveAt: before.liveAt ?? now } : deployment,
@@ -163,6 +222,21 @@ function onShifted(before: Deployment, stage: number, marks: Deployment["marks"]
     whole
       ? "all traffic is on the candidate; draining stable"
       : "the edge has acknowledged; draining what lost its share",
+  );
+}
+
+/** The edge has acknowledged a step's weight. Nothing has lost its share whole, so there is nothing to drain. */
+function onExposed(exposed: Deployment, stage: number, step: CanaryStep, now: EpochMs): Decision {
+  const { holdFor: by, ...deployment } = exposed;
+  const acknowledged = `the edge has acknowledged ${shareText(step.weight)}`;
+  if (by !== undefined) {
+    const wait: Wait = { is: "pause", leftMs: step.bakeMs, by };
+    return to(deployment, { is: "waiting", stage, for: wait }, `${acknowledged}; held, as ${by} asked`);
+  }
+  return to(
+    deployment,
+    { is: "watching", stage, until: now + step.bakeMs },
+    `${acknowledged}; watching ${stepText(deployment.course, stage)} for ${formatDuration(step.bakeMs)}`,
   );
 }
 
@@ -204,6 +278,15 @@ function onRequest(deployment: Deployment, event: Extract<DeploymentEvent, { is:
         const leftMs = Math.max(0, phase.until - now);
         return to(deployment, { is: "held", leftMs, by: event.by }, `bake held by ${event.by}: ${event.why}`);
       }
+      if (phase.is === "watching") {
+        const wait: Wait = { is: "pause", leftMs: Math.max(0, phase.until - now), by: event.by };
+        const text = stepText(deployment.course, phase.stage);
+        return to(
+          deployment,
+          { is: "waiting", stage: phase.stage, for: wait },
+          `${text} held by ${event.by}: ${event.why}`,
+        );
+      }
       if (phase.is === "starting" || phase.is === "verifying") {
         return to(
           deployment,
@@ -215,7 +298,7 @@ function onRequest(deployment: Deployment, event: Extract<DeploymentEvent, { is:
         return to(
           { ...deployment, holdFor: event.by },
           phase,
-          `to be paused by ${event.by}: ${event.why}; it holds when stable is drained`,
+          `to be paused by ${event.by}: ${event.why}; it holds when ${deployment.course.canary === undefined ? "stable is drained" : "the traffic has moved"}`,
         );
       }
       return stay(deployment, `cannot be paused while ${phase.is}`);
@@ -225,6 +308,7 @@ function onRequest(deployment: Deployment, event: Extract<DeploymentEvent, { is:
         const reason = `resumed by ${event.by}; ${leftMs === 0 ? "nothing" : formatDuration(leftMs)} of the bake is left`;
         return to(deployment, { is: "baking", until: now + leftMs }, reason);
       }
+      if (phase.is === "waiting") return onResumed(deployment, phase, event, now);
       // What had been started is looked at again from the first wave: each effect finds what exists.
       if (phase.is === "paused") return start(deployment, { stage: phase.stage, wave: 0 }, `resumed by ${event.by}`);
       if (deployment.holdFor !== undefined) {
@@ -232,7 +316,43 @@ function onRequest(deployment: Deployment, event: Extract<DeploymentEvent, { is:
         return to(going, phase, `resumed by ${event.by}; it is not held`);
       }
       return stay(deployment, "it was not paused");
+    case "promote":
+      if (phase.is === "watching" || phase.is === "waiting") return onPromoted(deployment, phase, event, now);
+      if (phase.is === "paused") return start(deployment, { stage: phase.stage, wave: 0 }, `resumed by ${event.by}`);
+      return stay(deployment, `there is no step to take while ${phase.is}`);
   }
+}
+
+type Asked = Extract<DeploymentEvent, { is: "asked" }>;
+
+/** After what has passed comes the next step; what has not is watched. */
+function onResumed(
+  deployment: Deployment,
+  { stage, for: wait }: Extract<Phase, { is: "waiting" }>,
+  { by, why }: Asked,
+  now: EpochMs,
+): Decision {
+  if (wait.is === "promotion")
+    return nextStep(deployment, { stage, is: "promoted", note: wait.note, now }, `next step taken by ${by}: ${why}`);
+  const leftMs = wait.is === "pause" ? wait.leftMs : (stepOf(deployment.course, stage)?.bakeMs ?? 0);
+  const text = `${stepText(deployment.course, stage)} ${wait.is === "pause" ? "goes on" : "is looked at anew"}`;
+  return to(
+    deployment,
+    { is: "watching", stage, until: now + leftMs },
+    `resumed by ${by}; ${text} for ${formatDuration(leftMs)}`,
+  );
+}
+
+/** A person answers for it: what was missing, or not over yet, is kept in the record. */
+function onPromoted(
+  deployment: Deployment,
+  phase: Extract<Phase, { is: "watching" | "waiting" }>,
+  { by, why }: Asked,
+  now: EpochMs,
+): Decision {
+  const note = phase.is === "watching" ? "not watched to its end" : noteOf(phase.for);
+  const reason = `next step taken by ${by}: ${why} (${stepText(deployment.course, phase.stage)}: ${note})`;
+  return nextStep(deployment, { stage: phase.stage, is: "promoted", note, now }, reason);
 }
 
 function onFailure(deployment: Deployment, failure: Failure, now: EpochMs): Decision {
@@ -250,15 +370,18 @@ function onFailure(deployment: Deployment, failure: Failure, now: EpochMs): Deci
       return to(deployment, phase.end, `${endReason(deployment, phase.end)}; leftovers remain: ${failure.message}`);
     case "retiring":
       return to(deployment, { is: "succeeded" }, `succeeded; leftovers remain: ${failure.message}`);
-    default:
-      return undo(deployment, deployment.shifted > 0 ? "rolled-back" : "failed", failure, now, failure.message);
+    default: {
+      const seen = atStep(deployment, failure);
+      return undo(deployment, deployment.shifted > 0 ? "rolled-back" : "failed", seen, now, seen.message);
+    }
   }
 }
 
 /** The way back from any phase before an end, as one unit over all services. */
 function undo(wrong: Deployment, how: Undone["is"], failure: Failure, now: EpochMs, reason: string): Decision {
   // Going back waits for nobody.
-  const { holdFor: _, ...deployment } = wrong;
+  const { holdFor: _, ...held } = wrong;
+  const deployment = withLastStep(held, how, reason, now);
   const { course, phase } = deployment;
   if (phase.is === "restoring" || phase.is === "unshifting" || phase.is === "cleaning") {
     return stay(wrong, "it is going back already");

@@ -43,11 +43,24 @@ export function takesRequests(rollout: Rollout, side: "candidate" | "stable"): b
   return rollout.routed && rollout[side] !== null && (kind === "web" || kind === "static");
 }
 
+/** Can both sides share this service's requests by weight, each with instances of its own? */
+export function sharesTraffic(rollout: Rollout): boolean {
+  return takesRequests(rollout, "candidate") && takesRequests(rollout, "stable") && rollout.stopFirst === undefined;
+}
+
 /** What one stage brings about for one service. */
 export type Share = { readonly candidate: number; readonly stable: number; readonly weight: number };
 
 /** A step of the traffic towards the candidate, for all services at once. The last stage has every weight at `allTraffic`. */
 export type Stage = Readonly<Record<ServiceName, Share>>;
+
+/** How a canary is watched at one weight, before the next step. */
+export type CanaryStep = {
+  readonly weight: number;
+  readonly bakeMs: number;
+  /** A person takes the next step, also when nothing speaks against it. */
+  readonly manual: boolean;
+};
 
 /** The part of a deployment that is fixed when it begins. */
 export type Course = {
@@ -60,6 +73,12 @@ export type Course = {
   /** Services that may start together; each wave waits until the one before it is healthy. */
   readonly waves: readonly (readonly ServiceName[])[];
   readonly stages: readonly Stage[];
+  /** Of a canary: one for each stage but the last, which brings all traffic. Absent where traffic is not moved by trust. */
+  readonly canary?: {
+    readonly steps: readonly CanaryStep[];
+    /** How long, beyond its own time, a step waits for what it is judged by, before it asks a person. */
+    readonly limitMs: number;
+  };
   readonly drainMs: number;
   readonly bakeMs: number;
   /** The release has passed a bake here before: its services need not live through their start period again. */
@@ -69,6 +88,8 @@ export type Course = {
 /**
  * ```text
  *            ┌───────── next stage ─────────┐
+ *            │    ┌──── next step ───── watching ◄─► waiting
+ *            ▼    ▼                        ▲
  * starting ─► verifying ─► (paused) ─► shifting ─► draining ─► baking ─► retiring ─► succeeded
  *    └───────────┴────────────┤               └────────┴─────────┴──┐
  *      before any traffic     ▼                  after some traffic ▼
@@ -78,6 +99,12 @@ export type Course = {
  * ```
  * Before any traffic only what was stopped first has to be restored; where nothing was, stable was never touched.
  * A step of traffic is never left half-way: a pause that is asked for while shifting or draining holds before the next step.
+ *
+ * A canary goes from `shifting` to `watching` instead of `draining`, at every weight but the last: nobody loses a share whole, so
+ * nothing has to be drained. A step ends in one of four ways. Nothing speaks against it: the next one (`manual`: it waits for a
+ * person first). A verdict is bad: back, which is one change of weights, for stable is whole all the time. It cannot be judged
+ * in time: it waits for a person, and never goes on by itself. A person says: promote, pause, cancel.
+ *
  * A first deployment has nothing to go back to: when it fails after the switch it stays at 100 % and ends `failed`.
  */
 export type Phase =
@@ -86,6 +113,10 @@ export type Phase =
   | { readonly is: "paused"; readonly stage: number; readonly by: string }
   | { readonly is: "shifting"; readonly stage: number }
   | { readonly is: "draining"; readonly stage: number }
+  /** A step of a canary is watched at its weight, at least until then. */
+  | { readonly is: "watching"; readonly stage: number; readonly until: EpochMs }
+  /** The same without an end: it is still watched, and a person says how it goes on. */
+  | { readonly is: "waiting"; readonly stage: number; readonly for: Wait }
   | { readonly is: "baking"; readonly until: EpochMs }
   /** Held in the bake: still watched, the clock stands. */
   | { readonly is: "held"; readonly leftMs: number; readonly by: string }
@@ -112,6 +143,26 @@ export type Phase =
   | { readonly is: "cancelled"; readonly failure: Failure }
   | { readonly is: "rollback-failed"; readonly failure: Failure; readonly cause: Failure };
 
+/** Why a canary stays where it is, and so what `resume` means there. */
+export type Wait =
+  /** Somebody paused it: the rest of the step's time is still to come. */
+  | { readonly is: "pause"; readonly leftMs: number; readonly by: string }
+  /** The step has passed; the next one is a person's to take. */
+  | { readonly is: "promotion"; readonly note: string }
+  /** It could not be judged: looked at anew when it goes on. */
+  | { readonly is: "evidence"; readonly missing: string };
+
+/** How a step of a canary ended, for the record. */
+export type StepEnd = {
+  readonly weight: number;
+  readonly from: EpochMs;
+  readonly to: EpochMs;
+  /** `promoted`: at a person's word. */
+  readonly is: "passed" | "promoted" | "failed" | "cancelled";
+  /** What was seen of both sides. */
+  readonly note: string;
+};
+
 export type Undoing = { readonly is: "rolled-back" | "cancelled"; readonly failure: Failure };
 export type Undone = { readonly is: "failed" | "rolled-back" | "cancelled"; readonly failure: Failure };
 
@@ -127,6 +178,13 @@ export type Deployment = {
    * before. For a stable what it had been counted for a while before: its recent past is what the candidate is compared with.
    */
   readonly marks: Readonly<Record<RevisionId, Counts>>;
+  /** When the edge acknowledged the first share of traffic, and the newest one. */
+  readonly exposedAt?: EpochMs;
+  readonly shiftedAt?: EpochMs;
+  /** Of a canary: what both sides had been counted for when its newest step began. */
+  readonly stepMarks?: Readonly<Record<RevisionId, Counts>>;
+  /** Of a canary: the steps that are over, in order. */
+  readonly steps?: readonly StepEnd[];
   /** How many stages have been asked of the edge: above zero, some user may have met the candidate. */
   readonly shifted: number;
   /** Services whose stable side has been asked to stop before its successor starts; recorded before it is done. */
@@ -160,6 +218,11 @@ export type Effect =
   | { readonly do: "drain"; readonly stage: number }
   /** Watch the candidate under all traffic until `until` (null: until something is asked). → `passed` */
   | { readonly do: "watch"; readonly until: EpochMs | null }
+  /**
+   * Watch a step of a canary, at least until `until`, and from then on until it can be judged; at `limit` it cannot.
+   * → `passed` or `unclear`
+   */
+  | { readonly do: "watch-step"; readonly stage: number; readonly until: EpochMs; readonly limit: EpochMs }
   /** Wait for a person. Ends only by a request. */
   | { readonly do: "await-resume" }
   /** Keep stable warm or stopped, drop what was warm before. → `retired` */
@@ -173,16 +236,29 @@ export type Effect =
 export type DeploymentEvent =
   | { readonly is: "started" }
   | { readonly is: "healthy" }
-  | { readonly is: "shifted"; readonly marks: Readonly<Record<RevisionId, Counts>> }
+  | {
+      readonly is: "shifted";
+      readonly marks: Readonly<Record<RevisionId, Counts>>;
+      /** What both sides had been counted for at that instant. */
+      readonly counted?: Readonly<Record<RevisionId, Counts>>;
+    }
   | { readonly is: "drained"; readonly inflight: number }
   | { readonly is: "passed"; readonly note: string }
+  /** A step could not be judged in its time: what was missing. */
+  | { readonly is: "unclear"; readonly missing: string }
   | { readonly is: "retired" }
   | { readonly is: "restored" }
   /** With the last log lines of what failed, read before it was removed. */
   | { readonly is: "cleaned"; readonly evidence: readonly Evidence[] }
   /** An effect could not be done, or a verdict was bad. */
   | { readonly is: "failed"; readonly failure: Failure }
-  | { readonly is: "asked"; readonly to: "cancel" | "pause" | "resume"; readonly by: string; readonly why: string };
+  | {
+      readonly is: "asked";
+      /** `promote`: take the canary's next step now. */
+      readonly to: "cancel" | "pause" | "resume" | "promote";
+      readonly by: string;
+      readonly why: string;
+    };
 
 /** What is next, what to do about it, and the sentence a person will read. */
 export type Decision = { readonly next: Deployment; readonly effects: readonly Effect[]; readonly reason: string };

@@ -9,6 +9,7 @@ import type { Commit } from "../release/commit.ts";
 import type { Standing } from "../release/standing.ts";
 import { courseOf, type ReleaseView } from "./course.ts";
 import { allTraffic, type Course, type Rollout, takesRequests } from "./deployment.ts";
+import { canarySteps, canaryWarnings } from "./plan-canary.ts";
 import { canHold, holdMs, isStopFirst, stopping } from "./stop-first.ts";
 
 export type ServicePlan = {
@@ -116,8 +117,11 @@ function stepsOf(course: Course, input: PlanInput): string[] {
     if (before !== undefined && grown.length > 0)
       steps.push(`start ${grown.map(({ service, count }) => `${service} x${count}`).join(", ")}; wait until healthy`);
     // Divided once, because 0.07 * 100 is not 7 in binary fractions.
-    const shares = routed.map(({ service }) => `${service} ${(stage[service]?.weight ?? 0) / (allTraffic / 100)} %`);
+    const shares = routed
+      .filter(({ service }) => (stage[service]?.weight ?? 0) > 0)
+      .map(({ service }) => `${service} ${(stage[service]?.weight ?? 0) / (allTraffic / 100)} %`);
     if (shares.length > 0) steps.push(`switch traffic: ${shares.join(", ")}`);
+    steps.push(...canarySteps(course, spec, index));
   });
   if (course.stable !== null) steps.push(`drain the old release, up to ${formatDuration(course.drainMs)}`);
   const dropped = course.rollouts.filter(
@@ -259,16 +263,21 @@ function warningsOf(input: PlanInput, course: Course): string[] {
         ]
       : []),
     ...(live?.id === release.id ? [] : interruptions(course, input)),
+    ...canaryWarnings(course, input),
     ...(release.spec.rollout.bakeMs === 0 ? ["there is no bake: nobody watches after the switch"] : []),
   ];
 }
 
 function rollbackText(course: Course, spec: EnvironmentSpec): string {
   if (course.stable === null) return "nothing is live before this one, so there is nothing to go back to";
-  if (spec.rollout.strategy !== "blue-green")
+  if (spec.rollout.strategy === "rolling")
     return "the old release's instances are started again, then traffic goes back";
   const stopped = course.rollouts.filter(isStopFirst).map(({ service }) => service);
-  return stopped.length === 0
-    ? "the old release stays warm: going back is one change of weights"
+  if (stopped.length === 0)
+    return course.canary === undefined
+      ? "the old release stays warm: going back is one change of weights"
+      : "the old release stays whole in every step, and then warm: going back is one change of weights";
+  return course.canary !== undefined
+    ? `one change of weights in every step; after the last, ${stopped.join(", ")} is first stopped here and started again there`
     : `the old release stays warm but for ${stopped.join(", ")}: stopped here, started again there, then traffic goes back`;
 }

@@ -1,13 +1,17 @@
 import type { ServiceName } from "../ids.ts";
-import type { RolloutSpec } from "../product/spec.ts";
-import { allTraffic, type Rollout, type Share, type Stage, takesRequests } from "./deployment.ts";
+import type { CanarySpec, RolloutSpec } from "../product/spec.ts";
+import { allTraffic, type Rollout, type Share, type Stage, sharesTraffic, takesRequests } from "./deployment.ts";
 
 /**
  * The steps in which traffic goes to the candidate. Blue-green: one step, and the stable side stays whole, so that going
- * back is one change of weights. Rolling: as many steps as batches, and the stable side shrinks as the candidate grows. What is
- * stopped first has no two sides to share between: it changes over in the first step.
+ * back is one change of weights. Rolling: as many steps as batches, and the stable side shrinks as the candidate grows; what is
+ * stopped first has no two sides to share between, and changes over in the first step. Canary: a step for each weight, and one
+ * to all traffic; the stable side stays whole.
  */
-export function stages(rollouts: readonly Rollout[], rollout: Pick<RolloutSpec, "strategy" | "batch">): Stage[] {
+export function stages(
+  rollouts: readonly Rollout[],
+  rollout: Pick<RolloutSpec, "strategy" | "batch" | "canary">,
+): Stage[] {
   // Where nothing is live there is nothing to replace batch by batch.
   if (isEmpty(rollouts)) return [stageOf(rollouts, blueGreen)];
   switch (rollout.strategy) {
@@ -15,7 +19,19 @@ export function stages(rollouts: readonly Rollout[], rollout: Pick<RolloutSpec, 
       return [stageOf(rollouts, blueGreen)];
     case "rolling":
       return fractions(rollouts, rollout.batch).map((fraction) => stageOf(rollouts, (each) => rolling(each, fraction)));
+    case "canary":
+      return [
+        ...canaryWeights(rollouts, rollout.canary).map((weight) =>
+          stageOf(rollouts, (each) => canary(each, weight, rollout.canary?.instances ?? "share")),
+        ),
+        stageOf(rollouts, blueGreen),
+      ];
   }
+}
+
+/** None where no service has two sides that could share: then it is one switch, as with blue-green. */
+function canaryWeights(rollouts: readonly Rollout[], spec: CanarySpec | undefined): number[] {
+  return rollouts.some(sharesTraffic) ? (spec?.steps ?? []).map(({ weight }) => Math.round(weight * allTraffic)) : [];
 }
 
 /**
@@ -69,6 +85,19 @@ function rolling(rollout: Rollout, fraction: number): Share {
     stable: Math.ceil(rollout.stableInstances * (1 - share)),
     weight: hasNobodyBefore(rollout) ? allTraffic : Math.round(share * allTraffic),
   };
+}
+
+/**
+ * At a weight below all. What replaces something that cannot share its work by weight (a worker, what is stopped first, what
+ * takes no requests) changes over with the last step: half of the background work at the first step would be no canary.
+ */
+function canary(rollout: Rollout, weight: number, instances: CanarySpec["instances"]): Share {
+  const { candidateInstances, stableInstances: stable } = rollout;
+  if (rollout.candidate === null || rollout.kind === "job" || hasNobodyBefore(rollout))
+    return { candidate: candidateInstances, stable, weight: allTraffic };
+  if (!sharesTraffic(rollout)) return { candidate: 0, stable, weight: 0 };
+  const share = Math.max(1, Math.ceil((candidateInstances * weight) / allTraffic));
+  return { candidate: instances === "all" ? candidateInstances : share, stable, weight };
 }
 
 /** Nothing ran, or what ran took no requests that could be shared. */

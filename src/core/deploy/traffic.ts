@@ -19,7 +19,7 @@ export type TrafficTarget = {
 export type Traffic = {
   /** Routes and policies come from this release's config; null when nothing is live. */
   readonly routesOf: ReleaseId | null;
-  /** Also the routes that only this release has, as long as the other one is not whole. */
+  /** Also the routes that only this release has, as long as one of the two is not whole. */
   readonly keepsRoutesOf?: ReleaseId;
   /** Candidate first: a user in a hash bucket never goes back while the candidate's weight rises. */
   readonly services: Readonly<Record<ServiceName, readonly TrafficTarget[]>>;
@@ -38,6 +38,8 @@ export function trafficOf(deployment: Deployment): Traffic {
       return deployment.shifted === 0 ? stableTraffic(course) : stageTraffic(course, deployment.shifted - 1);
     case "shifting":
     case "draining":
+    case "watching":
+    case "waiting":
       return stageTraffic(course, phase.stage);
     case "baking":
     case "held":
@@ -85,7 +87,8 @@ function stageTraffic(course: Course, stage: number): Traffic {
     if (share === undefined) throw new Error(`stage ${stage} has no share for ${rollout.service}`);
     const targets: TrafficTarget[] = [];
     const isTaken = takesRequests(rollout, "candidate");
-    if (rollout.candidate !== null && isTaken) {
+    // In a canary some change over only with the last step.
+    if (rollout.candidate !== null && isTaken && share.candidate > 0) {
       targets.push({
         revision: rollout.candidate,
         release: course.release,
@@ -113,6 +116,10 @@ function stageTraffic(course: Course, stage: number): Traffic {
     }
     return targets;
   });
+  // A canary shows a share of the requests the new code, and nobody the new config: addresses that only the candidate has are
+  // there at once, because its other services may need them; all else stays as stable has it until the last step.
+  if (course.canary !== undefined && !last && course.stable !== null)
+    return { ...taken, routesOf: course.stable, keepsRoutesOf: course.release };
   // Going back restores the config at once; going on, nobody loses an address before all that comes instead is there.
   return last || course.stable === null || course.proven ? taken : { ...taken, keepsRoutesOf: course.stable };
 }

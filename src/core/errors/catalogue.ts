@@ -37,6 +37,12 @@ export const catalogue = {
   RELEASE_KNOWN_BAD: entry(1, 409, "deploy another release; a rollback goes to this one only with --force"),
   NOT_CANCELLABLE: entry(1, 409, "the deployment has ended; to go back run: slipway rollback"),
   NOT_PAUSABLE: entry(1, 409, "only a deployment under way can be paused"),
+  NO_STEP_TO_PROMOTE: entry(1, 409, "look at where it is: slipway status"),
+  WAITS_FOR_PERSON: entry(
+    5,
+    409,
+    "go on: slipway promote-step <environment>; look at it again: slipway resume <environment>; or: slipway cancel <environment>",
+  ),
   PROBE_DEADLINE: entry(3, 504, "read the service's log lines above; raise health.deadline if it only needs longer"),
   HEALTH_LOST: entry(3, 502, "read the service's log lines; the previous release is live again"),
   ERROR_RATIO: entry(3, 502, "read the service's log lines; the previous release is live again"),

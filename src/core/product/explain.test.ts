@@ -70,6 +70,7 @@ describe("a key that is not there", () => {
         "  services.*.path",
         "  services.*.health.path",
         "  services.*.routes.*.path",
+        "  rollout.synthetic.path",
         "  edge.allowLists.*.path",
       ].join("\n"),
     );

@@ -400,11 +400,12 @@ export interface LogsInput {
 export interface RolloutInput {
   /**
    * How traffic moves: blue-green starts all instances of the candidate and switches at once; rolling replaces a batch
-   * of instances at a time.
+   * of instances at a time; canary gives the candidate a small share of the requests, compares it with stable, and goes
+   * on step by step.
    * @default "blue-green"
-   * @example "rolling"
+   * @example "canary"
    */
-  strategy?: "blue-green" | "rolling" | undefined;
+  strategy?: "blue-green" | "rolling" | "canary" | undefined;
   /**
    * The watch after all traffic is on the candidate. Nothing is called succeeded before it has passed, and a rule that
    * fires in it takes the release back.
@@ -418,6 +419,63 @@ export interface RolloutInput {
    * @example "50%"
    */
   batch?: Percent | undefined;
+  /**
+   * For canary: the shares of the requests that the candidate gets one after the other, rising. All traffic comes after
+   * the last one, by itself.
+   * @default ["1%", "5%", "25%", "50%"]
+   * @example ["1%", { weight: "10%", bake: "10m", promotion: "manual" }, "50%"]
+   */
+  steps?: (Percent | StepInput)[] | undefined;
+  /**
+   * For canary: how long each step is watched at least. It goes on when nothing speaks against the candidate, and is
+   * taken back at once when something does.
+   * @default "2m"
+   * @example "10m"
+   */
+  stepBake?: Duration | undefined;
+  /**
+   * For canary: requests that each service of the candidate must have answered in a step before the next one. With
+   * fewer the step waits.
+   * @default 20
+   * @example 100
+   */
+  stepMinimum?: number | undefined;
+  /**
+   * For canary: how long a step, beyond its own time, waits for what it is judged by (requests, counts, health). Then
+   * it asks a person: `slipway resume`, `slipway promote-step` or `slipway cancel`. It never goes on without.
+   * @default "30m"
+   * @example "2h"
+   */
+  stepLimit?: Duration | undefined;
+  /**
+   * For canary: how many instances of the candidate run in a step: as many as its share of the requests needs, at least
+   * one; or all from the first step on.
+   * @default "share"
+   * @example "all"
+   */
+  stepInstances?: "share" | "all" | undefined;
+  /**
+   * For canary: whether the next step is taken by itself when one has passed, or by a person with `slipway
+   * promote-step`.
+   * @default "automatic"
+   * @example "manual"
+   */
+  promotion?: "automatic" | "manual" | undefined;
+  /**
+   * For canary: requests that Slipway sends to the candidate itself, as long as users have sent fewer than
+   * `stepMinimum` in a step. They count towards it and are judged like users'. false sends none.
+   * @default false
+   * @example { path: "/products", perSecond: 5 }
+   */
+  synthetic?: SyntheticInput | false | undefined;
+  /**
+   * Whether a watch ends before its time once it is proven, at the rate of `rules.falseAlarms`, that the candidate is
+   * no worse: never, in the steps of a canary, or also in the bake. What begins later, such as a leak, is then not
+   * seen. A bad candidate is always taken back at once.
+   * @default "never"
+   * @example "steps"
+   */
+  endEarly?: "never" | "steps" | "always" | undefined;
   /**
    * How long requests in flight may go on at a revision that gets no new ones.
    * @default "30s"
@@ -443,6 +501,41 @@ export interface RolloutInput {
    * @example "replace"
    */
   whenBusy?: "queue" | "replace" | "refuse" | undefined;
+}
+
+/** One step of a canary. */
+export interface StepInput {
+  /**
+   * The candidate's share of the requests in this step.
+   * @example "5%"
+   */
+  weight: Percent;
+  /**
+   * How long this step is watched, instead of `stepBake`.
+   * @default stepBake
+   * @example "10m"
+   */
+  bake?: Duration | undefined;
+  /**
+   * Whether the step after this one is taken by itself or by a person, instead of `promotion`.
+   * @default promotion
+   * @example "manual"
+   */
+  promotion?: "automatic" | "manual" | undefined;
+}
+
+/** Requests that stand in for users'. */
+export interface SyntheticInput {
+  /**
+   * Asked by GET, of the candidate's instances directly, past the edge. It must be safe to ask.
+   * @example "/products"
+   */
+  path: string;
+  /**
+   * Requests a second at most, for each service.
+   * @example 5
+   */
+  perSecond: number;
 }
 
 /** What takes a release back while it is watched. */
@@ -1219,11 +1312,12 @@ export interface ContainerOverride {
 export interface RolloutOverride {
   /**
    * How traffic moves: blue-green starts all instances of the candidate and switches at once; rolling replaces a batch
-   * of instances at a time.
+   * of instances at a time; canary gives the candidate a small share of the requests, compares it with stable, and goes
+   * on step by step.
    * @default the product's value
-   * @example "rolling"
+   * @example "canary"
    */
-  strategy?: "blue-green" | "rolling" | null | undefined;
+  strategy?: "blue-green" | "rolling" | "canary" | null | undefined;
   /**
    * The watch after all traffic is on the candidate. Nothing is called succeeded before it has passed, and a rule that
    * fires in it takes the release back.
@@ -1237,6 +1331,62 @@ export interface RolloutOverride {
    * @example "50%"
    */
   batch?: Percent | null | undefined;
+  /**
+   * For canary: the shares of the requests that the candidate gets one after the other, rising. All traffic comes after
+   * the last one, by itself.
+   * @default the product's value
+   * @example ["1%", { weight: "10%", bake: "10m", promotion: "manual" }, "50%"]
+   */
+  steps?: (Percent | StepInput)[] | null | undefined;
+  /**
+   * For canary: how long each step is watched at least. It goes on when nothing speaks against the candidate, and is
+   * taken back at once when something does.
+   * @default the product's value
+   * @example "10m"
+   */
+  stepBake?: Duration | null | undefined;
+  /**
+   * For canary: requests that each service of the candidate must have answered in a step before the next one. With
+   * fewer the step waits.
+   * @default the product's value
+   * @example 100
+   */
+  stepMinimum?: number | null | undefined;
+  /**
+   * For canary: how long a step, beyond its own time, waits for what it is judged by (requests, counts, health). Then
+   * it asks a person: `slipway resume`, `slipway promote-step` or `slipway cancel`. It never goes on without.
+   * @default the product's value
+   * @example "2h"
+   */
+  stepLimit?: Duration | null | undefined;
+  /**
+   * For canary: how many instances of the candidate run in a step: as many as its share of the requests needs, at least
+   * one; or all from the first step on.
+   * @default the product's value
+   * @example "all"
+   */
+  stepInstances?: "share" | "all" | null | undefined;
+  /**
+   * For canary: whether the next step is taken by itself when one has passed, or by a person with `slipway
+   * promote-step`.
+   * @default the product's value
+   * @example "manual"
+   */
+  promotion?: "automatic" | "manual" | null | undefined;
+  /**
+   * Requests that stand in for users' while those are few. false sends none.
+   * @default the product's value
+   * @example { path: "/products", perSecond: 1 }
+   */
+  synthetic?: SyntheticOverride | false | null | undefined;
+  /**
+   * Whether a watch ends before its time once it is proven, at the rate of `rules.falseAlarms`, that the candidate is
+   * no worse: never, in the steps of a canary, or also in the bake. What begins later, such as a leak, is then not
+   * seen. A bad candidate is always taken back at once.
+   * @default the product's value
+   * @example "steps"
+   */
+  endEarly?: "never" | "steps" | "always" | null | undefined;
   /**
    * How long requests in flight may go on at a revision that gets no new ones.
    * @default the product's value
@@ -1262,6 +1412,22 @@ export interface RolloutOverride {
    * @example "replace"
    */
   whenBusy?: "queue" | "replace" | "refuse" | null | undefined;
+}
+
+/** The requests, as far as they are different here. */
+export interface SyntheticOverride {
+  /**
+   * Asked by GET, of the candidate's instances directly, past the edge. It must be safe to ask.
+   * @default the product's value
+   * @example "/products"
+   */
+  path?: string | null | undefined;
+  /**
+   * Requests a second at most, for each service.
+   * @default the product's value
+   * @example 5
+   */
+  perSecond?: number | null | undefined;
 }
 
 /** Rules, as far as they are different here. */

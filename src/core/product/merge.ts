@@ -26,6 +26,7 @@ export function mergeEnvironment(product: ProductInput, name: string): Merged {
     services: mergeNamed(base.services, here.services, mergeService) ?? {},
     rollout: mergeKeys(base.rollout, here.rollout, {
       rules: mergeRules(base.rollout?.rules, here.rollout?.rules),
+      synthetic: mergeSwitched(base.rollout?.synthetic, here.rollout?.synthetic),
     }),
     edge: mergeKeys(base.edge, here.edge, {
       headers: mergeKeys(smallLetters(base.edge?.headers), smallLetters(here.edge?.headers)),

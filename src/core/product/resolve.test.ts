@@ -152,12 +152,13 @@ describe("an environment", () => {
     });
     expect(web.env).toEqual({ LOG_LEVEL: "debug" });
     expect(staging.rollout).toMatchObject({
-      strategy: "blue-green",
+      strategy: "rolling",
       bakeMs: 30_000,
-      batch: 0.25,
+      batch: 0.5,
       drainMs: 60_000,
       rules: { errorRatio: { margin: 0.025, minimum: 5 }, healthLost: true },
     });
+    expect(staging.rollout).not.toHaveProperty("canary");
     expect(staging.edge).toMatchObject({
       listen: { host: "0.0.0.0", port: 8081 },
       sticky: { header: "x-user" },
@@ -175,6 +176,16 @@ describe("an environment", () => {
     const web = Object.values(production.services).find(({ name }) => name === "web")!;
     expect(production.promoteFrom).toBe("staging");
     expect(production.rollout.rules.errorRatio).toBeNull();
+    expect(production.rollout.canary).toEqual({
+      steps: [
+        { weight: 0.01, bakeMs: 60_000, promotion: "automatic" },
+        { weight: 0.125, bakeMs: 600_000, promotion: "manual" },
+      ],
+      minimum: 20,
+      limitMs: 3_600_000,
+      instances: "all",
+      synthetic: { path: "/up", perSecond: 2 },
+    });
     expect(web.instances).toBe(4);
     expect(web.resources).toEqual({ memoryBytes: 536_870_912, cpus: 0.5 });
     expect(web.routes).toEqual([

@@ -5,7 +5,7 @@ import { edgeDefaults } from "./edge.ts";
 import { environmentDefaults } from "./environment.ts";
 import { nearest } from "./guess.ts";
 import { frontPageStatuses, healthDefaults } from "./health.ts";
-import type { EdgeInput, HealthInput, RolloutInput, RouteInput, RulesInput, ServiceInput } from "./input.ts";
+import type { EdgeInput, HealthInput, RolloutInput, RouteInput, RulesInput, ServiceInput, StepInput } from "./input.ts";
 import { type Merged, mergeEnvironment } from "./merge.ts";
 import {
   resolveAccessory,
@@ -20,7 +20,7 @@ import { rolloutDefaults } from "./rollout.ts";
 import { rulesDefaults } from "./rollout-rules.ts";
 import type { ProductConfig } from "./schema.ts";
 import { serviceDefaults } from "./service.ts";
-import type { EdgeSpec, EnvironmentSpec, HealthSpec, RolloutSpec, RouteSpec, ServiceSpec } from "./spec.ts";
+import type { CanarySpec, EdgeSpec, EnvironmentSpec, HealthSpec, RolloutSpec, RouteSpec, ServiceSpec } from "./spec.ts";
 
 /** The environments of a product, in the order of the file; one `production` when it names none. */
 export function environmentNames(config: ProductConfig): readonly EnvironmentName[] {
@@ -124,10 +124,15 @@ function resolveRoutes(routes: string | readonly (string | RouteInput)[]): reado
 }
 
 function resolveRollout(rollout: RolloutInput): RolloutSpec {
+  const strategy = rollout.strategy ?? rolloutDefaults.strategy;
   return {
-    strategy: rollout.strategy ?? rolloutDefaults.strategy,
+    strategy,
+    ...(strategy === "canary" ? { canary: resolveCanary(rollout) } : {}),
     bakeMs: ms(rollout.bake ?? rolloutDefaults.bake),
     batch: ratio(rollout.batch ?? rolloutDefaults.batch),
+    ...(rollout.endEarly === undefined || rollout.endEarly === rolloutDefaults.endEarly
+      ? {}
+      : { endEarly: rollout.endEarly }),
     drainMs: ms(rollout.drain ?? rolloutDefaults.drain),
     streamLimitMs: ms(rollout.streamLimit ?? rolloutDefaults.streamLimit),
     rules: resolveRules(rollout.rules ?? {}),
@@ -157,6 +162,22 @@ function resolveRules(rules: RulesInput): RolloutSpec["rules"] {
           },
     falseAlarms: ratio(rules.falseAlarms ?? rulesDefaults.falseAlarms),
     healthLost: rules.healthLost ?? rulesDefaults.healthLost,
+  };
+}
+
+function resolveCanary(rollout: RolloutInput): CanarySpec {
+  const { synthetic = false } = rollout;
+  const bake = rollout.stepBake ?? rolloutDefaults.stepBake;
+  const promotion = rollout.promotion ?? rolloutDefaults.promotion;
+  return {
+    steps: (rollout.steps ?? rolloutDefaults.steps).map((step) => {
+      const own: StepInput = typeof step === "string" ? { weight: step } : step;
+      return { weight: ratio(own.weight), bakeMs: ms(own.bake ?? bake), promotion: own.promotion ?? promotion };
+    }),
+    minimum: rollout.stepMinimum ?? rolloutDefaults.stepMinimum,
+    limitMs: ms(rollout.stepLimit ?? rolloutDefaults.stepLimit),
+    instances: rollout.stepInstances ?? rolloutDefaults.stepInstances,
+    synthetic: synthetic === false ? null : synthetic,
   };
 }
 

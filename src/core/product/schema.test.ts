@@ -109,6 +109,7 @@ const besides: Readonly<Record<string, object>> = {
   build: { command: ["make"] },
   cors: { origins: ["*"] },
   rateLimit: { requests: 1, per: "1m" },
+  synthetic: { path: "/", perSecond: 1 },
   target: { driver: "docker" },
   registry: { repository: "ghcr.io/acme/shop" },
 };

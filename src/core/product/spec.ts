@@ -142,8 +142,31 @@ export type JsonShape = {
 
 export type RouteSpec = { readonly host: string | null; readonly path: string; readonly strip: boolean };
 
+/** How traffic moves by trust: a little, watched, then more. */
+export type CanarySpec = {
+  /** Rising, each between nothing and all. */
+  readonly steps: readonly {
+    /** 0 to 1. */
+    readonly weight: number;
+    readonly bakeMs: number;
+    readonly promotion: "automatic" | "manual";
+  }[];
+  /** Requests that the candidate must have answered in a step before it may pass. */
+  readonly minimum: number;
+  /** How long, beyond its own time, a step waits for what it is judged by, before it asks a person. */
+  readonly limitMs: number;
+  /** `share`: as many of the candidate's instances as its weight needs, at least one. */
+  readonly instances: "share" | "all";
+  /** GET requests to the candidate while users' own are fewer than the minimum, this many a second at most. */
+  readonly synthetic: { readonly path: string; readonly perSecond: number } | null;
+};
+
 export type RolloutSpec = {
-  readonly strategy: "blue-green" | "rolling";
+  readonly strategy: "blue-green" | "rolling" | "canary";
+  /** Absent for the others. */
+  readonly canary?: CanarySpec;
+  /** Absent: never. */
+  readonly endEarly?: "steps" | "always";
   /** The watch after all traffic is on the candidate. Nothing is called succeeded before it has passed. */
   readonly bakeMs: number;
   /** For rolling: how many instances are replaced at once, as a share of the instances; at least one. */

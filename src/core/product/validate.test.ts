@@ -39,7 +39,7 @@ describe("what is wrong with one key", () => {
         },
         "mail catcher": web,
       },
-      rollout: { strategy: "canary", bake: "8d", batch: "120%", rules: { errorRatio: true, healthLost: "yes" } },
+      rollout: { strategy: "canery", bake: "8d", batch: "120%", rules: { errorRatio: true, healthLost: "yes" } },
       edge: {
         listen: "8080",
         trustedProxies: "10.0.0.0/8",
@@ -70,7 +70,7 @@ slipway.config.ts: 32 problems
   services.web.replicas                            unknown key; did you mean "instances"?
   services.web.interval                            unknown key; did you mean "health.interval"?
   services["mail catcher"]                         "mail catcher" is not a name for a service; did you mean "mail-catcher"?
-  rollout.strategy                                 "canary" comes with the judge and is not there yet; use "blue-green"
+  rollout.strategy                                 "canery" is not known here; did you mean "canary"?
   rollout.bake                                     8d is too long; use a number and a unit (ms, s, m, h, d), such as 30s, 5m or 1h30m, at most 7d
   rollout.batch                                    "120%" is not a percentage; use 0% to 100%, such as 25%
   rollout.rules.errorRatio                         true does not fit here; use an object such as { margin: "2%", minimum: 10 }, or false

@@ -36,6 +36,17 @@ export function percent(): z.ZodType<Percent, Percent> {
   );
 }
 
+/** `5%`, of the traffic: neither nothing nor all, and not finer than an edge can split. */
+export function stepWeight(): z.ZodType<Percent, Percent> {
+  const allowed = "more than 0% and less than 100%, at most two decimals, such as 5%";
+  return checkedText<Percent>({ type: "Percent", allowed, pattern: percentPattern.source }, (seen) => {
+    const ratio = parsePercent(seen);
+    if (ratio === null) return notA(seen, "percentage", allowed, unitGuess(seen, parsePercent, ["%"]));
+    if (ratio === 1) return `${seen} is all traffic, which comes by itself after the last step; leave it out`;
+    return ratio === 0 || !Number.isInteger(Number(`${ratio}e4`)) ? `${seen} is no step; use ${allowed}` : null;
+  });
+}
+
 /** `512MB`, with a least size in bytes. */
 export function size({ minBytes }: { minBytes: number }): z.ZodType<Size, Size> {
   const allowed = "a number and a unit (B, kB, MB, GB, KiB, MiB, GiB), such as 512MB";

@@ -1,6 +1,7 @@
 import type { Failure } from "../../core/deploy/deployment.ts";
+import { isClear, judgeStep, type StepLook } from "../../core/deploy/step.ts";
 import type { EpochMs, RevisionId } from "../../core/ids.ts";
-import type { Counts } from "../../core/judge/counts.ts";
+import { type Counts, noCounts } from "../../core/judge/counts.ts";
 import type { Verdict } from "../../core/judge/verdict.ts";
 import type { RolloutSpec } from "../../core/product/spec.ts";
 import { exitText, instanceOf, seenEvidence } from "../health/evidence.ts";
@@ -8,6 +9,8 @@ import { type HealthTargets, HealthWatch, type InstanceReport } from "../health/
 import type { ServiceJudge } from "../judge/service-judge.ts";
 import type { EdgeCounts } from "../traffic/counts.ts";
 import type { World } from "../world.ts";
+import { countsIn, judgeSynthetic, type StepMarks, type StepWatch, sendSynthetic } from "./step-watch.ts";
+import type { Synthetic } from "./synthetic.ts";
 import type { Verified } from "./verify.ts";
 
 export type Baked = Verified & {
@@ -21,6 +24,8 @@ export type Baked = Verified & {
   readonly judge: Pick<ServiceJudge, "look">;
   /** The candidate's counts before its first shift. */
   readonly mark: Counts;
+  /** Both sides' counts when a canary's step began; absent elsewhere. */
+  readonly stepMarks?: StepMarks;
 };
 
 /** What a watch looks through. */
@@ -38,7 +43,14 @@ export type BakeInput = {
   readonly until: EpochMs | null;
   /** The whole bake: a clock that was set back must not make it longer. */
   readonly bakeMs: number;
+  /** Ends well as soon as it is proven that the candidate is no worse. */
+  readonly endsEarly?: boolean;
+  /** Of a canary's step, which has more to show than the end of its time. */
+  readonly step?: StepWatch;
 };
+
+/** How a watch ends: with a broken rule, well, or (a step) without what it is judged by. */
+export type BakeEnd = Failure | { readonly note: string } | { readonly missing: string };
 
 /** Longest wait between two looks at the rules; the edge's samples come at least this often. */
 const lookMs = 100;
@@ -47,40 +59,31 @@ const staleMs = 2_000;
 
 /**
  * Watches candidates that have traffic. Resolves with the failure as soon as a rule is broken, or with a note for the
- * record when `until` has passed and every instance has been seen healthy in this watch.
+ * record when `until` has passed and every instance has been seen healthy in this watch. A step of a canary also needs enough
+ * requests and no open verdict; at its limit it resolves with what is missing.
  */
-export async function bake(
-  world: BakeWorld,
-  input: BakeInput,
-  signal: AbortSignal,
-): Promise<Failure | { readonly note: string }> {
+export async function bake(world: BakeWorld, input: BakeInput, signal: AbortSignal): Promise<BakeEnd> {
   const stop = new AbortController();
   const either = AbortSignal.any([signal, stop.signal]);
   const running = input.services.filter((service) => service.kind !== "job");
   const watch = new HealthWatch(world, running, either);
   const samples = announceSamples(world, either);
-  const endMs = endOf(world, input);
+  const synthetic = sendSynthetic(world, running, input.step ?? null, {
+    instances: (service) => inTraffic(service, watch.report(service.revision)).map(({ status }) => status),
+    signal: either,
+  });
+  const time = timeOf(world, input);
   try {
     for (;;) {
-      const verdicts: Verdict[] = [];
+      const looks: StepLook[] = [];
       for (const service of running) {
-        const reports = inTraffic(service, watch.report(service.revision));
-        const health = input.rules.healthLost ? judgeHealth(service, reports, input.since) : null;
-        if (health !== null && health.verdict.is === "fail") return failureOf(service, health.verdict, health.report);
-        const counts = judgeCounts(world, service, input.rules);
-        if (counts !== null && counts.is === "fail") return failureOf(service, counts, null);
-        if (health !== null) verdicts.push(health.verdict);
-        if (counts !== null) verdicts.push(counts);
+        const look = lookAt(world, service, input, { watch, synthetic });
+        if ("code" in look) return look;
+        looks.push(look);
       }
-      const over = endMs !== null && world.clock.monotonicMs() >= endMs;
-      // Unknown is not healthy: a watch that was cut short by a restart goes on until it has seen for itself.
-      const sighted = !comparesCounts(input.rules) || seesCounts(world) || !running.some((service) => service.routed);
-      if (
-        over &&
-        sighted &&
-        running.every((service) => isSeenHealthy(service, inTraffic(service, watch.report(service.revision))))
-      )
-        return { note: noteOf(verdicts) };
+      const end =
+        input.step === undefined ? bakeEnd(world, input, looks, time) : stepEnd(looks, input, input.step, time);
+      if (end !== null) return end;
       await Promise.race([watch.news(lookMs), samples.next()]);
     }
   } finally {
@@ -88,10 +91,71 @@ export async function bake(
   }
 }
 
+/** What is seen of one service now, or the rule that it breaks. */
+function lookAt(
+  world: BakeWorld,
+  service: Baked,
+  input: BakeInput,
+  { watch, synthetic }: { readonly watch: HealthWatch; readonly synthetic: Synthetic | null },
+): StepLook | Failure {
+  const reports = inTraffic(service, watch.report(service.revision));
+  const health = input.rules.healthLost ? judgeHealth(service, reports, input.since) : null;
+  if (health !== null && health.verdict.is === "fail") return failureOf(service, health.verdict, health.report);
+  const compared = judgeCounts(world, service, input.rules);
+  if (compared !== null && compared.is === "fail") return failureOf(service, compared, null);
+  const sent = synthetic?.of(service.revision) ?? noCounts;
+  const standIn = seesCounts(world) ? judgeSynthetic(world.counts, service, input.rules, sent) : null;
+  if (standIn !== null && standIn.is === "fail") return failureOf(service, standIn, null);
+  const counted = compared?.is === "inconclusive" && standIn !== null ? standIn : compared;
+  return {
+    service: service.service,
+    verdicts: [health?.verdict ?? null, counted].filter((verdict) => verdict !== null),
+    healthy: reports.filter(({ health: seen }) => seen.is === "healthy").length,
+    instances: service.instances,
+    counts: service.routed ? { ...countsIn(world.counts, service), synthetic: sent } : null,
+  };
+}
+
+/** A bake takes the probes' word where there were few requests: it has brought them all, and there are no more. */
+function bakeEnd(world: BakeWorld, input: BakeInput, looks: readonly StepLook[], time: Time): BakeEnd | null {
+  // Unknown is not healthy: a watch that was cut short by a restart goes on until it has seen for itself.
+  const sighted =
+    !comparesCounts(input.rules) || seesCounts(world) || !input.services.some((service) => service.routed);
+  const healthy = looks.every((look) => look.healthy >= look.instances);
+  const isOver = time.isOver() || (input.until !== null && input.endsEarly === true && isClear(looks));
+  if (!isOver || !sighted || !healthy) return null;
+  const verdicts = looks.flatMap((look) => look.verdicts);
+  return {
+    note: verdicts.length === 0 ? "no rule is switched on" : verdicts.map((verdict) => verdict.why).join("; "),
+  };
+}
+
+function stepEnd(looks: readonly StepLook[], input: BakeInput, step: StepWatch, time: Time): BakeEnd | null {
+  const isOver = time.isOver() || (input.endsEarly === true && isClear(looks));
+  const verdict = judgeStep(looks, step, { isOver, isSpent: time.isSpent() });
+  switch (verdict.is) {
+    case "watch":
+      return null;
+    case "pass":
+      return { note: verdict.note };
+    case "unclear":
+      return { missing: verdict.missing };
+  }
+}
+
+type Time = { readonly isOver: () => boolean; readonly isSpent: () => boolean };
+
+/** A look of our own, before a person is asked for what is only not known yet. */
+const freshLookMs = 10_000;
+
 /** On the clock that nobody sets: a jump of the wall clock under a bake neither ends it early nor holds it. */
-function endOf({ clock }: BakeWorld, { until, bakeMs }: BakeInput): number | null {
-  if (until === null) return null;
-  return clock.monotonicMs() + Math.min(bakeMs, Math.max(0, until - clock.now()));
+function timeOf({ clock }: BakeWorld, { until, bakeMs, step }: BakeInput): Time {
+  if (until === null) return { isOver: () => false, isSpent: () => false };
+  const now = clock.monotonicMs();
+  const endMs = now + Math.min(bakeMs, Math.max(0, until - clock.now()));
+  const limitMs = step?.limitMs ?? 0;
+  const leftMs = Math.min(bakeMs + limitMs, Math.max(Math.min(limitMs, freshLookMs), until + limitMs - clock.now()));
+  return { isOver: () => clock.monotonicMs() >= endMs, isSpent: () => clock.monotonicMs() >= now + leftMs };
 }
 
 /** The next batch of a rolling deployment is only starting: that it does not answer yet is no health lost. */
@@ -125,6 +189,9 @@ function judgeHealth(
 function judgeCounts(world: BakeWorld, service: Baked, rules: RolloutSpec["rules"]): Verdict | null {
   if (!comparesCounts(rules) || !service.routed) return null;
   if (!seesCounts(world)) return { is: "inconclusive", why: `${service.service}: the edge gives no counts` };
+  const { requests, errors } = world.counts.counted(service.revision).counts;
+  if (!Number.isFinite(requests + errors))
+    return { is: "inconclusive", why: `${service.service}: its counts are no numbers` };
   const verdict = service.judge.look(service, world.counts, world.clock.monotonicMs());
   return verdict === null ? null : { ...verdict, why: `${service.service}: ${verdict.why}` };
 }
@@ -138,18 +205,10 @@ function seesCounts(world: BakeWorld): boolean {
   return age !== null && age <= staleMs;
 }
 
-function isSeenHealthy(service: Baked, reports: readonly InstanceReport[]): boolean {
-  return reports.filter(({ health }) => health.is === "healthy").length >= service.instances;
-}
-
 /** Without log lines: traffic goes back first, and they are added before the candidate is removed. */
 function failureOf(service: Baked, verdict: Extract<Verdict, { is: "fail" }>, report: InstanceReport | null): Failure {
   const evidence = [...verdict.evidence, ...seenEvidence(report)];
   return { code: verdict.code, message: verdict.why, evidence, service: service.service, ...instanceOf(report) };
-}
-
-function noteOf(verdicts: readonly Verdict[]): string {
-  return verdicts.length === 0 ? "no rule is switched on" : verdicts.map((verdict) => verdict.why).join("; ");
 }
 
 /** Wakes at every new sample of the edge, without a pile of listeners when the other wake-up wins. */

@@ -9,8 +9,9 @@ import { releaseView } from "../release/read.ts";
 import type { EdgeSite } from "../traffic/sites.ts";
 import type { World } from "../world.ts";
 import { ensureAccessories } from "./accessories.ts";
+import type { BakeEnd } from "./bake.ts";
 import { someoneAsks } from "./requests.ts";
-import { allDone, bakeCandidates, prepare, scale, stop, verified, watchOnly } from "./sides.ts";
+import { allDone, bakeCandidates, prepare, scale, stop, verified, watchCandidateStep, watchOnly } from "./sides.ts";
 import { holdRequests, releaseRequests, stopOthers, untilIdle } from "./stop-first.ts";
 import { verify } from "./verify.ts";
 
@@ -63,6 +64,8 @@ function effects(
       return drain(world, deployment, effect.stage, signal);
     case "watch":
       return watch(world, deployment, effect.until, signal);
+    case "watch-step":
+      return watchStep(world, deployment, effect, signal);
     case "await-resume":
       return untilAsked(world, deployment, signal, watchOnly(world, deployment));
     case "retire":
@@ -131,14 +134,16 @@ async function verifyCandidates(
 
 async function shift(world: World, { course }: Deployment): Promise<DeploymentEvent> {
   const marks: Record<RevisionId, Counts> = {};
+  const counted: Record<RevisionId, Counts> = {};
   const site = await siteOf(world, course);
   for (const rollout of course.rollouts) {
     if (rollout.stable !== null) marks[rollout.stable] = site.counts.before(rollout.stable);
     if (rollout.candidate !== null) marks[rollout.candidate] = site.counts.of(rollout.candidate);
+    for (const side of [rollout.stable, rollout.candidate]) if (side !== null) counted[side] = site.counts.of(side);
   }
   await site.router.sync();
   await releaseRequests(world, course, site.edge);
-  return { is: "shifted", marks };
+  return { is: "shifted", marks, counted };
 }
 
 /** The edge that the release's config names; going back, that of the one it goes back to. */
@@ -192,9 +197,24 @@ async function watch(
   signal: AbortSignal,
 ): Promise<DeploymentEvent | null> {
   return untilAsked(world, deployment, signal, async (aborted) => {
-    const result = await bakeCandidates(world, deployment, until, aborted);
-    return "note" in result ? { is: "passed", note: result.note } : { is: "failed", failure: result };
+    return eventOf(await bakeCandidates(world, deployment, until, aborted));
   });
+}
+
+async function watchStep(
+  world: World,
+  deployment: Deployment,
+  { stage, until, limit }: Extract<Effect, { do: "watch-step" }>,
+  signal: AbortSignal,
+): Promise<DeploymentEvent | null> {
+  return untilAsked(world, deployment, signal, async (aborted) => {
+    return eventOf(await watchCandidateStep(world, deployment, { stage, until, limit }, aborted));
+  });
+}
+
+function eventOf(end: BakeEnd): DeploymentEvent {
+  if ("missing" in end) return { is: "unclear", missing: end.missing };
+  return "note" in end ? { is: "passed", note: end.note } : { is: "failed", failure: end };
 }
 
 async function retire(world: World, { course }: Deployment, signal: AbortSignal): Promise<DeploymentEvent> {

@@ -31,9 +31,7 @@ export async function leaveRequest(
 }
 
 export function requestEvent(request: RequestRow): DeploymentEvent {
-  // A manual promotion to the next step comes with canaries; until then it means: go on.
-  const to = request.kind === "promote" ? "resume" : request.kind;
-  return { is: "asked", to, by: request.actor, why: request.reason };
+  return { is: "asked", to: request.kind, by: request.actor, why: request.reason };
 }
 
 /** Resolves when somebody has asked something that is still open. */

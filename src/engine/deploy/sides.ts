@@ -5,11 +5,11 @@ import {
   type Rollout,
   takesRequests,
 } from "../../core/deploy/deployment.ts";
-import type { ReleaseId, ServiceName } from "../../core/ids.ts";
+import type { EpochMs, ReleaseId, ServiceName } from "../../core/ids.ts";
 import { noCounts } from "../../core/judge/counts.ts";
 import { releaseView } from "../release/read.ts";
 import type { World } from "../world.ts";
-import { type Baked, bake } from "./bake.ts";
+import { type Baked, type BakeEnd, type BakeInput, bake } from "./bake.ts";
 import { revisionSpec } from "./revision-spec.ts";
 import type { Verified } from "./verify.ts";
 
@@ -91,7 +91,39 @@ export async function verified(
 }
 
 /** Watches all candidates by the rules of their release, until `until` or for ever. */
-export async function bakeCandidates(world: World, deployment: Deployment, until: number | null, signal: AbortSignal) {
+export async function bakeCandidates(
+  world: World,
+  deployment: Deployment,
+  until: number | null,
+  signal: AbortSignal,
+): Promise<BakeEnd> {
+  const { spec } = await releaseView(world.store.db, deployment.course.release, deployment.course.environment);
+  const endsEarly = spec.rollout.endEarly === "always";
+  return watchCandidates(world, deployment, { until, bakeMs: deployment.course.bakeMs, endsEarly }, signal);
+}
+
+/** The same in a step of a canary, at its weight. */
+export async function watchCandidateStep(
+  world: World,
+  deployment: Deployment,
+  { stage, until, limit }: { readonly stage: number; readonly until: EpochMs; readonly limit: EpochMs },
+  signal: AbortSignal,
+): Promise<BakeEnd> {
+  const { course } = deployment;
+  const { spec } = await releaseView(world.store.db, course.release, course.environment);
+  const { minimum = 0, synthetic = null } = spec.rollout.canary ?? {};
+  const step = { minimum, synthetic, limitMs: limit - until };
+  const bakeMs = course.canary?.steps[stage]?.bakeMs ?? 0;
+  const endsEarly = spec.rollout.endEarly !== undefined;
+  return watchCandidates(world, deployment, { until, bakeMs, step, endsEarly }, signal);
+}
+
+async function watchCandidates(
+  world: World,
+  deployment: Deployment,
+  time: Pick<BakeInput, "until" | "bakeMs" | "step" | "endsEarly">,
+  signal: AbortSignal,
+): Promise<BakeEnd> {
   const { course } = deployment;
   const { spec } = await releaseView(world.store.db, course.release, course.environment);
   const stage = Math.max(0, deployment.shifted - 1);
@@ -101,7 +133,9 @@ export async function bakeCandidates(world: World, deployment: Deployment, until
   }));
   const checked = await verified(world, course, { release: course.release, sides, side: "candidate" });
   const judged = course.rollouts.filter((rollout) => takesRequests(rollout, "candidate")).length;
-  const services = checked.map((service): Baked => {
+  // In a canary some come only with its last step.
+  const there = checked.filter(({ instances }) => instances > 0);
+  const services = there.map((service): Baked => {
     const rollout = course.rollouts.find((each) => each.service === service.service);
     const routed = rollout !== undefined && takesRequests(rollout, "candidate");
     const mark = deployment.marks[service.revision] ?? noCounts;
@@ -110,15 +144,21 @@ export async function bakeCandidates(world: World, deployment: Deployment, until
     const share = course.stages[stage]?.[service.service];
     const stableServes = stable !== null && (share?.weight ?? allTraffic) < allTraffic;
     const judge = world.judges.of(course.id, service.revision, { rollout: spec.rollout, services: judged });
-    return { ...service, stable, stableMark, stableServes, routed, mark, judge };
+    const stepMarks = stepMarksOf(deployment, { revision: service.revision, stable });
+    return { ...service, stable, stableMark, stableServes, routed, mark, judge, ...stepMarks };
   });
-  const since = deployment.liveAt ?? world.clock.now();
+  const since = deployment.shiftedAt ?? deployment.liveAt ?? world.clock.now();
   const { counts } = world.edges.of(spec.edge);
-  return bake(
-    { ...world, counts },
-    { services, rules: spec.rollout.rules, since, until, bakeMs: course.bakeMs },
-    signal,
-  );
+  return bake({ ...world, counts }, { services, rules: spec.rollout.rules, since, ...time }, signal);
+}
+
+function stepMarksOf(
+  { stepMarks }: Deployment,
+  { revision, stable }: Pick<Baked, "revision" | "stable">,
+): Pick<Baked, "stepMarks"> {
+  const candidate = stepMarks?.[revision];
+  if (candidate === undefined) return {};
+  return { stepMarks: { candidate, stable: (stable === null ? undefined : stepMarks?.[stable]) ?? noCounts } };
 }
 
 /** The rules without an end: resolves only with a failure. */
@@ -126,7 +166,7 @@ export function watchOnly(world: World, deployment: Deployment): (signal: AbortS
   return async (signal) => {
     if (deployment.shifted === 0) return never(signal);
     const result = await bakeCandidates(world, deployment, null, signal);
-    if ("note" in result) throw new Error("a watch without an end has ended well");
+    if ("note" in result || "missing" in result) throw new Error("a watch without an end has ended well");
     return { is: "failed", failure: result };
   };
 }

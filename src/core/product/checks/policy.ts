@@ -1,3 +1,4 @@
+import type { RolloutSpec } from "../spec.ts";
 import { error, type Finding, type Place, warning } from "./finding.ts";
 
 /** Settings of the rollout and the edge that do not go together, or that do what is seldom meant. */
@@ -18,14 +19,48 @@ function rolloutOf({ merged, spec: { rollout }, where }: Place): readonly Findin
     findings.push(
       warning(where(["rollout", "rules"]), "every rule is off, so a bad release is not taken back by itself"),
     );
-  if (rollout.strategy === "blue-green" && merged.rollout?.batch !== undefined)
+  if (rollout.strategy !== "rolling" && merged.rollout?.batch !== undefined)
     findings.push(
-      warning(where(["rollout", "batch"]), "has no effect with blue-green; it is for rolling", {
+      warning(where(["rollout", "batch"]), `has no effect with ${rollout.strategy}; it is for rolling`, {
         because: [where(["rollout", "strategy"])],
       }),
     );
   if (rollout.batch === 0)
     findings.push(warning(where(["rollout", "batch"]), "0% still replaces one instance at a time"));
+  return [...findings, ...canaryOf({ merged, rollout, where })];
+}
+
+const canaryKeys = [
+  "steps",
+  "stepBake",
+  "stepMinimum",
+  "stepLimit",
+  "stepInstances",
+  "promotion",
+  "synthetic",
+] as const;
+
+function canaryOf({ merged, rollout, where }: Pick<Place, "merged" | "where"> & { rollout: RolloutSpec }): Finding[] {
+  const because = [where(["rollout", "strategy"])];
+  if (rollout.canary === undefined)
+    return canaryKeys
+      .filter((key) => merged.rollout?.[key] !== undefined && merged.rollout[key] !== false)
+      .map((key) =>
+        warning(where(["rollout", key]), `has no effect with ${rollout.strategy}; it is for canary`, { because }),
+      );
+  const { steps, minimum, synthetic } = rollout.canary;
+  const findings = steps.flatMap(({ weight }, index) => {
+    const before = steps[index - 1];
+    return before === undefined || weight > before.weight
+      ? []
+      : [error(where(["rollout", "steps"]), `step ${index + 1} is not above the one before it; the shares must rise`)];
+  });
+  if (minimum === 0 && synthetic !== null)
+    findings.push(
+      warning(where(["rollout", "synthetic"]), "sends nothing: no request is asked for by stepMinimum", {
+        because: [where(["rollout", "stepMinimum"])],
+      }),
+    );
   return findings;
 }
 
