@@ -126,6 +126,11 @@ export class Plane {
     return ask(this.world, { deployment, kind, actor: "bob", reason: "a good reason" });
   }
 
+  /** Takes the step after this one of a canary. */
+  promote(deployment: DeploymentId, step: number): Promise<void> {
+    return ask(this.world, { deployment, kind: "promote", actor: "bob", reason: "looks good", step });
+  }
+
   async ended(id: DeploymentId): Promise<Ended> {
     await this.world.engine.ended(id, AbortSignal.timeout(patienceMs));
     const row = await this.row(id);

@@ -93,15 +93,14 @@ function stepsOf(course: Course, input: PlanInput): string[] {
   const { spec } = input.release;
   const steps = course.waves.flatMap((names) => {
     const stops = stopping(course, { stage: 0, services: names });
-    const each = names.map((name) => {
-      const service = spec.services[name];
-      return service?.kind === "job"
-        ? `run ${name} to its end`
-        : `start ${name} x${course.stages[0]?.[name]?.candidate ?? 0}`;
+    const each = names.flatMap((name) => {
+      const count = course.stages[0]?.[name]?.candidate ?? 0;
+      if (spec.services[name]?.kind === "job") return [`run ${name} to its end`];
+      return count === 0 ? [] : [`start ${name} x${count}`];
     });
     return [
       ...stops.map((name) => `stop ${name} first: ${whyStopped(name, input)}`),
-      `${each.join(", ")}; wait until healthy`,
+      ...(each.length === 0 ? [] : [`${each.join(", ")}; wait until healthy`]),
     ];
   });
   const routed = course.rollouts.filter((rollout) => takesRequests(rollout, "candidate"));
@@ -114,6 +113,9 @@ function stepsOf(course: Course, input: PlanInput): string[] {
         was: before?.[service]?.candidate ?? 0,
       }))
       .filter(({ count, was }) => count > was);
+    if (before !== undefined)
+      for (const name of stopping(course, { stage: index, services: grown.map(({ service }) => service) }))
+        steps.push(`stop ${name} first: ${whyStopped(name, input)}`);
     if (before !== undefined && grown.length > 0)
       steps.push(`start ${grown.map(({ service, count }) => `${service} x${count}`).join(", ")}; wait until healthy`);
     // Divided once, because 0.07 * 100 is not 7 in binary fractions.

@@ -44,19 +44,15 @@ export function isClear(looks: readonly StepLook[]): boolean {
 }
 
 function missingIn({ service, verdicts, healthy, instances, counts }: StepLook, minimum: number): string[] {
-  const open = verdicts.filter(({ is }) => is !== "pass").map(({ why }) => why);
+  const inconclusive = verdicts.filter(({ is }) => is !== "pass").map(({ why }) => why);
   const sick = healthy >= instances ? [] : [`${service}: ${healthy} of ${instances} instances were seen healthy`];
-  if (counts === null) return [...open, ...sick];
+  if (counts === null) return [...inconclusive, ...sick];
   const requests = counts.candidate.requests + counts.synthetic.requests;
-  // Written so that what is no number is missing too. An open verdict for the same reason says it already.
-  const few = requests >= minimum || open.length > 0 ? [] : [fewText(service, requests, minimum)];
-  return [...open, ...few, ...sick];
-}
-
-export function fewText(service: ServiceName, requests: number, minimum: number): string {
-  return Number.isFinite(requests)
-    ? `${service}: ${requests} of at least ${minimum} requests were seen`
-    : `${service}: its counts are no numbers`;
+  if (!Number.isFinite(requests)) return [`${service}: its counts are no numbers`, ...sick];
+  if (requests >= minimum) return [...inconclusive, ...sick];
+  // A verdict that waits for the same says no more.
+  const others = inconclusive.filter((why) => !why.endsWith(" requests were seen"));
+  return [`${service}: ${requests} of at least ${minimum} requests were seen`, ...others, ...sick];
 }
 
 /** `web 1 of 120 failed (0.8 %), stable 3 of 11880 (0.0 %), 2/2 healthy`. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { isSlipwayError } from "../../core/errors/error.ts";
 import type { EpochMs, InstanceId, RevisionId, ServiceName } from "../../core/ids.ts";
 import { type InstanceHealth, judgeAnswer, observe, type ProbeAnswer, unknownHealth } from "../../core/judge/probe.ts";
@@ -54,6 +55,8 @@ export class HealthWatch {
     this.#deps = deps;
     this.#watched = new Map(watched.map((each) => [each.revision, each]));
     this.#signal = signal;
+    // Each instance listens once or twice, and there may be many.
+    setMaxListeners(0, signal);
     void this.#follow();
   }
 

@@ -1,0 +1,198 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { Deployment } from "../../src/core/deploy/deployment.ts";
+import type { Traffic } from "../../src/core/deploy/traffic.ts";
+import type { DeploymentId, ReleaseId } from "../../src/core/ids.ts";
+import { environmentName } from "../../src/core/ids.ts";
+import type { RolloutInput } from "../../src/core/product/input.ts";
+import { plan } from "../../src/engine/commands/plan.ts";
+import { Plane } from "./plane.fixture.ts";
+
+const names = ["up", "caught", "quiet", "manual", "aborted", "away", "alone"];
+const canary: RolloutInput = {
+  strategy: "canary",
+  steps: ["20%", "50%"],
+  stepBake: "200ms",
+  stepMinimum: 10,
+  stepLimit: "1m",
+  bake: "150ms",
+  drain: "1s",
+  rules: { errorRatio: { margin: "5%", minimum: 5 } },
+};
+
+let plane: Plane;
+let here = "";
+let one: ReleaseId;
+
+const version = (name: string, more: Partial<RolloutInput> = {}): Promise<ReleaseId> =>
+  plane.version(name, {
+    services: { web: plane.product.web({ instances: 4 }), worker: plane.product.worker() },
+    rollout: { ...canary, ...more },
+  });
+
+beforeAll(async () => {
+  plane = await Plane.start({ environments: Object.fromEntries(names.map((name) => [name, {}])) });
+  one = await version("v1");
+});
+
+afterEach(() => plane.expectAtRest(here));
+afterAll(() => plane.close());
+
+async function withLive(name: string): Promise<void> {
+  here = name;
+  expect((await plane.deploy(name, one)).phase).toBe("succeeded");
+}
+
+/** `20` percent of the requests to the candidate's web now. */
+async function candidateShare(): Promise<number> {
+  const { services } = JSON.parse((await plane.environment(here)).traffic) as Traffic;
+  const [first, second] = Object.values(services)[0] ?? [];
+  return second === undefined ? 0 : (first?.weight ?? 0) / 100;
+}
+
+async function state(id: DeploymentId): Promise<Deployment> {
+  return JSON.parse((await plane.row(id)).state) as Deployment;
+}
+
+const both = async () => [await plane.running(here, "web"), await plane.running(here, "worker")];
+
+describe("a canary", () => {
+  it("goes up step by step while visitors come, with as many instances as its share needs; workers change over last", async () => {
+    await withLive("up");
+    const id = await plane.start(here, await version("v2"));
+    const visitors = plane.visitUntilEnded(here, id);
+    await plane.reaches(id, "watching");
+    expect([await candidateShare(), await both()]).toEqual([20, [{ r1: 4, r2: 1 }, { r1: 1 }]]);
+    await visitors;
+    const { phase, phases } = await plane.ended(id);
+    const step = ["starting", "verifying", "shifting", "watching"];
+    expect([phase, phases]).toEqual([
+      "succeeded",
+      ["queued", ...step, ...step, "starting", "verifying", "shifting", "draining", "baking", "retiring", "succeeded"],
+    ]);
+    const { steps = [] } = await state(id);
+    expect(steps.map(({ weight, is }) => [weight, is])).toEqual([
+      [2_000, "passed"],
+      [5_000, "passed"],
+    ]);
+    // Both sides with their counts, for the record.
+    expect(steps[0]?.note).toMatch(/^web 0 of \d{2,} failed \(0\.0 %\), stable 0 of \d{2,} \(0\.0 %\), 1\/1 healthy$/);
+    expect(await both()).toEqual([{ r1: 4, r2: 4 }, { r2: 1 }]);
+    expect(await plane.visit(here)).toBe("200 v2");
+  });
+
+  it("that answers errors is caught at its first step; most visitors never met it, and stable was whole", async () => {
+    await withLive("caught");
+    const bad = await version("v3");
+    plane.product.behave("web", "v3", "errors");
+    const id = await plane.start(here, bad);
+    const answers = new Map<string, number>();
+    while ((await plane.row(id)).ended_at === null) {
+      const answer = await plane.visit(here);
+      answers.set(answer, (answers.get(answer) ?? 0) + 1);
+    }
+    const { phase, failure, phases, row } = await plane.ended(id);
+    expect([phase, failure?.code, row.live_at]).toEqual(["rolled-back", "ERROR_RATIO", null]);
+    expect(failure?.message).toMatch(/^at 20 % of the traffic: web: \d+ of \d+ requests failed/);
+    expect(phases.filter((each) => each === "watching")).toHaveLength(1);
+    expect(phases).not.toContain("restoring");
+    expect((answers.get("500") ?? 0) / [...answers.values()].reduce((a, b) => a + b)).toBeLessThan(0.3);
+    expect([await plane.visit(here), await both()]).toEqual(["200 v1", [{ r1: 4 }, { r1: 1 }]]);
+  });
+
+  it("that cannot be judged for want of requests waits for a person and says what is missing; looked at again it goes on", async () => {
+    await withLive("quiet");
+    const id = await plane.start(here, await version("v4", { stepLimit: "100ms" }));
+    await plane.reaches(id, "waiting");
+    const { reason } = await plane.row(id);
+    expect(reason).toBe("step 1 of 2 cannot be judged: web: 0 of at least 10 requests were seen; waits for a person");
+    expect(await candidateShare()).toBe(20);
+    // Visitors come, and it is asked to look again until they were enough.
+    while ((await plane.row(id)).ended_at === null) {
+      await plane.visit(here);
+      if ((await plane.row(id)).phase === "waiting") await plane.ask(id, "resume").catch(() => {});
+    }
+    expect((await plane.ended(id)).phase).toBe("succeeded");
+    expect((await state(id)).steps?.map(({ is }) => is)).toEqual(["passed", "passed"]);
+  });
+
+  it("takes each step at a person's word where the config says so; two who say it take one step", async () => {
+    await withLive("manual");
+    const id = await plane.start(here, await version("v5", { promotion: "manual" }));
+    const visitors = plane.visitUntilEnded(here, id);
+    await plane.reaches(id, "waiting");
+    expect((await plane.row(id)).reason).toContain("waits for a person to take the next step");
+    const twice = await Promise.allSettled([plane.promote(id, 1), plane.promote(id, 1)]);
+    expect(twice.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+    await plane.reaches(id, "watching");
+    await expect(plane.promote(id, 1)).rejects.toMatchObject({ code: "NO_STEP_TO_PROMOTE" });
+    expect(await candidateShare()).toBe(50);
+    // Before its time is over: the person answers for it.
+    await plane.promote(id, 2);
+    await visitors;
+    expect((await plane.ended(id)).phase).toBe("succeeded");
+    expect((await state(id)).steps?.map(({ is }) => is)).toEqual(["promoted", "promoted"]);
+  });
+
+  it("is held and called off at any step: one change of weights, and nothing of stable had stopped", async () => {
+    await withLive("aborted");
+    const id = await plane.start(here, await version("v6", { stepBake: "1m" }));
+    await plane.reaches(id, "watching");
+    await plane.ask(id, "pause");
+    await plane.reaches(id, "waiting");
+    await plane.restart();
+    expect([await candidateShare(), await both()]).toEqual([20, [{ r1: 4, r6: 1 }, { r1: 1 }]]);
+    await plane.ask(id, "resume");
+    await plane.reaches(id, "watching");
+    await plane.ask(id, "cancel");
+    const { phase, phases } = await plane.ended(id);
+    expect([phase, phases.slice(-3)]).toEqual(["cancelled", ["unshifting", "cleaning", "cancelled"]]);
+    expect(await both()).toEqual([{ r1: 4 }, { r1: 1 }]);
+  });
+
+  it("without visitors is asked by Slipway itself, where the config names what to ask", async () => {
+    await withLive("alone");
+    const good = await version("v7", { synthetic: { path: "/", perSecond: 100 } });
+    const id = await plane.start(here, good);
+    const { phase } = await plane.ended(id);
+    const { steps = [] } = await state(id);
+    expect([phase, steps[0]?.note]).toEqual([
+      "succeeded",
+      expect.stringMatching(/^web 0 of 0 failed \(0\.0 %\), 0 of \d{2,} synthetic ones, stable 0 of 0/),
+    ]);
+    const bad = await version("v8", { synthetic: { path: "/", perSecond: 100 } });
+    plane.product.behave("web", "v8", "errors");
+    const { phase: end, failure } = await plane.deploy(here, bad);
+    expect([end, failure?.message]).toEqual(["rolled-back", expect.stringContaining("of Slipway's own requests")]);
+  });
+
+  it("plans its steps with their times, and says what does not take part", async () => {
+    here = "away";
+    await plane.deploy(here, one);
+    const next = await version("v9");
+    const { steps, warnings, rollback } = await plan(plane.world, {
+      release: next,
+      environment: environmentName(here),
+    });
+    const watched = (step: number) =>
+      `watch step ${step} of 2 for 200ms and at least 10 requests; what cannot be judged after 1m more asks a person`;
+    expect(steps).toEqual([
+      "start web x1; wait until healthy",
+      "switch traffic: web 20 %",
+      watched(1),
+      "start web x2; wait until healthy",
+      "switch traffic: web 50 %",
+      watched(2),
+      "start web x4, worker x1; wait until healthy",
+      "switch traffic: web 100 %",
+      "drain the old release, up to 1s",
+      "watch for 150ms: health and error ratio",
+    ]);
+    expect([warnings, rollback]).toEqual([
+      [
+        "worker changes over with the last step: what takes no requests cannot be shared by weight",
+        "without edge.sticky each request is on its own: a page of one release may ask for files of the other",
+      ],
+      "the old release stays whole in every step, and then warm: going back is one change of weights",
+    ]);
+  });
+});
