@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { reasonOf } from "../core/errors/error.ts";
+import type { MeasuredSpec, PlaceSpec } from "../core/product/probe-spec.ts";
 import type { ProductConfig } from "../core/product/schema.ts";
 import type { DockerTargetSpec, HostSpec, RegistrySpec, TargetSpec } from "../core/product/spec.ts";
 import { Secret } from "../core/secret.ts";
@@ -9,7 +10,20 @@ import { dockerBuilder } from "../drivers/builders/docker/index.ts";
 import type { LoginOf } from "../drivers/builders/docker/job.ts";
 import { caddyEdge, remoteCaddyEdge } from "../drivers/edges/caddy/index.ts";
 import { embeddedEdge } from "../drivers/edges/embedded/index.ts";
+import { cloudWatchMetric } from "../drivers/metrics/cloudwatch/index.ts";
+import { jsonMetric } from "../drivers/metrics/json/index.ts";
+import { prometheusMetric } from "../drivers/metrics/prometheus/index.ts";
+import { commandProbe } from "../drivers/probes/command/index.ts";
+import { dnsProbe } from "../drivers/probes/dns/index.ts";
+import { endpointProbe } from "../drivers/probes/endpoint/index.ts";
 import { httpProber } from "../drivers/probes/http/index.ts";
+import { mongoOptions, mongoProbe } from "../drivers/probes/mongodb/index.ts";
+import { mysqlProbe } from "../drivers/probes/mysql/index.ts";
+import { postgresProbe } from "../drivers/probes/postgres/index.ts";
+import { queueProbe } from "../drivers/probes/queue/index.ts";
+import { redisProbe } from "../drivers/probes/redis/index.ts";
+import { tcpProbe } from "../drivers/probes/tcp/index.ts";
+import { tlsProbe } from "../drivers/probes/tls/index.ts";
 import { makeOciRegistry } from "../drivers/registries/oci/index.ts";
 import { makeShipper } from "../drivers/registries/oci/shipper.ts";
 import { gitSource } from "../drivers/sources/git/index.ts";
@@ -23,8 +37,10 @@ import { deployKind, deployWorkflow } from "../engine/deploy/workflow.ts";
 import { Changes } from "../engine/history.ts";
 import { Judges } from "../engine/judge/judges.ts";
 import { Keeper } from "../engine/keeper.ts";
+import { DeclaredSource } from "../engine/metrics/declared-source.ts";
 import { EdgeSource } from "../engine/metrics/edge-source.ts";
 import { Metrics } from "../engine/metrics/metrics.ts";
+import { Past } from "../engine/metrics/past.ts";
 import { Revisions } from "../engine/metrics/revisions.ts";
 import { MetricSources } from "../engine/metrics/sources.ts";
 import { Artifacts } from "../engine/release/artifacts.ts";
@@ -42,6 +58,7 @@ import { openSupervisor, type Supervisor } from "../lib/supervisor/client.ts";
 import { systemClock } from "../lib/system-clock.ts";
 import type { Builder } from "../ports/builder.ts";
 import type { Edge, EdgeConfig } from "../ports/edge.ts";
+import type { Gauge, Outcome } from "../ports/gauge.ts";
 import type { Log } from "../ports/log.ts";
 import type { Target } from "../ports/target.ts";
 
@@ -158,7 +175,16 @@ export async function wire(options: WireOptions): Promise<Wired> {
     const keeper = new Keeper(world);
     keeper.open();
     closers.push(() => keeper.close());
-    const sources = new MetricSources(world, metrics);
+    const past = new Past({ store, metrics, log });
+    const declared = new DeclaredSource({
+      db: store.db,
+      clock,
+      log,
+      metrics,
+      random: Math.random,
+      makeGauge: (spec, kind) => makeGauge(spec, kind),
+    });
+    const sources = new MetricSources(world, metrics, { declared, past });
     sources.open();
     closers.push(() => sources.close());
     await engine.open();
@@ -337,4 +363,86 @@ async function keepRunning({ supervisor, directory }: Places, key: string, comma
     },
     1,
   );
+}
+
+/** Looks as the config says. What it needs of this process's environment is read once: a variable does not change. */
+function makeGauge({ check, timeoutMs }: MeasuredSpec, kind: "probe" | "metric"): Gauge {
+  switch (check.kind) {
+    case "http":
+      return withVariables(check.headersFrom, (secret) =>
+        endpointProbe({ ...check, url: new URL(check.url), headers: { ...check.headers, ...secret } }),
+      );
+    case "tcp":
+      return tcpProbe(check.address);
+    case "dns":
+      return dnsProbe(check);
+    case "tls":
+      return tlsProbe({ ...check.address, servername: check.servername, days: check.days });
+    case "postgres":
+      return at(check.place, (url) => postgresProbe({ url: new URL(url) }));
+    case "mysql":
+      return at(check.place, (url) => mysqlProbe({ url: new URL(url) }));
+    case "redis":
+      return at(check.place, (url) => redisProbe({ url: new URL(url) }));
+    case "queue":
+      return at(check.place, (url) => queueProbe({ url: new URL(url), queue: check.queue }));
+    case "mongodb":
+      return at(check.place, (url) => {
+        const options = mongoOptions(url);
+        if (options === null) throw new Error("it is no URL of a MongoDB");
+        return mongoProbe(options);
+      });
+    case "command":
+      return withVariables(Object.fromEntries(check.variables.map((name) => [name, name])), (variables) =>
+        commandProbe({
+          command: check.command,
+          directory: "/",
+          env: { PATH: process.env.PATH ?? "", LANG: "C.UTF-8", ...variables },
+          timeoutMs,
+          number: kind === "metric",
+        }),
+      );
+    case "prometheus":
+      return withVariables(check.headersFrom, (headers) =>
+        prometheusMetric({ url: new URL(check.url), query: check.query, headers }),
+      );
+    case "json":
+      return withVariables(check.headersFrom, (secret) =>
+        jsonMetric({ url: new URL(check.url), path: check.path, headers: { ...check.headers, ...secret } }),
+      );
+    case "cloudwatch": {
+      const [accessKeyId, secretAccessKey] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(
+        (name) => process.env[name],
+      );
+      if (!accessKeyId || !secretAccessKey)
+        return never("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set here");
+      const sessionToken = process.env.AWS_SESSION_TOKEN || null;
+      return cloudWatchMetric({ ...check, credentials: { accessKeyId, secretAccessKey, sessionToken } });
+    }
+  }
+}
+
+/** A variable that is not there, or is no URL, says nothing about what it should have named. Its value is in no message. */
+function at(place: PlaceSpec, make: (url: string) => Gauge): Gauge {
+  const url = "from" in place ? process.env[place.from] : place.url;
+  if (url === undefined || url === "") return never(`${"from" in place ? place.from : "its url"} is not set here`);
+  try {
+    return make(url);
+  } catch {
+    return never(`${"from" in place ? `what ${place.from} holds` : "its url"} is not a URL that can be used`);
+  }
+}
+
+function withVariables(
+  names: Readonly<Record<string, string>>,
+  make: (values: Record<string, string>) => Gauge,
+): Gauge {
+  const missing = Object.values(names).filter((name) => (process.env[name] ?? "") === "");
+  if (missing.length > 0) return never(`${missing.join(" and ")} ${missing.length === 1 ? "is" : "are"} not set here`);
+  return make(Object.fromEntries(Object.entries(names).map(([key, name]) => [key, process.env[name] ?? ""])));
+}
+
+function never(saw: string): Gauge {
+  const outcome: Outcome = { is: "unknown", saw };
+  return { read: async () => outcome };
 }

@@ -11,6 +11,11 @@ export type IntegrityReport = { readonly ok: boolean; readonly findings: readonl
 export interface Store {
   readonly name: string;
   readonly db: Db;
+  /**
+   * Writes what may be lost: a transaction that is not on disk when it returns, and is there when a later one of others is. Left out
+   * by a store that has no cheaper way.
+   */
+  readonly unsynced?: <T>(write: (trx: Trx) => Promise<T>) => Promise<T>;
   /** Checks the file or server itself, and foreign keys. Changes nothing. */
   check(): Promise<IntegrityReport>;
   /** Writes a consistent copy to `file`, while work goes on. Refuses to overwrite. Errors: DISK_FULL, STORE_FAILED. */

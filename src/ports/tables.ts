@@ -27,6 +27,8 @@ export interface Database {
   workflow_step: WorkflowStepRow;
   workflow_signal: Numbered<WorkflowSignalRow>;
   workflow_schedule: WorkflowScheduleRow;
+  metric_series: Numbered<MetricSeriesRow>;
+  metric_chunk: MetricChunkRow;
 }
 
 /** The store gives the row its `id`: 1, 2, 3 … in the order of writing. Leave it out when inserting. */
@@ -214,4 +216,24 @@ export type WorkflowScheduleRow = {
   input: string;
   next_at: EpochMs;
   last_at: EpochMs | null;
+};
+
+/** A series whose past is kept. */
+export type MetricSeriesRow = {
+  id: number;
+  metric: string;
+  /** JSON of the labels, in a fixed order (`labelsKey`). */
+  labels: string;
+  /** How many counters it has; 0 is a number. */
+  columns: number;
+  created_at: EpochMs;
+};
+
+/** Some slots of a series at one level. Metrics may lose their last seconds when power fails: nothing rests on them. */
+export type MetricChunkRow = {
+  series_id: number;
+  slot_ms: number;
+  start_at: EpochMs;
+  /** JSON, as `core/metric/slots.ts` writes it. */
+  slots: string;
 };

@@ -46,6 +46,13 @@ const parts: readonly Part[] = [
     ],
   },
   {
+    what: "databases",
+    root: true,
+    programs: ["redis-server", "mariadbd", "mariadb-install-db", "prometheus", "setpriv", "openssl"],
+    packages: ["redis-server", "postgresql", "mariadb-server", "prometheus", "util-linux", "openssl"],
+    tests: ["src/drivers/probes/{postgres,mysql,redis,queue}/*.test.ts", "src/drivers/metrics/*.test.ts"],
+  },
+  {
     what: "SSH",
     root: true,
     programs: ["sshd", "ssh", "ssh-keygen"],

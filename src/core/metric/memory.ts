@@ -1,23 +1,13 @@
 import type { EpochMs } from "../ids.ts";
-import { formatDuration } from "../product/units.ts";
 import type { Metric } from "./catalogue.ts";
 import { GaugeSeries, type Stretch } from "./gauge-series.ts";
 import { type Labels, labelsKey, matches, type Selector } from "./labels.ts";
-import { quantile } from "./latency.ts";
+import { isCounted, measureCounters, measureNumbers, type Query } from "./measure.ts";
 import { type Measured, type Take, unknown, type Window } from "./measured.ts";
 import { isSound, type Sample } from "./sample.ts";
-import { type Increase, TallySeries } from "./tally-series.ts";
-import { bucketsOf } from "./traffic.ts";
+import { TallySeries } from "./tally-series.ts";
 
-export type Query = {
-  readonly metric: Metric;
-  /** All series that match are seen as one: counters are added up, numbers go together by `across`. */
-  readonly labels: Selector;
-  /** How far back from now. */
-  readonly windowMs: number;
-  readonly take?: Take;
-  readonly across?: Metric["across"];
-};
+export type { Query } from "./measure.ts";
 
 type Series = GaugeSeries | TallySeries;
 type Entry = { readonly labels: Labels; readonly series: Series };
@@ -54,9 +44,22 @@ export class MetricMemory {
     const window = { from: now - query.windowMs, to: now };
     const entries = this.#matching(query.metric.series, query.labels);
     if (entries.length === 0) return unknown(`${query.metric.name} has never been measured here`);
-    return query.metric.column === undefined && query.metric.q === undefined
-      ? measureNumbers(query, entries, window)
-      : measureCounters(query, entries, window);
+    const series = entries.map((entry) => entry.series);
+    if (isCounted(query.metric)) {
+      const found = series.map((each) => (each instanceof TallySeries ? each.increase(window) : null));
+      return measureCounters(
+        query,
+        found.filter((increase) => increase !== null),
+        window,
+      );
+    }
+    const take = query.take ?? query.metric.take;
+    const found = series.map((each) => (each instanceof GaugeSeries ? stretchOf(each, take, window) : null));
+    return measureNumbers(
+      query,
+      found.filter((stretch) => stretch !== null),
+      window,
+    );
   }
 
   /** The same, step by step over the window, oldest first; null where nothing is known. At most 1,000 steps. For plots. */
@@ -86,6 +89,16 @@ export class MetricMemory {
     }
   }
 
+  /** Every series of those, for whoever keeps their past. */
+  *each(): Iterable<{ readonly metric: string; readonly labels: Labels; readonly series: GaugeSeries | TallySeries }> {
+    for (const [metric, all] of this.#metrics) for (const entry of all.values()) yield { metric, ...entry };
+  }
+
+  /** The series themselves that are under these labels. */
+  find(metric: Pick<Metric, "series">, selector: Selector): readonly Entry[] {
+    return this.#matching(metric.series, selector);
+  }
+
   #matching(name: string, selector: Selector): readonly Entry[] {
     return [...(this.#metrics.get(name)?.values() ?? [])].filter(({ labels }) => matches(labels, selector));
   }
@@ -112,26 +125,6 @@ export class MetricMemory {
   }
 }
 
-function measureNumbers({ metric, ...query }: Query, entries: readonly Entry[], window: Window): Measured {
-  const take = query.take ?? metric.take;
-  const found = entries
-    .map(({ series }) => (series instanceof GaugeSeries ? stretchOf(series, take, window) : null))
-    .filter((stretch) => stretch !== null);
-  if (found.length === 0) return unknown(`${metric.name} was not measured in the last ${ago(window)}`);
-  const values = found.map((stretch) => valueOfStretch(stretch, take)).filter((value) => value !== null);
-  if (values.length === 0) return unknown(`${metric.name} is no counter, so it has no ${take}`);
-  const spanMs = window.to - window.from;
-  const covered = found.map(({ coveredMs }) => (spanMs === 0 ? 1 : Math.min(1, coveredMs / spanMs)));
-  return {
-    is: "known",
-    value: together(values, query.across ?? metric.across),
-    count: found.reduce((sum, { count }) => sum + count, 0),
-    covered: together(covered, "avg"),
-    from: Math.min(...found.map(({ from }) => from)),
-    to: Math.max(...found.map(({ to }) => to)),
-  };
-}
-
 /** What is newest may be older than the window, as long as it still holds. */
 function stretchOf(series: GaugeSeries, take: Take, window: Window): Stretch | null {
   if (take !== "last") return series.over(window);
@@ -142,83 +135,3 @@ function stretchOf(series: GaugeSeries, take: Take, window: Window): Stretch | n
   const coveredMs = window.to - window.from;
   return { from: at, to: at, count: 1, sum: value, min: value, max: value, last: value, coveredMs, integral };
 }
-
-function valueOfStretch(stretch: Stretch, take: Take): number | null {
-  switch (take) {
-    case "last":
-      return stretch.last;
-    case "avg":
-      return stretch.coveredMs > 0 ? stretch.integral / stretch.coveredMs : stretch.sum / stretch.count;
-    case "min":
-      return stretch.min;
-    case "max":
-      return stretch.max;
-    case "sum":
-      return stretch.sum;
-    default:
-      return null;
-  }
-}
-
-function together(values: readonly number[], across: Metric["across"]): number {
-  switch (across) {
-    case "avg":
-      return values.reduce((sum, value) => sum + value, 0) / values.length;
-    case "sum":
-      return values.reduce((sum, value) => sum + value, 0);
-    case "min":
-      return Math.min(...values);
-    case "max":
-      return Math.max(...values);
-  }
-}
-
-function measureCounters({ metric, ...query }: Query, entries: readonly Entry[], window: Window): Measured {
-  const found = entries
-    .map(({ series }) => (series instanceof TallySeries ? series.increase(window) : null))
-    .filter((increase) => increase !== null);
-  const [first] = found;
-  if (first === undefined) return unknown(`${metric.name} was not counted in the last ${ago(window)}`);
-  const total = (column: number): number => found.reduce((sum, { by }) => sum + (by[column] ?? 0), 0);
-  const known = (value: number, count: number): Measured => ({ is: "known", value, count, ...extent(found, window) });
-  const take = query.take ?? metric.take;
-  if (metric.q !== undefined) {
-    const buckets = bucketsOf(first.by).map((_, index) =>
-      found.reduce((sum, { by }) => sum + (bucketsOf(by)[index] ?? 0), 0),
-    );
-    const value = take === "quantile" ? quantile(buckets, metric.q) : null;
-    if (take !== "quantile") return unknown(`${metric.name} is a quantile, so it has no ${take}`);
-    const count = buckets.reduce((sum, bucket) => sum + bucket, 0);
-    return value === null ? unknown(`nothing was answered in the last ${ago(window)}`) : known(value, count);
-  }
-  const counted = total(metric.column ?? 0);
-  switch (take) {
-    case "increase":
-    case "sum":
-      return known(counted, counted);
-    case "rate": {
-      const perSecond = found.reduce(
-        (sum, { by, from, to }) => sum + ((by[metric.column ?? 0] ?? 0) * 1_000) / (to - from),
-        0,
-      );
-      return known(perSecond, counted);
-    }
-    case "ratio": {
-      const of = metric.ofColumn === undefined ? 0 : total(metric.ofColumn);
-      return of > 0 ? known(counted / of, of) : unknown(`there was nothing to count in the last ${ago(window)}`);
-    }
-    default:
-      return unknown(`${metric.name} is counted, so it has no ${take}`);
-  }
-}
-
-function extent(found: readonly Increase[], window: Window): { covered: number; from: EpochMs; to: EpochMs } {
-  const spanMs = Math.max(1, window.to - window.from);
-  return {
-    covered: Math.min(1, Math.max(...found.map(({ coveredMs }) => coveredMs)) / spanMs),
-    from: Math.min(...found.map(({ from }) => from)),
-    to: Math.max(...found.map(({ to }) => to)),
-  };
-}
-
-const ago = ({ from, to }: Window): string => formatDuration(Math.max(0, Math.round(to - from)));

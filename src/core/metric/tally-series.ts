@@ -84,15 +84,17 @@ export class TallySeries {
     if (end === null) return null;
     const begin = this.#beginning(from, end);
     if (begin === null) return null;
-    const by = end.slice(columnsBefore);
-    for (let column = 0; column < by.length; column += 1) by[column]! -= begin[column + columnsBefore] ?? 0;
-    return {
-      by,
-      coveredMs: (end[1] ?? 0) - (begin[1] ?? 0),
-      from: begin[0] ?? 0,
-      to: end[0] ?? 0,
-      samples: (end[2] ?? 0) - (begin[2] ?? 0),
-    };
+    return difference(begin, end);
+  }
+
+  /**
+   * The same, so that windows that follow each other count everything once: what came in a gap is counted where it was first seen.
+   */
+  counted({ from, to }: Window): Increase | null {
+    const end = this.#newestUpTo(to);
+    const begin = this.#newestUpTo(from) ?? this.#oldestAfter(from);
+    if (end === null || begin === null || (begin[0] ?? 0) >= (end[0] ?? 0)) return null;
+    return difference(begin, end);
   }
 
   #beginning(from: EpochMs, end: Float64Array): Float64Array | null {
@@ -141,4 +143,16 @@ export class TallySeries {
       moved = pushed;
     }
   }
+}
+
+function difference(begin: Float64Array, end: Float64Array): Increase {
+  const by = end.slice(columnsBefore);
+  for (let column = 0; column < by.length; column += 1) by[column]! -= begin[column + columnsBefore] ?? 0;
+  return {
+    by,
+    coveredMs: (end[1] ?? 0) - (begin[1] ?? 0),
+    from: begin[0] ?? 0,
+    to: end[0] ?? 0,
+    samples: (end[2] ?? 0) - (begin[2] ?? 0),
+  };
 }

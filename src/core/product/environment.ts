@@ -3,6 +3,7 @@ import { accessoryOverrideSchema } from "./accessory.ts";
 import { edgeOverrideSchema } from "./edge.ts";
 import { named, optional, overriding, required } from "./key.ts";
 import { hostUrl } from "./mount-values.ts";
+import { metricSchema, probeSchema } from "./probes.ts";
 import { registryOverrideSchema } from "./registry.ts";
 import { rolloutOverrideSchema } from "./rollout.ts";
 import { serviceOverrideSchema } from "./service.ts";
@@ -138,6 +139,19 @@ export const environmentSchema = named(
         meaning: "What is different about accessories here; null leaves one out.",
         example: { redis: { memory: "1GB" } },
         allowed: 'accessories and what is different about them, such as { redis: { memory: "1GB" } }',
+      }),
+      probes: optional(z.record(name("probe"), probeSchema.nullable()), {
+        meaning:
+          "Probes of this environment: one of the same name takes the place of the product's, null leaves it out.",
+        example: { database: { postgres: { urlFrom: "STAGING_DATABASE_URL" } } },
+        allowed: 'names and probes, such as { database: { postgres: { urlFrom: "DATABASE_URL" } } }',
+      }),
+      metrics: optional(z.record(name("metric"), metricSchema.nullable()), {
+        meaning:
+          "Metrics of this environment: one of the same name takes the place of the product's, null leaves it out.",
+        example: { orders: null },
+        allowed:
+          'names and metrics, such as { orders: { json: { url: "https://api.example.com/stats", path: "open" } } }',
       }),
       registry: optional(registryOverrideSchema, {
         meaning: "Where images are kept for this environment.",

@@ -72,6 +72,7 @@ describe("a key that is not there", () => {
         "  services.*.routes.*.path",
         "  rollout.synthetic.path",
         "  edge.allowLists.*.path",
+        "  metrics.*.json.path",
       ].join("\n"),
     );
   });

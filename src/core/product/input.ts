@@ -57,6 +57,19 @@ export interface ProductInput {
    */
   registry?: RegistryInput | undefined;
   /**
+   * What is looked at again and again while the product runs, by name. Rules know each by its name.
+   * @default {}
+   * @example { database: { postgres: { urlFrom: "DATABASE_URL" } } }
+   */
+  probes?: Record<string, ProbeInput> | undefined;
+  /**
+   * Numbers from elsewhere that are measured while the product runs, by name. Rules know each by its name.
+   * @default {}
+   * @example { orders: { prometheus: { url: "http://prometheus.internal:9090", query: "sum(rate(orders_total[5m]))" } }
+   * }
+   */
+  metrics?: Record<string, MetricInput> | undefined;
+  /**
    * The named places of the product, each with what is different there.
    * @default { production: {} }
    * @example { staging: { edge: { listen: ":8081" } }, production: { promoteFrom: "staging" } }
@@ -1053,6 +1066,460 @@ export interface RegistryRetentionInput {
   age?: Duration | undefined;
 }
 
+/** Something that is looked at again and again, and passes or fails: one kind of it. */
+export interface ProbeInput {
+  /**
+   * Asks a URL.
+   * @default none
+   * @example { url: "https://shop.example.com/up", within: "800ms" }
+   */
+  http?: EndpointInput | undefined;
+  /**
+   * Connects.
+   * @default none
+   * @example "mail.internal:25"
+   */
+  tcp?: string | undefined;
+  /**
+   * Looks up a name.
+   * @default none
+   * @example { name: "shop.example.com", answer: "203.0.113.7" }
+   */
+  dns?: DnsInput | undefined;
+  /**
+   * Looks at a certificate.
+   * @default none
+   * @example { address: "shop.example.com:443" }
+   */
+  tls?: ShownCertificateInput | undefined;
+  /**
+   * Logs in and asks SELECT 1.
+   * @default none
+   * @example { urlFrom: "DATABASE_URL" }
+   */
+  postgres?: PostgresInput | undefined;
+  /**
+   * Logs in and pings.
+   * @default none
+   * @example { urlFrom: "MYSQL_URL" }
+   */
+  mysql?: MysqlInput | undefined;
+  /**
+   * Pings, and looks whether it takes writes. Needs no login, and sends none.
+   * @default none
+   * @example { url: "mongodb://db.internal:27017" }
+   */
+  mongodb?: MongoInput | undefined;
+  /**
+   * Logs in and pings.
+   * @default none
+   * @example { urlFrom: "REDIS_URL" }
+   */
+  redis?: RedisInput | undefined;
+  /**
+   * Measures queue delay and queue depth. It passes when they could be read.
+   * @default none
+   * @example { urlFrom: "REDIS_URL", bullmq: "mails" }
+   */
+  queue?: QueueInput | undefined;
+  /**
+   * The service that it is about.
+   * @default the environment as a whole
+   * @example "api"
+   */
+  service?: string | undefined;
+  /**
+   * How often it is measured.
+   * @default "30s"
+   * @example "10s"
+   */
+  every?: Duration | undefined;
+  /**
+   * What has no answer by then has none.
+   * @default "5s"
+   * @example "2s"
+   */
+  timeout?: Duration | undefined;
+  /**
+   * Argument array that is run on the control plane's machine, with PATH and what `variables` names. It passes with
+   * exit code 0; of a metric its last line is the number.
+   * @default none
+   * @example ["check-stock", "--json"]
+   */
+  command?: string[] | undefined;
+  /**
+   * Variables of the control plane's environment that the command is given.
+   * @default []
+   * @example ["PGPASSWORD"]
+   */
+  variables?: string[] | undefined;
+  /**
+   * Whether its service, or the environment, counts as down while it fails. A queue never counts.
+   * @default true
+   * @example false
+   */
+  uptime?: boolean | undefined;
+}
+
+/** A URL that is asked as a user would. */
+export interface EndpointInput {
+  /**
+   * What is asked. Redirects are not followed.
+   * @example "https://shop.example.com/up"
+   */
+  url: string;
+  /**
+   * How it is asked.
+   * @default "GET"
+   * @example "HEAD"
+   */
+  method?: "GET" | "HEAD" | undefined;
+  /**
+   * HTTP status, or statuses, that pass.
+   * @default any 2xx
+   * @example [200, 204]
+   */
+  status?: number | number[] | undefined;
+  /**
+   * What the answer must contain: a text, or JSON whose keys must be there with these values.
+   * @default any body
+   * @example { status: "healthy" }
+   */
+  body?: string | JsonShape | undefined;
+  /**
+   * The answer must begin by then, connecting included.
+   * @default the probe's timeout
+   * @example "800ms"
+   */
+  within?: Duration | undefined;
+  /**
+   * Headers of the request. Not for secrets: this file is in git.
+   * @default {}
+   * @example { accept: "application/json" }
+   */
+  headers?: Record<string, string> | undefined;
+  /**
+   * Headers whose values are secrets: for each, the variable of the control plane's environment that holds it.
+   * @default {}
+   * @example { authorization: "STATUS_TOKEN" }
+   */
+  headersFrom?: Record<string, string> | undefined;
+}
+
+/** A name that is looked up. */
+export interface DnsInput {
+  /**
+   * What is looked up.
+   * @example "shop.example.com"
+   */
+  name: string;
+  /**
+   * Kind of record.
+   * @default "A"
+   * @example "CNAME"
+   */
+  type?: "A" | "AAAA" | "CNAME" | "MX" | "TXT" | "NS" | undefined;
+  /**
+   * Address of the name server, with a port where that is another than 53.
+   * @default the system's
+   * @example "1.1.1.1"
+   */
+  server?: string | undefined;
+  /**
+   * One of the answers must be this.
+   * @default any answer
+   * @example "203.0.113.7"
+   */
+  answer?: string | undefined;
+}
+
+/** A certificate that somebody shows. */
+export interface ShownCertificateInput {
+  /**
+   * Who is asked for it.
+   * @example "shop.example.com:443"
+   */
+  address: string;
+  /**
+   * The name it must be for.
+   * @default the host of the address
+   * @example "shop.example.com"
+   */
+  servername?: string | undefined;
+  /**
+   * It fails when the certificate ends within so many days.
+   * @default 14
+   * @example 21
+   */
+  days?: number | undefined;
+}
+
+/** A PostgreSQL. */
+export interface PostgresInput {
+  /**
+   * Where it is.
+   * @default none
+   * @example "postgres://db.internal/shop"
+   */
+  url?: string | undefined;
+  /**
+   * The variable of the control plane's environment that holds its URL, password included.
+   * @default none
+   * @example "DATABASE_URL"
+   */
+  urlFrom?: string | undefined;
+}
+
+/** A MySQL or MariaDB. */
+export interface MysqlInput {
+  /**
+   * Where it is.
+   * @default none
+   * @example "mysql://db.internal/shop"
+   */
+  url?: string | undefined;
+  /**
+   * The variable of the control plane's environment that holds its URL, password included.
+   * @default none
+   * @example "DATABASE_URL"
+   */
+  urlFrom?: string | undefined;
+}
+
+/** A MongoDB. */
+export interface MongoInput {
+  /**
+   * Where it is.
+   * @default none
+   * @example "mongodb://db.internal/shop"
+   */
+  url?: string | undefined;
+  /**
+   * The variable of the control plane's environment that holds its URL, password included.
+   * @default none
+   * @example "DATABASE_URL"
+   */
+  urlFrom?: string | undefined;
+}
+
+/** A Redis. */
+export interface RedisInput {
+  /**
+   * Where it is.
+   * @default none
+   * @example "redis://db.internal/shop"
+   */
+  url?: string | undefined;
+  /**
+   * The variable of the control plane's environment that holds its URL, password included.
+   * @default none
+   * @example "DATABASE_URL"
+   */
+  urlFrom?: string | undefined;
+}
+
+/** A queue in a Redis: how many jobs wait, and since when. */
+export interface QueueInput {
+  /**
+   * Where it is.
+   * @default none
+   * @example "redis://db.internal/shop"
+   */
+  url?: string | undefined;
+  /**
+   * The variable of the control plane's environment that holds its URL, password included.
+   * @default none
+   * @example "DATABASE_URL"
+   */
+  urlFrom?: string | undefined;
+  /**
+   * Name of a queue of BullMQ.
+   * @default none
+   * @example "mails"
+   */
+  bullmq?: string | undefined;
+  /**
+   * BullMQ's prefix of keys.
+   * @default "bull"
+   * @example "jobs"
+   */
+  prefix?: string | undefined;
+  /**
+   * Key of a list of jobs.
+   * @default none
+   * @example "jobs"
+   */
+  list?: string | undefined;
+  /**
+   * At which end of the list the next job is taken: last when they are put there by LPUSH, first by RPUSH.
+   * @default "last"
+   * @example "first"
+   */
+  oldest?: "first" | "last" | undefined;
+  /**
+   * Key in the job's JSON that says when it was put there, as milliseconds, seconds or an ISO date. Without it a list
+   * has a depth and no delay.
+   * @default none
+   * @example "enqueuedAt"
+   */
+  time?: string | undefined;
+  /**
+   * Key of a stream.
+   * @default none
+   * @example "events"
+   */
+  stream?: string | undefined;
+  /**
+   * The stream's group of consumers.
+   * @default none
+   * @example "workers"
+   */
+  group?: string | undefined;
+}
+
+/** A number from elsewhere, measured again and again: one kind of it. */
+export interface MetricInput {
+  /**
+   * Asks a Prometheus. A query that gives nothing, NaN or several numbers leaves the metric unknown.
+   * @default none
+   * @example { url: "http://prometheus.internal:9090", query: "sum(rate(orders_total[5m]))" }
+   */
+  prometheus?: PrometheusInput | undefined;
+  /**
+   * Asks CloudWatch, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN of the control plane's
+   * environment.
+   * @default none
+   * @example { region: "eu-central-1", namespace: "AWS/RDS", metric: "CPUUtilization" }
+   */
+  cloudwatch?: CloudWatchInput | undefined;
+  /**
+   * Asks a URL for JSON. Truths are 1 and 0.
+   * @default none
+   * @example { url: "https://api.example.com/stats", path: "orders.open" }
+   */
+  json?: JsonInput | undefined;
+  /**
+   * The service that it is about.
+   * @default the environment as a whole
+   * @example "api"
+   */
+  service?: string | undefined;
+  /**
+   * How often it is measured.
+   * @default "30s"
+   * @example "10s"
+   */
+  every?: Duration | undefined;
+  /**
+   * What has no answer by then has none.
+   * @default "5s"
+   * @example "2s"
+   */
+  timeout?: Duration | undefined;
+  /**
+   * Argument array that is run on the control plane's machine, with PATH and what `variables` names. It passes with
+   * exit code 0; of a metric its last line is the number.
+   * @default none
+   * @example ["check-stock", "--json"]
+   */
+  command?: string[] | undefined;
+  /**
+   * Variables of the control plane's environment that the command is given.
+   * @default []
+   * @example ["PGPASSWORD"]
+   */
+  variables?: string[] | undefined;
+  /**
+   * What the number is of, for whoever reads it.
+   * @default "none"
+   * @example "ms"
+   */
+  unit?: "none" | "count" | "ratio" | "ms" | "bytes" | "per second" | "days" | undefined;
+}
+
+/** A query to a Prometheus. */
+export interface PrometheusInput {
+  /**
+   * The server, without /api/v1.
+   * @example "http://prometheus.internal:9090"
+   */
+  url: string;
+  /**
+   * PromQL that gives one number.
+   * @example "sum(rate(orders_total{env=\"production\"}[5m]))"
+   */
+  query: string;
+  /**
+   * Headers whose values are secrets: for each, the variable of the control plane's environment that holds it.
+   * @default {}
+   * @example { authorization: "STATUS_TOKEN" }
+   */
+  headersFrom?: Record<string, string> | undefined;
+}
+
+/** A metric of Amazon CloudWatch. */
+export interface CloudWatchInput {
+  /**
+   * AWS region.
+   * @example "eu-central-1"
+   */
+  region: string;
+  /**
+   * Namespace of the metric.
+   * @example "AWS/RDS"
+   */
+  namespace: string;
+  /**
+   * Name of the metric.
+   * @example "CPUUtilization"
+   */
+  metric: string;
+  /**
+   * Which of them.
+   * @default {}
+   * @example { DBInstanceIdentifier: "shop" }
+   */
+  dimensions?: Record<string, string> | undefined;
+  /**
+   * Average, Sum, Maximum, Minimum, SampleCount, or a percentile such as p95.
+   * @default "Average"
+   * @example "p95"
+   */
+  statistic?: string | undefined;
+  /**
+   * Over which time it is taken.
+   * @default "1m"
+   * @example "5m"
+   */
+  period?: Duration | undefined;
+}
+
+/** A number in the JSON that a URL answers. */
+export interface JsonInput {
+  /**
+   * What is asked.
+   * @example "https://api.example.com/stats"
+   */
+  url: string;
+  /**
+   * Where in the JSON it is.
+   * @example "data.queues[0].length"
+   */
+  path: string;
+  /**
+   * Headers of the request. Not for secrets: this file is in git.
+   * @default {}
+   * @example { accept: "application/json" }
+   */
+  headers?: Record<string, string> | undefined;
+  /**
+   * Headers whose values are secrets: for each, the variable of the control plane's environment that holds it.
+   * @default {}
+   * @example { authorization: "STATUS_TOKEN" }
+   */
+  headersFrom?: Record<string, string> | undefined;
+}
+
 /**
  * A named place: what is different there. Maps are merged key by key; texts, numbers and lists replace; null goes back
  * to the default.
@@ -1094,6 +1561,18 @@ export interface EnvironmentInput {
    * @example { redis: { memory: "1GB" } }
    */
   accessories?: Record<string, AccessoryOverride | null> | null | undefined;
+  /**
+   * Probes of this environment: one of the same name takes the place of the product's, null leaves it out.
+   * @default the product's value
+   * @example { database: { postgres: { urlFrom: "STAGING_DATABASE_URL" } } }
+   */
+  probes?: Record<string, ProbeInput | null> | null | undefined;
+  /**
+   * Metrics of this environment: one of the same name takes the place of the product's, null leaves it out.
+   * @default the product's value
+   * @example { orders: null }
+   */
+  metrics?: Record<string, MetricInput | null> | null | undefined;
   /**
    * Where images are kept for this environment.
    * @default the product's value

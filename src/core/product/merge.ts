@@ -35,12 +35,23 @@ export function mergeEnvironment(product: ProductInput, name: string): Merged {
       tls: mergeTls(base.edge?.tls, here.edge?.tls),
     }),
     accessories: mergeNamed(base.accessories, here.accessories, mergeAccessory),
+    probes: replaceNamed(base.probes, here.probes),
+    metrics: replaceNamed(base.metrics, here.metrics),
     registry: mergeKeys(base.registry, here.registry, {
       retention: mergeKeys(base.registry?.retention, here.registry?.retention),
     }),
     retention: mergeKeys(base.retention, here.retention),
     target: mergeKeys(base.target, here.target),
   }) as Merged;
+}
+
+/** Things by name, each as a whole from here or from the product; null leaves one out. */
+function replaceNamed<One>(
+  all: Readonly<Record<string, One>> | undefined,
+  here: Readonly<Record<string, One | null>> | null | undefined,
+): Mapping | undefined {
+  if (here === null || (all === undefined && here === undefined)) return undefined;
+  return present({ ...all, ...here });
 }
 
 /** Things by name, each with what is different about it; null leaves one out. */

@@ -71,6 +71,8 @@ describe("defaults", () => {
         },
       },
       accessories: {},
+      probes: [],
+      metrics: [],
       registry: null,
       target: { driver: "process" },
       rollout: {

@@ -15,6 +15,7 @@ import {
   resolveTarget,
   resolveTls,
 } from "./resolve-places.ts";
+import { resolveMetric, resolveProbe } from "./resolve-probes.ts";
 import { bytes, inside, ms, range, ratio, valid } from "./resolve-values.ts";
 import { rolloutDefaults } from "./rollout.ts";
 import { rulesDefaults } from "./rollout-rules.ts";
@@ -50,6 +51,8 @@ export function resolveMerged(product: Merged, name: string, promoteFrom: string
     accessories: Object.fromEntries(
       Object.entries(product.accessories ?? {}).map(([each, input]) => [each, resolveAccessory(each, input)]),
     ),
+    probes: Object.entries(product.probes ?? {}).map(([each, input]) => resolveProbe(each, input)),
+    metrics: Object.entries(product.metrics ?? {}).map(([each, input]) => resolveMetric(each, input)),
     registry: resolveKeptRegistry(product.registry),
     target: resolveTarget(product.target, product.registry),
     rollout: resolveRollout(product.rollout ?? {}),

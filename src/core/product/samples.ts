@@ -130,6 +130,65 @@ export const fullProduct: ProductInput = {
       stopGrace: "1m",
     },
   },
+  probes: {
+    front: {
+      http: {
+        url: "https://shop.example.com/up",
+        method: "HEAD",
+        status: [200, 204],
+        body: "ok",
+        within: "800ms",
+        headers: { accept: "text/html" },
+        headersFrom: { authorization: "STATUS_TOKEN" },
+      },
+      service: "web",
+      every: "10s",
+      timeout: "2s",
+      uptime: false,
+    },
+    smtp: { tcp: "mail.internal:25" },
+    name: { dns: { name: "shop.example.com", type: "CNAME", server: "1.1.1.1", answer: "edge.example.com" } },
+    certificate: { tls: { address: "shop.example.com:443", servername: "www.example.com", days: 21 } },
+    database: { postgres: { urlFrom: "DATABASE_URL" } },
+    legacy: { mysql: { url: "mysql://db.internal/shop" } },
+    documents: { mongodb: { url: "mongodb://a:27017,b:27017/shop" } },
+    cache: { redis: { urlFrom: "REDIS_URL" } },
+    mails: { queue: { urlFrom: "REDIS_URL", bullmq: "mails", prefix: "jobs" } },
+    jobs: { queue: { url: "redis://cache.internal/1", list: "jobs", oldest: "first", time: "at" } },
+    events: { queue: { url: "redis://cache.internal", stream: "events", group: "workers" } },
+    stock: { command: ["check-stock"], variables: ["STOCK_TOKEN"] },
+  },
+  metrics: {
+    orders: {
+      prometheus: {
+        url: "http://prometheus.internal:9090",
+        query: "sum(rate(orders_total[5m]))",
+        headersFrom: { authorization: "PROMETHEUS_TOKEN" },
+      },
+      unit: "per second",
+      service: "web",
+    },
+    load: {
+      cloudwatch: {
+        region: "eu-central-1",
+        namespace: "AWS/RDS",
+        metric: "CPUUtilization",
+        dimensions: { DBInstanceIdentifier: "shop" },
+        statistic: "p95",
+        period: "5m",
+      },
+      every: "1m",
+    },
+    open: {
+      json: {
+        url: "https://api.example.com/stats",
+        path: "orders[0].open",
+        headers: { accept: "application/json" },
+        headersFrom: { "x-key": "STATS_KEY" },
+      },
+    },
+    baskets: { command: ["count-baskets"], unit: "count" },
+  },
   registry: {
     repository: "ghcr.io/acme/shop",
     user: "deploy-bot",
@@ -176,6 +235,8 @@ export const fullProduct: ProductInput = {
     production: {
       promoteFrom: "staging",
       services: { web: { instances: 4 }, api: { container: { user: null, logs: { keep: 9 } } } },
+      probes: { database: { postgres: { urlFrom: "PRODUCTION_DATABASE_URL" } }, stock: null },
+      metrics: { baskets: null },
       accessories: { redis: { memory: "1GB", env: { TZ: null } } },
       registry: { user: "release-bot", retention: { images: 100 } },
       edge: {

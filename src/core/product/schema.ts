@@ -4,6 +4,7 @@ import { edgeSchema } from "./edge.ts";
 import { environmentDefaults, environmentSchema, retentionSchema, targetSchema } from "./environment.ts";
 import type { ProductInput } from "./input.ts";
 import { named, optional, required } from "./key.ts";
+import { metricSchema, probeSchema } from "./probes.ts";
 import { registrySchema } from "./registry.ts";
 import { rolloutSchema } from "./rollout.ts";
 import { serviceSchema } from "./service.ts";
@@ -54,6 +55,21 @@ export const productSchema = named(
       meaning: "Where images are pushed to and pulled from. Without one, hosts are sent the layers that they lack.",
       default: "(none)",
       example: { repository: "ghcr.io/acme/shop", user: "deploy-bot", passwordFrom: "REGISTRY_TOKEN" },
+    }),
+    probes: optional(z.record(name("probe"), probeSchema), {
+      meaning: "What is looked at again and again while the product runs, by name. Rules know each by its name.",
+      default: {},
+      example: { database: { postgres: { urlFrom: "DATABASE_URL" } } },
+      allowed: 'names and probes, such as { database: { postgres: { urlFrom: "DATABASE_URL" } } }',
+    }),
+    metrics: optional(z.record(name("metric"), metricSchema), {
+      meaning: "Numbers from elsewhere that are measured while the product runs, by name. Rules know each by its name.",
+      default: {},
+      example: {
+        orders: { prometheus: { url: "http://prometheus.internal:9090", query: "sum(rate(orders_total[5m]))" } },
+      },
+      allowed:
+        'names and metrics, such as { orders: { json: { url: "https://api.example.com/stats", path: "open" } } }',
     }),
     environments: optional(z.record(environmentText(), environmentSchema), {
       meaning: "The named places of the product, each with what is different there.",

@@ -1,4 +1,5 @@
 import type { EnvironmentName, ServiceName } from "../ids.ts";
+import type { MetricSpec, ProbeSpec } from "./probe-spec.ts";
 
 /**
  * What one environment of a product is, with every default and override applied: the form that is digested, kept in a
@@ -9,6 +10,9 @@ export type EnvironmentSpec = {
   readonly environment: EnvironmentName;
   readonly services: Readonly<Record<ServiceName, ServiceSpec>>;
   readonly accessories: Readonly<Record<string, AccessorySpec>>;
+  /** What is looked at while it runs. Absent in releases of before. */
+  readonly probes?: readonly ProbeSpec[];
+  readonly metrics?: readonly MetricSpec[];
   readonly registry: KeptRegistrySpec | null;
   readonly target: TargetSpec;
   readonly rollout: RolloutSpec;

@@ -3,6 +3,7 @@ import type { Finding, Place } from "./checks/finding.ts";
 import { checkNeeds } from "./checks/needs.ts";
 import { checkIdle, checkPlaces } from "./checks/places.ts";
 import { checkPolicy } from "./checks/policy.ts";
+import { checkProbes } from "./checks/probes.ts";
 import { checkRoutes } from "./checks/routes.ts";
 import { checkServices } from "./checks/services.ts";
 import type { ProductInput } from "./input.ts";
@@ -62,6 +63,7 @@ function checkProduct(product: ProductInput): readonly Checked[] {
       ...checkRoutes(place),
       ...checkPolicy(place),
       ...checkPlaces(place),
+      ...checkProbes(place),
     );
   }
   findings.push(...checkEnvironments(product, places), ...checkIdle(places));

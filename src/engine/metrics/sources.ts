@@ -1,22 +1,32 @@
 import { reasonOf } from "../../core/errors/error.ts";
 import type { World } from "../world.ts";
+import type { DeclaredSource } from "./declared-source.ts";
 import { HealthSource, tickMs } from "./health-source.ts";
 import type { Metrics } from "./metrics.ts";
+import { flushMs, type Past } from "./past.ts";
 import { lookAtTargets, lookMs } from "./target-source.ts";
 import { uptimeNow } from "./uptime-source.ts";
 
-/** What is measured without being declared, as long as the control plane runs. The edge's counts come by themselves. */
+/** All that is measured as long as the control plane runs. The edge's counts come by themselves. */
 export class MetricSources {
   readonly #world: World;
   readonly #metrics: Metrics;
+  readonly #declared: DeclaredSource;
+  readonly #past: Past;
   readonly #stop = new AbortController();
   #done: Promise<unknown> = Promise.resolve();
   /** The same trouble again is not news. */
   readonly #troubles = new Map<string, string>();
 
-  constructor(world: World, metrics: Metrics) {
+  constructor(
+    world: World,
+    metrics: Metrics,
+    { declared, past }: { readonly declared: DeclaredSource; readonly past: Past },
+  ) {
     this.#world = world;
     this.#metrics = metrics;
+    this.#declared = declared;
+    this.#past = past;
   }
 
   open(): void {
@@ -24,17 +34,23 @@ export class MetricSources {
     const health = new HealthSource(this.#world, this.#metrics, signal);
     const tick = async (): Promise<void> => {
       await health.tick();
-      this.#metrics.record(uptimeNow(health, this.#metrics, []));
+      this.#metrics.record(uptimeNow(health, this.#metrics, this.#declared.uptime()));
     };
+    this.#declared.open();
     this.#done = Promise.all([
       this.#every(tickMs, "health", tick).finally(() => health.close()),
       this.#every(lookMs, "targets", () => lookAtTargets(this.#world, this.#metrics)),
+      this.#every(flushMs, "past", () => this.#past.flush()),
+      this.#every(lookMs, "declared", () => this.#declared.refresh()).finally(() => this.#declared.close()),
     ]);
   }
 
   async close(): Promise<void> {
     this.#stop.abort(new Error("the control plane is closing"));
     await this.#done;
+    await this.#past.flush().catch((error: unknown) => {
+      this.#world.log.warn("metrics.not-written", { reason: reasonOf(error) });
+    });
   }
 
   async #every(ms: number, what: string, work: () => Promise<void>): Promise<void> {

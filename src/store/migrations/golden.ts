@@ -167,6 +167,18 @@ export const goldenRows: Readonly<Record<number, Readonly<Record<string, readonl
       },
     ],
   },
+  2: {
+    metric_series: [
+      {
+        id: 1,
+        metric: "uptime",
+        labels: '["production","web",null,null,null,null,null]',
+        columns: 0,
+        created_at: 1_760_000_000_000,
+      },
+    ],
+    metric_chunk: [{ series_id: 1, slot_ms: 1000, start_at: 1_760_000_000_000, slots: "[[0,1,1000,1]]" }],
+  },
 };
 
 type Row = Readonly<Record<string, string | number | null>>;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { sql } from "kysely";
 import { reasonOf } from "../../../core/errors/error.ts";
 import type { Clock } from "../../../ports/clock.ts";
-import type { Db, IntegrityReport, Store } from "../../../ports/store.ts";
+import type { Db, IntegrityReport, Store, Trx } from "../../../ports/store.ts";
 import type { Database } from "../../../ports/tables.ts";
 import { type Invariants, storeInvariants } from "../../../store/invariants.ts";
 import { migrations as allMigrations } from "../../../store/migrations/list.ts";
@@ -40,6 +40,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     return {
       name: "sqlite",
       db,
+      unsynced: (write) => unsynced(db, write),
       check: () => check(db, invariants),
       backup: (to) => inWords(to, () => copyState(db, to)),
       close: async () => {
@@ -51,6 +52,21 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     await lock.release();
     throw error;
   }
+}
+
+/**
+ * In WAL mode `normal` leaves out the flush of a commit and nothing else: the log stays whole, and the next full commit flushes
+ * this one too. The connection is held, so no other transaction is ever committed in this mode.
+ */
+function unsynced<T>(db: Db, write: (trx: Trx) => Promise<T>): Promise<T> {
+  return db.connection().execute(async (connection) => {
+    await sql`pragma synchronous = normal`.execute(connection);
+    try {
+      return await connection.transaction().execute(write);
+    } finally {
+      await sql`pragma synchronous = full`.execute(connection);
+    }
+  });
 }
 
 async function check(db: Db, invariants: Invariants): Promise<IntegrityReport> {

@@ -1,0 +1,418 @@
+import type { EpochMs } from "../../core/ids.ts";
+import type { GaugeSeries, Stretch } from "../../core/metric/gauge-series.ts";
+import { mergeStretches } from "../../core/metric/gauge-series.ts";
+import { type Labels, labelNames, labelsKey, matches, type Selector } from "../../core/metric/labels.ts";
+import { isCounted, measureCounters, measureNumbers, type Query } from "../../core/metric/measure.ts";
+import { type Measured, unknown, type Window } from "../../core/metric/measured.ts";
+import {
+  type CountSlot,
+  coarserCounts,
+  coarserNumbers,
+  decodeCounts,
+  decodeNumbers,
+  encodeCounts,
+  encodeNumbers,
+  finestFor,
+  floorTo,
+  type Level,
+  levels,
+  mergeIncreases,
+  type NumberSlot,
+} from "../../core/metric/slots.ts";
+import { type Increase, TallySeries } from "../../core/metric/tally-series.ts";
+import type { Log } from "../../ports/log.ts";
+import type { Store, Trx } from "../../ports/store.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** How often what was measured is written down: what is lost when power fails. */
+export const flushMs = 10_000;
+/** So many series have a past; later ones are only known while they are in memory. About 200 kB each when all their time is kept. */
+const maxKept = 1_000;
+/** Longer ago, nothing is made up for: the clock was set, or the machine slept. */
+const maxBehindMs = 60 * 60_000;
+/** A window is made of at least so many slots, so that the one at its beginning matters little. */
+const leastSlots = 48;
+
+type Kept = { readonly id: number; readonly metric: string; readonly labels: Labels; readonly columns: number };
+type Row = { readonly series_id: number; readonly start_at: EpochMs; readonly slots: string };
+
+/**
+ * What was measured, in the store: the finest level of each series is written from memory, every coarser one from the one below, so
+ * a restart in between loses nothing but the last seconds. Each level is kept for its time. Written unsynced: no deployment waits.
+ */
+export class Past {
+  readonly #store: Store;
+  readonly #metrics: Metrics;
+  readonly #log: Log;
+  readonly #kept = new Map<string, Kept>();
+  /** Of each finest level: up to where it is written. */
+  readonly #written = new Map<number, EpochMs>();
+  /** Of each coarser level: up to where it is made. */
+  readonly #made = new Map<number, EpochMs>();
+  #loaded: Promise<void> | null = null;
+  #isFull = false;
+
+  constructor(deps: { readonly store: Store; readonly metrics: Metrics; readonly log: Log }) {
+    this.#store = deps.store;
+    this.#metrics = deps.metrics;
+    this.#log = deps.log;
+  }
+
+  /** Writes down what has come since the last time. Safe to repeat. */
+  async flush(): Promise<void> {
+    await this.#load();
+    const { time } = this.#metrics;
+    const now = time.wall(time.now());
+    const write =
+      this.#store.unsynced ?? ((work: (trx: Trx) => Promise<void>) => this.#store.db.transaction().execute(work));
+    const written = new Map(this.#written);
+    const made = new Map(this.#made);
+    await write(async (trx) => {
+      for (const index of levels.keys()) {
+        await this.#writeFinest(trx, index, now, written);
+        if (index > 0) await this.#makeCoarser(trx, index, now, made);
+      }
+    });
+    // Only what has been committed is done.
+    for (const [level, until] of written) this.#written.set(level, until);
+    for (const [level, until] of made) this.#made.set(level, until);
+  }
+
+  /** What a window that ends now says, of up to 30 days. */
+  async measure(query: Query): Promise<Measured> {
+    await this.#load();
+    const { time } = this.#metrics;
+    const now = time.wall(time.now());
+    const window = { from: now - query.windowMs, to: now };
+    const series = this.#matching(query.metric.series, query.labels);
+    const level = levelFor(query.windowMs);
+    if (isCounted(query.metric)) {
+      const found = await this.#increases(series, window, level, query);
+      if (found.length > 0) return measureCounters(query, found, window);
+    } else {
+      const found = await this.#stretches(series, window, level, query);
+      if (found.length > 0) return measureNumbers({ ...query, take: query.take ?? query.metric.take }, found, window);
+    }
+    return unknown(`${query.metric.name} was not measured in that time`);
+  }
+
+  /** The slots of a series of that metric, at the level for such a window, merged to steps. For plots and for uptime by the day. */
+  async steps(query: Query, stepMs: number, begin: EpochMs): Promise<readonly (Stretch | null)[]> {
+    await this.#load();
+    const { time } = this.#metrics;
+    const now = time.wall(time.now());
+    const series = this.#matching(query.metric.series, query.labels);
+    const steps = new Array<Stretch | null>(Math.ceil((now - begin) / stepMs)).fill(null);
+    const level = Math.min(levelFor(query.windowMs), levels.length - 1);
+    for (const one of series) {
+      for (const { stretch } of await this.#numbersOf(one, { from: begin, to: now }, level)) {
+        const index = Math.floor((stretch.from - begin) / stepMs);
+        const known = steps[index];
+        if (known === undefined) continue;
+        steps[index] = known === null ? stretch : mergeStretches(known, stretch);
+      }
+    }
+    return steps;
+  }
+
+  /** What there is a past of. */
+  async labels(metric: string, selector: Selector): Promise<readonly Labels[]> {
+    await this.#load();
+    return this.#matching(metric, selector).map(({ labels }) => labels);
+  }
+
+  #matching(metric: string, selector: Selector): readonly Kept[] {
+    return [...this.#kept.values()].filter((one) => one.metric === metric && matches(one.labels, selector));
+  }
+
+  async #writeFinest(trx: Trx, index: number, now: EpochMs, written: Map<number, EpochMs>): Promise<void> {
+    const level = levels[index] as Level;
+    const until = floorTo(now, level.slotMs);
+    const last = written.get(index) ?? until - maxBehindMs;
+    // A clock that was set back begins again from where it is now; what it says twice is what was said last.
+    const from = last > until ? until : Math.max(last, until - maxBehindMs);
+    written.set(index, until);
+    if (from === until) return;
+    const { time, memory } = this.#metrics;
+    const steady = time.now() - time.wall(time.now());
+    for (const { metric, labels, series } of memory.each()) {
+      if (finestFor(series.holdMs) !== index || (series.newestAt ?? 0) - steady < from - 2 * series.holdMs) continue;
+      const chunks = chunksOf(series, { from, to: until }, level, steady);
+      if (chunks.size === 0) continue;
+      const kept = await this.#keep(trx, metric, labels, series);
+      if (kept !== null) for (const [start, slots] of chunks) await writeChunk(trx, kept, level, start, slots);
+    }
+  }
+
+  /** Chunks of this level that have ended, out of the level below. */
+  async #makeCoarser(trx: Trx, index: number, now: EpochMs, made: Map<number, EpochMs>): Promise<void> {
+    const level = levels[index] as Level;
+    const below = levels[index - 1] as Level;
+    const until = floorTo(now, level.chunkMs);
+    const last = made.get(index) ?? until;
+    if (last < until) {
+      for (let start = Math.max(last, until - below.keepMs); start < until; start += level.chunkMs)
+        await this.#makeChunk(trx, level, below, start);
+      await trx
+        .deleteFrom("metric_chunk")
+        .where("slot_ms", "=", below.slotMs)
+        .where("start_at", "<", now - below.keepMs)
+        .execute();
+      if (index === levels.length - 1) await forgetOld(trx, now - level.keepMs, level.slotMs);
+    }
+    made.set(index, until);
+  }
+
+  async #makeChunk(trx: Trx, level: Level, below: Level, start: EpochMs): Promise<void> {
+    const rows = await trx
+      .selectFrom("metric_chunk")
+      .select(["series_id", "start_at", "slots"])
+      .where("slot_ms", "=", below.slotMs)
+      .where("start_at", ">=", start)
+      .where("start_at", "<", start + level.chunkMs)
+      .orderBy("start_at")
+      .execute();
+    const bySeries = new Map<number, Row[]>();
+    for (const row of rows) bySeries.set(row.series_id, [...(bySeries.get(row.series_id) ?? []), row]);
+    for (const kept of this.#kept.values()) {
+      const own = bySeries.get(kept.id);
+      if (own === undefined) continue;
+      const slots =
+        kept.columns === 0
+          ? coarserNumbers(
+              own.flatMap((row) => decodeNumbers(row.slots, row.start_at, below.slotMs)),
+              start,
+              level.slotMs,
+            )
+          : coarserCounts(
+              own.flatMap((row) => decodeCounts(row.slots, row.start_at, below.slotMs, kept.columns)),
+              start,
+              level.slotMs,
+            );
+      await writeChunk(trx, kept, level, start, slots);
+    }
+  }
+
+  async #keep(trx: Trx, metric: string, labels: Labels, series: GaugeSeries | TallySeries): Promise<Kept | null> {
+    const columns = series instanceof TallySeries ? series.columns : 0;
+    const key = `${metric} ${labelsKey(labels)} ${columns}`;
+    const known = this.#kept.get(key);
+    if (known !== undefined) return known;
+    if (this.#kept.size >= maxKept) {
+      if (!this.#isFull) this.#log.warn("metrics.too-many", { kept: maxKept, metric });
+      this.#isFull = true;
+      return null;
+    }
+    const row = { metric, labels: labelsKey(labels), columns, created_at: Date.now() };
+    const made = await trx
+      .insertInto("metric_series")
+      .values(row)
+      .onConflict((on) => on.columns(["metric", "labels", "columns"]).doUpdateSet({ metric }))
+      .returning("id")
+      .executeTakeFirstOrThrow();
+    const kept = { id: Number(made.id), metric, labels, columns };
+    this.#kept.set(key, kept);
+    return kept;
+  }
+
+  async #load(): Promise<void> {
+    this.#loaded ??= this.#read().catch((error: unknown) => {
+      this.#loaded = null;
+      throw error;
+    });
+    await this.#loaded;
+  }
+
+  async #read(): Promise<void> {
+    const { db } = this.#store;
+    for (const row of await db.selectFrom("metric_series").selectAll().execute()) {
+      const labels = labelsOf(row.labels);
+      this.#kept.set(`${row.metric} ${row.labels} ${row.columns}`, {
+        id: Number(row.id),
+        metric: row.metric,
+        labels,
+        columns: row.columns,
+      });
+    }
+    const { time } = this.#metrics;
+    const now = time.wall(time.now());
+    for (const [index, level] of levels.entries()) {
+      // Memory begins with this process; what is before that is in the store, or nowhere.
+      this.#written.set(index, floorTo(now, level.slotMs));
+      // The newest chunk that is there may have been begun only; with none, the level below says where there is something to make.
+      const below = levels[index - 1] ?? level;
+      const last = (await this.#edge(level, "max")) ?? (await this.#edge(below, "min")) ?? now;
+      this.#made.set(index, Math.min(floorTo(last, level.chunkMs), floorTo(now, level.chunkMs)));
+    }
+  }
+
+  async #edge({ slotMs }: Level, which: "min" | "max"): Promise<EpochMs | null> {
+    const found = await this.#store.db
+      .selectFrom("metric_chunk")
+      .select(({ fn }) => fn[which]("start_at").as("start"))
+      .where("slot_ms", "=", slotMs)
+      .executeTakeFirst();
+    return found?.start == null ? null : Number(found.start);
+  }
+
+  async #stretches(series: readonly Kept[], window: Window, level: number, query: Query): Promise<readonly Stretch[]> {
+    const found: Stretch[] = [];
+    for (const one of series) {
+      const slots = await this.#numbersOf(one, window, level);
+      if (slots.length > 0) found.push(slots.map(({ stretch }) => stretch).reduce(mergeStretches));
+    }
+    return query.take === "last" ? found.filter(({ to }) => to >= window.to - 2 * 60_000) : found;
+  }
+
+  async #increases(
+    series: readonly Kept[],
+    window: Window,
+    level: number,
+    _query: Query,
+  ): Promise<readonly Increase[]> {
+    const found: Increase[] = [];
+    for (const one of series) {
+      const slots = await this.#countsOf(one, window, level);
+      if (slots.length > 0) found.push(slots.map(({ increase }) => increase).reduce(mergeIncreases));
+    }
+    return found;
+  }
+
+  /** From the level for the window down to the finest, each from where the one before ends, and the rest from memory. */
+  async #numbersOf(kept: Kept, window: Window, level: number): Promise<readonly NumberSlot[]> {
+    const found: NumberSlot[] = [];
+    let from = window.from;
+    for (let index = level; index >= 0; index -= 1) {
+      const { slotMs } = levels[index] as Level;
+      const slots = (await this.#rows(kept, slotMs, from)).flatMap((row) =>
+        decodeNumbers(row.slots, Number(row.start_at), slotMs),
+      );
+      const whole = slots.filter(({ stretch }) => stretch.from >= from - slotMs / 2 && stretch.to <= window.to);
+      found.push(...whole);
+      from = Math.max(from, ...whole.map(({ stretch }) => stretch.to));
+    }
+    const rest = this.#inMemory(kept, { from, to: window.to });
+    if (rest !== null && !("by" in rest)) found.push({ index: 0, stretch: rest });
+    return found;
+  }
+
+  async #countsOf(kept: Kept, window: Window, level: number): Promise<readonly CountSlot[]> {
+    const found: CountSlot[] = [];
+    let from = window.from;
+    for (let index = level; index >= 0; index -= 1) {
+      const { slotMs } = levels[index] as Level;
+      const slots = (await this.#rows(kept, slotMs, from)).flatMap((row) =>
+        decodeCounts(row.slots, Number(row.start_at), slotMs, kept.columns),
+      );
+      const whole = slots.filter(({ increase }) => increase.from >= from - slotMs / 2 && increase.to <= window.to);
+      found.push(...whole);
+      from = Math.max(from, ...whole.map(({ increase }) => increase.to));
+    }
+    const rest = this.#inMemory(kept, { from, to: window.to });
+    if (rest !== null && "by" in rest) found.push({ index: 0, increase: rest });
+    return found;
+  }
+
+  async #rows({ id }: Kept, slotMs: number, from: EpochMs): Promise<readonly Row[]> {
+    const { chunkMs } = levels.find((level) => level.slotMs === slotMs) as Level;
+    return this.#store.db
+      .selectFrom("metric_chunk")
+      .select(["series_id", "start_at", "slots"])
+      .where("series_id", "=", id)
+      .where("slot_ms", "=", slotMs)
+      .where("start_at", ">", from - chunkMs)
+      .orderBy("start_at")
+      .execute();
+  }
+
+  #inMemory({ metric, labels, columns }: Kept, { from, to }: Window): Stretch | Increase | null {
+    const { time, memory } = this.#metrics;
+    const steady = time.now() - time.wall(time.now());
+    const entry = memory.find({ series: metric }, labels).find((one) => labelsKey(one.labels) === labelsKey(labels));
+    if (entry === undefined || from >= to) return null;
+    const window = { from: from + steady, to: to + steady };
+    if (entry.series instanceof TallySeries)
+      return columns === entry.series.columns ? entry.series.counted(window) : null;
+    const stretch = entry.series.over(window);
+    return stretch === null ? null : { ...stretch, from: stretch.from - steady, to: stretch.to - steady };
+  }
+}
+
+/** The coarsest level that still makes enough slots of such a window. */
+function levelFor(windowMs: number): number {
+  const index = levels.findLastIndex(({ slotMs }) => slotMs * leastSlots <= windowMs);
+  return Math.max(0, index);
+}
+
+/** The slots of a stretch of wall time out of memory, by the chunk they belong to. */
+function chunksOf(
+  series: GaugeSeries | TallySeries,
+  { from, to }: Window,
+  { slotMs, chunkMs }: Level,
+  steady: number,
+): Map<EpochMs, (NumberSlot | CountSlot)[]> {
+  const chunks = new Map<EpochMs, (NumberSlot | CountSlot)[]>();
+  for (let at = from; at < to; at += slotMs) {
+    const window = { from: at + steady, to: at + slotMs + steady };
+    const start = floorTo(at, chunkMs);
+    const index = (at - start) / slotMs;
+    const slot = slotOf(series, window, index);
+    if (slot === null) continue;
+    chunks.set(start, [...(chunks.get(start) ?? []), slot]);
+  }
+  return chunks;
+}
+
+function slotOf(series: GaugeSeries | TallySeries, window: Window, index: number): NumberSlot | CountSlot | null {
+  if (series instanceof TallySeries) {
+    const increase = series.counted(window);
+    return increase === null ? null : { index, increase };
+  }
+  const stretch = series.over(window);
+  return stretch === null ? null : { index, stretch };
+}
+
+/** Slots that are there already stay, but for those that come again. */
+async function writeChunk(
+  trx: Trx,
+  { id, columns }: Kept,
+  { slotMs }: Level,
+  start: EpochMs,
+  slots: readonly (NumberSlot | CountSlot)[],
+): Promise<void> {
+  const known = await trx
+    .selectFrom("metric_chunk")
+    .select("slots")
+    .where("series_id", "=", id)
+    .where("slot_ms", "=", slotMs)
+    .where("start_at", "=", start)
+    .executeTakeFirst();
+  const merged = new Map<number, NumberSlot | CountSlot>();
+  const before =
+    known === undefined
+      ? []
+      : columns === 0
+        ? decodeNumbers(known.slots, start, slotMs)
+        : decodeCounts(known.slots, start, slotMs, columns);
+  for (const slot of [...before, ...slots]) merged.set(slot.index, slot);
+  const all = [...merged.values()].sort((a, b) => a.index - b.index);
+  const text = columns === 0 ? encodeNumbers(all as NumberSlot[]) : encodeCounts(all as CountSlot[]);
+  const row = { series_id: id, slot_ms: slotMs, start_at: start, slots: text };
+  await trx
+    .insertInto("metric_chunk")
+    .values(row)
+    .onConflict((on) => on.columns(["series_id", "slot_ms", "start_at"]).doUpdateSet({ slots: text }))
+    .execute();
+}
+
+/** Old chunks of the coarsest level, and series that have none left at all. */
+async function forgetOld(trx: Trx, before: EpochMs, slotMs: number): Promise<void> {
+  await trx.deleteFrom("metric_chunk").where("slot_ms", "=", slotMs).where("start_at", "<", before).execute();
+}
+
+function labelsOf(key: string): Labels {
+  const values = JSON.parse(key) as (string | null)[];
+  return Object.fromEntries(
+    labelNames.flatMap((name, index) => (values[index] == null ? [] : [[name, values[index]]])),
+  );
+}
