@@ -30,7 +30,7 @@ async function main(): Promise<void> {
   process.on("unhandledRejection", (error) =>
     log.error("bug.unhandled", { reason: reasonOf(error), stack: error instanceof Error ? error.stack : null }),
   );
-  const readConfig = async (directory: string) => (await loadConfig({ directory })).config;
+  const readConfig: WireOptions["readConfig"] = async (source) => (await loadConfig(source)).config;
   const version = slipwayVersion();
   const wired = await wire({ directory: root, product, version, log, readConfig, ...crashPoint() });
   const startedAt = Date.now();

@@ -1,4 +1,5 @@
 import type { ProductConfig } from "../core/product/schema.ts";
+import type { Secret } from "../core/secret.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { Log } from "../ports/log.ts";
@@ -12,6 +13,14 @@ import type { KeptArtifacts } from "./release/artifacts.ts";
 import type { ImageWorks } from "./release/images.ts";
 import type { Targets } from "./targets.ts";
 import type { EdgeSites } from "./traffic/sites.ts";
+
+/** What releases keep sealed. */
+export type Sealed = {
+  /** A text that is not sealed comes back as it is. Errors: SECRET_UNREADABLE. */
+  readonly open: (text: string) => string | Secret;
+  /** The mark that a file of the working tree, or `$NAME` of our environment, has now; null when it is not there. */
+  readonly markNow: (workingTree: string, path: string) => string | null;
+};
 
 /** Everything the engine's parts act through. Made once, in the place that wires the drivers. */
 export type World = {
@@ -30,8 +39,12 @@ export type World = {
   /** Twelve hex digits that nobody has had before: the random part of an id. */
   readonly newId: () => string;
   readonly log: Log;
-  /** Reads and checks the config in a checkout. Errors: CONFIG_*. */
-  readonly readConfig: (directory: string) => Promise<ProductConfig>;
+  /**
+   * Reads and checks the config in a checkout. What a Compose file needs and is not in git is looked for in the working tree, and is
+   * sealed in what is answered. Errors: CONFIG_*.
+   */
+  readonly readConfig: (directory: string, workingTree: string) => Promise<ProductConfig>;
+  readonly sealed: Sealed;
   /** Where runs have their workspaces and logs. */
   readonly runsDirectory: string;
   /** Command that serves a static service's directory on PORT. */

@@ -1,4 +1,5 @@
 import type { Digest, EnvironmentName, EpochMs, InstanceId, ReleaseId, RevisionId, ServiceName } from "../core/ids.ts";
+import type { ComposedFileSpec, ComposedSettings, HealthcheckSpec, VolumeSpec } from "../core/product/spec.ts";
 import type { Secret } from "../core/secret.ts";
 
 /** What the planner may ask of a target. Read before anything starts; what is false is refused with words. */
@@ -38,8 +39,10 @@ export type Artifact = DirectoryArtifact | ImageArtifact;
 
 /** What only containers have. */
 export type ContainerSpec = {
+  /** What only a service of a Compose file says. */
+  readonly composed?: ComposedContainer;
   /** `name:/path` (a volume that outlives the revision, its name made unique to the environment) or `/host/path:/path`; `:ro` at the end. */
-  readonly volumes: readonly { readonly source: string; readonly path: string; readonly readOnly: boolean }[];
+  readonly volumes: readonly VolumeSpec[];
   /** Ports of the host that lead to the container: a revision with one cannot run beside another, so it is stop-first. */
   readonly hostPorts: readonly { readonly host: string | null; readonly hostPort: number; readonly port: number }[];
   /** The port it listens on inside; it is told in `PORT` as well. */
@@ -55,6 +58,45 @@ export type ContainerSpec = {
   /** What an image that would run as root meets. */
   readonly rootUser: "allow" | "warn" | "refuse";
 };
+
+type Texts = readonly (string | Secret)[];
+
+/** As `ComposedSettings`, opened: it is on its way to the container. */
+export type ComposedContainer = Omit<ComposedSettings, "entrypoint" | "command" | "healthcheck" | "files"> & {
+  /** Of docker compose: what it made under this name is taken over. */
+  readonly project: string;
+  readonly entrypoint: Texts | null;
+  /** Over the revision's command where it is not null. */
+  readonly command: Texts | null;
+  readonly healthcheck: (Omit<HealthcheckSpec, "test"> & { readonly test: Texts }) | null;
+  readonly files: readonly (Omit<ComposedFileSpec, "text"> & { readonly text: string | Secret })[];
+};
+
+/** A container that docker compose made. */
+export type Predecessor = {
+  readonly id: string;
+  /** Of the target's hosts; null where there is only one. */
+  readonly host: string | null;
+  readonly name: string;
+  /** As the Compose file calls it. */
+  readonly service: string;
+  readonly running: boolean;
+  readonly hostPorts: readonly number[];
+};
+
+/** What was there before, made by docker compose, and is not ours until somebody says so. */
+export interface Predecessors {
+  /** Of a Compose project. Changes nothing. */
+  look(project: string, signal: AbortSignal): Promise<readonly Predecessor[]>;
+  /** Stops them so that nobody but us, or a person, starts them again, and remembers that it was us. They are kept. Safe to repeat. */
+  stop(containers: readonly Predecessor[], graceMs: number, signal: AbortSignal): Promise<void>;
+  /** Takes their ports of the host from them at once, and their networks with that; what they were answering is cut. */
+  letGo(containers: readonly Predecessor[], signal: AbortSignal): Promise<void>;
+  /** Starts those of a project that were stopped by us. Safe to repeat. */
+  startAgain(project: string, signal: AbortSignal): Promise<void>;
+  /** From now on those that were stopped stay so. Safe to repeat. */
+  settle(project: string): void;
+}
 
 export type RevisionSpec = {
   readonly id: RevisionId;
@@ -163,6 +205,8 @@ export type ExecResult = { readonly code: number; readonly stdout: string; reado
 export interface Target {
   readonly name: string;
   readonly can: TargetCan;
+  /** Where docker compose may have been before. */
+  readonly predecessors?: Predecessors;
   /**
    * Makes the revision exist with `instances` running processes: unpacks, starts, starts again, scales up or down; zero
    * stops all of them (graceful, then by force after the grace) and keeps what is needed to start again. Zero of a revision that is

@@ -1,7 +1,7 @@
 import { get } from "node:http";
 import { expect } from "vitest";
 import { loadConfig } from "../../src/cli/config/load.ts";
-import { type Wired, wire } from "../../src/cli/wire.ts";
+import { type Wired, type WireOptions, wire } from "../../src/cli/wire.ts";
 import type { Deployment, Failure } from "../../src/core/deploy/deployment.ts";
 import { releasesAtFullTraffic, type Traffic } from "../../src/core/deploy/traffic.ts";
 import { type DeploymentId, environmentName, type ReleaseId, runId } from "../../src/core/ids.ts";
@@ -277,6 +277,6 @@ export class Plane {
 }
 
 function open(product: Product, log: Log): Promise<Wired> {
-  const readConfig = async (directory: string) => (await loadConfig({ directory })).config;
+  const readConfig: WireOptions["readConfig"] = async (source) => (await loadConfig(source)).config;
   return wire({ directory: product.state, product: product.name, version: "test", log, readConfig });
 }

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { explainKey, formatExplanation, formatUnknownKey } from "../../core/product/explain.ts";
 import { formatProblems } from "../../core/product/problems.ts";
+import type { ProductConfig } from "../../core/product/schema.ts";
 import { findConfig } from "../config/find.ts";
 import { inspectConfig } from "../config/load.ts";
 import { output } from "../output.ts";
@@ -14,11 +15,16 @@ export async function validate(file: string | undefined, options: GlobalOptions)
   out.json({ file: inspected.file, valid: inspected.config !== null, problems: inspected.problems });
   if (inspected.problems.length > 0) out.line(formatProblems(inspected.file, inspected.problems));
   if (inspected.config === null) return 2;
-  const services = Object.keys(inspected.config.services).length;
+  const services = servicesIn(inspected.config);
   out.line(
     `${style.good(sign.done)} ${inspected.file} is valid: ${inspected.config.name}, ${services} ${services === 1 ? "service" : "services"}`,
   );
   return 0;
+}
+
+/** Those of Compose files too. */
+function servicesIn({ services = {}, composed = {} }: ProductConfig): number {
+  return new Set([services, ...Object.values(composed).map((each) => each.services)].flatMap(Object.keys)).size;
 }
 
 /** What a key of the config means: meaning, unit, default, example. */

@@ -12,11 +12,11 @@ export async function init(options: GlobalOptions & { readonly force?: boolean }
   const file = await writeConfig(directory, detection, { force: options.force === true });
   out.json({ file, ...detection });
   out.line(`${style.good(sign.done)} wrote ${file}`);
-  const services = Object.entries(detection.product.services);
+  const services = Object.entries(detection.product.services ?? {});
   for (const line of table(
     services.map(([name, service]) => [
       `  ${style.name(name)}`,
-      service.kind,
+      service.kind ?? "",
       style.quiet(`from ${detection.services[name]?.from ?? "?"}`),
     ]),
   ))

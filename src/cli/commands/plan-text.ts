@@ -3,6 +3,7 @@ import { sign, style, table } from "../terminal/style.ts";
 
 /** A plan as a person reads it before saying yes. */
 export function planLines(plan: PlanView): string[] {
+  const { differences = [] } = plan;
   const from = plan.live === null ? "nothing" : `r${plan.live.number} ${plan.live.version}`;
   return [
     `${style.name(plan.environment)}  ${from} ${sign.arrow} ${style.name(`r${plan.release.number} ${plan.release.version}`)}  ${style.quiet(plan.strategy)}`,
@@ -23,6 +24,8 @@ export function planLines(plan: PlanView): string[] {
     ]),
     `  ${style.accent("Steps")}`,
     ...plan.steps.map((step, index) => `    ${index + 1}. ${step}`),
+    ...(differences.length > 0 ? [`  ${style.accent("Otherwise than docker compose up")}`] : []),
+    ...table(differences.map(({ path, sentence }) => [`    ${path}`, style.quiet(sentence)])),
     `  ${style.accent("Way back")}  ${plan.rollback}`,
     ...plan.blocked.map((line) => `  ${style.bad(`${sign.failed} blocked: ${line}`)}`),
     ...plan.warnings.map((line) => `  ${style.warn(`${sign.warn} ${line}`)}`),

@@ -85,7 +85,7 @@ const frontNames = ["web", "frontend", "front", "client", "ui", "www", "site", "
 function named(drafts: readonly Draft[]): readonly Draft[] {
   const taken = new Set<string>();
   const names = drafts.map(({ name, service }) => {
-    const base = nameGuess(name)?.slice(0, 36) ?? service.kind;
+    const base = nameGuess(name)?.slice(0, 36) ?? service.kind ?? "service";
     let free = base;
     for (let count = 2; taken.has(free); count++) free = `${base}-${count}`;
     taken.add(free);

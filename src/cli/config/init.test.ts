@@ -335,7 +335,7 @@ describe("whatever is in somebody's files", () => {
     { Procfile: "web: a\u0000b" },
   ])("%j gives a config that is valid", (tree) => {
     plant(tree);
-    expect(Object.keys(detectProduct(directory).product.services).length).toBeGreaterThan(0);
+    expect(Object.keys(detectProduct(directory).product.services ?? {}).length).toBeGreaterThan(0);
   });
 
   test("the config written from any words is valid", () => {

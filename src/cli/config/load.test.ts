@@ -75,7 +75,7 @@ describe("a config is read", () => {
       "slipway.config.yml",
       `${yaml}    env: &env { A: "1" }\n  api:\n    kind: web\n    command: [x]\n    routes: /api\n    env:\n      <<: *env\n      B: "2"\n`,
     );
-    expect((await loadConfig({ directory })).config.services.api?.env).toEqual({ A: "1", B: "2" });
+    expect((await loadConfig({ directory })).config.services?.api?.env).toEqual({ A: "1", B: "2" });
   });
 
   test("from a text at hand, as it is in another commit", async () => {

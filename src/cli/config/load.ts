@@ -1,10 +1,11 @@
 import { constants } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { Problem } from "../../core/product/problems.ts";
 import type { ProductConfig } from "../../core/product/schema.ts";
 import { validateProduct } from "../../core/product/validate.ts";
+import { type ComposeSource, composeReaderAt } from "./compose/for-target.ts";
 import { parseJsonConfig, parseYamlConfig } from "./data.ts";
 import { configIn, configNames, findConfig, notFound } from "./find.ts";
 import { evaluateConfig, type ModuleOptions } from "./module.ts";
@@ -32,10 +33,10 @@ const maxBytes = 1_000_000;
  * The config in exactly this directory: the checkout of a commit, or where `findConfig` found one. Reads only; runs a
  * `.ts` or `.js` config in a worker. Errors: CONFIG_NOT_FOUND, CONFIG_UNREADABLE, CONFIG_INVALID with every problem.
  */
-export async function loadConfig({ directory }: { readonly directory: string }): Promise<LoadedConfig> {
+export async function loadConfig({ directory, ...compose }: ComposeSource): Promise<LoadedConfig> {
   const file = configIn(directory);
   if (file === null) throw notFound([directory]);
-  return usable(await inspectConfig(file));
+  return usable(await inspectConfig(file, {}, compose));
 }
 
 /** The config of the product that a directory is part of: there, or above it up to the top of its git repository. */
@@ -52,13 +53,23 @@ export async function loadConfigText(fileName: string, text: string, directory: 
 }
 
 /** Reads and checks a file and throws only when it cannot be read: for `slipway validate`. Errors: CONFIG_NOT_FOUND, CONFIG_UNREADABLE. */
-export async function inspectConfig(file: string, options: ModuleOptions = {}): Promise<InspectedConfig> {
-  return inspectText(file, await readConfigFile(file), options);
+export async function inspectConfig(
+  file: string,
+  options: ModuleOptions = {},
+  compose: Omit<ComposeSource, "directory"> = {},
+): Promise<InspectedConfig> {
+  return inspectText(file, await readConfigFile(file), options, compose);
 }
 
-async function inspectText(file: string, text: string, options: ModuleOptions): Promise<InspectedConfig> {
+async function inspectText(
+  file: string,
+  text: string,
+  options: ModuleOptions,
+  compose: Omit<ComposeSource, "directory"> = {},
+): Promise<InspectedConfig> {
   const value = await parseConfig(file, text, options);
-  return { file, ...validateProduct(value) };
+  const readCompose = composeReaderAt({ ...compose, directory: dirname(file) });
+  return { file, ...validateProduct(value, { readCompose }) };
 }
 
 async function parseConfig(file: string, text: string, options: ModuleOptions): Promise<unknown> {

@@ -33,7 +33,7 @@ export async function writeConfig(directory: string, detection: Detection, { for
 
 /** The text of a first config. */
 export function configText({ product, services, notes }: Detection): string {
-  const blocks = Object.entries(product.services).map(([name, service]) => {
+  const blocks = Object.entries(product.services ?? {}).map(([name, service]) => {
     const { from, guesses } = services[name]!;
     const keys = Object.entries(service).map(([key, value]) => property(key, value as Json, "      "));
     const comments = [`From ${from}.`, ...guesses.map((guess) => `Guess: ${guess}`)];

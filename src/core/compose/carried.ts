@@ -3,6 +3,12 @@ import type { ComposeService } from "./model.ts";
 /** A key of a service, and why it is not carried out and what to do instead. */
 export type UncarriedKey = { readonly key: string; readonly why: string };
 
+/** What target docker carries out of what a `ContainerSpec` of a config has no words for. */
+export const carriedByDocker: readonly string[] = [
+  ...["secrets", "configs", "entrypoint", "working_dir", "tmpfs", "ulimits", "sysctls", "shm_size"],
+  ...["extra_hosts", "security_opt", "group_add", "stop_signal", "dns", "links"],
+];
+
 type Row = readonly [key: string, has: (service: ComposeService) => boolean, why: string];
 
 /** The keys of a service that change what runs, and that neither a `ContainerSpec` nor the target (`carried`) has a place for. */
@@ -73,7 +79,7 @@ const left: readonly Row[] = [
   [
     "container_name",
     ({ containerName }) => containerName !== null,
-    "containers of two releases stand side by side, so each has a name of its own; others reach it by the name of the service",
+    "containers of two releases stand side by side, so each has a name of its own; in its networks it is still found by this one",
   ],
   ["hostname", ({ hostname }) => hostname !== null, "each instance has a host name of its own"],
   ["domainname", ({ domainName }) => domainName !== null, "each instance has a host name of its own"],
@@ -85,7 +91,7 @@ const left: readonly Row[] = [
   [
     "links",
     ({ links }) => links.some((link) => link.includes(":") && link.split(":")[0] !== link.split(":")[1]),
-    "other names than those of the services are not made",
+    "an accessory keeps the names that it has; give it the alias in its networks",
   ],
   [
     "pull_policy",

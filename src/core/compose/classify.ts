@@ -1,3 +1,4 @@
+import { isSettings } from "./contents.ts";
 import type { ComposeModel, ComposeMount, ComposeService } from "./model.ts";
 
 /** What a Compose service is to us, and why: `accessory` is left running, the others are released. */
@@ -50,16 +51,10 @@ export function portOf(service: ComposeService): number | null {
 }
 
 /** The mounts in which a service may leave something behind that the next one must find. */
-export function writtenMounts(service: ComposeService): readonly ComposeMount[] {
-  return service.mounts.filter(({ type, source, target, readOnly }) => {
+export function writtenMounts({ mounts }: Pick<ComposeService, "mounts">): readonly ComposeMount[] {
+  return mounts.filter(({ type, source, target, readOnly }) => {
     if (readOnly || (type !== "volume" && type !== "bind" && type !== "cluster")) return false;
-    // A file that is laid over one of the image (`nginx.conf`) or a socket is no place for data, whatever its mode.
-    return (
-      type !== "bind" ||
-      !/\.(conf|cfg|cnf|ini|ya?ml|json|toml|xml|properties|sh|sql|env|pem|crt|key|sock|php|html)$/.test(
-        source ?? target,
-      )
-    );
+    return type !== "bind" || !isSettings(source ?? target);
   });
 }
 

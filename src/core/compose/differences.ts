@@ -1,22 +1,13 @@
 import { pathText } from "../product/problems.ts";
 import { leftOut, uncarried } from "./carried.ts";
 import { type ComposeRole, type ComposeRoles, classifyAll, portOf } from "./classify.ts";
+import type { Difference } from "./difference.ts";
 import { healthRequest } from "./health-request.ts";
 import type { ComposeModel, ComposeService } from "./model.ts";
 import { isInside, isRemoteContext } from "./paths.ts";
 import { type Routing, routing } from "./routing.ts";
 import { type ComposedOptions, contextIn, instancesOf, ourName, toServices } from "./services.ts";
 import { type At, field } from "./tree.ts";
-
-/** One thing that Slipway does otherwise than `docker compose up`, or does not do. */
-export type Difference = {
-  /** `services.web.ports[0]` */
-  readonly path: string;
-  /** `refused`: cannot be deployed so. `ignored`: left out, and it works without. `different`: done in another way. */
-  readonly consequence: "refused" | "ignored" | "different";
-  /** What and why, and what to do about it. One sentence without a full stop. */
-  readonly sentence: string;
-};
 
 /**
  * What is otherwise than with `docker compose up`: for the plan, in the order of the file, the refused first. Empty when
@@ -37,7 +28,7 @@ export function differences(model: ComposeModel, options: ComposedOptions = {}):
     const at: At = ["services", service.name];
     const all = [
       ...ofNames(service, names),
-      ...ofRole(service, role, stopFirst.get(service.name) ?? null),
+      ...ofRole(service, role, { stopFirst: stopFirst.get(service.name) ?? null, roles }),
       ...ofTraffic(service, role, traffic),
       ...ofPort(service, role),
       ...ofHealth(service, role),
@@ -73,11 +64,24 @@ function ofNames(service: ComposeService, names: ReadonlyMap<string, readonly st
     : [own("different", [], `is called ${name} in Slipway; in its networks it keeps its name`)];
 }
 
-function ofRole(service: ComposeService, role: ComposeRole, stopFirst: string | null): readonly Own[] {
+function ofRole(
+  service: ComposeService,
+  role: ComposeRole,
+  { stopFirst, roles }: { readonly stopFirst: string | null; readonly roles: ComposeRoles },
+): readonly Own[] {
   const kindAt = service.slipway?.kind == null ? [] : ["x-slipway", "kind"];
   switch (role.kind) {
     case "accessory":
       return [
+        ...Object.keys(service.dependsOn)
+          .filter((name) => roles.has(name) && roles.get(name)?.kind !== "accessory")
+          .map((name) =>
+            own(
+              "refused",
+              ["depends_on", name],
+              `${service.name} is left running through all releases of ${name}, which it would lose; let it be released with it (x-slipway.kind: ${service.ports.length > 0 ? "web" : "worker"}), or take this line away`,
+            ),
+          ),
         own(
           "different",
           kindAt,
@@ -190,14 +194,7 @@ function ofHealth(service: ComposeService, role: ComposeRole): readonly Own[] {
       ),
     ];
   }
-  if (role.kind !== "worker" || health?.test == null || health.disabled) return [];
-  return [
-    own(
-      "ignored",
-      ["healthcheck"],
-      "its command is not run in the container; a worker is healthy when it has run through its start period",
-    ),
-  ];
+  return [];
 }
 
 /** The port that requests go to is told in PORT, whatever the file says there. */
@@ -274,6 +271,8 @@ function ofRollout(service: ComposeService, role: ComposeRole, roles: ComposeRol
     found.push(own("ignored", ["deploy", "placement"], "instances are spread over the hosts evenly"));
   if (deploy?.reservations != null)
     found.push(own("ignored", ["deploy", "resources", "reservations"], "only limits are set"));
+  if (Object.values(service.networks).some((attached) => attached?.ipv4 != null || attached?.ipv6 != null))
+    found.push(own("ignored", ["networks"], "has no fixed address: two releases stand side by side"));
   for (const [name, { condition, restart: follows }] of Object.entries(service.dependsOn)) {
     // Accessories run before any service is started, whatever is written here.
     if (condition === "service_started" && roles.has(name) && roles.get(name)?.kind !== "accessory")
@@ -354,13 +353,19 @@ function ofFiles(service: ComposeService, role: ComposeRole, model: ComposeModel
       ),
   );
   const mounts = service.mounts.flatMap(({ type, source }, index) => {
-    if (type === "bind" && source !== null && isInside(source, root) && role.kind !== "accessory")
+    if (type === "bind" && source !== null && isInside(source, root))
       return [
-        own(
-          "refused",
-          ["volumes", index],
-          "is in the repository, which is not on the hosts; COPY it in the Dockerfile, or name a path of the host",
-        ),
+        role.kind === "accessory"
+          ? own(
+              "different",
+              ["volumes", index],
+              "is in the repository, which is not on the hosts: it is used as docker compose has made it, and cannot be made here",
+            )
+          : own(
+              "refused",
+              ["volumes", index],
+              "is in the repository, which is not on the hosts; COPY it in the Dockerfile, name a path of the host, or mount settings read-only (:ro), which are laid in",
+            ),
       ];
     if (type === "cluster" || type === "npipe" || type === "image")
       return [own("refused", ["volumes", index], `a mount of type ${type} cannot be carried out`)];
@@ -378,20 +383,7 @@ function ofFiles(service: ComposeService, role: ComposeRole, model: ComposeModel
 }
 
 function ofProject(model: ComposeModel): readonly Difference[] {
-  const own = Object.entries(model.networks).filter(([name]) => name !== "default");
-  const found: Difference[] = own.map(([name, { external }]) =>
-    external
-      ? {
-          path: pathText(["networks", name]),
-          consequence: "refused",
-          sentence: "containers join the environment's own network only; what is elsewhere is reached by its address",
-        }
-      : {
-          path: pathText(["networks", name]),
-          consequence: "different",
-          sentence: "all services of an environment are in one network; nothing is kept apart by it",
-        },
-  );
+  const found: Difference[] = [];
   const volumes = Object.entries(model.volumes).filter(
     ([, volume]) => volume.driver !== null && volume.driver !== "local",
   );

@@ -17,6 +17,8 @@ export type ComposeRequest = {
   readonly directory: string;
   /** Given by hand, which wins over the `name` in the file; null takes that, or the name of the directory. */
   readonly name: string | null;
+  /** Where nothing else names it, instead of the directory's name. */
+  readonly fallbackName?: string;
   readonly profiles: readonly string[];
   /** What `$NAME` is looked up in: the shell's variables over those of `.env`. */
   readonly variables: Variables;
@@ -39,7 +41,10 @@ export function readModel(request: ComposeRequest, files: ComposeFiles): Compose
   // The name is a variable too, so it has to be known before variables are filled in.
   const asked = request.name ?? field(request.variables, "COMPOSE_PROJECT_NAME") ?? null;
   const own = projectName(
-    asked ?? nameIn(request, files) ?? request.directory.slice(request.directory.lastIndexOf("/") + 1),
+    asked ??
+      nameIn(request, files) ??
+      request.fallbackName ??
+      request.directory.slice(request.directory.lastIndexOf("/") + 1),
   );
   if (own === "" || (asked !== null && asked !== own))
     notes.error(["name"], "a project is named with small letters, digits, - and _, a letter or digit first");

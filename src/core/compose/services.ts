@@ -5,10 +5,12 @@ import type { AccessorySpec, ContainerSettings, HealthSpec, ServiceSpec } from "
 import { parseDuration } from "../product/units.ts";
 import { uncarried } from "./carried.ts";
 import { type ComposeRole, type ComposeRoles, classifyAll, portOf, writtenMounts } from "./classify.ts";
+import { mountsRepository } from "./contents.ts";
 import { healthRequest } from "./health-request.ts";
 import type { ComposeModel, ComposeService } from "./model.ts";
 import { isInside, isRemoteContext } from "./paths.ts";
 import { routing } from "./routing.ts";
+import { composedSettings } from "./settings.ts";
 import { field } from "./tree.ts";
 import { composeSize } from "./units.ts";
 
@@ -34,43 +36,11 @@ export type Composed<Spec> = {
   readonly stopFirst: string | null;
   /** Keys that the target cannot carry out: an accessory that has some may be adopted, and never made. */
   readonly uncarried: readonly string[];
-  readonly more: ComposedMore;
-};
-
-/** What a Compose service says and a spec has no place for. */
-export type ComposedMore = {
-  readonly entrypoint: readonly string[] | null;
-  /** Null is the image's own; an empty one takes the image's own away. `spec.command` is empty for both. */
-  readonly command: readonly string[] | null;
-  readonly workingDirectory: string | null;
-  readonly tmpfs: readonly string[];
-  /** Files laid into the container, read-only. */
-  readonly files: readonly ComposedFile[];
-  /** `NONE`, `CMD` or `CMD-SHELL` first; null is the image's own. */
-  readonly healthTest: readonly string[] | null;
-  readonly stopSignal: string | null;
-  readonly extraHosts: readonly string[];
-  readonly securityOptions: readonly string[];
-  readonly ulimits: ComposeService["ulimits"];
-  readonly sharedMemoryBytes: number | null;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly hostname: string | null;
-};
-
-export type ComposedFile = {
-  readonly path: string;
-  readonly content:
-    | { readonly in: "file"; readonly path: string }
-    | { readonly in: "text"; readonly text: string }
-    | { readonly in: "variable"; readonly name: string };
-  readonly secret: boolean;
-  readonly mode: number | null;
-  readonly uid: string | null;
-  readonly gid: string | null;
 };
 
 // Compose waits 10 s for an end; logs have no limit there, which fills disks.
 const stopGraceMs = 10_000;
+const engineIntervalMs = 30_000;
 const defaultLogs = { maxBytes: 10_000_000, keep: containerDefaults.logKeep };
 
 export type ComposedOptions = {
@@ -89,6 +59,7 @@ export function toServices(
   const { routes, hostPorts } = routing(model, roles);
   const services: Composed<ServiceSpec>[] = [];
   const accessories: Composed<AccessorySpec>[] = [];
+  const awaited = awaitedHealthy(model);
   for (const service of Object.values(model.services)) {
     const role = roles.get(service.name)!;
     const container = containerOf(service, model, hostPorts.get(service.name) ?? []);
@@ -99,14 +70,21 @@ export function toServices(
       secretEnv: service.fromOutside.filter((name) => field(service.environment, name) !== null),
       uncarried: uncarried(service, new Set(carried)).map(({ key }) => key),
       stopFirst: role.kind === "web" || role.kind === "worker" ? stopFirst(service, container) : null,
-      more: moreOf(service, model),
     };
-    if (role.kind === "accessory") accessories.push({ ...shared, spec: accessorySpec(service, container) });
-    else
-      services.push({
-        ...shared,
-        spec: serviceSpec(service, role.kind, { routes: routes.get(service.name) ?? [], container, roles, root }),
+    const after = Object.keys(service.dependsOn).filter((name) => roles.get(name)?.kind === "accessory");
+    const composed = (notMade: readonly string[]) =>
+      composedSettings(service, model, {
+        notMade,
+        untilHealthy: awaited.has(service.name),
+        after: role.kind === "accessory" ? after.map(ourName) : [],
       });
+    if (role.kind === "accessory") {
+      const notMade = [...shared.uncarried, ...boundFromRepository(service, root)];
+      accessories.push({ ...shared, spec: { ...accessorySpec(service, container), composed: composed(notMade) } });
+    } else {
+      const around = { routes: routes.get(service.name) ?? [], container, roles, root };
+      services.push({ ...shared, spec: { ...serviceSpec(service, role.kind, around), composed: composed([]) } });
+    }
   }
   return { services, accessories };
 }
@@ -166,6 +144,7 @@ function accessorySpec(service: ComposeService, container: ContainerSettings): A
     env: envOf(service),
     volumes: container.volumes,
     hostPorts: container.hostPorts,
+    container,
     resources: resourcesOf(service),
     stopGraceMs: Math.round(service.stopGraceMs ?? stopGraceMs),
   };
@@ -216,8 +195,13 @@ function healthOf(service: ComposeService, kind: "web" | "worker" | "job"): Heal
   const whole = (own: number | null | undefined, other: string) => Math.round(own ?? msOf(other));
   const ofWorker = kind === "worker" ? healthDefaults.startPeriodWithoutPath : healthDefaults.startPeriod;
   const intervalMs = whole(health?.startIntervalMs, healthDefaults.interval);
-  const startPeriodMs = whole(health?.startPeriodMs, ofWorker);
-  const patience = msOf(kind === "job" ? healthDefaults.deadlineOfJob : healthDefaults.deadline);
+  const byEngine = kind === "worker" && health?.test != null && !health.disabled;
+  const startPeriodMs = whole(health?.startPeriodMs, byEngine ? healthDefaults.startPeriod : ofWorker);
+  // The engine's first look comes after its interval, and then it may need all its tries.
+  const looks = byEngine
+    ? (health.intervalMs ?? engineIntervalMs) * ((health.retries ?? healthDefaults.retries) + 1)
+    : 0;
+  const patience = msOf(kind === "job" ? healthDefaults.deadlineOfJob : healthDefaults.deadline) + Math.round(looks);
   return {
     path,
     status: path !== null && !named ? frontPageStatuses : null,
@@ -227,6 +211,7 @@ function healthOf(service: ComposeService, kind: "web" | "worker" | "job"): Heal
     retries: Math.max(1, health?.retries ?? healthDefaults.retries),
     startPeriodMs,
     deadlineMs: startPeriodMs + patience,
+    ...(byEngine ? { byEngine } : {}),
   };
 }
 
@@ -235,11 +220,11 @@ function containerOf(service: ComposeService, model: ComposeModel, ports: Compos
   const mounts = service.mounts.filter(({ type }) => type === "bind" || type === "volume");
   return {
     port: portOf(service) ?? containerDefaults.port,
-    volumes: mounts.map(({ type, source, target, readOnly }) => ({
-      source: type === "bind" ? (source ?? "") : volumeName(source, target, service, model),
-      path: target,
-      readOnly,
-    })),
+    volumes: mounts.map(({ type, source, target, readOnly }) =>
+      type === "bind"
+        ? { source: source ?? "", path: target, readOnly }
+        : { ...volumeOf(source, target, service, model), path: target, readOnly },
+    ),
     hostPorts: ports
       .filter(({ protocol, published }) => protocol === "tcp" && published !== null && !published.includes("-"))
       .map(({ hostIp, published, target }) => ({ host: hostIp, hostPort: Number(published), port: target })),
@@ -253,62 +238,45 @@ function containerOf(service: ComposeService, model: ComposeModel, ports: Compos
       maxBytes: sizeIn(options["max-size"]) ?? defaultLogs.maxBytes,
       keep: /^[1-9]\d{0,2}$/.test(options["max-file"] ?? "") ? Number(options["max-file"]) : defaultLogs.keep,
     },
+    ...stopFirstSaid(service),
   };
 }
 
-function moreOf(service: ComposeService, model: ComposeModel): ComposedMore {
-  const tmpfs = service.mounts.filter(({ type }) => type === "tmpfs");
-  return {
-    entrypoint: service.entrypoint,
-    command: service.command,
-    workingDirectory: service.workingDirectory,
-    tmpfs: [...service.tmpfs, ...tmpfs.map(({ target, tmpfs: own }) => tmpfsLine(target, own?.sizeBytes ?? null))],
-    files: filesOf(service, model),
-    healthTest: service.health === null ? null : service.health.disabled ? ["NONE"] : service.health.test,
-    stopSignal: service.stopSignal,
-    extraHosts: service.extraHosts,
-    securityOptions: service.securityOptions,
-    ulimits: service.ulimits,
-    sharedMemoryBytes: service.limits.sharedMemoryBytes,
-    labels: service.labels,
-    hostname: service.hostname,
-  };
+/** Where the file says it; without, volumes and ports do. */
+function stopFirstSaid({ slipway, deploy, mounts }: ComposeService): { readonly stopFirst?: boolean } {
+  if (slipway?.stopFirst != null) return { stopFirst: slipway.stopFirst };
+  if (deploy?.update?.order === "stop-first") return { stopFirst: true };
+  // A socket of the host, or a file laid over one of the image, is nothing that two would write.
+  const writable = mounts.some(({ type, readOnly }) => !readOnly && (type === "bind" || type === "volume"));
+  return writable ? { stopFirst: writtenMounts({ mounts }).length > 0 } : {};
 }
 
-/** A volume without a name gets one, so that the next release finds what this one wrote. */
-function volumeName(source: string | null, target: string, service: ComposeService, model: ComposeModel): string {
-  if (source !== null) return field(model.volumes, source)?.name ?? source;
-  return `${model.name}_${ourName(service.name)}_${target.replaceAll(/[^A-Za-z0-9]+/g, "-").replace(/^-+|-+$/g, "")}`;
+/** By the name that the engine knows it by. One without a name gets one, so that the next release finds what this one wrote. */
+function volumeOf(source: string | null, target: string, service: ComposeService, model: ComposeModel) {
+  if (source === null) {
+    const key = `${ourName(service.name)}_${target.replaceAll(/[^A-Za-z0-9]+/g, "-").replace(/^-+|-+$/g, "")}`;
+    return { source: `${model.name}_${key}`, composed: { key } };
+  }
+  const volume = field(model.volumes, source);
+  return { source: volume?.name ?? source, composed: { key: volume?.external === true ? null : source } };
 }
 
-function tmpfsLine(target: string, sizeBytes: number | null): string {
-  return sizeBytes === null ? target : `${target}:size=${sizeBytes}`;
+/** Services that others start after only when they are healthy. */
+function awaitedHealthy(model: ComposeModel): ReadonlySet<string> {
+  const all = Object.values(model.services).flatMap(({ dependsOn }) => Object.entries(dependsOn));
+  return new Set(all.flatMap(([name, { condition }]) => (condition === "service_healthy" ? [name] : [])));
+}
+
+/** Mounts of the repository, which is on no host: where docker compose made the container it is fine as it is. */
+function boundFromRepository(service: ComposeService, root: string): readonly string[] {
+  return mountsRepository(service, root).map(
+    ({ source, target }) => `volumes ${source?.slice(root.length + 1) || "."}:${target}`,
+  );
 }
 
 function sizeIn(text: string | undefined): number | null {
   const bytes = text === undefined ? null : composeSize(text);
   return bytes === null || bytes <= 0 ? null : bytes;
-}
-
-function filesOf(service: ComposeService, model: ComposeModel): readonly ComposedFile[] {
-  const files = [
-    ...service.secrets.map((mount) => ({
-      mount,
-      secret: true,
-      file: field(model.secrets, mount.source),
-      above: "/run/secrets/",
-    })),
-    ...service.configs.map((mount) => ({ mount, secret: false, file: field(model.configs, mount.source), above: "/" })),
-  ];
-  return files.flatMap(({ mount, secret, file, above }): readonly ComposedFile[] => {
-    const { target, mode, uid, gid } = mount;
-    const path = target === null ? above + mount.source : target.startsWith("/") ? target : above + target;
-    const rest = { path, secret, mode, uid, gid };
-    if (file === undefined || file.external) return [];
-    if (file.file !== null) return [{ ...rest, content: { in: "file", path: file.file } }];
-    if (file.content !== null) return [{ ...rest, content: { in: "text", text: file.content } }];
-    return file.environment === null ? [] : [{ ...rest, content: { in: "variable", name: file.environment } }];
-  });
 }
 
 function stopFirst(service: ComposeService, { hostPorts }: ContainerSettings): string | null {

@@ -84,6 +84,10 @@ function loneIn({ spec }: ReleaseView, { container }: ServiceSpec): LoneReason |
   return spec.target.driver === "docker" ? loneReason(container) : null;
 }
 
+function isBehind({ kind, routes, composed }: ServiceSpec): boolean {
+  return composed !== undefined && kind === "web" && routes.length === 0;
+}
+
 function rolloutsOf(release: ReleaseView, stable: ReleaseView | null): Rollout[] {
   const dropped = Object.values<ServiceSpec>(stable?.spec.services ?? {}).filter(
     (service) => release.spec.services[service.name] === undefined && service.kind !== "job",
@@ -103,6 +107,7 @@ function rolloutsOf(release: ReleaseView, stable: ReleaseView | null): Rollout[]
         stableInstances: replaces ? before.instances : 0,
         ...(replaces && before.kind !== service.kind ? { stableKind: before.kind } : {}),
         routed: service.routes.length > 0 || (replaces && before.routes.length > 0),
+        ...(isBehind(service) || (replaces && isBehind(before)) ? { behind: true as const } : {}),
         ...(stopFirst === null ? {} : { stopFirst }),
       };
     }),
@@ -115,6 +120,7 @@ function rolloutsOf(release: ReleaseView, stable: ReleaseView | null): Rollout[]
         stable: stable === null ? null : revisionOf(stable, service.name),
         stableInstances: service.instances,
         routed: service.routes.length > 0,
+        ...(isBehind(service) ? { behind: true as const } : {}),
       }),
     ),
   ];

@@ -24,7 +24,7 @@ import {
   hasEnded,
   type Phase,
   type Rollout,
-  takesRequests,
+  serves,
   type Undoing,
   type Undone,
   type Wait,
@@ -394,7 +394,7 @@ function undo(wrong: Deployment, how: Undone["is"], failure: Failure, now: Epoch
   const end = { is: how === "cancelled" ? "cancelled" : "rolled-back", failure } as const;
   // Going back is one change of weights when what takes requests still has all its instances.
   const services = notWhole(deployment)
-    .filter((rollout) => takesRequests(rollout, "stable"))
+    .filter((rollout) => serves(rollout, "stable"))
     .map((rollout) => rollout.service);
   return services.length === 0
     ? to(seen, { is: "unshifting", end }, `${reason}; taking traffic back to stable`)
@@ -427,7 +427,7 @@ function onRestored(deployment: Deployment, phase: Extract<Phase, { is: "restori
 /** Traffic is back, which was the hurry; then what takes no requests (workers) and had been stopped. */
 function onUnshifted(deployment: Deployment, end: Undoing): Decision {
   const services = notWhole(deployment)
-    .filter((rollout) => !takesRequests(rollout, "stable"))
+    .filter((rollout) => !serves(rollout, "stable"))
     .map((rollout) => rollout.service);
   const reason = "all traffic is back on stable";
   return services.length === 0

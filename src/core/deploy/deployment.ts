@@ -33,6 +33,11 @@ export type Rollout = {
   readonly stableKind?: ServiceKind;
   /** One side at least has routes. */
   readonly routed: boolean;
+  /**
+   * Those of its own release ask it by its name, past the edge, as services of a Compose file do: each side serves as long as the
+   * side of those that ask it does.
+   */
+  readonly behind?: true;
   /** Why its sides never run at the same time: whichever is to run starts when the other has stopped. Absent where they may. */
   readonly stopFirst?: LoneReason;
 };
@@ -46,6 +51,11 @@ export function takesRequests(rollout: Rollout, side: "candidate" | "stable"): b
 /** Can both sides share this service's requests by weight, each with instances of its own? */
 export function sharesTraffic(rollout: Rollout): boolean {
   return takesRequests(rollout, "candidate") && takesRequests(rollout, "stable") && rollout.stopFirst === undefined;
+}
+
+/** The same, or those ask it that do. */
+export function serves(rollout: Rollout, side: "candidate" | "stable"): boolean {
+  return takesRequests(rollout, side) || (rollout.behind === true && rollout[side] !== null);
 }
 
 /** What one stage brings about for one service. */

@@ -1,3 +1,4 @@
+import type { Difference } from "../compose/difference.ts";
 import type { EnvironmentName, Json, ReleaseId, ServiceName } from "../ids.ts";
 import { canonicalJson } from "../product/canonical.ts";
 import { loneReason } from "../product/lone.ts";
@@ -11,6 +12,7 @@ import { courseOf, type ReleaseView } from "./course.ts";
 import { allTraffic, type Course, type Rollout, takesRequests } from "./deployment.ts";
 import { canarySteps, canaryWarnings } from "./plan-canary.ts";
 import { canHold, holdMs, isStopFirst, stopping } from "./stop-first.ts";
+import { type Found, takeoverOf, takeoverText } from "./takeover.ts";
 
 export type ServicePlan = {
   readonly name: ServiceName;
@@ -35,6 +37,8 @@ export type Plan = {
   /** What would refuse it now. */
   readonly blocked: readonly string[];
   readonly warnings: readonly string[];
+  /** What is otherwise than with `docker compose up`, where the services come from a Compose file. */
+  readonly differences?: readonly Difference[];
   /** How it would be taken back. */
   readonly rollback: string;
 };
@@ -57,12 +61,15 @@ export type PlanInput = {
   readonly open: number;
   /** Its artifacts have not been pruned. */
   readonly kept: boolean;
+  /** What docker compose runs of the project; or why that is not known. Absent where that is not asked. */
+  readonly found?: readonly Found[] | { readonly unknown: string };
 };
 
 /** Everything a deployment would do, from what is recorded now. Changes nothing. */
 export function planOf(input: PlanInput): Plan {
   const { release, live } = input;
   const { spec } = release;
+  const takeover = takeoverIn(input);
   const course = courseOf({ id: "dep_plan" as Course["id"], kind: "deploy", release, stable: live });
   return {
     environment: spec.environment,
@@ -72,13 +79,29 @@ export function planOf(input: PlanInput): Plan {
     steps:
       live?.id === release.id
         ? ["nothing: this release is live already"]
-        : [...makingSteps(input), ...stepsOf(course, input)],
+        : [...makingSteps(input), ...takeover.steps, ...stepsOf(course, input)],
     services: course.rollouts.map((rollout) => servicePlan(rollout, input)),
     changeLog: changeLog(input.commits),
     blocked: blockedBy(input),
-    warnings: warningsOf(input, course),
+    warnings: [...warningsOf(input, course), ...(live?.id === release.id ? [] : takeover.warnings)],
+    ...(spec.compose === undefined ? {} : { differences: spec.compose.differences }),
     rollback: rollbackText(course, spec),
   };
+}
+
+function takeoverIn({ release: { spec }, found = [], live }: PlanInput): ReturnType<typeof takeoverText> {
+  if (spec.compose === undefined) return { steps: [], warnings: [] };
+  const { project } = spec.compose;
+  if ("unknown" in found)
+    return { steps: [], warnings: [`what docker compose runs of ${project} could not be looked at: ${found.unknown}`] };
+  if (found.length === 0 && live === null)
+    return {
+      steps: [],
+      warnings: [
+        `docker compose has nothing of a project ${project} here; if it runs under another name (docker compose ls), set target.project, or its volumes are not found`,
+      ],
+    };
+  return takeoverText(project, takeoverOf(spec, found));
 }
 
 function makingSteps({ making, release }: PlanInput): string[] {
@@ -156,6 +179,8 @@ function whyStopped(name: ServiceName, { live, release }: PlanInput): string {
         return `it has ${list("port", ports)} of its host`;
       case "volumes":
         return `it writes the ${list("volume", volumes)}`;
+      case "asked":
+        return "it is said not to run beside its successor";
       case null:
     }
   }

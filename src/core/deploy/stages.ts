@@ -1,6 +1,6 @@
 import type { ServiceName } from "../ids.ts";
 import type { CanarySpec, RolloutSpec } from "../product/spec.ts";
-import { allTraffic, type Rollout, type Share, type Stage, sharesTraffic, takesRequests } from "./deployment.ts";
+import { allTraffic, type Rollout, type Share, type Stage, serves, sharesTraffic, takesRequests } from "./deployment.ts";
 
 /**
  * The steps in which traffic goes to the candidate. Blue-green: one step, and the stable side stays whole, so that going
@@ -47,7 +47,7 @@ export function rollbackStages(rollouts: readonly Rollout[]): Stage[] {
 }
 
 function isTraffic(rollout: Rollout): boolean {
-  return takesRequests(rollout, rollout.candidate === null ? "stable" : "candidate");
+  return serves(rollout, rollout.candidate === null ? "stable" : "candidate");
 }
 
 function isEmpty(rollouts: readonly Rollout[]): boolean {
@@ -60,7 +60,7 @@ function stageOf(rollouts: readonly Rollout[], share: (rollout: Rollout) => Shar
 
 /** Only what takes requests can be kept warm beside the candidate: a second worker would go on taking work. */
 function blueGreen(rollout: Rollout): Share {
-  const isWarm = takesRequests(rollout, "stable") && rollout.stopFirst === undefined;
+  const isWarm = serves(rollout, "stable") && rollout.stopFirst === undefined;
   return {
     candidate: rollout.candidateInstances,
     stable: isWarm ? rollout.stableInstances : 0,
@@ -95,6 +95,8 @@ function canary(rollout: Rollout, weight: number, instances: CanarySpec["instanc
   const { candidateInstances, stableInstances: stable } = rollout;
   if (rollout.candidate === null || rollout.kind === "job" || hasNobodyBefore(rollout))
     return { candidate: candidateInstances, stable, weight: allTraffic };
+  // Who has a share of the requests asks it from the first step on.
+  if (rollout.behind && rollout.stopFirst === undefined) return { candidate: candidateInstances, stable, weight };
   if (!sharesTraffic(rollout)) return { candidate: 0, stable, weight: 0 };
   const share = Math.max(1, Math.ceil((candidateInstances * weight) / allTraffic));
   return { candidate: instances === "all" ? candidateInstances : share, stable, weight };

@@ -28,6 +28,7 @@ export const catalogue = {
   BUILD_FAILED: entry(1, 422, "fix the build; its last lines are shown above"),
   ARTIFACT_MISSING: entry(1, 410, "make the release again from its commit: slipway deploy --commit <commit>"),
   ARTIFACT_CORRUPT: entry(1, 500, "the stored artifact was changed on disk; make the release again from its commit"),
+  SECRET_UNREADABLE: entry(1, 500, "put the state directory's secrets.key back, or make the release again"),
   ARTIFACT_TOO_LARGE: entry(2, 413, "pack less: set the service's path, or ignore generated files in git"),
   // Deployment
   ENVIRONMENT_LOCKED: entry(6, 423, "run: slipway unlock <environment>, or wait for the owner"),

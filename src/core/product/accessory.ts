@@ -1,14 +1,15 @@
 import { z } from "zod";
 import { mountedShape } from "./container.ts";
-import { named, optional, overriding, required } from "./key.ts";
+import { named, optional, overriding } from "./key.ts";
 import { imageReference } from "./mount-values.ts";
 import { command, decimal, duration, environmentValue, environmentVariable, size, wholeNumber } from "./values.ts";
 
 export const accessoryDefaults = { stopGrace: "30s" } as const;
 
 const accessoryShape = {
-  image: required(imageReference(), {
+  image: optional(imageReference(), {
     meaning: "The image, by tag or, better, by digest. A running accessory is only replaced when that is asked for.",
+    default: "(must be given, unless the accessory is one of a Compose file)",
     example: "redis:7.4",
   }),
   command: optional(command(), {

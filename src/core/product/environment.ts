@@ -7,11 +7,21 @@ import { metricSchema, probeSchema } from "./probes.ts";
 import { registryOverrideSchema } from "./registry.ts";
 import { rolloutOverrideSchema } from "./rollout.ts";
 import { serviceOverrideSchema } from "./service.ts";
-import { choice, environmentText, name, text, wholeNumber } from "./values.ts";
+import {
+  choice,
+  environmentText,
+  environmentValue,
+  environmentVariable,
+  insidePath,
+  name,
+  projectText,
+  text,
+  wholeNumber,
+} from "./values.ts";
 
 export const environmentDefaults = { name: "production", releases: 3, driver: "process", whenAway: "stop" } as const;
 
-const later = 'is not there yet; use "docker" or "process"';
+const later = 'is not there yet; use "docker", "compose" or "process"';
 
 const hostSchema = named(
   "HostInput",
@@ -55,16 +65,16 @@ const hostSchema = named(
 
 const targetShape = {
   driver: required(
-    choice(["process", "docker"], {
+    choice(["process", "docker", "compose"], {
       swarm: later,
       kubernetes: later,
       ecs: later,
-      compose: later,
+      "docker-compose": 'is called "compose"',
       ssh: 'is "docker" with hosts such as ssh://deploy@vm1',
     }),
     {
       meaning:
-        "Where revisions live: process runs them as supervised processes of this machine, docker as containers of one or more engines.",
+        "Where revisions live: process runs them as supervised processes of this machine, docker as containers of one or more engines, compose does the same with the services of a Compose file.",
       example: "docker",
     },
   ),
@@ -75,22 +85,62 @@ const targetShape = {
       .max(50),
     {
       meaning:
-        "For docker: the engines, over a socket, SSH or TLS. Instances are spread over them. SSH is the system's own, so ~/.ssh/config, agents and jump hosts work; host keys are checked.",
+        "For docker and compose: the engines, over a socket, SSH or TLS. Instances are spread over them. SSH is the system's own, so ~/.ssh/config, agents and jump hosts work; host keys are checked.",
       default: ["unix:///var/run/docker.sock"],
       example: ["ssh://deploy@vm1", { url: "ssh://deploy@vm2", address: "10.0.0.5" }],
       allowed: 'a list such as ["ssh://deploy@vm1"]',
     },
   ),
   builder: optional(hostUrl(), {
-    meaning: "For docker: the engine that builds images.",
+    meaning: "For docker and compose: the engine that builds images.",
     default: "(the first of the hosts)",
     example: "ssh://build@builder1",
   }),
   whenAway: optional(choice(["stop", "wait", "skip"]), {
     meaning:
-      "For docker, when a host does not answer: stop and take nothing on anywhere, wait for it, or skip it and say so.",
+      "For docker and compose, when a host does not answer: stop and take nothing on anywhere, wait for it, or skip it and say so.",
     default: environmentDefaults.whenAway,
     example: "wait",
+  }),
+  file: optional(z.union([insidePath(), z.array(insidePath()).min(1).max(20)]), {
+    meaning:
+      "For compose: the Compose file, or several that are laid over each other, from this config's directory. Read from the commit that is released.",
+    default: "(compose.yaml or docker-compose.yml, with its override file where there is one; or COMPOSE_FILE in .env)",
+    example: ["docker-compose.yml", "docker-compose.prod.yml"],
+    allowed: 'a path such as "docker-compose.yml", or a list of them',
+  }),
+  project: optional(projectText(), {
+    meaning:
+      "For compose: the name of the Compose project, which is part of the names of its volumes, networks and containers. What docker compose runs under this name is taken over.",
+    default: "(COMPOSE_PROJECT_NAME in .env, the name in the Compose file, else the product's name)",
+    example: "shop",
+  }),
+  profiles: optional(z.array(text()).max(50), {
+    meaning: "For compose: the profiles that are switched on.",
+    default: "(COMPOSE_PROFILES in .env, else none)",
+    example: ["prod"],
+    allowed: 'a list such as ["prod"]',
+  }),
+  envFile: optional(z.union([insidePath(), z.array(insidePath()).min(1).max(20)]), {
+    meaning:
+      "For compose: files with variables for the Compose file, instead of .env beside it. One that is not in git is read beside this config when a release is made, and its values are kept sealed.",
+    default: "(.env beside the Compose file, where there is one)",
+    example: ".env.production",
+    allowed: 'a path such as ".env", or a list of them',
+  }),
+  variables: optional(z.record(environmentVariable(), environmentValue()), {
+    meaning:
+      "For compose: variables for the Compose file, over those of envFile. Not for secrets: this file is in git.",
+    default: {},
+    example: { TAG: "1.4" },
+    allowed: 'names and texts, such as { TAG: "1.4" }',
+  }),
+  variablesFrom: optional(z.array(environmentVariable()).max(100), {
+    meaning:
+      "For compose: variables for the Compose file that are taken from the environment of the control plane when a release is made. Their values are kept sealed.",
+    default: [],
+    example: ["POSTGRES_PASSWORD"],
+    allowed: 'a list such as ["POSTGRES_PASSWORD"]',
   }),
 };
 

@@ -16,10 +16,12 @@ export interface ProductInput {
    */
   name: string;
   /**
-   * The product's deployable parts, by name. All are released and taken back as one unit.
+   * The product's deployable parts, by name. All are released and taken back as one unit. With target compose they come
+   * from the Compose file, and what is said here lies over that.
+   * @default with target compose those of the Compose file; else at least one must be given
    * @example { web: { kind: "web", command: ["node", "server.js"] } }
    */
-  services: Record<string, ServiceInput>;
+  services?: Record<string, ServiceInput> | undefined;
   /**
    * How a release takes the traffic and when it is taken back.
    * @default {}
@@ -82,9 +84,10 @@ export interface ServiceInput {
   /**
    * What it is: web listens for HTTP, worker runs for ever without listening, job runs once in each deployment, static
    * is files that Slipway serves.
+   * @default must be given, unless the service is one of a Compose file
    * @example "web"
    */
-  kind: "web" | "worker" | "job" | "static";
+  kind?: "web" | "worker" | "job" | "static" | undefined;
   /**
    * Directory in the repository that is built and packed; nothing outside it is.
    * @default "."
@@ -891,29 +894,70 @@ export interface RetentionInput {
 export interface TargetInput {
   /**
    * Where revisions live: process runs them as supervised processes of this machine, docker as containers of one or
-   * more engines.
+   * more engines, compose does the same with the services of a Compose file.
    * @example "docker"
    */
-  driver: "process" | "docker";
+  driver: "process" | "docker" | "compose";
   /**
-   * For docker: the engines, over a socket, SSH or TLS. Instances are spread over them. SSH is the system's own, so
-   * ~/.ssh/config, agents and jump hosts work; host keys are checked.
+   * For docker and compose: the engines, over a socket, SSH or TLS. Instances are spread over them. SSH is the system's
+   * own, so ~/.ssh/config, agents and jump hosts work; host keys are checked.
    * @default ["unix:///var/run/docker.sock"]
    * @example ["ssh://deploy@vm1", { url: "ssh://deploy@vm2", address: "10.0.0.5" }]
    */
   hosts?: (string | HostInput)[] | undefined;
   /**
-   * For docker: the engine that builds images.
+   * For docker and compose: the engine that builds images.
    * @default the first of the hosts
    * @example "ssh://build@builder1"
    */
   builder?: string | undefined;
   /**
-   * For docker, when a host does not answer: stop and take nothing on anywhere, wait for it, or skip it and say so.
+   * For docker and compose, when a host does not answer: stop and take nothing on anywhere, wait for it, or skip it and
+   * say so.
    * @default "stop"
    * @example "wait"
    */
   whenAway?: "stop" | "wait" | "skip" | undefined;
+  /**
+   * For compose: the Compose file, or several that are laid over each other, from this config's directory. Read from
+   * the commit that is released.
+   * @default compose.yaml or docker-compose.yml, with its override file where there is one; or COMPOSE_FILE in .env
+   * @example ["docker-compose.yml", "docker-compose.prod.yml"]
+   */
+  file?: string | string[] | undefined;
+  /**
+   * For compose: the name of the Compose project, which is part of the names of its volumes, networks and containers.
+   * What docker compose runs under this name is taken over.
+   * @default COMPOSE_PROJECT_NAME in .env, the name in the Compose file, else the product's name
+   * @example "shop"
+   */
+  project?: string | undefined;
+  /**
+   * For compose: the profiles that are switched on.
+   * @default COMPOSE_PROFILES in .env, else none
+   * @example ["prod"]
+   */
+  profiles?: string[] | undefined;
+  /**
+   * For compose: files with variables for the Compose file, instead of .env beside it. One that is not in git is read
+   * beside this config when a release is made, and its values are kept sealed.
+   * @default .env beside the Compose file, where there is one
+   * @example ".env.production"
+   */
+  envFile?: string | string[] | undefined;
+  /**
+   * For compose: variables for the Compose file, over those of envFile. Not for secrets: this file is in git.
+   * @default {}
+   * @example { TAG: "1.4" }
+   */
+  variables?: Record<string, string> | undefined;
+  /**
+   * For compose: variables for the Compose file that are taken from the environment of the control plane when a release
+   * is made. Their values are kept sealed.
+   * @default []
+   * @example ["POSTGRES_PASSWORD"]
+   */
+  variablesFrom?: string[] | undefined;
 }
 
 /** A container engine. */
@@ -966,9 +1010,10 @@ export interface HostTlsInput {
 export interface AccessoryInput {
   /**
    * The image, by tag or, better, by digest. A running accessory is only replaced when that is asked for.
+   * @default must be given, unless the accessory is one of a Compose file
    * @example "redis:7.4"
    */
-  image: string;
+  image?: string | undefined;
   /**
    * Argument array in place of the image's own command.
    * @default the image's
@@ -2301,28 +2346,69 @@ export interface RegistryRetentionOverride {
 export interface TargetOverride {
   /**
    * Where revisions live: process runs them as supervised processes of this machine, docker as containers of one or
-   * more engines.
+   * more engines, compose does the same with the services of a Compose file.
    * @default the product's value
    * @example "docker"
    */
-  driver?: "process" | "docker" | null | undefined;
+  driver?: "process" | "docker" | "compose" | null | undefined;
   /**
-   * For docker: the engines, over a socket, SSH or TLS. Instances are spread over them. SSH is the system's own, so
-   * ~/.ssh/config, agents and jump hosts work; host keys are checked.
+   * For docker and compose: the engines, over a socket, SSH or TLS. Instances are spread over them. SSH is the system's
+   * own, so ~/.ssh/config, agents and jump hosts work; host keys are checked.
    * @default the product's value
    * @example ["ssh://deploy@vm1", { url: "ssh://deploy@vm2", address: "10.0.0.5" }]
    */
   hosts?: (string | HostInput)[] | null | undefined;
   /**
-   * For docker: the engine that builds images.
+   * For docker and compose: the engine that builds images.
    * @default the product's value
    * @example "ssh://build@builder1"
    */
   builder?: string | null | undefined;
   /**
-   * For docker, when a host does not answer: stop and take nothing on anywhere, wait for it, or skip it and say so.
+   * For docker and compose, when a host does not answer: stop and take nothing on anywhere, wait for it, or skip it and
+   * say so.
    * @default the product's value
    * @example "wait"
    */
   whenAway?: "stop" | "wait" | "skip" | null | undefined;
+  /**
+   * For compose: the Compose file, or several that are laid over each other, from this config's directory. Read from
+   * the commit that is released.
+   * @default the product's value
+   * @example ["docker-compose.yml", "docker-compose.prod.yml"]
+   */
+  file?: string | string[] | null | undefined;
+  /**
+   * For compose: the name of the Compose project, which is part of the names of its volumes, networks and containers.
+   * What docker compose runs under this name is taken over.
+   * @default the product's value
+   * @example "shop"
+   */
+  project?: string | null | undefined;
+  /**
+   * For compose: the profiles that are switched on.
+   * @default the product's value
+   * @example ["prod"]
+   */
+  profiles?: string[] | null | undefined;
+  /**
+   * For compose: files with variables for the Compose file, instead of .env beside it. One that is not in git is read
+   * beside this config when a release is made, and its values are kept sealed.
+   * @default the product's value
+   * @example ".env.production"
+   */
+  envFile?: string | string[] | null | undefined;
+  /**
+   * For compose: variables for the Compose file, over those of envFile. Not for secrets: this file is in git.
+   * @default the product's value
+   * @example { TAG: "1.4" }
+   */
+  variables?: Record<string, string> | null | undefined;
+  /**
+   * For compose: variables for the Compose file that are taken from the environment of the control plane when a release
+   * is made. Their values are kept sealed.
+   * @default the product's value
+   * @example ["POSTGRES_PASSWORD"]
+   */
+  variablesFrom?: string[] | null | undefined;
 }

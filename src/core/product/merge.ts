@@ -11,19 +11,22 @@ import type {
 } from "./input.ts";
 
 /** A product's own part, without its environments. */
-export type Merged = Omit<ProductInput, "environments">;
+export type Merged = Omit<ProductInput, "environments" | "services"> & { services: Record<string, ServiceInput> };
+
+/** Services and accessories that a Compose file has: they are there also when nothing is said about them. */
+export type ComposedNames = { readonly services: readonly string[]; readonly accessories: readonly string[] };
 
 /**
  * The product as one environment has it, still in the user's terms. Maps are merged key by key; texts, numbers and lists
  * replace; null takes the product's value away, so that the default holds; a service that is null is left out. The result
  * has still to be checked: half of a limit here and nothing in the product make half of a limit.
  */
-export function mergeEnvironment(product: ProductInput, name: string): Merged {
+export function mergeEnvironment(product: ProductInput, name: string, composed: ComposedNames = none): Merged {
   const { environments = {}, ...base } = product;
   const here = Object.hasOwn(environments, name) ? (environments[name] ?? {}) : {};
   return present({
     ...base,
-    services: mergeNamed(base.services, here.services, mergeService) ?? {},
+    services: mergeNamed(withNames(base.services ?? {}, composed.services), here.services, mergeService) ?? {},
     rollout: mergeKeys(base.rollout, here.rollout, {
       rules: mergeRules(base.rollout?.rules, here.rollout?.rules),
       synthetic: mergeSwitched(base.rollout?.synthetic, here.rollout?.synthetic),
@@ -34,14 +37,16 @@ export function mergeEnvironment(product: ProductInput, name: string): Merged {
       rateLimit: mergeSwitched(base.edge?.rateLimit, here.edge?.rateLimit),
       tls: mergeTls(base.edge?.tls, here.edge?.tls),
     }),
-    accessories: mergeNamed(base.accessories, here.accessories, mergeAccessory),
+    accessories: mergeNamed(withNames(base.accessories, composed.accessories), here.accessories, mergeAccessory),
     probes: replaceNamed(base.probes, here.probes),
     metrics: replaceNamed(base.metrics, here.metrics),
     registry: mergeKeys(base.registry, here.registry, {
       retention: mergeKeys(base.registry?.retention, here.registry?.retention),
     }),
     retention: mergeKeys(base.retention, here.retention),
-    target: mergeKeys(base.target, here.target),
+    target: mergeKeys(base.target, here.target, {
+      variables: mergeKeys(base.target?.variables, here.target?.variables),
+    }),
   }) as Merged;
 }
 
@@ -52,6 +57,17 @@ function replaceNamed<One>(
 ): Mapping | undefined {
   if (here === null || (all === undefined && here === undefined)) return undefined;
   return present({ ...all, ...here });
+}
+
+const none: ComposedNames = { services: [], accessories: [] };
+
+function withNames<One extends object>(
+  all: Readonly<Record<string, One>> | undefined,
+  names: readonly string[],
+): Readonly<Record<string, One>> | undefined {
+  if (names.length === 0) return all;
+  // No key of either is required, so an empty one is one.
+  return { ...Object.fromEntries(names.map((name) => [name, {} as One])), ...all };
 }
 
 /** Things by name, each with what is different about it; null leaves one out. */

@@ -60,7 +60,8 @@ function resolveRegistry(registry: RegistryInput | undefined): RegistrySpec | nu
 export function resolveAccessory(name: string, accessory: AccessoryInput): AccessorySpec {
   return {
     name,
-    image: accessory.image,
+    // Without one it is refused, unless it is one of a Compose file, which has it.
+    image: accessory.image ?? "",
     command: accessory.command ?? [],
     port: accessory.port ?? null,
     env: accessory.env ?? {},

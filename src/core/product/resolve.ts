@@ -1,12 +1,14 @@
 import { SlipwayError } from "../errors/error.ts";
 import { type EnvironmentName, environmentName, type ServiceName, serviceName } from "../ids.ts";
 import { normalPath, parseListen, parseRoute } from "./addresses.ts";
+import { type ComposedEnvironment, namesOf } from "./composed.ts";
 import { edgeDefaults } from "./edge.ts";
 import { environmentDefaults } from "./environment.ts";
 import { nearest } from "./guess.ts";
 import { frontPageStatuses, healthDefaults } from "./health.ts";
 import type { EdgeInput, HealthInput, RolloutInput, RouteInput, RulesInput, ServiceInput, StepInput } from "./input.ts";
 import { type Merged, mergeEnvironment } from "./merge.ts";
+import { accessoryOver, besideComposed, serviceOver } from "./resolve-composed.ts";
 import {
   resolveAccessory,
   resolveContainer,
@@ -37,20 +39,32 @@ export function resolveEnvironment(config: ProductConfig, name: string): Environ
   const names = environmentNames(config);
   if (!names.some((known) => known === name)) throw unknownEnvironment(name, names);
   const here = config.environments?.[name];
-  return resolveMerged(mergeEnvironment(config, name), name, here?.promoteFrom ?? null);
+  const composed = config.composed?.[name] ?? null;
+  const merged = mergeEnvironment(config, name, composed === null ? undefined : namesOf(composed));
+  return resolveMerged(merged, name, { promoteFrom: here?.promoteFrom ?? null, composed });
 }
 
-export function resolveMerged(product: Merged, name: string, promoteFrom: string | null): EnvironmentSpec {
-  const services = Object.entries(product.services).map(
-    ([service, input]) => [serviceName(service), resolveService(service, input)] as const,
-  );
+export function resolveMerged(
+  product: Merged,
+  name: string,
+  { promoteFrom, composed }: { readonly promoteFrom: string | null; readonly composed: ComposedEnvironment | null },
+): EnvironmentSpec {
+  const services = Object.entries(product.services).map(([service, input]) => {
+    const under = composed?.services[serviceName(service)];
+    const told = resolveService(service, { ...input, kind: input.kind ?? under?.kind ?? "web" });
+    if (under !== undefined) return [told.name, serviceOver(under, input, told)] as const;
+    return [told.name, composed === null ? told : besideComposed(told, composed)] as const;
+  });
+  const accessories = Object.entries(product.accessories ?? {}).map(([accessory, input]) => {
+    const under = composed?.accessories[accessory];
+    const told = resolveAccessory(accessory, input);
+    return [accessory, under === undefined ? told : accessoryOver(under, input, told)] as const;
+  });
   return {
     product: product.name,
     environment: environmentName(name),
     services: Object.fromEntries(services) as Record<ServiceName, ServiceSpec>,
-    accessories: Object.fromEntries(
-      Object.entries(product.accessories ?? {}).map(([each, input]) => [each, resolveAccessory(each, input)]),
-    ),
+    accessories: Object.fromEntries(accessories),
     probes: Object.entries(product.probes ?? {}).map(([each, input]) => resolveProbe(each, input)),
     metrics: Object.entries(product.metrics ?? {}).map(([each, input]) => resolveMetric(each, input)),
     registry: resolveKeptRegistry(product.registry),
@@ -59,10 +73,13 @@ export function resolveMerged(product: Merged, name: string, promoteFrom: string
     edge: resolveEdge(product.edge ?? {}),
     promoteFrom: promoteFrom === null ? null : environmentName(promoteFrom),
     retention: { releases: product.retention?.releases ?? environmentDefaults.releases },
+    ...(composed === null ? {} : { compose: composed.compose }),
   };
 }
 
-function resolveService(name: string, service: ServiceInput): ServiceSpec {
+type KnownService = ServiceInput & { readonly kind: NonNullable<ServiceInput["kind"]> };
+
+function resolveService(name: string, service: KnownService): ServiceSpec {
   const { build, resources } = service;
   const answersRequests = service.kind === "web" || service.kind === "static";
   return {
@@ -94,7 +111,7 @@ function resolveService(name: string, service: ServiceInput): ServiceSpec {
   };
 }
 
-function resolveHealth(kind: ServiceInput["kind"], health: HealthInput): HealthSpec {
+function resolveHealth(kind: KnownService["kind"], health: HealthInput): HealthSpec {
   const listens = kind === "web" || kind === "static";
   const deadline = kind === "job" ? healthDefaults.deadlineOfJob : healthDefaults.deadline;
   const startPeriod = kind === "worker" ? healthDefaults.startPeriodWithoutPath : healthDefaults.startPeriod;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { accessorySchema } from "./accessory.ts";
+import type { ComposedEnvironment } from "./composed.ts";
 import { edgeSchema } from "./edge.ts";
 import { environmentDefaults, environmentSchema, retentionSchema, targetSchema } from "./environment.ts";
 import type { ProductInput } from "./input.ts";
@@ -10,8 +11,11 @@ import { rolloutSchema } from "./rollout.ts";
 import { serviceSchema } from "./service.ts";
 import { environmentText, name, text } from "./values.ts";
 
-/** A product as its file says it, checked. Still in the user's terms; `resolveEnvironment` applies defaults and overrides. */
-export type ProductConfig = ProductInput;
+/**
+ * A product as its file says it, checked. Still in the user's terms; `resolveEnvironment` applies defaults and overrides. `composed`
+ * is no key of the file: it is what was read of Compose files, by environment.
+ */
+export type ProductConfig = ProductInput & { readonly composed?: Readonly<Record<string, ComposedEnvironment>> };
 
 /** The whole of `slipway.config.*`. Unknown keys are refused. It changes nothing: what comes out is what went in. */
 export const productSchema = named(
@@ -24,8 +28,10 @@ export const productSchema = named(
       example: "./node_modules/slipway/schema/slipway.schema.json",
     }),
     name: required(name("product"), { meaning: "The product's name, in every status, log and path.", example: "shop" }),
-    services: required(z.record(name("service"), serviceSchema), {
-      meaning: "The product's deployable parts, by name. All are released and taken back as one unit.",
+    services: optional(z.record(name("service"), serviceSchema), {
+      meaning:
+        "The product's deployable parts, by name. All are released and taken back as one unit. With target compose they come from the Compose file, and what is said here lies over that.",
+      default: "(with target compose those of the Compose file; else at least one must be given)",
       example: { web: { kind: "web", command: ["node", "server.js"] } },
       allowed: 'names and services, such as { web: { kind: "web", command: ["node", "server.js"] } }',
     }),

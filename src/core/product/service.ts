@@ -146,9 +146,10 @@ export const serviceSchema = named(
   "ServiceInput",
   "One deployable part of a product.",
   z.strictObject({
-    kind: required(choice(serviceKinds), {
+    kind: optional(choice(serviceKinds), {
       meaning:
         "What it is: web listens for HTTP, worker runs for ever without listening, job runs once in each deployment, static is files that Slipway serves.",
+      default: "(must be given, unless the service is one of a Compose file)",
       example: "web",
     }),
     path: optional(insidePath(), {

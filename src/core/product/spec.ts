@@ -1,3 +1,4 @@
+import type { Difference } from "../compose/difference.ts";
 import type { EnvironmentName, ServiceName } from "../ids.ts";
 import type { MetricSpec, ProbeSpec } from "./probe-spec.ts";
 
@@ -20,6 +21,76 @@ export type EnvironmentSpec = {
   /** A release is only let in after it has succeeded in this environment. */
   readonly promoteFrom: EnvironmentName | null;
   readonly retention: { readonly releases: number };
+  /** Where its services come from a Compose file. */
+  readonly compose?: ComposeSpec;
+};
+
+/** What an environment has of the Compose project that it was read from. */
+export type ComposeSpec = {
+  /** The first part of the names that docker compose gives, and its label. */
+  readonly project: string;
+  readonly differences: readonly Difference[];
+  /** Files that are not in git and whose values are in the release, sealed: the mark changes when the content does. */
+  readonly outside: readonly { readonly path: string; readonly mark: string }[];
+};
+
+/** What a service of a Compose file has and others do not. Texts may be sealed. */
+export type ComposedSettings = {
+  /** Its name there. */
+  readonly service: string;
+  /** What it is called besides, by those who share a network with it. */
+  readonly aliases: readonly string[];
+  readonly networks: readonly ComposedNetwork[];
+  /** Null is the image's own; an empty one takes the image's own away. */
+  readonly entrypoint: readonly string[] | null;
+  /** An empty one takes the image's own away; null has nothing to say beside `command`. */
+  readonly command: readonly string[] | null;
+  readonly workingDirectory: string | null;
+  /** Path to the options of the mount, which may be empty. */
+  readonly tmpfs: Readonly<Record<string, string>>;
+  /** Laid into the container before it starts. */
+  readonly files: readonly ComposedFileSpec[];
+  readonly healthcheck: HealthcheckSpec | null;
+  readonly stopSignal: string | null;
+  /** `name:address` */
+  readonly extraHosts: readonly string[];
+  readonly securityOptions: readonly string[];
+  readonly ulimits: readonly { readonly name: string; readonly soft: number; readonly hard: number }[];
+  readonly sharedMemoryBytes: number | null;
+  readonly groups: readonly string[];
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly dns: readonly string[];
+  /** Of an accessory: why it may only be used where docker compose made it. Empty: we can make it. */
+  readonly notMade: readonly string[];
+  /** Of an accessory: others wait until the engine calls it healthy. */
+  readonly untilHealthy: boolean;
+  /** Of an accessory: those that run before it. */
+  readonly after: readonly string[];
+};
+
+export type ComposedNetwork = {
+  /** As the engine has it: `shop_default`. */
+  readonly name: string;
+  /** Its key in the file; null where somebody else makes it. */
+  readonly key: string | null;
+  readonly internal: boolean;
+};
+
+export type ComposedFileSpec = {
+  readonly path: string;
+  readonly text: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+};
+
+/** The engine's own check, run in the container. */
+export type HealthcheckSpec = {
+  readonly test: readonly string[];
+  readonly intervalMs: number | null;
+  readonly timeoutMs: number | null;
+  readonly startPeriodMs: number | null;
+  readonly retries: number | null;
 };
 
 export type TargetSpec = { readonly driver: "process" } | DockerTargetSpec;
@@ -56,7 +127,13 @@ export type KeptRegistrySpec = RegistrySpec & {
   readonly retention?: { readonly images: number; readonly ageMs: number } | null;
 };
 
-export type VolumeSpec = { readonly source: string; readonly path: string; readonly readOnly: boolean };
+export type VolumeSpec = {
+  readonly source: string;
+  readonly path: string;
+  readonly readOnly: boolean;
+  /** A volume of a Compose project: `source` is its name at the engine. With a key docker compose would make it, else it must be there. */
+  readonly composed?: { readonly key: string | null };
+};
 export type HostPortSpec = { readonly host: string | null; readonly hostPort: number; readonly port: number };
 
 export type AccessorySpec = {
@@ -70,6 +147,9 @@ export type AccessorySpec = {
   readonly hostPorts: readonly HostPortSpec[];
   readonly resources: { readonly memoryBytes: number | null; readonly cpus: number | null };
   readonly stopGraceMs: number;
+  /** Of a Compose file, which says more of an accessory's container than a config does. */
+  readonly container?: ContainerSettings;
+  readonly composed?: ComposedSettings;
 };
 
 /** How a service's image comes about; it is the same in every environment. */
@@ -96,6 +176,8 @@ export type ContainerSettings = {
   readonly init: boolean;
   readonly rootUser: "allow" | "warn" | "refuse";
   readonly logs: { readonly maxBytes: number; readonly keep: number };
+  /** Whether the old one must have stopped before the new one starts, where that was said; else volumes say it. */
+  readonly stopFirst?: boolean;
 };
 
 export type ServiceKind = "web" | "worker" | "job" | "static";
@@ -121,6 +203,7 @@ export type ServiceSpec = {
   readonly needs: readonly ServiceName[];
   readonly routes: readonly RouteSpec[];
   readonly resources: { readonly memoryBytes: number | null; readonly cpus: number | null };
+  readonly composed?: ComposedSettings;
 };
 
 export type HealthSpec = {
@@ -138,6 +221,8 @@ export type HealthSpec = {
   readonly startPeriodMs: number;
   /** All instances must have been healthy once by then, or the deployment fails. */
   readonly deadlineMs: number;
+  /** For services without a path: healthy is what the engine calls healthy, by the container's own check. */
+  readonly byEngine?: true;
 };
 
 export type JsonShape = {

@@ -80,7 +80,7 @@ slipway.config.ts: 32 problems
   edge.rateLimit.per                               missing; use a number and a unit (ms, s, m, h, d), such as 30s, 5m or 1h30m, from 1s to 1d
   edge.sticky.header                               does not go together with cookie; use one of them
   retention                                        3 does not fit here; use an object with releases
-  target.driver                                    "swarm" is not there yet; use "docker" or "process"
+  target.driver                                    "swarm" is not there yet; use "docker", "compose" or "process"
   target.regoin                                    unknown key
   environments.production.services.web.instances   "2" is not a whole number from 1 to 100
   environments.production.services.web.kind        the same in every environment, because the same artifact is promoted; use services.web.kind

@@ -1,3 +1,4 @@
+import { checkCompose, checkProjects } from "./checks/compose.ts";
 import { checkEnvironments } from "./checks/environments.ts";
 import type { Finding, Place } from "./checks/finding.ts";
 import { checkNeeds } from "./checks/needs.ts";
@@ -6,6 +7,7 @@ import { checkPolicy } from "./checks/policy.ts";
 import { checkProbes } from "./checks/probes.ts";
 import { checkRoutes } from "./checks/routes.ts";
 import { checkServices } from "./checks/services.ts";
+import { type ComposedEnvironment, type ComposeReader, composedEnvironment, namesOf } from "./composed.ts";
 import type { ProductInput } from "./input.ts";
 import { mergeEnvironment } from "./merge.ts";
 import { type Located, type Path, type Problem, pathText, problemsOf, valueAt } from "./problems.ts";
@@ -19,29 +21,59 @@ export type Validation = {
   readonly problems: readonly Problem[];
 };
 
+export type ValidateOptions = {
+  /** For target compose. Without it, what such an environment would be is not looked at. */
+  readonly readCompose?: ComposeReader;
+};
+
 /**
  * Checks a product's config and says everything that is wrong with it at once: first each key by itself, then, on what is
  * left when the refused parts are taken out, the keys against each other in every environment. Never throws, whatever the
  * value; changes nothing.
  */
-export function validateProduct(value: unknown): Validation {
+export function validateProduct(value: unknown, options: ValidateOptions = {}): Validation {
   const parsed = productSchema.safeParse(value);
   const refused = parsed.success ? [] : problemsOf(parsed.error.issues, value);
   const rest = parsed.success ? { product: parsed.data, removed: [] } : withoutRefused(value, refused);
-  const findings = rest === null ? [] : checkProduct(rest.product).filter((finding) => stands(finding, rest.removed));
+  const checked = rest === null ? { findings: [], composed: {} } : checkProduct(rest.product, options);
+  const findings = checked.findings.filter((finding) => rest === null || stands(finding, rest.removed));
   const problems = unique([...refused, ...findings]);
   const sound = problems.every(({ severity }) => severity === "warning");
-  return { config: sound && parsed.success ? parsed.data : null, problems };
+  return { config: sound && parsed.success ? withComposed(parsed.data, checked.composed) : null, problems };
 }
 
+function withComposed(config: ProductInput, composed: Composed): ProductConfig {
+  return Object.keys(composed).length === 0 ? config : { ...config, composed };
+}
+
+type Composed = NonNullable<ProductConfig["composed"]>;
+
 /** What each environment would be, checked again as a whole, because half a limit here may complete half a limit there. */
-function checkProduct(product: ProductInput): readonly Checked[] {
+function checkProduct(
+  product: ProductInput,
+  { readCompose }: ValidateOptions,
+): { readonly findings: readonly Checked[]; readonly composed: Composed } {
   const findings: Finding[] = [];
+  const composedIn: Record<string, ComposedEnvironment> = {};
+  let unread = false;
   const places: Place[] = [];
   const located: Checked[] = [];
   for (const name of environmentNames(product)) {
-    const merged = mergeEnvironment(product, name);
     const where = whereOf(product, name);
+    let merged = mergeEnvironment(product, name);
+    let composed: ComposedEnvironment | null = null;
+    if (merged.target?.driver === "compose") {
+      const read = readCompose === undefined ? null : composedEnvironment(readCompose(merged.target, product.name));
+      located.push(
+        ...(read?.problems ?? []).map((problem) => ({ at: where(["target", "file"]), because: [], problem })),
+      );
+      composed = read?.composed ?? null;
+      // Nothing is known of its services, so nothing can be said about what the config says of them.
+      unread ||= composed === null;
+      if (composed === null) continue;
+      composedIn[name] = composed;
+      merged = mergeEnvironment(product, name, namesOf(composed));
+    }
     const whole = productSchema.safeParse(merged);
     if (!whole.success) {
       const issues = problemsOf(whole.error.issues, merged);
@@ -55,7 +87,7 @@ function checkProduct(product: ProductInput): readonly Checked[] {
       continue;
     }
     const promoteFrom = product.environments?.[name]?.promoteFrom ?? null;
-    const place = { name, merged, spec: resolveMerged(merged, name, promoteFrom), where };
+    const place = { name, merged, spec: resolveMerged(merged, name, { promoteFrom, composed }), where, composed };
     places.push(place);
     findings.push(
       ...checkServices(place),
@@ -64,10 +96,14 @@ function checkProduct(product: ProductInput): readonly Checked[] {
       ...checkPolicy(place),
       ...checkPlaces(place),
       ...checkProbes(place),
+      ...checkCompose(place),
     );
   }
-  findings.push(...checkEnvironments(product, places), ...checkIdle(places));
-  return [...located, ...findings.map((finding) => checkedOf(finding, product))];
+  findings.push(...checkEnvironments(product, places, { unread }), ...checkProjects(places), ...checkIdle(places));
+  return {
+    findings: [...located, ...findings.map((finding) => checkedOf(finding, product))],
+    composed: composedIn,
+  };
 }
 
 type Checked = Located & { readonly because: readonly Path[] };

@@ -74,6 +74,15 @@ export function environmentText(): z.ZodType<string, string> {
   );
 }
 
+/** As Compose has it: `shop`, `shop-app`, `my_shop`. */
+export function projectText(): z.ZodType<string, string> {
+  const allowed = "small letters, digits, - and _, a letter or digit first";
+  const pattern = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+  return checkedText({ type: "string", allowed, pattern: pattern.source }, (seen) =>
+    pattern.test(seen) ? null : notA(seen, "name of a Compose project", allowed, nameGuess(seen)),
+  );
+}
+
 /** Any text that is not empty. */
 export function text(): z.ZodType<string, string> {
   const allowed = "a text that is not empty";

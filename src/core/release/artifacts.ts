@@ -36,7 +36,9 @@ export function parseArtifacts(text: string): ReleaseArtifacts {
 export function writeArtifacts(artifacts: ReleaseArtifacts): string {
   const entries = Object.entries(artifacts);
   return JSON.stringify(
-    Object.fromEntries(entries.map(([name, one]) => [name, one.image === null ? one.directory : one])),
+    Object.fromEntries(
+      entries.map(([name, one]) => [name, one.image === null && one.directory !== null ? one.directory : one]),
+    ),
   );
 }
 

@@ -47,7 +47,8 @@ export async function accessoriesIn(
         name: accessory.name,
         image: accessory.image,
         revision: there?.id ?? null,
-        state: instance?.state ?? "absent",
+        // One that docker compose has made is not ours to look at: a deployment has seen that it runs.
+        state: instance?.state ?? (accessory.composed === undefined ? "absent" : "made by docker compose"),
         host: instance?.host ?? null,
         since: instance?.startedAt ?? null,
         restarts: instance?.restarts ?? 0,

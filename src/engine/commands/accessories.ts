@@ -21,6 +21,8 @@ export async function listAccessories(
   return all.flat();
 }
 
+const lookWithinMs = 10_000;
+
 export type AccessoryPlan = {
   readonly state: AccessoryState;
   readonly steps: readonly string[];
@@ -83,7 +85,7 @@ function warningsOf(
  */
 export async function startAccessory(world: World, input: AccessoryInput): Promise<string> {
   const at = { ...input, environment: environmentName(input.environment) };
-  const { spec } = await wantedAccessory(world, at);
+  const { spec, accessory } = await wantedAccessory(world, at);
   if (spec.target.driver === "process")
     throw new SlipwayError("UNKNOWN_ACCESSORY", { message: `${input.environment} runs processes, and no accessories` });
   const row = await findEnvironment(world.store.db, at);
@@ -92,6 +94,17 @@ export async function startAccessory(world: World, input: AccessoryInput): Promi
       message: `${input.environment} is locked by ${row.locked_by}: ${row.locked_reason}`,
     });
   }
+  const { compose, target } = spec;
+  const made =
+    compose === undefined
+      ? []
+      : await world.targets.of(target).predecessors?.look(compose.project, AbortSignal.timeout(lookWithinMs));
+  const there = made?.find(({ service }) => service === accessory.composed?.service);
+  if (there !== undefined)
+    throw new SlipwayError("UNKNOWN_ACCESSORY", {
+      message: `${input.name} is ${there.name}, which docker compose has made: it is used as it is, and not changed here`,
+      hint: `docker compose up -d --no-deps ${there.service}, or docker compose restart ${there.service}`,
+    });
   const id = `acc_${world.newId()}`;
   await world.engine.start(accessoryKind, id, input as Json, { lockKey: `${input.product}/${input.environment}` });
   return id;

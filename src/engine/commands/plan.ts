@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Plan, type PlanInput, planOf } from "../../core/deploy/plan.ts";
+import { reasonOf } from "../../core/errors/error.ts";
 import { type EnvironmentName, type ReleaseId, releaseId } from "../../core/ids.ts";
 import type { EnvironmentSpec } from "../../core/product/spec.ts";
 import type { ReleaseArtifacts } from "../../core/release/artifacts.ts";
@@ -32,6 +33,7 @@ export async function plan(
     commits: await changesFor(world, row, at.environment),
     making: null,
     kept: row.pruned_at === null,
+    ...(await foundOf(world, viewOf(row, at.environment).spec)),
   });
   return withKept(world, planned, { spec: viewOf(row, at.environment).spec, artifacts });
 }
@@ -63,10 +65,10 @@ export async function planSource(
   const checkout = await world.source.resolve(source.repository, source.revision);
   const paths = source.revision === "HEAD" ? await world.source.dirtyPaths(source.repository) : [];
   const dirty = source.dirty && paths.length > 0;
-  const made = dirty ? null : await madeFrom(db, source.product, checkout.hash);
+  const made = dirty ? null : await madeFrom(world, source, checkout.hash);
   if (made !== null) return plan(world, { release: made, environment });
   const config = dirty
-    ? await readReleaseConfig(world, source.repository, source.product)
+    ? await readReleaseConfig(world, { directory: source.repository, workingTree: source.repository }, source.product)
     : await configOf(world, source, checkout, signal);
   const next = await nextRelease(world, source, checkout, { dirty });
   const row = { id: releaseId("rel_planned"), number: next.number, config: JSON.stringify(config) };
@@ -81,6 +83,7 @@ export async function planSource(
     commits: await world.source.commits(source.repository, { from, to: checkout.hash }, maxCommits),
     making: { commit: checkout.hash, dirtyPaths: paths.length, wantsDirty: dirty },
     kept: true,
+    ...(await foundOf(world, view.spec)),
   });
   return withKept(world, planned, { spec: view.spec, artifacts: null });
 }
@@ -107,6 +110,20 @@ async function withKept(
   return { ...planned, warnings: [...planned.warnings, ...kept.flat()] };
 }
 
+const lookWithinMs = 10_000;
+
+/** What docker compose runs of the project. A host that does not answer is a warning of the plan. */
+async function foundOf(world: World, { compose, target }: EnvironmentSpec): Promise<Pick<PlanInput, "found">> {
+  if (compose === undefined || target.driver === "process") return {};
+  const { predecessors } = world.targets.of(target);
+  if (predecessors === undefined) return {};
+  try {
+    return { found: await predecessors.look(compose.project, AbortSignal.timeout(lookWithinMs)) };
+  } catch (error) {
+    return { found: { unknown: reasonOf(error) } };
+  }
+}
+
 /** Through a checkout of its own: a config may import what lies beside it. */
 async function configOf(
   world: World,
@@ -118,7 +135,7 @@ async function configOf(
   const directory = await mkdtemp(join(world.runsDirectory, "plan-"));
   try {
     await world.source.export(repository, { hash, dirty: false }, directory, signal);
-    return await readReleaseConfig(world, join(directory, prefix), product);
+    return await readReleaseConfig(world, { directory: join(directory, prefix), workingTree: repository }, product);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

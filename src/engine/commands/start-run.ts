@@ -1,5 +1,7 @@
 import { SlipwayError } from "../../core/errors/error.ts";
 import { type ReleaseId, type RunId, runId } from "../../core/ids.ts";
+import type { EnvironmentSpec } from "../../core/product/spec.ts";
+import type { ReleaseConfig } from "../release/read.ts";
 import { runKind } from "../release/run-workflow.ts";
 import type { World } from "../world.ts";
 
@@ -29,7 +31,7 @@ export async function startRun(
   const checkout = await world.source.resolve(input.repository, input.revision);
   if (!input.dirty) {
     if (input.revision === "HEAD") await mustBeClean(world, input.repository);
-    const release = await madeFrom(db, input.product, checkout.hash);
+    const release = await madeFrom(world, input, checkout.hash);
     if (release !== null) return { run: null, release };
   }
   const id = runId(`run_${world.newId()}`);
@@ -55,18 +57,25 @@ export async function startRun(
   return { run: id, release: null };
 }
 
-/** The release that was made of a commit, clean, and is kept. */
-export async function madeFrom(db: World["store"]["db"], product: string, hash: string): Promise<ReleaseId | null> {
-  const made = await db
+/** The release that was made of a commit, clean, and is kept; and of what is not in git, where it has some of that, as it is now. */
+export async function madeFrom(
+  world: Pick<World, "store" | "sealed">,
+  { product, repository }: { readonly product: string; readonly repository: string },
+  hash: string,
+): Promise<ReleaseId | null> {
+  const made = await world.store.db
     .selectFrom("release")
-    .select("id")
+    .select(["id", "config"])
     .where("product", "=", product)
     .where("commit_hash", "=", hash)
     .where("dirty", "=", 0)
     .where("pruned_at", "is", null)
     .orderBy("number", "desc")
     .executeTakeFirst();
-  return made?.id ?? null;
+  if (made === undefined) return null;
+  const { environments } = JSON.parse(made.config) as ReleaseConfig;
+  const outside = Object.values<EnvironmentSpec>(environments).flatMap(({ compose }) => compose?.outside ?? []);
+  return outside.every(({ path, mark }) => world.sealed.markNow(repository, path) === mark) ? made.id : null;
 }
 
 /** Starts the workflow of a run that is in the store: also by the sweep, when a crash came in between. Safe to repeat. */

@@ -10,6 +10,7 @@ import type { EdgeSite } from "../traffic/sites.ts";
 import type { World } from "../world.ts";
 import { ensureAccessories } from "./accessories.ts";
 import type { BakeEnd } from "./bake.ts";
+import { predecessorsAgain, retirePredecessors, stopPredecessorsFirst, switchOver } from "./predecessors.ts";
 import { someoneAsks } from "./requests.ts";
 import { allDone, bakeCandidates, prepare, scale, stop, verified, watchCandidateStep, watchOnly } from "./sides.ts";
 import { holdRequests, releaseRequests, stopOthers, untilIdle } from "./stop-first.ts";
@@ -59,7 +60,7 @@ function effects(
     case "verify":
       return verifyCandidates(world, deployment, effect, signal);
     case "shift":
-      return shift(world, deployment);
+      return shift(world, deployment, signal);
     case "drain":
       return drain(world, deployment, effect.stage, signal);
     case "watch":
@@ -89,6 +90,7 @@ async function start(
   if (stage === 0) await ensureAccessories(world, course, signal);
   // Before anything is stopped and anybody waits: to bring an image may take minutes, and may fail.
   await allDone(stopping.map((service) => prepare(world, course, { release, service }, signal)));
+  if (stage === 0) await stopPredecessorsFirst(world, course, services, signal);
   await allDone(
     services.map(async (service) => {
       const revision = course.rollouts.find((rollout) => rollout.service === service)?.candidate ?? null;
@@ -132,7 +134,7 @@ async function verifyCandidates(
   });
 }
 
-async function shift(world: World, { course }: Deployment): Promise<DeploymentEvent> {
+async function shift(world: World, { course }: Deployment, signal: AbortSignal): Promise<DeploymentEvent> {
   const marks: Record<RevisionId, Counts> = {};
   const counted: Record<RevisionId, Counts> = {};
   const site = await siteOf(world, course);
@@ -141,7 +143,7 @@ async function shift(world: World, { course }: Deployment): Promise<DeploymentEv
     if (rollout.candidate !== null) marks[rollout.candidate] = site.counts.of(rollout.candidate);
     for (const side of [rollout.stable, rollout.candidate]) if (side !== null) counted[side] = site.counts.of(side);
   }
-  await site.router.sync();
+  await switchOver(world, course, site, signal);
   await releaseRequests(world, course, site.edge);
   return { is: "shifted", marks, counted };
 }
@@ -170,11 +172,16 @@ async function drainStable(world: World, { course }: Deployment, stage: number, 
   const view = await releaseView(world.store.db, course.release, course.environment);
   const limits = { timeoutMs: course.drainMs, streamLimitMs: view.spec.rollout.streamLimitMs };
   const { edge } = world.edges.of(view.spec.edge);
+  const drains = course.rollouts.map(async ({ routed, stable }) => {
+    return routed && stable !== null ? (await edge.drain(stable, limits)).inflight : 0;
+  });
   const left = await Promise.all(
-    course.rollouts.map(async (rollout) => {
+    course.rollouts.map(async (rollout, index) => {
       const share = course.stages[stage]?.[rollout.service];
       if (rollout.stable === null || share === undefined) return 0;
-      const inflight = rollout.routed ? (await edge.drain(rollout.stable, limits)).inflight : 0;
+      const inflight = (await drains[index]) ?? 0;
+      // Whoever answers them asks this one.
+      if (rollout.behind) await Promise.all(drains);
       // The edge's drain cannot be called off: by now the deployment may be on its way back.
       signal.throwIfAborted();
       if (share.stable < rollout.stableInstances && course.stable !== null) {
@@ -232,6 +239,7 @@ async function retire(world: World, { course }: Deployment, signal: AbortSignal)
   const jobs = course.rollouts.filter((rollout) => rollout.kind === "job").map((rollout) => rollout.candidate);
   await Promise.all(jobs.map((job) => (job === null ? null : world.targets.remove(job, signal))));
   await Promise.all([
+    retirePredecessors(world, course, signal),
     // Only now: asked before the start, git would take a tenth of the time until the release is live.
     noteChanges(world, course.id),
     ...surplus.map((revision) =>
@@ -298,6 +306,7 @@ async function clean(
         );
   const candidates = course.rollouts.flatMap((rollout) => (rollout.candidate === null ? [] : [rollout.candidate]));
   await Promise.all(candidates.map((revision) => world.targets.remove(revision, signal)));
+  await predecessorsAgain(world, course, signal);
   return { is: "cleaned", evidence };
 }
 

@@ -4,8 +4,10 @@ import { SlipwayError } from "../../core/errors/error.ts";
 import { type Digest, revisionId, type ServiceName, serviceName } from "../../core/ids.ts";
 import { canonicalJson } from "../../core/product/canonical.ts";
 import { containerDefaults } from "../../core/product/container.ts";
+import { splitReference } from "../../core/product/mounts.ts";
 import type {
   AccessorySpec,
+  ComposedSettings,
   ContainerSettings,
   DockerTargetSpec,
   EnvironmentSpec,
@@ -15,7 +17,7 @@ import type {
 import { parseSize } from "../../core/product/units.ts";
 import { accessoryKey, noArtifacts, type ReleasedImage, type ServiceArtifacts } from "../../core/release/artifacts.ts";
 import type { ReleaseRow } from "../../ports/tables.ts";
-import type { Artifact, ContainerSpec, RevisionSpec } from "../../ports/target.ts";
+import type { Artifact, ComposedContainer, ContainerSpec, RevisionSpec } from "../../ports/target.ts";
 import { repositoryIn } from "../release/images.ts";
 import { artifactsOf, releaseRow } from "../release/read.ts";
 import type { World } from "../world.ts";
@@ -39,10 +41,10 @@ export async function revisionSpec(world: World, view: ReleaseView, name: Servic
     configDigest: configDigest(service),
     mode: service.kind === "job" ? "job" : "service",
     artifact,
-    container: isImage ? containerOf(service) : null,
+    container: isImage ? containerOf(world, view.spec, service) : null,
     command: service.kind === "static" ? (isImage ? [] : world.staticCommand(service.fallbackFile)) : service.command,
     env: {
-      ...service.env,
+      ...opened(world, service.env),
       SLIPWAY_VERSION: row.version,
       SLIPWAY_COMMIT: row.commit_hash,
       ...edgeUrl(view.spec),
@@ -59,8 +61,8 @@ export async function accessorySpec(world: World, view: ReleaseView, accessory: 
   const { product, environment } = view.spec;
   const row = await releaseRow(world.store.db, view.id);
   const image = artifactsOf(row)[accessoryKey(accessory.name)]?.image ?? null;
-  if (image === null) throw notMade(row, accessory.name);
-  const digest = digestOf({ ...accessory, image: image.digest });
+  if (image === null && accessory.composed === undefined) throw notMade(row, accessory.name);
+  const digest = digestOf({ ...accessory, image: image?.digest ?? accessory.image });
   const identity = digestOf([product, environment, accessory.name, digest]).slice(
     "sha256:".length,
     "sha256:".length + 12,
@@ -73,15 +75,17 @@ export async function accessorySpec(world: World, view: ReleaseView, accessory: 
     release: view.id,
     configDigest: digest,
     mode: "accessory",
-    artifact: { kind: "image", digest: image.digest, id: image.id, repository: image.from, layout: null },
+    artifact: image === null ? notFound(accessory) : { ...imageArtifact, ...image, repository: image.from },
     container: {
-      ...plainContainer,
+      ...(accessory.container ?? plainContainer),
+      ...composedOf(world, view.spec, accessory.composed),
+      rootUser: "allow",
       volumes: accessory.volumes,
       hostPorts: accessory.hostPorts,
       port: accessory.port,
     },
     command: accessory.command,
-    env: accessory.env,
+    env: opened(world, accessory.env),
     listens: accessory.port !== null,
     stopGraceMs: accessory.stopGraceMs,
     memoryBytes: accessory.resources.memoryBytes,
@@ -97,6 +101,15 @@ function digestOf(value: unknown): Digest {
   return `sha256:${createHash("sha256")
     .update(canonicalJson(value as never))
     .digest("hex")}`;
+}
+
+const imageArtifact = { kind: "image", layout: null } as const;
+
+/** Of an accessory that docker compose has made, so that nobody needs its image; whoever does is told that it is missing. */
+function notFound({ image }: AccessorySpec): Artifact {
+  const { repository } = splitReference(image);
+  const digest: Digest = `sha256:${"0".repeat(64)}`;
+  return { ...imageArtifact, digest, id: digest, repository };
 }
 
 type Made = { readonly row: ReleaseRow; readonly name: ServiceName; readonly artifacts: ServiceArtifacts };
@@ -138,9 +151,36 @@ const plainContainer: Omit<ContainerSpec, "volumes" | "hostPorts" | "port"> = {
   rootUser: "allow",
 };
 
-function containerOf({ kind, container }: ServiceSpec): ContainerSpec {
+function containerOf(world: World, spec: EnvironmentSpec, { kind, container, composed }: ServiceSpec): ContainerSpec {
   const settings: ContainerSettings = container;
-  return { ...settings, port: kind === "web" || kind === "static" ? settings.port : null };
+  return {
+    ...settings,
+    port: kind === "web" || kind === "static" ? settings.port : null,
+    ...composedOf(world, spec, composed),
+  };
+}
+
+function composedOf(
+  { sealed }: World,
+  { compose }: EnvironmentSpec,
+  composed: ComposedSettings | undefined,
+): { readonly composed?: ComposedContainer } {
+  if (composed === undefined || compose === undefined) return {};
+  const { entrypoint, command, healthcheck, files } = composed;
+  return {
+    composed: {
+      ...composed,
+      project: compose.project,
+      entrypoint: entrypoint?.map(sealed.open) ?? null,
+      command: command?.map(sealed.open) ?? null,
+      healthcheck: healthcheck === null ? null : { ...healthcheck, test: healthcheck.test.map(sealed.open) },
+      files: files.map((file) => ({ ...file, text: sealed.open(file.text) })),
+    },
+  };
+}
+
+function opened({ sealed }: World, env: Readonly<Record<string, string>>): RevisionSpec["env"] {
+  return Object.fromEntries(Object.entries(env).map(([name, value]) => [name, sealed.open(value)]));
 }
 
 /**

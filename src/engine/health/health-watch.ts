@@ -170,6 +170,10 @@ export class HealthWatch {
   /** A service that does not listen is healthy when it has lived through its start period. */
   #byLife(status: InstanceStatus, watched: Watched | undefined): InstanceHealth {
     if (status.state !== "running" || status.startedAt === null) return unknownHealth;
+    if (watched?.health.byEngine === true && status.health !== undefined) {
+      const last = { healthy: status.health === "healthy", saw: `its own healthcheck says ${status.health}` };
+      return last.healthy ? { is: "healthy", failuresInRow: 0, last } : { ...unknownHealth, last };
+    }
     const livedMs = this.#deps.clock.now() - status.startedAt;
     const neededMs = watched?.health.startPeriodMs ?? 0;
     const last = { healthy: livedMs >= neededMs, saw: `has run for ${Math.floor(livedMs)} ms of ${neededMs} ms` };

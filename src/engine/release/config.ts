@@ -8,10 +8,10 @@ import type { ReleaseConfig } from "./read.ts";
 /** The config in a directory as a release keeps it: every environment resolved. Errors: CONFIG_*, when it is of another product too. */
 export async function readReleaseConfig(
   world: Pick<World, "readConfig">,
-  directory: string,
+  { directory, workingTree }: { readonly directory: string; readonly workingTree: string },
   product: string,
 ): Promise<ReleaseConfig> {
-  const config = await world.readConfig(directory);
+  const config = await world.readConfig(directory, workingTree);
   if (config.name !== product) throw renamed(product, config.name);
   const environments = environmentNames(config).map((name) => [name, resolveEnvironment(config, name)] as const);
   return { product: config.name, environments: Object.fromEntries(environments) };

@@ -120,7 +120,7 @@ function buildSpec(world: World, product: string, { workspace, prefix, service, 
     site:
       service.kind === "static" ? { directory: service.build?.output ?? ".", fallback: service.fallbackFile } : null,
     stage: image.stage,
-    args: image.args,
+    args: Object.fromEntries(Object.entries(image.args).map(([name, value]) => [name, revealed(world, value)])),
     secrets: Object.fromEntries(image.secrets.map((name) => [name, secretOf(world, service.name, name)])),
     platforms: image.platforms,
     labels: imageLabels({
@@ -135,6 +135,12 @@ function buildSpec(world: World, product: string, { workspace, prefix, service, 
     healthPath: service.kind === "web" ? service.health.path : null,
     timeoutMs: image.timeoutMs,
   };
+}
+
+/** A build argument that comes from what is not in git; the engine shows it in the image's history, as it does for Compose. */
+function revealed({ sealed }: World, text: string): string {
+  const opened = sealed.open(text);
+  return typeof opened === "string" ? opened : opened.reveal();
 }
 
 function secretOf(world: World, service: ServiceName, name: string): Secret {

@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { isSlipwayError, type WireError } from "../../core/errors/error.ts";
 import { type Digest, type EpochMs, type Json, type ReleaseId, type RunId, releaseId, runId } from "../../core/ids.ts";
 import { canonicalJson } from "../../core/product/canonical.ts";
+import type { EnvironmentSpec } from "../../core/product/spec.ts";
 import {
   accessoryKey,
   type ReleaseArtifacts,
+  type ReleasedImage,
   type ServiceArtifacts,
   writeArtifacts,
 } from "../../core/release/artifacts.ts";
@@ -21,6 +23,7 @@ import { buildService, checkOut } from "./build.ts";
 import { workspaceOf } from "./build-log.ts";
 import { readReleaseConfig, servicesOf } from "./config.ts";
 import { accessoryImages, findImage, imagePlaces, isPacked, makeImage, registriesOf } from "./images.ts";
+import type { ReleaseConfig } from "./read.ts";
 
 export const runKind = "run.v1";
 
@@ -47,7 +50,11 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
         );
         return {
           checkout,
-          config: await readReleaseConfig(world, join(workspace.source, checkout.prefix), run.product),
+          config: await readReleaseConfig(
+            world,
+            { directory: join(workspace.source, checkout.prefix), workingTree: run.repository },
+            run.product,
+          ),
         };
       });
       const artifacts: Record<string, ServiceArtifacts> = {};
@@ -81,7 +88,7 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
       for (const [name, reference] of accessoryImages(config)) {
         await making(name);
         const image = await ctx.step(`image ${name}`, ({ signal }) =>
-          findImage(world, reference, registriesOf(config), signal),
+          accessoryImage(world, { name, reference, config }, signal),
         );
         artifacts[accessoryKey(name)] = { directory: null, image };
       }
@@ -118,6 +125,30 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
       return null;
     }
   };
+}
+
+type Accessory = { readonly name: string; readonly reference: string; readonly config: ReleaseConfig };
+
+/**
+ * One of a Compose project runs already more often than not, and is used as it is: a registry that does not have its image, or is away,
+ * must not stand in the way. Where it has to be made after all, the image is missed then.
+ */
+async function accessoryImage(
+  world: World,
+  { name, reference, config }: Accessory,
+  signal: AbortSignal,
+): Promise<ReleasedImage | null> {
+  const isComposed = Object.values<EnvironmentSpec>(config.environments).every(
+    ({ accessories }) => accessories[name] === undefined || accessories[name].composed !== undefined,
+  );
+  try {
+    return await findImage(world, reference, registriesOf(config), signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!isComposed || !isSlipwayError(error)) throw error;
+    world.log.warn("image.not-found", { accessory: name, image: reference, reason: error.message });
+    return null;
+  }
 }
 
 type Move = {

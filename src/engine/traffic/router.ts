@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Traffic } from "../../core/deploy/traffic.ts";
+import { isSlipwayError } from "../../core/errors/error.ts";
 import type { EdgeSpec } from "../../core/product/spec.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Edge, EdgeConfig, RouteTable } from "../../ports/edge.ts";
@@ -14,7 +15,7 @@ type Deps = {
   readonly store: Store;
   readonly targets: Pick<Target, "observe">;
   readonly edge: Edge;
-  readonly clock: Pick<Clock, "monotonicMs">;
+  readonly clock: Pick<Clock, "monotonicMs" | "sleep">;
   readonly log: Log;
   readonly base: Omit<EdgeConfig, "listeners" | "trustedProxies">;
   /** Whether requests of an environment come through this edge. */
@@ -24,6 +25,9 @@ type Deps = {
 /** What a look has seen is taken for what runs now for so long. */
 const freshMs = 100;
 
+const askAgainMs = 2;
+const freeWithinMs = 15_000;
+
 /**
  * Brings the edge to the traffic that is recorded. It holds no truth of its own: every `sync` reads the store, looks at what
  * runs, and applies one table for all environments of this edge. Calls that come while one is under way share the next one.
@@ -31,6 +35,9 @@ const freshMs = 100;
 export class Router {
   readonly #deps: Deps;
   #config: EdgeConfig | null = null;
+  /** As it would be if no port were somebody else's. */
+  #wanted: EdgeConfig | null = null;
+  #elsewhere: readonly number[] = [];
   #table: RouteTable | null = null;
   /** Counts what was forgotten: an answer to what was asked before then says nothing about now. */
   #forgotten = 0;
@@ -100,6 +107,23 @@ export class Router {
     await Promise.allSettled([this.#running, this.#next]);
   }
 
+  /**
+   * Takes ports that another program still has: first everything is in force at ports that nobody knows, then `free` has the other let
+   * go, and the edge asks for its own until it gets them. So who comes in the next instant is answered by what is recorded. Safe to
+   * repeat. Errors: EDGE_*, PORT_TAKEN when they do not become free.
+   */
+  async takeOver(ports: readonly number[], free: () => Promise<void>): Promise<void> {
+    this.#elsewhere = ports;
+    try {
+      await this.sync();
+      const config = this.#wanted;
+      if (config !== null) await Promise.all([free(), this.#untilListening(config)]);
+    } finally {
+      this.#elsewhere = [];
+    }
+    await this.sync();
+  }
+
   /** Forgets what is in force, so that the next `sync` applies everything again: after the edge itself was away. */
   forget(): void {
     this.#config = null;
@@ -107,11 +131,27 @@ export class Router {
     this.#forgotten += 1;
   }
 
+  async #untilListening(config: EdgeConfig): Promise<void> {
+    const { clock, edge } = this.#deps;
+    const until = clock.monotonicMs() + freeWithinMs;
+    for (;;) {
+      try {
+        await edge.start(config);
+        this.#config = config;
+        return;
+      } catch (error) {
+        if (!isSlipwayError(error) || error.code !== "PORT_TAKEN" || clock.monotonicMs() > until) throw error;
+      }
+      await clock.sleep(askAgainMs);
+    }
+  }
+
   async #apply(): Promise<void> {
     const { edge, base, log } = this.#deps;
     const forgotten = this.#forgotten;
     const [environments, running] = await Promise.all([this.#environments(), this.#whatRuns()]);
-    const config = edgeConfig(environments, base);
+    this.#wanted = edgeConfig(environments, base);
+    const config = away(this.#wanted, this.#elsewhere);
     // What is forgotten meanwhile stays so: the edge that took this may be gone already.
     const remember = (config: EdgeConfig, table: RouteTable | null): void => {
       if (forgotten !== this.#forgotten) return;
@@ -158,4 +198,11 @@ export class Router {
     }
     return result;
   }
+}
+
+/** The same listeners, with a port that the system chooses in the place of these. */
+function away(config: EdgeConfig, ports: readonly number[]): EdgeConfig {
+  if (ports.length === 0) return config;
+  const moved = (port: number) => (ports.includes(port) ? 0 : port);
+  return { ...config, listeners: config.listeners.map((listener) => ({ ...listener, port: moved(listener.port) })) };
 }

@@ -49,6 +49,11 @@ export type HostConfig = {
   readonly AutoRemove?: boolean;
   readonly ExtraHosts?: readonly string[];
   readonly Mounts?: readonly Readonly<Record<string, unknown>>[];
+  readonly Ulimits?: readonly { readonly Name: string; readonly Soft: number; readonly Hard: number }[];
+  readonly ShmSize?: number;
+  readonly Sysctls?: Readonly<Record<string, string>>;
+  readonly Dns?: readonly string[];
+  readonly GroupAdd?: readonly string[];
   readonly CgroupParent?: string;
 };
 
@@ -99,7 +104,9 @@ const inspected = z.object({
     RestartPolicy: z.object({ Name: text }).nullish(),
     ExtraHosts: list(z.string()),
   }),
-  NetworkSettings: z.object({ Networks: map(z.object({ IPAddress: text, NetworkID: text })) }),
+  NetworkSettings: z.object({
+    Networks: map(z.object({ IPAddress: text, NetworkID: text, Aliases: list(z.string()) })),
+  }),
 });
 export type Container = z.output<typeof inspected>;
 
@@ -133,6 +140,12 @@ export async function createContainer(
 ): Promise<string> {
   const call = { method: "POST", path: "/containers/create", query: { name }, body: config, signal } as const;
   return (await docker.json(call, z.object({ Id: z.string() }))).Id;
+}
+
+/** Unpacks an archive at the root of its file system, running or not. */
+export async function putArchive(docker: Docker, id: string, archive: Buffer, signal: AbortSignal): Promise<void> {
+  const query = { path: "/" };
+  await docker.send({ method: "PUT", path: pathOf`/containers/${id}/archive`, query, body: archive, signal });
 }
 
 /** Does nothing when it runs. */

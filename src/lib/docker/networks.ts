@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { labelFilter, nullIfAbsent } from "./containers.ts";
 import { type Docker, pathOf } from "./docker.ts";
+import { DockerError } from "./errors.ts";
 import { list, map, text } from "./shapes.ts";
 
 const network = z.object({
@@ -33,10 +34,43 @@ export async function createNetwork(
   name: string,
   labels: Readonly<Record<string, string>>,
   signal: AbortSignal,
+  { internal = false }: { readonly internal?: boolean } = {},
 ): Promise<void> {
   // Two engines' calls at once would else make two networks of one name.
-  const body = { Name: name, Driver: "bridge", CheckDuplicate: true, Labels: labels };
+  const body = { Name: name, Driver: "bridge", CheckDuplicate: true, Internal: internal, Labels: labels };
   await docker.send({ method: "POST", path: "/networks/create", body, signal });
+}
+
+/** Running or not. Does nothing when it is in it already. */
+export async function connectNetwork(
+  docker: Docker,
+  network: string,
+  container: string,
+  aliases: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const body = { Container: container, EndpointConfig: { Aliases: aliases } };
+  try {
+    await docker.send({ method: "POST", path: pathOf`/networks/${network}/connect`, body, signal });
+  } catch (error) {
+    if (!(error instanceof DockerError) || !/already exists in network|already attached/i.test(error.message))
+      throw error;
+  }
+}
+
+/** Takes a container out of a network at once. Does nothing when one of them is not there. */
+export async function disconnectNetwork(
+  docker: Docker,
+  network: string,
+  container: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const body = { Container: container, Force: true };
+  try {
+    await nullIfAbsent(docker.send({ method: "POST", path: pathOf`/networks/${network}/disconnect`, body, signal }));
+  } catch (error) {
+    if (!(error instanceof DockerError) || !/is not connected to/i.test(error.message)) throw error;
+  }
 }
 
 /** Does nothing when it is not there; in use is a refusal (403). */

@@ -4,7 +4,7 @@ import type { Variables } from "../../../core/compose/assemble.ts";
 import { parseEnvFile } from "../../../core/compose/dotenv.ts";
 import { type ComposeReading, readModel } from "../../../core/compose/read.ts";
 import type { Problem } from "../../../core/product/problems.ts";
-import { diskFiles } from "./disk.ts";
+import { type DiskFiles, diskFiles } from "./disk.ts";
 
 export type ComposeOptions = {
   /** Where the project is: its files are looked for here, and `.env` is read here. */
@@ -17,12 +17,16 @@ export type ComposeOptions = {
   readonly profiles?: readonly string[];
   /** Left out: `COMPOSE_PROJECT_NAME`, the `name` in the file, or the name of the directory. */
   readonly name?: string;
+  /** Where nothing else names it, instead of the directory's name. */
+  readonly fallbackName?: string;
   /** Variables that win over those of `.env`. Only what is given: never those of this process. */
   readonly variables?: Variables;
   /** Instead of `.env`, relative to `directory`. */
   readonly envFiles?: readonly string[];
   /** Refuse files outside of this directory: what is deployed from a commit has to be in it. */
   readonly inside?: string;
+  /** Where what is not in `inside` is looked for besides: what is not in git. Not for Compose files themselves. */
+  readonly beside?: string;
   /** What `~` in paths stands for. */
   readonly home?: string;
 };
@@ -30,6 +34,10 @@ export type ComposeOptions = {
 export type ReadCompose = ComposeReading & {
   /** Absolute paths of the Compose files that were named or found; not those that they include. */
   readonly files: readonly string[];
+  /** What `$NAME` was looked up in. */
+  readonly variables: Variables;
+  /** For reading more of the project: what was read already is not read again. */
+  readonly disk: DiskFiles;
 };
 
 const names = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
@@ -43,11 +51,11 @@ const overrides = [
 /** Reads a Compose project from the disk. Changes nothing; never throws for what the files say: see `problems`. */
 export function readCompose(options: ComposeOptions): ReadCompose {
   const directory = resolve(options.directory);
-  const disk = diskFiles({ inside: options.inside ?? null });
+  const disk = diskFiles({ inside: options.inside ?? null, beside: options.beside ?? null });
   const own = options.variables ?? {};
   const problems: Problem[] = [];
   const found = options.files === undefined ? defaultFiles(directory) : [];
-  const beside = existsSync(join(directory, ".env")) ? [".env"] : [];
+  const beside = disk.text(join(directory, ".env")) === null ? [] : [".env"];
   let dotenv: Variables = {};
   for (const path of options.envFiles ?? beside) {
     const file = join(directory, path);
@@ -62,20 +70,21 @@ export function readCompose(options: ComposeOptions): ReadCompose {
   const files = (options.files ?? listIn(variables) ?? found).map((file) => resolve(directory, file));
   if (files.length === 0)
     problems.push(problemOf("", `there is no Compose file in ${directory}`, `one of ${names.join(", ")}`));
-  if (problems.length > 0) return { model: null, problems, files };
+  if (problems.length > 0) return { model: null, problems, files, variables, disk };
   const profiles = options.profiles ?? (variables.COMPOSE_PROFILES ?? "").split(",").filter((name) => name !== "");
   const reading = readModel(
     {
       paths: files,
       directory: realDirectory(dirname(files[0]!)),
       name: options.name ?? null,
+      ...(options.fallbackName === undefined ? {} : { fallbackName: options.fallbackName }),
       profiles,
       variables,
       home: options.home ?? null,
     },
     disk,
   );
-  return { ...reading, files };
+  return { ...reading, files, variables, disk };
 }
 
 function defaultFiles(directory: string): readonly string[] {

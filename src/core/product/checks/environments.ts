@@ -5,8 +5,12 @@ import { error, type Finding, type Place, warning } from "./finding.ts";
 import { cycles } from "./needs.ts";
 
 /** Environments against each other: the way of promotion, services they speak of, and places to listen. */
-export function checkEnvironments(product: ProductInput, places: readonly Place[]): readonly Finding[] {
-  return [...promotion(product), ...unknownServices(product), ...listeners(places)];
+export function checkEnvironments(
+  product: ProductInput,
+  places: readonly Place[],
+  { unread }: { readonly unread: boolean },
+): readonly Finding[] {
+  return [...promotion(product), ...(unread ? [] : unknownServices(product, places)), ...listeners(places)];
 }
 
 function promotion({ environments = {} }: ProductInput): readonly Finding[] {
@@ -33,7 +37,14 @@ function promotion({ environments = {} }: ProductInput): readonly Finding[] {
   return [...absent, ...circles];
 }
 
-function unknownServices({ services, environments = {} }: ProductInput): readonly Finding[] {
+function unknownServices(
+  { services: own = {}, environments = {} }: ProductInput,
+  places: readonly Place[],
+): readonly Finding[] {
+  const services = {
+    ...own,
+    ...Object.fromEntries(places.flatMap(({ composed }) => Object.entries(composed?.services ?? {}))),
+  };
   return Object.entries(environments).flatMap(([environment, here]) =>
     Object.keys(here.services ?? {}).flatMap((name) => {
       if (Object.hasOwn(services, name)) return [];

@@ -1,3 +1,4 @@
+import type { ComposedEnvironment } from "../composed.ts";
 import type { Merged } from "../merge.ts";
 import type { Path } from "../problems.ts";
 import type { EnvironmentSpec } from "../spec.ts";
@@ -19,6 +20,8 @@ export type Place = {
   readonly spec: EnvironmentSpec;
   /** Where a key of the product is written: in the environment when that has it, else in the product. */
   readonly where: (path: Path) => Path;
+  /** What its Compose file has; null where there is none. */
+  readonly composed: ComposedEnvironment | null;
 };
 
 export const error = (at: Path, message: string, more: Partial<Finding> = {}): Finding => ({

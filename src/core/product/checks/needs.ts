@@ -1,18 +1,20 @@
 import { nearest } from "../guess.ts";
 import type { ProductInput } from "../input.ts";
+import type { ServiceSpec } from "../spec.ts";
 import { error, type Finding, type Place, warning } from "./finding.ts";
 
 /** Every needed service is there, once, and none needs itself, not even by way of others. */
-export function checkNeeds({ name, merged, where }: Place, product: ProductInput): readonly Finding[] {
+export function checkNeeds({ name, merged, spec, where, composed }: Place, product: ProductInput): readonly Finding[] {
   const names = Object.keys(merged.services);
-  const graph = new Map(names.map((service) => [service, merged.services[service]!.needs ?? []]));
+  const needs = ({ name, needs }: ServiceSpec) => [name, needs] as const;
+  const graph = new Map<string, readonly string[]>(Object.values<ServiceSpec>(spec.services).map(needs));
   const absent = names.flatMap((service) =>
     graph.get(service)!.flatMap((needed, index) => {
       const at = [...where(["services", service, "needs"]), index];
       const because = [["services", needed]];
       if (graph.get(service)!.indexOf(needed) !== index) return [warning(at, `${needed} is named twice`)];
       if (graph.has(needed)) return [];
-      if (Object.hasOwn(product.services, needed)) {
+      if (Object.hasOwn({ ...product.services, ...composed?.services }, needed)) {
         const left = ["environments", name, "services", needed];
         return [
           error(at, `${needed} is left out of ${name}; leave ${service} out too, or keep ${needed}`, {

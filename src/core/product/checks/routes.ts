@@ -12,7 +12,8 @@ export function checkRoutes({ merged, spec, where }: Place): readonly Finding[] 
         taken.set(key, service.name);
         return [];
       }
-      const because = [where(["services", other, "routes"]), ["services", other, "kind"]];
+      const kinds = [other, service.name].map((name) => ["services", name, "kind"]);
+      const because = [where(["services", other, "routes"]), ...kinds];
       const at = where(["services", service.name, "routes"]);
       if (other === service.name) return [error(at, `${routeText(route)} is there twice`)];
       if (merged.services[service.name]!.routes !== undefined)

@@ -6,10 +6,11 @@ import { error, type Finding, type Place, warning } from "./finding.ts";
 /** What a service of a kind may and must have. */
 export function checkServices({ merged, spec, where }: Place): readonly Finding[] {
   const names = Object.keys(merged.services);
-  if (names.length === 0) return [error(where(["services"]), "no services; a product has at least one")];
+  if (names.length === 0 && spec.compose === undefined)
+    return [error(where(["services"]), "no services; a product has at least one")];
   return names.flatMap((name) => {
-    const service = merged.services[name]!;
     const resolved = Object.values(spec.services).find((one) => one.name === name)!;
+    const service: ServiceInput = { ...merged.services[name]!, kind: resolved.kind };
     const at = (...keys: readonly string[]) => where(["services", name, ...keys]);
     return [
       ...commandOf(service, at, spec.target.driver),

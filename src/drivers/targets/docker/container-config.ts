@@ -1,7 +1,8 @@
 import { instanceId } from "../../../core/ids.ts";
+import type { VolumeSpec } from "../../../core/product/spec.ts";
 import { Secret } from "../../../core/secret.ts";
-import type { ContainerConfig } from "../../../lib/docker/containers.ts";
-import type { ContainerSpec, RevisionSpec } from "../../../ports/target.ts";
+import type { ContainerConfig, HostConfig } from "../../../lib/docker/containers.ts";
+import type { ComposedContainer, ContainerSpec, RevisionSpec } from "../../../ports/target.ts";
 import { environmentPrefix, type Identity, labelsOf } from "./labels.ts";
 
 /** Where the instance is told to listen when neither its spec nor its image says a port. */
@@ -40,6 +41,16 @@ export type Place = {
   readonly elsewhere: Readonly<Record<string, string>>;
 };
 
+const plain = (texts: readonly (string | Secret)[]): readonly string[] =>
+  texts.map((text) => (typeof text === "string" ? text : text.reveal()));
+
+/** What it is called in the networks in which others look for it. */
+export function aliasesOf(spec: RevisionSpec): readonly string[] {
+  const composed = containerOf(spec).composed;
+  if (composed !== undefined) return [...new Set([spec.service, ...composed.aliases])];
+  return spec.mode === "accessory" ? [spec.service] : [];
+}
+
 /**
  * One instance in the engine's words. Secrets are revealed here, on their way to the container: the engine keeps a container's
  * environment in clear, in its state directory (0700, root) and in `docker inspect`, as everybody who runs containers has it. A
@@ -49,11 +60,13 @@ export type Place = {
 export function containerConfig(spec: RevisionSpec, imageId: string, place: Place): ContainerConfig {
   const container = containerOf(spec);
   const { index, published } = place;
-  const isAccessory = spec.mode === "accessory";
+  const { composed } = container;
+  const command = composed?.command == null ? spec.command : plain(composed.command);
   return {
     Image: imageId,
     // The image's ENTRYPOINT stays: images of databases prepare themselves there.
-    ...(spec.command.length > 0 && { Cmd: spec.command }),
+    ...((command.length > 0 || composed?.command != null) && { Cmd: command }),
+    ...(composed !== undefined && composedConfig(composed)),
     Env: Object.entries(environmentOf(spec, place)).map(([name, value]) => `${name}=${value}`),
     Labels: labelsOf(identityOfPlace(spec, place)),
     ...(container.user !== null && { User: container.user }),
@@ -76,17 +89,54 @@ export function containerConfig(spec: RevisionSpec, imageId: string, place: Plac
       CapDrop: container.dropCapabilities,
       CapAdd: container.addCapabilities,
       Init: container.init,
-      ExtraHosts: Object.entries(place.elsewhere).map(([name, address]) => `${name}:${address}`),
-      Mounts: container.volumes.map(({ source, path, readOnly }) => ({
+      ExtraHosts: [
+        ...Object.entries(place.elsewhere).map(([name, address]) => `${name}:${address}`),
+        ...(composed?.extraHosts ?? []),
+      ],
+      ...(composed !== undefined && composedHost(composed, container)),
+      Mounts: container.volumes.map(({ source, path, readOnly, composed }) => ({
         Type: isHostPath(source) ? "bind" : "volume",
-        Source: isHostPath(source) ? source : volumeName(spec, source),
+        Source: isHostPath(source) ? source : volumeName(spec, source, composed),
         Target: path,
         ReadOnly: readOnly,
       })),
     },
     NetworkingConfig: {
-      EndpointsConfig: { [place.network]: { Aliases: isAccessory ? [spec.service] : [] } },
+      EndpointsConfig: { [place.network]: { Aliases: aliasesOf(spec) } },
     },
+  };
+}
+
+function composedConfig(composed: ComposedContainer): Partial<ContainerConfig> {
+  const { entrypoint, workingDirectory, healthcheck, stopSignal } = composed;
+  const ns = (ms: number) => Math.round(ms * 1e6);
+  return {
+    ...(entrypoint !== null && { Entrypoint: entrypoint.length === 0 ? [""] : plain(entrypoint) }),
+    ...(workingDirectory !== null && { WorkingDir: workingDirectory }),
+    ...(stopSignal !== null && { StopSignal: stopSignal }),
+    ...(healthcheck !== null && {
+      Healthcheck: {
+        Test: plain(healthcheck.test),
+        ...(healthcheck.intervalMs !== null && { Interval: ns(healthcheck.intervalMs) }),
+        ...(healthcheck.timeoutMs !== null && { Timeout: ns(healthcheck.timeoutMs) }),
+        ...(healthcheck.startPeriodMs !== null && { StartPeriod: ns(healthcheck.startPeriodMs) }),
+        ...(healthcheck.retries !== null && { Retries: healthcheck.retries }),
+      },
+    }),
+  };
+}
+
+function composedHost(composed: ComposedContainer, { readOnlyRoot }: ContainerSpec): Partial<HostConfig> {
+  const { tmpfs, securityOptions, ulimits, sharedMemoryBytes, groups, sysctls, dns } = composed;
+  // Where the file says what is writable, /tmp is not made so unasked.
+  return {
+    ...((Object.keys(tmpfs).length > 0 || readOnlyRoot) && { Tmpfs: tmpfs }),
+    SecurityOpt: securityOptions,
+    Ulimits: ulimits.map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
+    ...(sharedMemoryBytes !== null && { ShmSize: sharedMemoryBytes }),
+    GroupAdd: groups,
+    Sysctls: sysctls,
+    Dns: dns,
   };
 }
 
@@ -110,10 +160,17 @@ export function identityOfPlace(
 
 /** Volumes with a name, which outlive the revision; the others are directories of the host. */
 export function namedVolumes(spec: RevisionSpec): readonly string[] {
+  return volumesOf(spec).map(({ name }) => name);
+}
+
+/** The same, with the key of those of a Compose project: null where it must be there. */
+export function volumesOf(spec: RevisionSpec): readonly { readonly name: string; readonly key?: string | null }[] {
   return containerOf(spec)
-    .volumes.map(({ source }) => source)
-    .filter((source) => !isHostPath(source))
-    .map((source) => volumeName(spec, source));
+    .volumes.filter(({ source }) => !isHostPath(source))
+    .map(({ source, composed }) => ({
+      name: volumeName(spec, source, composed),
+      ...(composed !== undefined && { key: composed.key }),
+    }));
 }
 
 export function hostPort(host: string, port: number): string {
@@ -158,6 +215,8 @@ function isHostPath(source: string): boolean {
   return source.startsWith("/");
 }
 
-function volumeName(spec: RevisionSpec, source: string): string {
+function volumeName(spec: RevisionSpec, source: string, composed: VolumeSpec["composed"]): string {
+  // Docker compose has put its project before it already, where there is one to put.
+  if (composed !== undefined) return source;
   return `${environmentPrefix(spec.product, spec.environment)}-${source}`;
 }

@@ -2,7 +2,8 @@ import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
 import { createVolume, inspectVolume } from "../../../lib/docker/volumes.ts";
 import type { Log } from "../../../ports/log.ts";
 import type { ImageArtifact, RevisionSpec, RevisionStatus } from "../../../ports/target.ts";
-import { containerOf, namedVolumes } from "./container-config.ts";
+import { adoptedAccessory } from "./adopt.ts";
+import { containerOf, namedVolumes, volumesOf } from "./container-config.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Host } from "./host.ts";
 import type { Images } from "./images.ts";
@@ -48,6 +49,8 @@ export async function ensureRevision(
   if (other !== undefined)
     return statusOf(room, { ...spec, ...other.seen.identity, id: other.seen.identity.revision }, signal);
   if (instances === 0) return stopAll(room, spec, present, options);
+  const adopted = present.length > 0 ? null : await adoptedAccessory(spec, hosts, signal);
+  if (adopted !== null) return adopted;
 
   const undo: Undo[] = [];
   try {
@@ -182,12 +185,29 @@ async function prepare(
   return host.do(async () => {
     // The image first: it is what may be refused, and then nothing else has been touched.
     const image = await room.images.ensure(host, spec, artifact, signal);
-    const network = await room.networks.ensure(host, spec.environment, signal);
-    const labels = environmentLabels(spec.product, spec.environment);
-    for (const name of namedVolumes(spec)) await createVolume(host.docker, name, labels, signal);
-    const elsewhere = { ...machineOf(host, network), ...(await accessoriesElsewhere(room, spec, host, signal)) };
-    return { host, image, network, elsewhere };
+    const networks = await room.networks.of(host, spec, signal);
+    await volumesReady(host, spec, signal);
+    const elsewhere = { ...machineOf(host, networks.first), ...(await accessoriesElsewhere(room, spec, host, signal)) };
+    return { host, image, networks, elsewhere };
   });
+}
+
+/** Volumes of a Compose project are made as docker compose would, so that it takes them for its own; others' have to be there. */
+async function volumesReady(host: Host, spec: RevisionSpec, signal: AbortSignal): Promise<void> {
+  const labels = environmentLabels(spec.product, spec.environment);
+  for (const { name, key } of volumesOf(spec)) {
+    if (key === null && (await inspectVolume(host.docker, name, signal)) === null)
+      throw new SlipwayError("START_FAILED", {
+        message: `host ${host.name}: there is no volume ${name}, and the Compose file says that others make it`,
+        hint: `make it: docker volume create ${name}`,
+      });
+    const { project } = containerOf(spec).composed ?? {};
+    const asCompose =
+      key == null || project === undefined
+        ? {}
+        : { "com.docker.compose.project": project, "com.docker.compose.volume": key };
+    await createVolume(host.docker, name, { ...labels, ...asCompose }, signal);
+  }
 }
 
 /**

@@ -23,6 +23,7 @@ import { KeptLogs } from "./kept-logs.ts";
 import { readLogs } from "./logs.ts";
 import { Networks } from "./networks.ts";
 import { Owed } from "./owed.ts";
+import { ComposePredecessors } from "./predecessors.ts";
 import { Prepared } from "./prepared.ts";
 import { Removal } from "./remove.ts";
 import { revisionsOf, type Seen } from "./status.ts";
@@ -72,6 +73,7 @@ class DockerTarget implements Target {
     accessories: true,
     volumes: true,
   };
+  readonly predecessors: ComposePredecessors;
   readonly #product: string;
   readonly #fleet: Fleet;
   readonly #images: Images;
@@ -97,6 +99,7 @@ class DockerTarget implements Target {
     });
     const sources = { shipper: options.shipper ?? null, auth: options.registryAuth ?? (async () => null) };
     this.#images = new Images(product, sources, log);
+    this.predecessors = new ComposePredecessors(this.#fleet, join(directory, "predecessors.json"));
     this.#networks = new Networks(product);
     this.#kept = new KeptLogs(join(directory, "logs"));
     this.#removal = new Removal({

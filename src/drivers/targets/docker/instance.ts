@@ -4,6 +4,7 @@ import { instanceId } from "../../../core/ids.ts";
 import {
   createContainer,
   inspectContainer,
+  putArchive,
   removeContainer,
   setRestartPolicy,
   startContainer,
@@ -11,12 +12,14 @@ import {
 } from "../../../lib/docker/containers.ts";
 import { DockerError, isAbsent, isConflict } from "../../../lib/docker/errors.ts";
 import type { Image } from "../../../lib/docker/images.ts";
+import { connectNetwork } from "../../../lib/docker/networks.ts";
 import type { RevisionSpec } from "../../../ports/target.ts";
-import { containerConfig, containerOf, defaultPort, type Place, wantedPolicy } from "./container-config.ts";
+import { aliasesOf, containerConfig, containerOf, defaultPort, type Place, wantedPolicy } from "./container-config.ts";
 import { takenPort } from "./errors.ts";
+import { archiveOf } from "./files-archive.ts";
 import type { Host } from "./host.ts";
 import { containerName, identityOf } from "./labels.ts";
-import type { NetworkAt } from "./networks.ts";
+import type { NetworksAt } from "./networks.ts";
 import type { Seen } from "./status.ts";
 
 /** Below the kernel's ephemeral range, so that an outgoing connection cannot take the port while an instance restarts. */
@@ -27,7 +30,7 @@ const portTries = 20;
 export type Ground = {
   readonly host: Host;
   readonly image: Image;
-  readonly network: NetworkAt;
+  readonly networks: NetworksAt;
   readonly elsewhere: Readonly<Record<string, string>>;
 };
 
@@ -73,7 +76,8 @@ async function make(
   undo: (step: Undo) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const { host, network, image, elsewhere } = ground;
+  const { host, networks, image, elsewhere } = ground;
+  const network = networks.first;
   for (let tries = 0; tries < portTries; tries++) {
     const published = spec.listens
       ? { host: network.publishAt, hostPort: randomInt(firstPort, lastPort + 1), port: portOf(spec, image) }
@@ -82,6 +86,7 @@ async function make(
     try {
       const container = await create(spec, host, image, place, signal);
       undo({ host, container, by: "removing" });
+      await complete(spec, ground, container, signal);
       await start(host, container, signal);
       return;
     } catch (error) {
@@ -93,6 +98,19 @@ async function make(
   throw new SlipwayError("PORTS_EXHAUSTED", {
     message: `host ${host.name}: no free port between ${firstPort} and ${lastPort} was found in ${portTries} tries`,
   });
+}
+
+/** What a container can only be given when it is there, and needs before it starts. Safe to repeat. */
+async function complete(
+  spec: RevisionSpec,
+  { host, networks }: Ground,
+  container: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const aliases = spec.mode === "accessory" ? aliasesOf(spec) : [];
+  for (const name of networks.others) await connectNetwork(host.docker, name, container, aliases, signal);
+  const files = containerOf(spec).composed?.files ?? [];
+  if (files.length > 0) await putArchive(host.docker, container, archiveOf(files), signal);
 }
 
 /** Its id. A name that is taken by one of ours is the same instance, made by a call that nobody heard the end of. */

@@ -17,6 +17,8 @@ export type Identity = {
 };
 
 const prefix = "slipway.";
+/** Of a container, and of a network that one release has for itself. */
+export const releaseLabel = `${prefix}release`;
 
 export function labelsOf(identity: Identity): Record<string, string> {
   const { product, environment, service, release, revision, index, configDigest, mode, address, stopGraceMs } =

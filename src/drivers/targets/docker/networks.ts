@@ -3,11 +3,20 @@ import { once } from "node:events";
 import { createServer, isIP } from "node:net";
 import { SlipwayError } from "../../../core/errors/error.ts";
 import type { EnvironmentName } from "../../../core/ids.ts";
+import type { ComposedNetwork } from "../../../core/product/spec.ts";
 import { listContainers } from "../../../lib/docker/containers.ts";
 import { isConflict, isRefusal } from "../../../lib/docker/errors.ts";
-import { createNetwork, inspectNetwork, type Network, removeNetwork } from "../../../lib/docker/networks.ts";
+import {
+  createNetwork,
+  inspectNetwork,
+  listNetworks,
+  type Network,
+  removeNetwork,
+} from "../../../lib/docker/networks.ts";
+import type { RevisionSpec } from "../../../ports/target.ts";
+import { containerOf } from "./container-config.ts";
 import type { Host } from "./host.ts";
-import { environmentLabels, environmentPrefix } from "./labels.ts";
+import { environmentLabels, environmentPrefix, releaseLabel } from "./labels.ts";
 
 export type NetworkAt = {
   readonly name: string;
@@ -15,10 +24,31 @@ export type NetworkAt = {
   readonly publishAt: string;
 };
 
-/** One bridge an environment on each host: what is in it finds its accessories by name; other environments and products are apart. */
+type Wanted = {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly internal?: boolean;
+};
+
+/** All networks of one instance: the first is the one its ports are published in. */
+export type NetworksAt = {
+  readonly first: NetworkAt;
+  /** Names of those that it joins besides, before it starts. */
+  readonly others: readonly string[];
+};
+
+/**
+ * One bridge an environment on each host: what is in it finds its accessories by name; other environments and products are apart.
+ *
+ * Services of a Compose file find each other by name too, and each finds those of its own release: a release has a network of its own,
+ * in which they have their names. Accessories have theirs in the networks of the Compose project, which all join, so that nothing has to
+ * be done to one that docker compose has made. Where both know a name, the engine asks the networks in the order of their names: that
+ * of the release comes first by its capital letter, for Compose's names have none.
+ */
 export class Networks {
   readonly #product: string;
   readonly #known = new Map<string, NetworkAt>();
+  readonly #making = new Map<string, Promise<Network>>();
 
   constructor(product: string) {
     this.#product = product;
@@ -29,9 +59,26 @@ export class Networks {
     const key = `${host.name} ${name}`;
     const known = this.#known.get(key);
     if (known !== undefined) return known;
-    const made = { name, publishAt: await publishAt(host, await this.#made(host, environment, name, signal)) };
+    const labels = environmentLabels(this.#product, environment);
+    const made = { name, publishAt: await publishAt(host, await this.#made(host, { name, labels }, signal)) };
     this.#known.set(key, made);
     return made;
+  }
+
+  /** Those of an instance of this revision, made where they are missing. Errors: START_FAILED. */
+  async of(host: Host, spec: RevisionSpec, signal: AbortSignal): Promise<NetworksAt> {
+    const composed = containerOf(spec).composed;
+    if (composed === undefined) return { first: await this.ensure(host, spec.environment, signal), others: [] };
+    const labels = environmentLabels(spec.product, spec.environment);
+    const joined = await Promise.all(
+      composed.networks.map((network) => this.#ofProject(host, network, { labels, project: composed.project }, signal)),
+    );
+    const [project, ...more] = joined;
+    if (spec.mode === "accessory" && project !== undefined)
+      return { first: await this.#at(host, project), others: more.map(({ Name }) => Name) };
+    const name = `Slipway-${environmentPrefix(spec.product, spec.environment)}-${spec.release}`;
+    const own = await this.#made(host, { name, labels: { ...labels, [releaseLabel]: spec.release } }, signal);
+    return { first: await this.#at(host, own), others: joined.map(({ Name }) => Name) };
   }
 
   /** It was there, and is not: somebody removed it past us. */
@@ -39,29 +86,70 @@ export class Networks {
     for (const key of this.#known.keys()) if (key.startsWith(`${host.name} `)) this.#known.delete(key);
   }
 
-  /** Removes it when no container of the environment is left on the host. */
+  /** Removes those that no container of the environment, or of their release, is left for on the host. */
   async release(host: Host, environment: EnvironmentName, signal: AbortSignal): Promise<void> {
     const labels = environmentLabels(this.#product, environment);
-    if ((await listContainers(host.docker, { labels }, signal)).length > 0) return;
-    this.forget(host);
-    const network = await inspectNetwork(host.docker, environmentPrefix(this.#product, environment), signal);
-    if (network === null || !isOurs(network, labels)) return;
-    try {
-      await removeNetwork(host.docker, network.Id, signal);
-    } catch (error) {
-      // Somebody connected a container of their own to it.
-      if (!isRefusal(error, 403) && !isConflict(error)) throw error;
+    const [containers, networks] = await Promise.all([
+      listContainers(host.docker, { labels }, signal),
+      listNetworks(host.docker, labels, signal),
+    ]);
+    const releases = new Set(containers.map((container) => container.Labels[releaseLabel]));
+    if (containers.length === 0) this.forget(host);
+    for (const network of networks) {
+      const release = network.Labels[releaseLabel];
+      if (release === undefined ? containers.length > 0 : releases.has(release)) continue;
+      try {
+        await removeNetwork(host.docker, network.Id, signal);
+      } catch (error) {
+        // Somebody connected a container of their own to it, or it is that of a start under way.
+        if (!isRefusal(error, 403) && !isConflict(error)) throw error;
+      }
     }
   }
 
-  async #made(host: Host, environment: EnvironmentName, name: string, signal: AbortSignal): Promise<Network> {
-    const labels = environmentLabels(this.#product, environment);
+  async #at(host: Host, network: Network): Promise<NetworkAt> {
+    const key = `${host.name} ${network.Id}`;
+    const known = this.#known.get(key) ?? { name: network.Name, publishAt: await publishAt(host, network) };
+    this.#known.set(key, known);
+    return known;
+  }
+
+  /** One of a Compose project, whoever made it: what we make carries the labels by which docker compose takes it for its own. */
+  async #ofProject(
+    host: Host,
+    { name, key, internal }: ComposedNetwork,
+    { labels, project }: { readonly labels: Readonly<Record<string, string>>; readonly project: string },
+    signal: AbortSignal,
+  ): Promise<Network> {
+    const there = await inspectNetwork(host.docker, name, signal);
+    if (there !== null) return there;
+    if (key !== null) {
+      const asCompose = { "com.docker.compose.project": project, "com.docker.compose.network": key };
+      return this.#made(host, { name, labels: { ...labels, ...asCompose }, internal }, signal);
+    }
+    throw new SlipwayError("START_FAILED", {
+      message: `host ${host.name}: there is no network ${name}, and the Compose file says that others make it`,
+      hint: `make it: docker network create ${name}`,
+    });
+  }
+
+  /** One at a time for a name: an engine that is asked twice at once may make two networks of it, and tells nobody. */
+  #made(host: Host, wanted: Wanted, signal: AbortSignal): Promise<Network> {
+    const key = `${host.name} ${wanted.name}`;
+    const underWay = this.#making.get(key);
+    if (underWay !== undefined) return underWay;
+    const made = this.#make(host, wanted, signal).finally(() => this.#making.delete(key));
+    this.#making.set(key, made);
+    return made;
+  }
+
+  async #make(host: Host, { name, labels, internal = false }: Wanted, signal: AbortSignal): Promise<Network> {
     let network = await inspectNetwork(host.docker, name, signal);
     if (network === null) {
       try {
-        await createNetwork(host.docker, name, labels, signal);
+        await createNetwork(host.docker, name, labels, signal, { internal });
       } catch (error) {
-        // Another call was faster.
+        // Another process was faster.
         if (!isConflict(error)) throw error;
       }
       network = await inspectNetwork(host.docker, name, signal);
