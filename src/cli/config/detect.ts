@@ -3,6 +3,7 @@ import { cycles } from "../../core/product/checks/needs.ts";
 import type { ProductInput, ServiceInput } from "../../core/product/input.ts";
 import { validateProduct } from "../../core/product/validate.ts";
 import { nameGuess } from "../../core/product/wording.ts";
+import { readComposeProject } from "./detect/compose.ts";
 import { readDocker } from "./detect/docker.ts";
 import { nodeBuild, readNode } from "./detect/node.ts";
 import { readProcfile } from "./detect/procfile.ts";
@@ -21,10 +22,13 @@ export type Detection = {
 };
 
 /**
- * Looks at a repository's files (never runs them) and proposes a config. A Procfile says best what runs; then a Compose
+ * A Compose file of which something is released is the product, whatever else is there; see `readComposeProject`. Else it
+ * looks at a repository's files (never runs them) and proposes a config. A Procfile says best what runs; then a Compose
  * file's services; then package.json and Python's files; then a Dockerfile alone; then files to serve. Changes nothing.
  */
 export function detectProduct(directory: string): Detection {
+  const compose = readComposeProject(directory);
+  if (compose.product !== null) return { product: compose.product, services: {}, notes: compose.notes };
   const sources = sourcesOf(directory);
   const readings = read(sources);
   const all = readings.flatMap((reading) => reading.drafts);
@@ -40,7 +44,7 @@ export function detectProduct(directory: string): Detection {
   if (config === null) throw new Error(`the detected config is not valid: ${JSON.stringify(problems)}`);
   const services = Object.fromEntries(drafts.map(({ name, from, guesses }) => [name, { from, guesses }]));
   const odd = all.flatMap((draft) => refused.get(draft) ?? []);
-  return { product, services, notes: [...readings.flatMap(({ notes }) => notes), ...odd] };
+  return { product, services, notes: [...compose.notes, ...readings.flatMap(({ notes }) => notes), ...odd] };
 }
 
 /** What somebody's file says may be nothing that we can run: told, and left out. */

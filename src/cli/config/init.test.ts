@@ -196,30 +196,6 @@ const samples: readonly (readonly [string, Tree, object])[] = [
     },
   ],
   [
-    "a Compose file",
-    {
-      "compose.yaml": `services:
-  front_end:
-    build: ./front
-    ports: ["80:3000"]
-    depends_on: { api: { condition: service_healthy }, cache: {} }
-  api:
-    build: { context: api }
-    expose: [4000]
-    command: node api.js
-    healthcheck: { test: ["CMD", "curl", "-f", "http://localhost:4000/up"] }
-  mail: { build: ., command: ["node", "mail.js"] }
-  cache: { image: "redis:8" }
-`,
-      "front/Dockerfile": 'FROM node:22\nRUN npm ci\nEXPOSE 3000\nCMD ["node", "front.js"]\n',
-    },
-    {
-      "front-end": { kind: "web", path: "front", command: ["node", "front.js"], needs: ["api"] },
-      api: { kind: "web", path: "api", command: ["node", "api.js"], health: { path: "/up" }, routes: "/api" },
-      mail: { kind: "worker", command: ["node", "mail.js"] },
-    },
-  ],
-  [
     "a Dockerfile alone",
     {
       Dockerfile:
@@ -240,6 +216,39 @@ describe("init recognises", () => {
     expect(problems).toEqual([]);
     expect(file).toBe(join(directory, "slipway.config.ts"));
     expect(config.services).toEqual(services);
+  });
+
+  test("a Compose file, whose services are the product's", async () => {
+    plant({
+      "compose.yaml": `services:
+  front_end:
+    build: ./front
+    ports: ["80:3000"]
+    depends_on: [api, cache]
+  api: { build: { context: api }, expose: [4000] }
+  mail: { build: ., command: ["node", "mail.js"], restart: always }
+  cache: { image: "redis:8", volumes: ["data:/data"] }
+volumes: { data: {} }
+`,
+      "package.json": npm({ scripts: { start: "node x.js" } }),
+    });
+    const detection = detectProduct(directory);
+    // As docker compose calls it: its volumes are found by that.
+    expect(detection.product).toEqual({ name: "my-shop", target: { driver: "compose", project: "my_shop" } });
+    expect(detection.notes.join("\n")).toContain(
+      "front-end answers /; api is asked by the others only; mail works in the background.\ncache keeps data: left running as it is",
+    );
+    await writeConfig(directory, detection);
+    const { config, problems } = await loadConfig({ directory });
+    expect([config.services, config.target, problems]).toEqual([undefined, detection.product.target, []]);
+    expect(Object.keys(config.composed?.production?.services ?? {})).toEqual(["front-end", "api", "mail"]);
+  });
+
+  test("a Compose file that cannot be deployed, and says why", () => {
+    plant({ "compose.yaml": "services: { web: { build: ., privileged: true, expose: [80] } }" });
+    const { product, notes } = detectProduct(directory);
+    expect(product.target).toBeUndefined();
+    expect(notes[0]).toMatch(/^compose\.yaml could be deployed .* services\.web\.privileged cannot be carried out/);
   });
 
   test("the product's name where a file says it, and else the directory's", () => {
@@ -335,7 +344,8 @@ describe("whatever is in somebody's files", () => {
     { Procfile: "web: a\u0000b" },
   ])("%j gives a config that is valid", (tree) => {
     plant(tree);
-    expect(Object.keys(detectProduct(directory).product.services ?? {}).length).toBeGreaterThan(0);
+    const { services = {}, target } = detectProduct(directory).product;
+    expect(target?.driver === "compose" || Object.keys(services).length > 0).toBe(true);
   });
 
   test("the config written from any words is valid", () => {

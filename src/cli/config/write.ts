@@ -49,9 +49,7 @@ ${notes
   .map((line) => `${line}\n`)
   .join("")}export default defineProduct({
   name: ${JSON.stringify(product.name)},
-  services: {
-${blocks.join("\n")}
-  },
+${servicesText(product, blocks)}
   environments: {
     // A place to try a release first: take away the slashes, and production lets in only what has succeeded there.
     // staging: { edge: { listen: ":8081" }, rollout: { bake: "30s" } },
@@ -62,6 +60,16 @@ ${blocks.join("\n")}
   },
 });
 `;
+}
+
+/** Those of a Compose file are not written again. */
+function servicesText({ target }: Detection["product"], blocks: readonly string[]): string {
+  if (target === undefined) return `  services: {\n${blocks.join("\n")}\n  },`;
+  return [
+    property("target", target as unknown as Json, "  "),
+    '  // Elsewhere than on this machine: target: { …, hosts: ["ssh://deploy@203.0.113.7"] }',
+    '  // services: { web: { instances: 2, routes: ["shop.example.com"] } },',
+  ].join("\n");
 }
 
 /** On one line where it fits, else one level deeper. */

@@ -111,6 +111,7 @@ describe("a product whose services come from a Compose file", () => {
   it("tells what is wrong with the file, what cannot be deployed, and what the config says of nothing", () => {
     expect(problemsOf({}, { services: { web: { image: 5 } } })).toEqual([
       expect.stringMatching(/^compose\.yaml services\.web\.image: 5 does not fit here/),
+      "compose.yaml services.web: it has neither an image nor a build",
     ]);
     expect(problemsOf({}, { services: { web: { image: "a", ports: ["80:80"], privileged: true } } })).toEqual([
       expect.stringMatching(/^compose\.yaml services\.web\.privileged: cannot be carried out/),

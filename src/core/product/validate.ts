@@ -89,6 +89,10 @@ function checkProduct(
     const promoteFrom = product.environments?.[name]?.promoteFrom ?? null;
     const place = { name, merged, spec: resolveMerged(merged, name, { promoteFrom, composed }), where, composed };
     places.push(place);
+    const ofCompose = checkCompose(place);
+    findings.push(...ofCompose);
+    // What is said of a service that is not there would be found wrong in every other way too.
+    if (composed !== null && ofCompose.length > 0) continue;
     findings.push(
       ...checkServices(place),
       ...checkNeeds(place, product),
@@ -96,7 +100,6 @@ function checkProduct(
       ...checkPolicy(place),
       ...checkPlaces(place),
       ...checkProbes(place),
-      ...checkCompose(place),
     );
   }
   findings.push(...checkEnvironments(product, places, { unread }), ...checkProjects(places), ...checkIdle(places));
