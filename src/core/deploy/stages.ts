@@ -1,6 +1,14 @@
 import type { ServiceName } from "../ids.ts";
 import type { CanarySpec, RolloutSpec } from "../product/spec.ts";
-import { allTraffic, type Rollout, type Share, type Stage, serves, sharesTraffic, takesRequests } from "./deployment.ts";
+import {
+  allTraffic,
+  type Rollout,
+  type Share,
+  type Stage,
+  serves,
+  sharesTraffic,
+  takesRequests,
+} from "./deployment.ts";
 
 /**
  * The steps in which traffic goes to the candidate. Blue-green: one step, and the stable side stays whole, so that going
