@@ -101,8 +101,9 @@ function rolling(rollout: Rollout, fraction: number): Share {
  */
 function canary(rollout: Rollout, weight: number, instances: CanarySpec["instances"]): Share {
   const { candidateInstances, stableInstances: stable } = rollout;
+  // What was stopped for it has nothing left to answer with.
   if (rollout.candidate === null || rollout.kind === "job" || hasNobodyBefore(rollout))
-    return { candidate: candidateInstances, stable, weight: allTraffic };
+    return { candidate: candidateInstances, stable: rollout.stopFirst === undefined ? stable : 0, weight: allTraffic };
   // Who has a share of the requests asks it from the first step on.
   if (rollout.behind && rollout.stopFirst === undefined) return { candidate: candidateInstances, stable, weight };
   if (!sharesTraffic(rollout)) return { candidate: 0, stable, weight: 0 };
