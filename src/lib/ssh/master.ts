@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type SshChild, sshChild } from "./child.ts";
 import { fingerprintIn, meaningOf, SshError, tellingLine } from "./errors.ts";
 import { type SshOptions, socketName, sshArguments } from "./options.ts";
+import { takesConnections, untilSilent } from "./silence.ts";
 
 /** Key exchange and login come after the connection, so this is beside ssh's own ConnectTimeout. */
 const loginTimeoutMs = 15_000;
@@ -10,13 +11,16 @@ const defaultConnectTimeoutMs = 10_000;
 
 /**
  * The one connection to a host that everything else goes through (ControlMaster). It lives as long as its pipe to us: its session
- * reads our pipe, so when this process is killed, the connection ends as well and nothing is left behind.
+ * reads our pipe, so when this process is killed, the connection ends as well and nothing is left behind. What we write there comes
+ * back, so a connection that has died without a word is noticed and ended, and with it all that waits in it.
  */
 export class Master {
   readonly socket: string;
   readonly #child: SshChild;
   readonly #options: SshOptions;
+  readonly #over = new AbortController();
   #lost = false;
+  #isSilent = false;
 
   private constructor(options: SshOptions, socket: string, child: SshChild) {
     this.socket = socket;
@@ -24,6 +28,7 @@ export class Master {
     this.#child = child;
     void child.ended.then(() => {
       this.#lost = true;
+      this.#over.abort();
     });
   }
 
@@ -43,6 +48,7 @@ export class Master {
     const master = new Master(options, socket, child);
     try {
       await master.#until(ready, signal);
+      void master.#listen();
       return master;
     } catch (error) {
       child.stop();
@@ -55,6 +61,11 @@ export class Master {
     return this.#lost || this.#child.process.exitCode !== null || this.#child.process.signalCode !== null;
   }
 
+  /** Given up because nobody answers any more, on this connection and on a new one. */
+  get isSilent(): boolean {
+    return this.#isSilent;
+  }
+
   /** Resolves when the connection has ended. */
   get ended(): Promise<unknown> {
     return this.#child.ended;
@@ -65,21 +76,47 @@ export class Master {
   }
 
   async close(): Promise<void> {
+    this.#over.abort();
     this.#child.process.stdin.end();
     this.#child.stop();
     await this.#child.ended;
+  }
+
+  async #listen(): Promise<void> {
+    const { stdin, stdout } = this.#child.process;
+    let answers = 0;
+    stdout.on("data", () => {
+      answers += 1;
+    });
+    const listening = {
+      ask: () => void stdin.write("\n"),
+      answers: () => answers,
+      isReachable: () => takesConnections(this.#options),
+    };
+    try {
+      await untilSilent(listening, this.#over.signal);
+    } catch {
+      // It has ended in another way.
+      return;
+    }
+    this.#isSilent = true;
+    this.#child.stop();
   }
 
   /** Whatever the login scripts of the host print before it. */
   async #until(ready: string, signal: AbortSignal): Promise<void> {
     const limitMs = (this.#options.connectTimeoutMs ?? defaultConnectTimeoutMs) + loginTimeoutMs;
     const stop = AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
+    const { stdout } = this.#child.process;
     const said = new Promise<"ready">((resolve) => {
       let text = "";
-      this.#child.process.stdout.on("data", (chunk: Buffer) => {
+      const read = (chunk: Buffer): void => {
         text = (text + chunk.toString("latin1")).slice(-65_536);
-        if (text.includes(ready)) resolve("ready");
-      });
+        if (!text.includes(ready)) return;
+        stdout.off("data", read);
+        resolve("ready");
+      };
+      stdout.on("data", read);
     });
     const aborted = new Promise<"aborted">((resolve) =>
       stop.addEventListener("abort", () => resolve("aborted"), { once: true }),

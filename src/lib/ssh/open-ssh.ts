@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { Duplex, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { StringDecoder } from "node:string_decoder";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type SshChild, sshChild } from "./child.ts";
 import { meaningOf, SshError, tellingLine } from "./errors.ts";
 import { Forward, type Remote } from "./forward.ts";
@@ -26,11 +27,14 @@ const defaultMaxBytes = 1_048_576;
 const maxLineChars = 8_192;
 /** ssh's own failures end with this code (ssh(1)); a remote command may end with it too. */
 const sshFailed = 255;
+/** For a host that did not answer the last time; who answers does so in less. */
+const doubtfulMs = 2_000;
 
 /**
  * A host over the system's OpenSSH: `~/.ssh/config`, agents, jump hosts and known_hosts work as they do by hand. Host keys are
  * checked, never accepted silently, and nothing is ever asked. One connection carries everything; it is made at the first call and
- * again by the first call after it was lost. Errors: SshError.
+ * again by the first call after it was lost. While a host is known to be away, a call waits two seconds for it and not the whole
+ * time that a connection may take: nobody else is held up by it. Errors: SshError.
  */
 export function openSsh(options: SshOptions): Ssh {
   return new Ssh(options);
@@ -44,6 +48,8 @@ export class Ssh {
   readonly #closing = new AbortController();
   #master: Master | null = null;
   #connecting: Promise<Master> | null = null;
+  /** Why it could not be had the last time; null when it could. */
+  #away: SshError | null = null;
 
   constructor(options: SshOptions) {
     checkDestination(options.destination);
@@ -157,20 +163,28 @@ export class Ssh {
     if (this.#directory !== this.#options.controlDirectory) await rm(this.#directory, { recursive: true, force: true });
   }
 
-  /** Calls at the same time share one attempt, which ends when nobody waits for it or by its own limit. */
+  /** Calls at the same time share one attempt, which goes on when nobody waits for it any more, to its own limit. */
   async #connected(signal: AbortSignal): Promise<Master> {
     signal.throwIfAborted();
     this.#closing.signal.throwIfAborted();
     if (this.#master !== null && !this.#master.isLost) return this.#master;
-    this.#connecting ??= Master.open(this.#options, this.#directory, this.#closing.signal)
-      .then((master) => {
-        this.#master = master;
-        return master;
-      })
-      .finally(() => {
-        this.#connecting = null;
-      });
-    return unlessAborted(this.#connecting, signal);
+    if (this.#master?.isSilent === true) this.#away ??= silent(this.destination);
+    this.#connecting ??= this.#open().finally(() => {
+      this.#connecting = null;
+    });
+    const connected = unlessAborted(this.#connecting, signal);
+    return this.#away === null ? connected : orSoon(connected, this.#away);
+  }
+
+  async #open(): Promise<Master> {
+    try {
+      this.#master = await Master.open(this.#options, this.#directory, this.#closing.signal);
+      this.#away = null;
+      return this.#master;
+    } catch (error) {
+      this.#away = error instanceof SshError && error.code === "AWAY" ? error : null;
+      throw error;
+    }
   }
 
   #session(master: Master, command: string): SshChild {
@@ -250,6 +264,29 @@ function isOwnFailure(stderr: string): boolean {
 function orAway(stderr: string): SshError["code"] {
   const code = meaningOf(stderr);
   return code === "FAILED" ? "AWAY" : code;
+}
+
+function silent(destination: string): SshError {
+  const message = `${destination} does not answer any more, neither on the open connection nor on a new one`;
+  return new SshError("AWAY", message, { destination });
+}
+
+/** What comes within `doubtfulMs`, else the failure. */
+async function orSoon<T>(work: Promise<T>, failure: Error): Promise<T> {
+  const timer = new AbortController();
+  const late = sleep(doubtfulMs, null, { signal: timer.signal, ref: false }).then(
+    () => {
+      throw failure;
+    },
+    (): Promise<never> => new Promise(() => {}),
+  );
+  // Nobody hears of it when it fails later.
+  work.catch(() => {});
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    timer.abort();
+  }
 }
 
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

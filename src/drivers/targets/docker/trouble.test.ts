@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Digest, environmentName, instanceId, releaseId, revisionId, serviceName } from "../../../core/ids.ts";
+import { openSsh } from "../../../lib/ssh/open-ssh.ts";
 import type {
   ContainerSpec,
   ImageArtifact,
@@ -221,6 +222,27 @@ describe("over several hosts:", () => {
 });
 
 describe("a host that is cut off", () => {
+  test("is noticed by what waits for it, long before ssh itself would give it up", async () => {
+    const { sshConfig } = machine("h2");
+    const controlDirectory = await mkdtemp(join(tmpdir(), "slipway-ctl-"));
+    const patient = openSsh({
+      destination: "root@h2",
+      configFile: sshConfig,
+      controlDirectory,
+      options: ["ServerAliveInterval=0"],
+    });
+    await patient.connect(never);
+    const waiting = patient.run(["sleep", "1000"], { signal: never }).catch((error: unknown) => error);
+    await machine("h2").cut();
+    expect(await waiting).toMatchObject({ code: "AWAY" });
+    const next = await patient.run(["true"], { signal: never }).catch((error: unknown) => error);
+    expect(next).toMatchObject({ code: "AWAY", message: expect.stringContaining("root@h2") });
+    await machine("h2").mend();
+    await eventually(async () => (await patient.run(["true"], { signal: never })).code === 0);
+    await patient.close();
+    await rm(controlDirectory, { recursive: true });
+  }, 240_000);
+
   test(
     "stop: is named, and nothing is left on the others; it is wait's to go on when the host is back",
     () =>
