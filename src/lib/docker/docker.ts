@@ -1,4 +1,4 @@
-import type { Duplex, Readable } from "node:stream";
+import { type Duplex, Readable } from "node:stream";
 import { type Dispatcher, Pool } from "undici";
 import { z } from "zod";
 import { openSsh, type Ssh } from "../ssh/open-ssh.ts";
@@ -106,10 +106,13 @@ export class Docker {
     return unlessAborted(this.#version, signal);
   }
 
-  /** The answer's body, which the caller reads to its end or destroys. Refusals are errors. */
+  /** The answer's body, which the caller reads to its end or destroys. Refusals are errors, and so is a connection lost on the way. */
   async stream(call: Call): Promise<Readable> {
-    const answer = await this.#answer(call, await this.#versioned(call));
-    return answer.body;
+    const { body } = await this.#answer(call, await this.#versioned(call));
+    const told = Readable.from(this.#chunks(body, call), { objectMode: false });
+    // Whoever lets go of it half-read, or unread, means it.
+    told.on("error", () => {}).on("close", () => body.destroy());
+    return told;
   }
 
   /** The answer as JSON, checked. */
@@ -253,6 +256,15 @@ export class Docker {
       throw this.#translated(error, call);
     }
     throw refusal(answer.statusCode, said, call);
+  }
+
+  /** What goes wrong on the way is told in our words. */
+  async *#chunks(body: Readable, call: Call): AsyncGenerator<Buffer> {
+    try {
+      for await (const chunk of body) yield chunk as Buffer;
+    } catch (error) {
+      throw this.#translated(error, call);
+    }
   }
 
   #limited(call: Call): Call {
