@@ -14,6 +14,8 @@ export type Failure = {
   readonly message: string;
   readonly evidence: readonly Evidence[];
   readonly service: ServiceName | null;
+  /** What to do about it, where more is known than the code's general advice. */
+  readonly hint?: string;
   /** The one that was seen to be bad, where it is one of several. */
   readonly instance?: InstanceId;
 };

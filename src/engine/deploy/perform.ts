@@ -30,7 +30,7 @@ export async function perform(
     return await effects(world, deployment, effect, signal);
   } catch (error) {
     signal.throwIfAborted();
-    if (isSlipwayError(error) && error.retryable) throw error;
+    if (isSlipwayError(error) && error.retryable && !isLasting(error)) throw error;
     world.log.error("deployment.effect-failed", {
       deployment: deployment.course.id,
       effect: effect.do,
@@ -40,12 +40,17 @@ export async function perform(
   }
 }
 
+/** A full disk does not empty itself in the time for which other troubles are worth a wait. */
+function isLasting({ code }: SlipwayError): boolean {
+  return code === "DISK_FULL";
+}
+
 /** Any thrown thing as a failure that a person can read. */
 export function failureFrom(error: unknown): Failure {
-  const { code, message, evidence } = isSlipwayError(error)
+  const { code, message, evidence, hint } = isSlipwayError(error)
     ? error
     : new SlipwayError("INTERNAL", { message: reasonOf(error) });
-  return { code, message, evidence, service: null };
+  return { code, message, evidence, hint, service: null };
 }
 
 function effects(

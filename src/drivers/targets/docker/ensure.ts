@@ -183,6 +183,8 @@ async function prepare(
   { host, signal }: { readonly host: Host; readonly signal: AbortSignal },
 ): Promise<Ground> {
   return host.do(async () => {
+    // A host that is cut off from now on may have the image and nothing that says whose it is.
+    room.removal.note(host, spec, artifact);
     // The image first: it is what may be refused, and then nothing else has been touched.
     const image = await room.images.ensure(host, spec, artifact, signal);
     const networks = await room.networks.of(host, spec, signal);

@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../../../core/errors/catalogue.ts";
-import { type Evidence, reasonOf, SlipwayError } from "../../../core/errors/error.ts";
+import { type Evidence, isSlipwayError, reasonOf, SlipwayError } from "../../../core/errors/error.ts";
 import type { ServiceName } from "../../../core/ids.ts";
 import { listContainers } from "../../../lib/docker/containers.ts";
 import type { Docker } from "../../../lib/docker/docker.ts";
@@ -67,23 +67,48 @@ export class Images {
     for (const key of this.#present.keys()) if (key.startsWith(`${host.name} `)) this.#present.delete(key);
   }
 
-  /** Takes our name from an image when none of our containers uses it any more; it goes when that was its last one. */
-  async release(host: Host, service: ServiceName, imageId: string, signal: AbortSignal): Promise<void> {
+  /**
+   * Takes our name from an image, which may be named by its id or as it was pulled, when none of our containers uses it any more. It goes
+   * with its last name; the digest by which it was pulled is none, so an image that only has that goes too.
+   */
+  async release(host: Host, service: ServiceName, reference: string, signal: AbortSignal): Promise<void> {
+    const image = await inspectImage(host.docker, reference, signal);
+    if (image === null) return;
     const labels = labelsThatSelect(this.#product, { service });
-    const users = await listContainers(host.docker, { labels, ancestor: imageId }, signal);
+    const users = await listContainers(host.docker, { labels, ancestor: image.Id }, signal);
     if (users.length > 0) return;
     this.forget(host);
+    const ours = `${this.#repositoryOf(service)}:${tagOf(image.Id)}`;
+    if (image.RepoTags.includes(ours)) await this.#let(host, ours, signal);
+    await this.#letNameless(host, image.Id, signal);
+  }
+
+  async #letNameless(host: Host, id: string, signal: AbortSignal): Promise<void> {
+    const image = await inspectImage(host.docker, id, signal);
+    if (image === null || image.RepoTags.length > 0) return;
+    for (const pulled of image.RepoDigests) await this.#let(host, pulled, signal);
+    if (image.RepoDigests.length === 0) await this.#let(host, id, signal);
+  }
+
+  /** Another's container uses it (409): then it is theirs now. */
+  async #let(host: Host, name: string, signal: AbortSignal): Promise<void> {
     try {
-      await removeImage(host.docker, `${this.#repositoryOf(service)}:${tagOf(imageId)}`, signal);
+      await removeImage(host.docker, name, signal);
     } catch (error) {
-      // Another's container uses it (409): then it is theirs now.
       if (!(error instanceof DockerError) || error.status !== 409) throw error;
     }
   }
 
   async #bring(host: Host, spec: RevisionSpec, artifact: ImageArtifact, signal: AbortSignal): Promise<Image> {
-    const image = (await present(host, artifact, signal)) ?? (await this.#fetched(host, artifact, signal));
-    await checkPlatform(host, spec, image, signal);
+    const before = await present(host, artifact, signal);
+    const image = before ?? (await this.#fetched(host, artifact, signal));
+    try {
+      await checkPlatform(host, spec, image, signal);
+    } catch (error) {
+      // Brought in vain.
+      if (before === null) await this.#letNameless(host, image.Id, signal).catch(() => {});
+      throw error;
+    }
     const name = { repository: this.#repositoryOf(spec.service), tag: tagOf(image.Id) };
     if (!image.RepoTags.includes(`${name.repository}:${name.tag}`)) await tagImage(host.docker, image.Id, name, signal);
     return image;
@@ -108,9 +133,7 @@ export class Images {
       try {
         await this.#sources.shipper(artifact, host.docker, signal);
       } catch (error) {
-        if (error instanceof DockerError && /no space left on device/i.test(error.message))
-          throw diskFull(host.name, error);
-        throw error;
+        throw isFull(error) ? diskFull(host.name, error) : error;
       }
       image = await present(host, artifact, signal);
       if (image !== null) return image;
@@ -149,14 +172,13 @@ export class Images {
   }
 }
 
-/** By its id; engines that keep images in containerd call it by its manifest's digest instead. */
-async function present(
-  host: Host,
-  { id, digest, repository }: ImageArtifact,
-  signal: AbortSignal,
-): Promise<Image | null> {
-  const names = [id, digest, ...(repository === null ? [] : [`${repository}@${digest}`])];
-  for (const name of names) {
+/** By its id; engines that keep images in containerd call it by its manifest's digest instead. Or as it was pulled. */
+export function referencesOf({ id, digest, repository }: ImageArtifact): readonly string[] {
+  return [...new Set([id, digest, ...(repository === null ? [] : [`${repository}@${digest}`])])];
+}
+
+async function present(host: Host, artifact: ImageArtifact, signal: AbortSignal): Promise<Image | null> {
+  for (const name of referencesOf(artifact)) {
     const image = await inspectImage(host.docker, name, signal);
     if (image !== null) return image;
   }
@@ -188,6 +210,11 @@ function pullFailure(host: Host, repository: string, error: unknown): SlipwayErr
     evidence: [["engine", error.call]],
     cause: error,
   });
+}
+
+function isFull(error: unknown): boolean {
+  if (isSlipwayError(error)) return error.code === "DISK_FULL";
+  return error instanceof DockerError && /no space left on device/i.test(error.message);
 }
 
 function tagOf(imageId: string): string {

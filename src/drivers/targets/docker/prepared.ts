@@ -1,7 +1,12 @@
-import type { Digest, RevisionId, ServiceName } from "../../../core/ids.ts";
+import type { EnvironmentName, RevisionId, ServiceName } from "../../../core/ids.ts";
 import { type AtHost, ListFile } from "./list-file.ts";
 
-type Entry = AtHost & { readonly service: ServiceName; readonly images: readonly Digest[] };
+type Entry = AtHost & {
+  readonly environment: EnvironmentName;
+  readonly service: ServiceName;
+  /** By every name that an engine may know them by. */
+  readonly images: readonly string[];
+};
 
 /**
  * Images that were brought to hosts for revisions before any container of theirs was made. A container says by its labels what it

@@ -4,7 +4,7 @@ import type { ImageArtifact, RevisionSpec } from "../../../ports/target.ts";
 import { isAway } from "./errors.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Host } from "./host.ts";
-import type { Images } from "./images.ts";
+import { type Images, referencesOf } from "./images.ts";
 import { isDown, stopForGood } from "./instance.ts";
 import type { KeptLogs } from "./kept-logs.ts";
 import { identityOf } from "./labels.ts";
@@ -49,8 +49,8 @@ export class Removal {
   }
 
   /** An image is about to be brought there for a revision that has no container yet: it goes with the revision all the same. */
-  note(host: Host, { id: revision, service }: RevisionSpec, image: ImageArtifact): void {
-    this.#parts.prepared.add({ host: host.name, revision, service, images: [image.id, image.digest] });
+  note(host: Host, { id: revision, environment, service }: RevisionSpec, image: ImageArtifact): void {
+    this.#parts.prepared.add({ host: host.name, revision, environment, service, images: referencesOf(image) });
   }
 
   /** What could not be taken back there. */
@@ -100,8 +100,8 @@ export class Removal {
       this.#parts.fleet.hosts.map((host) =>
         host.do(async () => {
           await this.#parts.networks.release(host, environment, signal);
-          for (const id of new Set([image.id, image.digest])) {
-            await this.#parts.images.release(host, service, id, signal);
+          for (const reference of referencesOf(image)) {
+            await this.#parts.images.release(host, service, reference, signal);
           }
           this.#parts.prepared.done(host.name, revision);
         }),
@@ -121,12 +121,12 @@ export class Removal {
       );
       const [first] = all;
       const prepared = this.#parts.prepared.at(host.name, revision);
-      const service = first?.identity.service ?? prepared?.service;
-      if (service === undefined) return;
+      const { environment, service } = first?.identity ?? prepared ?? {};
+      if (environment === undefined || service === undefined) return;
       const images = new Set([...all.map(({ container }) => container.Image), ...(prepared?.images ?? [])]);
       for (const image of images) await this.#parts.images.release(host, service, image, signal);
       if (prepared !== null) this.#parts.prepared.done(host.name, revision);
-      if (first !== undefined) await this.#parts.networks.release(host, first.identity.environment, signal);
+      await this.#parts.networks.release(host, environment, signal);
     });
   }
 }
