@@ -1,5 +1,6 @@
 import { type Deployment, type Failure, hasEnded, type Wait } from "../core/deploy/deployment.ts";
 import type { Traffic } from "../core/deploy/traffic.ts";
+import { catalogue } from "../core/errors/catalogue.ts";
 import { SlipwayError } from "../core/errors/error.ts";
 import type { DeploymentId, EnvironmentName, ReleaseId, RevisionId, ServiceName } from "../core/ids.ts";
 import { type Counts, noCounts } from "../core/judge/counts.ts";
@@ -187,8 +188,8 @@ function waitView(wait: Wait): NonNullable<CanaryView["waits"]> {
 function failureOf(state: Deployment | null): Failure | null {
   if (state === null) return null;
   const { phase } = state;
-  if ("failure" in phase) return phase.failure;
-  return !hasEnded(phase) && "end" in phase ? phase.end.failure : null;
+  const failure = "failure" in phase ? phase.failure : !hasEnded(phase) && "end" in phase ? phase.end.failure : null;
+  return failure === null ? null : { ...failure, hint: failure.hint ?? catalogue[failure.code].hint };
 }
 
 /** Rows of environments are never removed: one that is missing is a bug. */

@@ -170,7 +170,7 @@ export function endLines(detail: DeploymentDetail): string[] {
       ...evidenceLines([
         ["reason", `${detail.failure.code}: ${detail.failure.message}`],
         ...detail.failure.evidence,
-        ["hint", catalogue[detail.failure.code].hint],
+        ["hint", detail.failure.hint ?? catalogue[detail.failure.code].hint],
       ]),
     );
   }

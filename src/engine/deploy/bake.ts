@@ -4,7 +4,7 @@ import type { EpochMs, RevisionId } from "../../core/ids.ts";
 import { type Counts, noCounts } from "../../core/judge/counts.ts";
 import type { Verdict } from "../../core/judge/verdict.ts";
 import type { RolloutSpec } from "../../core/product/spec.ts";
-import { exitText, instanceOf, seenEvidence } from "../health/evidence.ts";
+import { exitText, instanceOf, seenEvidence, whichInstance } from "../health/evidence.ts";
 import { type HealthTargets, HealthWatch, type InstanceReport } from "../health/health-watch.ts";
 import type { ServiceJudge } from "../judge/service-judge.ts";
 import type { EdgeCounts } from "../traffic/counts.ts";
@@ -173,11 +173,11 @@ function judgeHealth(
     const exit = status.lastExit;
     const crashed = exit !== null && exit.at > sinceAt && status.state !== "stopped" && status.state !== "stopping";
     if (crashed) {
-      const why = `${service.service} instance ${status.index} exited by itself after the switch: ${exitText(exit)}`;
+      const why = `${service.service} ${whichInstance(status)} exited by itself after the switch: ${exitText(exit)}`;
       return { verdict: { is: "fail", code: "HEALTH_LOST", why, evidence: [] }, report };
     }
     if (health.is === "unhealthy" && health.failuresInRow >= service.health.retries) {
-      const why = `${service.service} instance ${status.index} lost its health: ${health.failuresInRow} probes in a row failed`;
+      const why = `${service.service} ${whichInstance(status)} lost its health: ${health.failuresInRow} probes in a row failed`;
       return { verdict: { is: "fail", code: "HEALTH_LOST", why, evidence: [] }, report };
     }
   }

@@ -1,7 +1,7 @@
 import type { Failure } from "../../core/deploy/deployment.ts";
 import type { ServiceSpec } from "../../core/product/spec.ts";
 import { formatDuration } from "../../core/product/units.ts";
-import { exitText, instanceOf, seenEvidence } from "../health/evidence.ts";
+import { exitText, instanceOf, seenEvidence, whichInstance } from "../health/evidence.ts";
 import { HealthWatch, type InstanceReport, type Watched } from "../health/health-watch.ts";
 import type { World } from "../world.ts";
 
@@ -61,17 +61,16 @@ function failureOf(service: Verified, reports: readonly InstanceReport[], tookMs
   }
   const looping = reports.find(({ status }) => status.state === "crash-looping");
   if (looping?.status.lastExit != null) {
-    const message = `${service.service} crashes again and again: ${exitText(looping.status.lastExit)}, ${looping.status.restarts} restarts`;
+    const which = `${service.service} ${whichInstance(looping.status)}`;
+    const message = `${which} crashes again and again: ${exitText(looping.status.lastExit)}, ${looping.status.restarts} restarts`;
     return fail("CRASH_LOOP", message, looping);
   }
   if (tookMs >= service.health.deadlineMs && !isReady(service, reports)) {
     const sick = reports.find(({ health }) => health.is !== "healthy") ?? null;
     const what = service.kind === "job" ? "had not ended" : "was not healthy";
-    return fail(
-      "PROBE_DEADLINE",
-      `${service.service} ${what} within ${formatDuration(service.health.deadlineMs)}`,
-      sick,
-    );
+    const where = sick === null || sick.status.host === null ? "" : `, ${whichInstance(sick.status)}`;
+    const message = `${service.service} ${what} within ${formatDuration(service.health.deadlineMs)}${where}`;
+    return fail("PROBE_DEADLINE", message, sick);
   }
   return null;
 }

@@ -1,7 +1,7 @@
 import { type Evidence, reasonOf } from "../../core/errors/error.ts";
 import type { EpochMs, InstanceId, RevisionId } from "../../core/ids.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { Target } from "../../ports/target.ts";
+import type { InstanceStatus, LastExit, Target } from "../../ports/target.ts";
 import type { InstanceReport } from "./health-watch.ts";
 
 /** How many of a service's last log lines are shown with a failure, and out of how many they are picked. */
@@ -27,8 +27,14 @@ export function instanceOf(report: InstanceReport | null): { readonly instance?:
   return report === null ? {} : { instance: report.status.id };
 }
 
-export function exitText(exit: { readonly code: number | null; readonly signal: string | null }): string {
-  return exit.signal === null ? `exit code ${exit.code}` : `killed by ${exit.signal}`;
+export function exitText({ code, signal, oom }: Pick<LastExit, "code" | "signal" | "oom">): string {
+  const how = signal === null ? `exit code ${code}` : `killed by ${signal}`;
+  return oom === true ? `${how}: it used more memory than its limit` : how;
+}
+
+/** Which instance, and where: `instance 1`, and its host where there are several. */
+export function whichInstance({ index, host }: Pick<InstanceStatus, "index" | "host">): string {
+  return host === null ? `instance ${index}` : `instance ${index} on host ${host}`;
 }
 
 /**

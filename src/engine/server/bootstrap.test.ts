@@ -140,7 +140,7 @@ describe("a bootstrap of a fresh server", () => {
         "600",
         signal,
       );
-      await expect.poll(() => answerOf(server.address), { timeout: 20_000 }).toBe("hello from caddy");
+      await expect.poll(() => answerOf(server.address), { timeout: 60_000 }).toBe("hello from caddy");
 
       // Nothing is said again, and the port that was opened before stays open.
       const done = await fingerprint(server);
@@ -291,7 +291,7 @@ describe("the way in", () => {
           await server.exec(["docker", "run", "-d", "-p", `${port}:80`, "perl", "/usr/bin/perl", "-e", program]),
         ).toMatchObject({ code: 0 });
       }
-      await expect.poll(() => answerOf(`${server.address}:8080`), { timeout: 20_000 }).toBe("published");
+      await expect.poll(() => answerOf(`${server.address}:8080`), { timeout: 60_000 }).toBe("published");
       expect(words(await check(server, { edge: { is: "none" } }), "firewall")).toMatch(/will not: .*8080\/tcp/);
 
       const { audit } = await bootstrap(server, {

@@ -154,7 +154,7 @@ test("while the disk is full, what was performed is not forgotten and not repeat
   });
   await engine.open();
   await engine.start("fill.v1", "w", null);
-  await expect.poll(() => events, { timeout: 20_000 }).toContain("store.failing");
+  await expect.poll(() => events, { timeout: 60_000 }).toContain("store.failing");
   expect(await engine.get("w")).toMatchObject({ status: "running" });
   await rm(filler);
 
