@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { EdgeBench } from "../edge.ts";
-import { ask, freePort } from "./client.ts";
+import { ask, freePort, within } from "./client.ts";
 import { countsOf, sampleWith } from "./samples.ts";
 import { target } from "./tables.ts";
 
@@ -57,6 +57,18 @@ export function failureTests(at: () => EdgeBench): void {
     if (!edge.can.connectErrors) return;
     const sample = await sampleWith(edge, (one) => countsOf(one, "a").requests >= 2);
     expect(countsOf(sample, "lossy").upstreamErrors).toBe(2);
+  });
+
+  test("one that is lost at a candidate after traffic was taken back is answered by stable", async () => {
+    const { a, b, port, route } = at();
+    await route([target(b, 10_000), target(a, 0, { fallback: true })]);
+    const asked = ask(port, "/gate");
+    await within(30_000, () => (b.waiting() === 1 ? true : null), "a request at the gate");
+    await route([target(a, 10_000)]);
+    await b.close();
+    await within(30_000, () => (a.waiting() === 1 ? true : null), "the request at the other gate");
+    a.open();
+    expect((await asked).body).toBe("a");
   });
 
   test("when nobody can be connected to the answer is 502, says so and names no address", async () => {
