@@ -177,7 +177,7 @@ describe("a Compose project that docker compose runs", { timeout: 120_000 }, () 
       `shop-staging-web-1 of docker compose has port ${ports.shared}, which the edge is to listen on`,
     );
     const stateful = await cacheNow("shop-staging-cache-1");
-    const visitors = new Visitors(ports.shared, 5);
+    const visitors = new Visitors(ports.shared, { everyMs: 5 });
     const { phase, reason } = await deploy("staging");
     await visitors.leave();
     expect(phase, reason).toBe("succeeded");

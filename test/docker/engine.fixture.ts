@@ -1,6 +1,7 @@
 import { engineRequest, type Reachable } from "../../src/testing/hosts/engine-request.ts";
 
 export type FoundContainer = {
+  readonly id: string;
   readonly name: string;
   readonly state: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -9,9 +10,10 @@ export type FoundContainer = {
 
 /** Every container of an engine, whoever made it. */
 export async function containersOf(engine: Reachable): Promise<readonly FoundContainer[]> {
-  type Listed = { Names: string[]; State: string; Labels: Record<string, string>; ImageID: string };
+  type Listed = { Id: string; Names: string[]; State: string; Labels: Record<string, string>; ImageID: string };
   const listed = JSON.parse(await engineRequest(engine, "GET", "/containers/json?all=1")) as Listed[];
-  return listed.map(({ Names, State, Labels, ImageID }) => ({
+  return listed.map(({ Id, Names, State, Labels, ImageID }) => ({
+    id: Id,
     name: Names[0]?.slice(1) ?? "",
     state: State,
     labels: Labels,
@@ -35,4 +37,20 @@ export async function imagesOf(engine: Reachable, prefix: string): Promise<reado
     .flatMap(({ RepoTags }) => RepoTags ?? [])
     .filter((name) => name.startsWith(prefix))
     .toSorted();
+}
+
+/** All images of an engine, also those without a name. */
+export async function allImagesOf(
+  engine: Reachable,
+): Promise<readonly { readonly id: string; readonly names: readonly string[] }[]> {
+  type Listed = { Id: string; RepoTags: string[] | null; RepoDigests: string[] | null };
+  const listed = JSON.parse(await engineRequest(engine, "GET", "/images/json")) as Listed[];
+  return listed.map(({ Id, RepoTags, RepoDigests }) => ({
+    id: Id,
+    names: [...(RepoTags ?? []), ...(RepoDigests ?? [])],
+  }));
+}
+
+export async function imageIdsOf(engine: Reachable): Promise<readonly string[]> {
+  return (await allImagesOf(engine)).map(({ id }) => id);
 }

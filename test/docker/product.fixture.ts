@@ -3,10 +3,14 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Client } from "../../src/api/client.ts";
+import { readRunning, readToken, stateDirectory } from "../../src/cli/state-directory.ts";
 import type { ProductInput } from "../../src/core/product/input.ts";
 
-/** How a version of the service behaves. */
-export type Behaviour = "good" | "unhealthy" | "errors";
+/** How a version of web behaves. `slow` is healthy after three seconds, `greedy` takes memory without end when it has visitors. */
+export type Behaviour = "good" | "slow" | "unhealthy" | "errors" | "greedy";
+
+type Services = NonNullable<ProductInput["services"]>;
 
 /** What `slipway … --json` came to. */
 export type Answer<Result> = { readonly code: number | null; readonly result: Result; readonly text: string };
@@ -19,24 +23,34 @@ const program = fileURLToPath(new URL("../../bin/slipway.js", import.meta.url));
  */
 export class ContainerProduct {
   readonly directory = mkdtempSync(join(tmpdir(), "slipway-docker-e2e-"));
-  readonly #config: ProductInput;
+  readonly #config: ProductInput & { readonly services: Services };
   readonly #env: NodeJS.ProcessEnv;
 
-  constructor(config: Omit<ProductInput, "name" | "services">, env: NodeJS.ProcessEnv = {}) {
-    this.#config = { name: "shop", services, ...config };
+  constructor(
+    config: Omit<ProductInput, "name" | "services"> & Partial<Pick<ProductInput, "name" | "services">>,
+    env: NodeJS.ProcessEnv = {},
+  ) {
+    this.#config = { name: "shop", ...config, services: config.services ?? { web, worker } };
     this.#env = env;
     this.#git("init", "--quiet", "--initial-branch=main");
   }
 
-  /** Commits a version of all services; `more` changes the config from then on. */
-  commit(version: string, behaviour: Behaviour = "good", more: Partial<ProductInput> = {}): void {
-    Object.assign(this.#config, more);
+  /** Commits a version of all services; `more` is what is different in the config of this one. */
+  commit(
+    version: string,
+    behaviour: Behaviour = "good",
+    { services: changed = {}, ...more }: Partial<ProductInput> = {},
+  ): void {
+    const { web: usual, ...others } = this.#config.services;
+    // One that never becomes healthy is given up soon; for the others a busy machine has all the time it needs.
+    const health = { ...probing, deadline: behaviour === "unhealthy" ? ("3s" as const) : ("60s" as const) };
+    const services = { web: { ...usual, health }, ...others, ...changed } as Services;
     const files = {
-      "slipway.config.json": JSON.stringify(this.#config, null, 2),
+      "slipway.config.json": JSON.stringify({ ...this.#config, ...more, services }, null, 2),
       "web/Dockerfile": dockerfile,
-      "web/server.mjs": `const version = ${JSON.stringify(version)}, behaviour = ${JSON.stringify(behaviour)};${web}`,
+      "web/server.mjs": `const version = ${JSON.stringify(version)}, behaviour = ${JSON.stringify(behaviour)};${webProgram}`,
       "worker/Dockerfile": dockerfile,
-      "worker/server.mjs": `const version = ${JSON.stringify(version)};${worker}`,
+      "worker/server.mjs": `const version = ${JSON.stringify(version)};${workerProgram}`,
     };
     for (const [path, text] of Object.entries(files)) {
       mkdirSync(join(this.directory, path, ".."), { recursive: true });
@@ -59,6 +73,17 @@ export class ContainerProduct {
     });
     const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
     return { code, result: JSON.parse(text.trim().split("\n").at(-1) || "null") as Result, text };
+  }
+
+  /** The control plane's own API, for looks that a command would be too slow for. */
+  async ask<T>(path: string): Promise<T> {
+    const at = stateDirectory(this.state());
+    const client = new Client({ port: readRunning(at)?.port ?? 0, token: readToken(at) });
+    try {
+      return await client.get<T>(path);
+    } finally {
+      client.close();
+    }
   }
 
   /** Kills the control plane as the kernel would. */
@@ -85,23 +110,24 @@ export class ContainerProduct {
   }
 }
 
-const services: ProductInput["services"] = {
-  web: {
-    kind: "web",
-    path: "web",
-    port: 3000,
-    instances: 2,
-    stopGrace: "5s",
-    health: { path: "/up", interval: "100ms", timeout: "2s", deadline: "4s" },
-  },
-  worker: {
-    kind: "worker",
-    path: "worker",
-    stopGrace: "2s",
-    needs: ["web"],
-    health: { startPeriod: "100ms", deadline: "20s" },
-  },
-};
+const probing = { path: "/up", interval: "100ms", timeout: "5s" } as const;
+
+export const web = {
+  kind: "web",
+  path: "web",
+  port: 3000,
+  instances: 2,
+  stopGrace: "5s",
+  resources: { memory: "200MB" },
+} as const satisfies Services[string];
+
+export const worker = {
+  kind: "worker",
+  path: "worker",
+  stopGrace: "2s",
+  needs: ["web"],
+  health: { startPeriod: "100ms", deadline: "60s" },
+} as const satisfies Services[string];
 
 const dockerfile = `FROM slipway-test/node:${process.versions.node}
 WORKDIR /app
@@ -110,36 +136,46 @@ USER 1000:1000
 CMD ["node", "server.mjs"]
 `;
 
-const web = `
+const webProgram = `
 import { createServer } from "node:http";
 import { connect } from "node:net";
 console.log("web " + version + " starts");
 const answers = [];
-const redis = connect({ host: "cache", port: 6379 });
-redis.setNoDelay(true).setEncoding("utf8");
-redis.on("data", (text) => { for (const line of text.trim().split("\\r\\n")) answers.shift()?.(line.replace(":", "")); });
-redis.on("error", (error) => console.error("redis: " + error.message));
+let redis;
+const dial = () => {
+  redis = connect({ host: "cache", port: 6379 });
+  redis.setNoDelay(true).setEncoding("utf8");
+  redis.on("data", (text) => { for (const line of text.trim().split("\\r\\n")) answers.shift()?.(line.replace(":", "")); });
+  redis.on("error", (error) => console.error("redis: " + error.message));
+  redis.on("close", () => { for (const answer of answers.splice(0)) answer("lost"); setTimeout(dial, 100); });
+};
+dial();
 const count = () => new Promise((resolve) => { answers.push(resolve); redis.write("INCR visits\\r\\n"); });
+const taken = [];
+const takeMemory = () => { taken.push(Buffer.alloc(8 * 1024 * 1024, 1)); setImmediate(takeMemory); };
 createServer(async (request, response) => {
   if (request.url === "/up") {
-    response.statusCode = behaviour === "unhealthy" ? 503 : 200;
+    const isSick = behaviour === "unhealthy" || (behaviour === "slow" && process.uptime() < 3);
+    response.statusCode = isSick ? 503 : 200;
     if (behaviour === "unhealthy") console.error("the database is migrating");
-    return response.end(behaviour === "unhealthy" ? "migrating" : "ok");
+    return response.end(isSick ? "migrating" : "ok");
   }
   response.setHeader("x-version", version);
+  if (behaviour === "greedy") takeMemory();
+  if (behaviour === "errors" && Math.random() < 0.3) response.statusCode = 500;
+  if (request.url === "/hello") return response.end("hello");
   if (request.url === "/env") return response.end(JSON.stringify(process.env));
   if (request.url === "/through-the-edge") {
     const answer = await fetch(process.env.SLIPWAY_EDGE_URL + "/").then((one) => one.headers.get("x-version"), (error) => String(error.cause ?? error));
     return response.end(answer);
   }
   const visits = await count();
-  if (behaviour === "errors" && Math.random() < 0.3) response.statusCode = 500;
   response.end(version + " " + visits);
 }).listen(Number(process.env.PORT), "0.0.0.0").keepAliveTimeout = 75_000;
 process.on("SIGTERM", () => process.exit(0));
 `;
 
-const worker = `
+const workerProgram = `
 console.log("worker " + version + " starts");
 setInterval(() => {}, 1000);
 process.on("SIGTERM", () => process.exit(0));

@@ -14,7 +14,7 @@ import { outcome, type Scene, status } from "./story.fixture.ts";
 describe("what a person does by hand with containers", () => {
   let engine: TestEngine;
   let registry: TestRegistry;
-  let scene: Scene;
+  let scene: Pick<Scene, "product">;
   let product: ContainerProduct;
   let cache: AccessoryInput;
 
@@ -31,7 +31,7 @@ describe("what a person does by hand with containers", () => {
       rollout: { bake: "0s", drain: "1s" },
       environments: { production: { edge: { listen: `127.0.0.1:${port}` } } },
     });
-    scene = { product, engines: [engine], production: { host: "127.0.0.1", port } };
+    scene = { product };
     await deploy("v1");
   });
 

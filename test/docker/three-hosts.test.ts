@@ -1,0 +1,202 @@
+import { createReadStream } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { openSsh } from "../../src/lib/ssh/open-ssh.ts";
+import type { RouteTable } from "../../src/ports/edge.ts";
+import { caddyPart } from "../../src/testing/caddy.ts";
+import { startHosts, type TestHost, type TestHosts } from "../../src/testing/hosts/hosts.ts";
+import { nodeImage } from "../../src/testing/hosts/node-image.ts";
+import { redisImage } from "../../src/testing/hosts/redis-image.ts";
+import { startRegistry, type TestRegistry } from "../../src/testing/hosts/registry.ts";
+import { containersOf, imageIdsOf } from "./engine.fixture.ts";
+import { bears, deployAnd } from "./fault.fixture.ts";
+import { ContainerProduct, web } from "./product.fixture.ts";
+import { deploy, deployHead, expectAtRest, type Scene, underLoad, untilPhase, visit } from "./story.fixture.ts";
+
+const port = 8080;
+const room = "/var/lib/slipway/edge";
+
+// Each test is several deployments, of seconds where nobody else works and of half a minute on a busy machine.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
+
+describe("three hosts over SSH, behind Caddy on the first, without a registry of its own: under load", () => {
+  let machines: TestHosts;
+  let cacheRegistry: TestRegistry;
+  let first: TestHost;
+  /** The one that things happen to: not that of Caddy, nor that of Redis, without which nobody could answer. */
+  let victim: TestHost;
+  let scene: Scene;
+
+  beforeAll(async () => {
+    machines = await startHosts(3, { diskBytes: 1_500_000_000 });
+    [first] = machines.hosts as [TestHost];
+    cacheRegistry = await startRegistry({ host: machines.gateway, tls: true });
+    const cache = `${cacheRegistry.host}/tools/redis:7`;
+    await cacheRegistry.take(first, await redisImage(first, cache));
+    // What images are made from is only where they are built.
+    await nodeImage(first);
+    await installCaddy(first, machines);
+    const product = new ContainerProduct(
+      {
+        services: { web: { ...web, instances: 3 } },
+        target: { driver: "docker", hosts: machines.hosts.map(({ name, url }) => ({ url, name })) },
+        accessories: { cache: { image: cache, port: 6379, hostPorts: ["6379:6379"] } },
+        rollout: { bake: "1500ms", drain: "2s", rules: { errorRatio: { margin: "5%", minimum: 10 } } },
+        environments: { production: { edge: { driver: "caddy", server: first.url, listen: `:${port}` } } },
+      },
+      { SLIPWAY_SSH_CONFIG: machines.sshConfig, NODE_EXTRA_CA_CERTS: cacheRegistry.caFile ?? "" },
+    );
+    scene = {
+      product,
+      engines: machines.hosts,
+      production: { host: first.address, port },
+      visits: { everyMs: 20, path: "/hello" },
+      table: async () => JSON.parse(await first.run(["cat", `${room}/slots/current/table`])) as RouteTable,
+      images: new Set((await Promise.all(machines.hosts.map(imageIdsOf))).flat()),
+      bad: new Set(),
+    };
+    expect((await deploy(scene, "v1")).deployment.phase, product.log()).toBe("succeeded");
+    const holds = async (host: TestHost, service: string) =>
+      (await containersOf(host)).some(({ labels }) => labels["slipway.service"] === service);
+    for (const host of machines.hosts) {
+      expect(await holds(host, "web"), host.name).toBe(true);
+      if (host !== first && !(await holds(host, "cache"))) victim = host;
+    }
+  });
+
+  afterAll(async () => {
+    await scene?.product.slipway("down", "--all");
+    scene?.product.remove();
+    await cacheRegistry?.down();
+    await machines?.down();
+  });
+
+  it("a good release, built on the first and shipped to the others, and one that never becomes healthy", async () => {
+    const good = await underLoad(scene, () => deploy(scene, "v2"));
+    expect(good.value.deployment.phase, good.value.deployment.reason).toBe("succeeded");
+    expect([...good.versions.keys()].toSorted()).toEqual(["v1", "v2"]);
+    await expectAtRest(scene, "v2");
+    expect(await visit(scene, "/through-the-edge")).toBe("v2");
+    await bears(scene, {
+      live: "v2",
+      phase: "failed",
+      during: () => deploy(scene, "v3", "unhealthy"),
+      says: {
+        code: "PROBE_DEADLINE",
+        message: /web was not healthy within 3s, instance \d on host h\d/,
+        evidence: /GET http:\S+\/up -> 503.*the database is migrating/s,
+        hint: /log lines/,
+      },
+    });
+  });
+
+  it("SSH dropped in the middle", () =>
+    bears(scene, {
+      live: "v4",
+      phase: "succeeded",
+      during: () =>
+        deployAnd(scene, "v4", async () => {
+          await untilPhase(scene, ["starting", "verifying"]);
+          for (const host of machines.hosts) await host.run(["sh", "-c", endSessions]);
+        }),
+    }));
+
+  it("an engine that crashes in the middle, and comes back", () => {
+    const away = { from: 0, until: 0 };
+    return bears(scene, {
+      live: "v5",
+      phase: "succeeded",
+      during: () =>
+        deployAnd(scene, "v5", async () => {
+          await untilPhase(scene, ["starting", "verifying"]);
+          away.from = Date.now();
+          await victim.restartEngine("kill");
+          away.until = Date.now();
+        }),
+      toll: {
+        why: "what its containers were answering when it ended them, for another instance is not asked twice",
+        takes: ({ began, ended }) => ended >= away.from && began <= away.until,
+      },
+    });
+  });
+
+  it("Caddy killed in the middle", () => {
+    const away = { from: 0, until: 0 };
+    return bears(scene, {
+      live: "v6",
+      phase: "succeeded",
+      during: () =>
+        deployAnd(scene, "v6", async () => {
+          await untilPhase(scene, ["starting", "verifying"]);
+          away.from = Date.now();
+          await first.run(["sh", "-c", "kill -9 $(pidof caddy)"]);
+          await expect.poll(() => visit(scene).catch(() => ""), { timeout: 60_000 }).toMatch(/^v\d+ \d+$/);
+          away.until = Date.now();
+        }),
+      toll: {
+        why: "all requests come through it",
+        takes: ({ began, ended }) => ended >= away.from && began <= away.until,
+      },
+    });
+  });
+
+  it("a full disk on a host", () =>
+    bears(scene, {
+      live: "v6",
+      phase: "failed",
+      during: async () => {
+        await victim.fillDisk(0);
+        return deploy(scene, "v7");
+      },
+      says: {
+        code: "DISK_FULL",
+        message: new RegExp(`host ${victim.name}: no space is left on its disk`),
+        evidence: /no space left on device/,
+        hint: /free space there/,
+      },
+      after: () => victim.freeDisk(),
+    }));
+
+  it("a host cut off in the middle, with what is left on it taken away when it is back", async () => {
+    const away = { from: 0, until: 0 };
+    await bears(scene, {
+      live: "v6",
+      phase: "failed",
+      during: () =>
+        deployAnd(scene, "v8", async () => {
+          await untilPhase(scene, ["starting"]);
+          away.from = Date.now();
+          await victim.cut();
+        }),
+      says: {
+        code: "HOST_AWAY",
+        message: new RegExp(`host ${victim.name}: .*${victim.address}`),
+        evidence: /^/,
+        hint: /server check/,
+      },
+      toll: {
+        why: "what had been sent to the host when its cable was pulled out is lost, as are connections to it that were open",
+        takes: ({ began }) => began >= away.from - 1_000 && began <= away.from + 5_000,
+      },
+      after: () => victim.mend(),
+    });
+    const again = await underLoad(scene, () => deployHead(scene));
+    expect(again.value.deployment.phase, again.value.deployment.reason).toBe("succeeded");
+    await expectAtRest(scene, "v8");
+  });
+});
+
+/** All of sshd but the one that listens. */
+const endSessions = "for p in $(pidof sshd); do grep -qa listener /proc/$p/cmdline || kill -9 $p; done";
+
+/** As `slipway server bootstrap` would, without a package manager. */
+async function installCaddy(host: TestHost, { directory }: TestHosts): Promise<void> {
+  const ssh = openSsh({
+    destination: `root@${host.name}`,
+    configFile: host.sshConfig,
+    controlDirectory: join(directory, "c"),
+  });
+  const signal = AbortSignal.timeout(60_000);
+  await ssh.upload(createReadStream(await caddyPart("caddy")), "/usr/local/bin/caddy", "0755", signal);
+  await ssh.close();
+}
