@@ -7,8 +7,9 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, ...testsWithoutTheirPart()],
     // Tests start the compiled program as real child processes: the build runs once before all of them.
     globalSetup: ["test/setup/build.ts"],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Generous: what hangs is found all the same, and a busy machine is no failure.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     maxWorkers: 2,
     // Engines, hosts and machines on two shared cores: CI tells a test that fails once from one that fails, and shows both.
     retry: process.env.CI === undefined ? 0 : 1,

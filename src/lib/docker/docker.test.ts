@@ -230,7 +230,7 @@ describe("a real engine", () => {
                 (seen) => seen?.State.ExitCode,
                 () => null,
               ),
-            { timeout: 20_000 },
+            { timeout: 60_000 },
           )
           .toBe(6);
         await removeContainer(remote, id, never);

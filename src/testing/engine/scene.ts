@@ -71,5 +71,5 @@ export async function setScene(harness: EngineHarness): Promise<Scene> {
 
 /** Looks again and again; patient, because the machine may be busy. */
 export function eventually<T>(look: () => T): ReturnType<typeof expect.poll> {
-  return expect.poll(look, { timeout: 20_000, interval: 5 });
+  return expect.poll(look, { timeout: 60_000, interval: 5 });
 }

@@ -27,7 +27,7 @@ export type Daemon = {
   start(): Promise<void>;
 };
 
-const startMs = 30_000;
+const startMs = 120_000;
 
 export function makeDaemon(options: {
   /** The cell as it is now: a machine that was switched off and on has another. */

@@ -27,7 +27,7 @@ describe.each([{ version: "20.10" }, { version: "newest" }, { version: "newest",
 
     it("runs the sample service, which is reached by its published port and finds others by name", async () => {
       const { name } = await sampleImage(engine, { version: "v1" });
-      const docker = (...args: string[]) => exec("docker", ["--host", engine.url, ...args], { timeout: 30_000 });
+      const docker = (...args: string[]) => exec("docker", ["--host", engine.url, ...args], { timeout: 60_000 });
       await docker("network", "create", "near");
       await docker("run", "--detach", "--name", "web", "--network", "near", "--publish", "127.0.0.1::3000", name);
       const ask = `fetch("http://web:3000/", { signal: AbortSignal.timeout(5_000) }).then((answer) => answer.text()).then(console.log)`;
@@ -57,7 +57,7 @@ describe("hosts", () => {
   ];
   const ssh = async (host: TestHosts["hosts"][number], ...command: string[]): Promise<string> => {
     const options = ["-F", host.sshConfig, "-o", "BatchMode=yes", "-o", "ConnectTimeout=2"];
-    return (await exec("ssh", [...options, host.name, ...command], { timeout: 20_000 })).stdout.trim();
+    return (await exec("ssh", [...options, host.name, ...command], { timeout: 60_000 })).stdout.trim();
   };
 
   it("are reached by ssh with their own names, engines and files", async () => {

@@ -30,6 +30,9 @@ describe.each([
   { version: "newest", how: "auto", containerdStore: true },
 ] as const)("the builder on docker $version, $how, containerd's store $containerdStore:", (engineOptions) => {
   const { version, how } = engineOptions;
+  const containerdStore = "containerdStore" in engineOptions;
+  // What a recipe makes differs between the classic builder and BuildKit, not between engines of one kind: one of each says it.
+  const isOneOfItsKind = how === "classic" || (version === "newest" && !containerdStore);
   let engine: TestEngine;
   let home: string;
   let builder: Builder;
@@ -38,8 +41,8 @@ describe.each([
 
   beforeAll(async () => {
     home = await mkdtemp(join(tmpdir(), "t3-builder-"));
-    engine = await startEngine({ version, containerdStore: "containerdStore" in engineOptions });
-    await loadBases(engine, "node", "python", "nginx");
+    engine = await startEngine({ version, containerdStore });
+    await loadBases(engine, "node", ...(isOneOfItsKind ? (["python", "nginx"] as const) : []));
     layout = await Layout.open(join(home, "layout"));
     builder = make({});
   });
@@ -370,45 +373,47 @@ describe.each([
     });
   });
 
-  it("a Python program without a Dockerfile runs, is healthy and is nobody", async () => {
-    const built = await build(await pythonProduct(context), {
-      dockerfile: null,
-      command: ["python3", "app.py"],
-      port: 8000,
-      healthPath: "/up",
+  if (isOneOfItsKind) {
+    it("a Python program without a Dockerfile runs, is healthy and is nobody", async () => {
+      const built = await build(await pythonProduct(context), {
+        dockerfile: null,
+        command: ["python3", "app.py"],
+        port: 8000,
+        healthPath: "/up",
+      });
+      const config = await inspect();
+      expect(config.Config.User).toBe("1000:1000");
+      await runs(async (ask) => expect(await ask("/")).toBe("hello from a wheel, uid 1000"));
+      const sbom = (await documents(built))[0];
+      expect(sbom).toContain("pkg:pypi/greeting@1.0");
     });
-    const config = await inspect();
-    expect(config.Config.User).toBe("1000:1000");
-    await runs(async (ask) => expect(await ask("/")).toBe("hello from a wheel, uid 1000"));
-    const sbom = (await documents(built))[0];
-    expect(sbom).toContain("pkg:pypi/greeting@1.0");
-  });
 
-  it("a site without a Dockerfile is served, is healthy and is nobody", async () => {
-    const site = {
-      "index.html": "<h1>home</h1>",
-      "about.html": "about",
-      "app.3f9c2b1a.js": "1",
-      "assets/index-Dk3f9aQx.css": "2",
-      "report2024.pdf": "3",
-      ".git/config": "hidden",
-      "slipway.config.ts": "export default {}",
-    };
-    await build(site, { dockerfile: null, port: 8080, site: { directory: ".", fallback: "index.html" } });
-    const config = await inspect();
-    expect(config.Config.User).toBe("101:101");
-    await runs(async (ask, head) => {
-      expect(await ask("/")).toBe("<h1>home</h1>");
-      expect(await ask("/about")).toBe("about");
-      expect(await ask("/some/page")).toBe("<h1>home</h1>");
-      expect(await head("/app.3f9c2b1a.js")).toContain("immutable");
-      expect(await head("/assets/index-Dk3f9aQx.css")).toContain("immutable");
-      expect(await head("/report2024.pdf")).toContain("no-cache");
-      expect(await head("/gone.js")).toContain("404");
-      expect(await head("/.git/config")).toContain("404");
-      expect(await head("/.slipway/health")).toContain("200");
+    it("a site without a Dockerfile is served, is healthy and is nobody", async () => {
+      const site = {
+        "index.html": "<h1>home</h1>",
+        "about.html": "about",
+        "app.3f9c2b1a.js": "1",
+        "assets/index-Dk3f9aQx.css": "2",
+        "report2024.pdf": "3",
+        ".git/config": "hidden",
+        "slipway.config.ts": "export default {}",
+      };
+      await build(site, { dockerfile: null, port: 8080, site: { directory: ".", fallback: "index.html" } });
+      const config = await inspect();
+      expect(config.Config.User).toBe("101:101");
+      await runs(async (ask, head) => {
+        expect(await ask("/")).toBe("<h1>home</h1>");
+        expect(await ask("/about")).toBe("about");
+        expect(await ask("/some/page")).toBe("<h1>home</h1>");
+        expect(await head("/app.3f9c2b1a.js")).toContain("immutable");
+        expect(await head("/assets/index-Dk3f9aQx.css")).toContain("immutable");
+        expect(await head("/report2024.pdf")).toContain("no-cache");
+        expect(await head("/gone.js")).toContain("404");
+        expect(await head("/.git/config")).toContain("404");
+        expect(await head("/.slipway/health")).toContain("200");
+      });
     });
-  });
+  }
 
   it("keeps one image a service on the engine, and none that is only a name", async () => {
     const images = JSON.parse(await engineRequest(engine, "GET", "/images/json")) as { RepoTags: string[] | null }[];

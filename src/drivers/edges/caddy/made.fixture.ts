@@ -20,7 +20,7 @@ export type CaddyUnderTest = EdgeUnderTest & {
   log(): Promise<string>;
 };
 
-const endsWithinMs = 5_000;
+const endsWithinMs = 30_000;
 
 /** A real Caddy in a directory of its own, ended with everything it started. */
 export async function makeCaddyEdge(options: { readonly program?: string } = {}): Promise<CaddyUnderTest> {

@@ -5,7 +5,7 @@ import { revisionOf } from "./tables.ts";
 export async function sampleWith(
   edge: Edge,
   look: (sample: EdgeSample) => boolean,
-  withinMs = 3000,
+  withinMs = 60_000,
 ): Promise<EdgeSample> {
   const stop = AbortSignal.timeout(withinMs);
   let last: EdgeSample | null = null;

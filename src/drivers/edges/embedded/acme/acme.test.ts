@@ -97,7 +97,7 @@ test("certificates are got for each host, kept in files of the user alone, and s
   const before = await made.status();
   process.kill(before.pid, "SIGKILL");
   await made.relaunch();
-  const again = await within(10_000, () => handshake(port, { host: "one.example" }).catch(() => null), "served again");
+  const again = await within(60_000, () => handshake(port, { host: "one.example" }).catch(() => null), "served again");
   expect(again.serial).toBe(serial);
   await seen("no trouble", allGot);
 });
