@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { join } from "node:path";
 import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
 import type { InstanceId, RevisionId } from "../../../core/ids.ts";
@@ -245,7 +246,10 @@ class DockerTarget implements Target {
   }
 
   #until(signal: AbortSignal): AbortSignal {
-    return AbortSignal.any([signal, this.#closed.signal]);
+    const either = AbortSignal.any([signal, this.#closed.signal]);
+    // As many calls as there are instances and hosts listen at once: that is no leak.
+    setMaxListeners(0, either);
+    return either;
   }
 }
 
