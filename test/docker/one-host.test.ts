@@ -15,7 +15,7 @@ import { freePorts } from "../fixture/ports.ts";
 import { imageIdsOf } from "./engine.fixture.ts";
 import { bears, deployAnd } from "./fault.fixture.ts";
 import { ContainerProduct, worker } from "./product.fixture.ts";
-import { deploy, deployHead, expectAtRest, type Scene, underLoad, untilPhase, visit } from "./story.fixture.ts";
+import { deploy, deployHead, expectAtRest, type Scene, status, underLoad, untilPhase, visit } from "./story.fixture.ts";
 
 const domain = "shop.test";
 
@@ -192,6 +192,7 @@ describe("one host, a registry, and Caddy beside the control plane: under load",
           await untilPhase(scene, ["starting", "verifying"]);
           away.from = Date.now();
           await engine.restartEngine("kill");
+          await expect.poll(() => statesOf(scene), { timeout: 60_000 }).toEqual(new Set(["running"]));
           await expect.poll(() => visit(scene).catch(() => ""), { timeout: 60_000 }).toMatch(/^v\d+ \d+$/);
           away.until = Date.now();
         }),
@@ -246,6 +247,13 @@ describe("one host, a registry, and Caddy beside the control plane: under load",
     await expectAtRest(scene, "v11");
   });
 });
+
+/** In which states instances are that take requests, or would. */
+async function statesOf(scene: Scene): Promise<ReadonlySet<string>> {
+  const { services } = await status(scene);
+  const instances = services.flatMap(({ revisions }) => revisions.flatMap((revision) => revision.instances));
+  return new Set(instances.map(({ state }) => state));
+}
 
 type Refusal = { readonly error?: { readonly code: string; readonly message: string } };
 

@@ -7,6 +7,7 @@ import { DockerError } from "../../../lib/docker/errors.ts";
 import {
   type Image,
   inspectImage,
+  listImages,
   pullImage,
   type RegistryAuth,
   removeImage,
@@ -81,6 +82,15 @@ export class Images {
     const ours = `${this.#repositoryOf(service)}:${tagOf(image.Id)}`;
     if (image.RepoTags.includes(ours)) await this.#let(host, ours, signal);
     await this.#letNameless(host, image.Id, signal);
+  }
+
+  /** What an engine that died in the middle has kept from being let go: images of a service that no container of ours was made from. */
+  async sweep(host: Host, service: ServiceName, needed: ReadonlySet<string>, signal: AbortSignal): Promise<void> {
+    const named = await listImages(host.docker, { reference: [this.#repositoryOf(service)] }, signal);
+    for (const { Id, RepoDigests } of named) {
+      const isNeeded = [Id, ...(RepoDigests ?? [])].some((each) => needed.has(each));
+      if (!isNeeded) await this.release(host, service, Id, signal);
+    }
   }
 
   async #letNameless(host: Host, id: string, signal: AbortSignal): Promise<void> {

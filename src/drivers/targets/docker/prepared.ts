@@ -23,6 +23,11 @@ export class Prepared {
     return this.#list.all().find((each) => each.host === host && each.revision === revision) ?? null;
   }
 
+  /** What no container may say yet that it is needed. */
+  images(host: string): ReadonlySet<string> {
+    return new Set(this.#list.all().flatMap((each) => (each.host === host ? each.images : [])));
+  }
+
   add(entry: Entry): void {
     if (this.at(entry.host, entry.revision) === null) this.#list.add(entry);
   }

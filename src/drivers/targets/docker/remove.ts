@@ -126,6 +126,7 @@ export class Removal {
       const images = new Set([...all.map(({ container }) => container.Image), ...(prepared?.images ?? [])]);
       for (const image of images) await this.#parts.images.release(host, service, image, signal);
       if (prepared !== null) this.#parts.prepared.done(host.name, revision);
+      await this.#parts.images.sweep(host, service, this.#parts.prepared.images(host.name), signal);
       await this.#parts.networks.release(host, environment, signal);
     });
   }
