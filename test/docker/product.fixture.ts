@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,8 +8,11 @@ import { Client } from "../../src/api/client.ts";
 import { readRunning, readToken, stateDirectory } from "../../src/cli/state-directory.ts";
 import type { ProductInput } from "../../src/core/product/input.ts";
 
-/** How a version of web behaves. `slow` is healthy after three seconds, `greedy` takes memory without end when it has visitors. */
-export type Behaviour = "good" | "slow" | "unhealthy" | "errors" | "greedy";
+/**
+ * How a version of web behaves. `slow` is healthy after three seconds, `greedy` takes memory without end when it has visitors,
+ * `large` is an image of 16 MB more than the others.
+ */
+export type Behaviour = "good" | "slow" | "unhealthy" | "errors" | "greedy" | "large";
 
 type Services = NonNullable<ProductInput["services"]>;
 
@@ -48,7 +52,7 @@ export class ContainerProduct {
     const files = {
       "slipway.config.json": JSON.stringify({ ...this.#config, ...more, services }, null, 2),
       "web/Dockerfile": dockerfile,
-      "web/server.mjs": `const version = ${JSON.stringify(version)}, behaviour = ${JSON.stringify(behaviour)};${webProgram}`,
+      "web/server.mjs": `const version = ${JSON.stringify(version)}, behaviour = ${JSON.stringify(behaviour)};${webProgram}${behaviour === "large" ? `// ${randomBytes(8_388_608).toString("hex")}` : ""}`,
       "worker/Dockerfile": dockerfile,
       "worker/server.mjs": `const version = ${JSON.stringify(version)};${workerProgram}`,
     };

@@ -146,7 +146,7 @@ describe("three hosts over SSH, behind Caddy on the first, without a registry of
       phase: "failed",
       during: async () => {
         await victim.fillDisk(0);
-        return deploy(scene, "v7");
+        return deploy(scene, "v7", "large");
       },
       says: {
         code: "DISK_FULL",

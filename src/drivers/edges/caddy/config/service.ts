@@ -11,9 +11,11 @@ const idleUpstreamMs = 4_000;
 /**
  * For a connection to a spare instance. The spare ones are shared out among all requests that need one, so one request may meet those
  * of a host that was cut off several times in a row: with the two seconds of a first try, 15 of 900 such requests had used up
- * their time (three hosts, one cut off). A neighbour that is there answers in far less.
+ * their five seconds (three hosts, one cut off). A neighbour that is there answers in far less.
  */
-const spareConnectMs = 500;
+const spareConnectMs = 1_000;
+/** So long that the number of tries is the limit, also where all of them have to wait. */
+const spareTriesMs = 30_000;
 /** A WebSocket outlives a change of the config by so long. */
 const streamsOutliveConfig = "24h";
 
@@ -63,7 +65,7 @@ export function serviceRoute(
   const spare = proxy(numbered("spare-", spareCount), toSpareMs, {
     selection_policy: { policy: "round_robin" },
     retries: spareCount - 1,
-    try_duration: ms((spareCount + 1) * toSpareMs),
+    try_duration: ms(spareTriesMs),
     try_interval: "1ms",
   });
   const again = [
