@@ -6,6 +6,7 @@ import type { DeploymentId, EnvironmentName, EpochMs, ReleaseId, RevisionId, Run
 import type { AccessoryState } from "../engine/accessories/state.ts";
 import type { AccessoryOutcome } from "../engine/accessories/workflow.ts";
 import type { AccessoryPlan } from "../engine/commands/accessories.ts";
+import type { MetricReading, ProbeReading, UptimeReading } from "../engine/metrics/view.ts";
 
 /** What the CLI, the dashboard and scripts say to a control plane, and what they get back. Everything else is private. */
 const name = z.string().min(1).max(80);
@@ -79,6 +80,17 @@ export const listQuery = z.object({
   product: name,
   environment: name.optional(),
   limit: z.coerce.number().int().min(1).optional(),
+});
+export const metricsQuery = z.object({
+  environment: name.optional(),
+  service: name.optional(),
+  /** How far back the plots go. */
+  windowS: z.coerce.number().int().min(30).max(7_200).default(300),
+});
+export const uptimeQuery = z.object({
+  environment: name.optional(),
+  service: name.optional(),
+  days: z.coerce.number().int().min(1).max(31).default(30),
 });
 export const logsQuery = z.object({
   environment: name.optional(),
@@ -247,3 +259,12 @@ export type CheckView = {
   readonly hint: string | null;
 };
 export type ErrorBody = { readonly error: WireError };
+
+/** What is measured now. Everything may be unknown, which is neither zero nor good. */
+export type MetricsView = {
+  readonly at: EpochMs;
+  readonly metrics: readonly MetricReading[];
+  readonly probes: readonly ProbeReading[];
+};
+
+export type UptimeView = { readonly at: EpochMs; readonly days: number; readonly uptime: readonly UptimeReading[] };

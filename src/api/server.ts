@@ -7,6 +7,7 @@ import { accessoryRoutes } from "./routes/accessories.ts";
 import { deploymentRoutes } from "./routes/deployments.ts";
 import { environmentRoutes } from "./routes/environments.ts";
 import { logRoutes } from "./routes/logs.ts";
+import { metricRoutes } from "./routes/metrics.ts";
 import { releaseRoutes } from "./routes/releases.ts";
 import { stateRoutes } from "./routes/state.ts";
 
@@ -52,6 +53,7 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
   environmentRoutes(server, world, options);
   accessoryRoutes(server, world);
   logRoutes(server, world);
+  metricRoutes(server, world);
   stateRoutes(server, world, options);
   return server;
 }

@@ -123,6 +123,25 @@ function look(slipway: Command): void {
   );
   act(
     slipway
+      .command("metrics")
+      .description("what is measured now: traffic, errors, latency, use, health, probes")
+      .option("-e, --env <environment>", "only this one")
+      .option("-s, --service <service>", "only this one")
+      .option("-w, --window <seconds>", "how far back the plots go", count, "300")
+      .option("-f, --follow", "again every second"),
+    async (_, options) => (await import("./commands/metrics.ts")).metrics(options),
+  );
+  act(
+    slipway
+      .command("uptime")
+      .description("share of the known time that services were up, by the day")
+      .option("-e, --env <environment>", "only this one")
+      .option("-s, --service <service>", "only this one")
+      .option("-d, --days <count>", "how many days, at most 31", count, "30"),
+    async (_, options) => (await import("./commands/metrics.ts")).uptime(options),
+  );
+  act(
+    slipway
       .command("history")
       .description("deployments: what, when, who, how it ended, why")
       .option("-e, --env <environment>", "only this one")

@@ -189,6 +189,8 @@ export async function wire(options: WireOptions): Promise<Wired> {
       random: Math.random,
       makeGauge: (spec, kind) => makeGauge(spec, kind),
     });
+    metrics.past = past;
+    metrics.declared = declared;
     const sources = new MetricSources(world, metrics, { declared, past });
     sources.open();
     closers.push(() => sources.close());

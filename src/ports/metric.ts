@@ -8,6 +8,8 @@ export interface Meter {
   measure(query: Query): Measured;
   /** The same over the window, step by step, oldest first; null where nothing is known. For plots. */
   points(query: Query, stepMs: number): readonly (number | null)[];
+  /** Windows of up to 30 days, from what is kept in the store; the grain is a minute, and an hour for what is older than two days. */
+  measureLong(query: Query): Promise<Measured>;
   /** Resolves when a sample came in that matches, or after `ms`; rejects when the signal is aborted. */
   news(selector: Selector, ms: number, signal: AbortSignal): Promise<void>;
 }

@@ -5,6 +5,8 @@ import { MetricMemory, type Query } from "../../core/metric/memory.ts";
 import type { Sample } from "../../core/metric/sample.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Meter } from "../../ports/metric.ts";
+import type { DeclaredSource } from "./declared-source.ts";
+import type { Past } from "./past.ts";
 import { SteadyTime } from "./time.ts";
 
 /** A sample as its source knows it: when it came is for the keeper to say. */
@@ -14,22 +16,30 @@ type Waiting = { readonly selector: Selector; readonly wake: () => void };
 
 /** Silent for so long, a series is let go of: nothing that can be asked of it is known any more. */
 const silentMs = 2 * 3_600_000 + 60_000;
+/** A window of memory. */
+const longestMs = 2 * 3_600_000;
 const sweepMs = 60_000;
 
 /** Everything that is measured, at full rate, for two hours. Sources record; whoever judges asks. */
 export class Metrics implements Meter {
   readonly time: SteadyTime;
   readonly memory: MetricMemory;
+  /** What is kept in the store, where somebody keeps it. */
+  past: Past | null = null;
+  /** What the configs in force declare, where somebody reads them. */
+  declared: DeclaredSource | null = null;
   readonly #clock: Clock;
   readonly #waiting = new Set<Waiting>();
   readonly #listeners = new Set<(samples: readonly Sample[]) => void>();
+  readonly #begunAt: EpochMs;
   #sweptAt: EpochMs;
 
   constructor({ clock, maxSeries }: { readonly clock: Clock; readonly maxSeries?: number }) {
     this.#clock = clock;
     this.time = new SteadyTime(clock);
     this.memory = new MetricMemory(maxSeries === undefined ? {} : { maxSeries });
-    this.#sweptAt = this.time.now();
+    this.#begunAt = this.time.now();
+    this.#sweptAt = this.#begunAt;
   }
 
   /** Keeps what is sound of it, at the time at which it came. */
@@ -56,6 +66,12 @@ export class Metrics implements Meter {
 
   measure(query: Query): Measured {
     return this.memory.measure(query, this.time.now());
+  }
+
+  /** Without a past there are the last two hours at most, and the rest is not covered. */
+  async measureLong(query: Query): Promise<Measured> {
+    const remembersMs = Math.min(longestMs, this.time.now() - this.#begunAt);
+    return this.past === null || query.windowMs <= remembersMs ? this.measure(query) : this.past.measure(query);
   }
 
   points(query: Query, stepMs: number): readonly (number | null)[] {

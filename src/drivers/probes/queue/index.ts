@@ -129,13 +129,14 @@ function outcome({ depth, oldestAt, now, failed, hasTimes = true }: Seen): Outco
   const delayMs = oldestAt === null ? 0 : Math.max(0, now - oldestAt);
   const failures = failed === undefined ? {} : { "queue failed": failed };
   const values = { "queue depth": depth, ...failures };
+  const jobs = depth === 1 ? "1 job waits" : `${depth} jobs wait`;
   if (depth > 0 && oldestAt === null) {
     // Between two reads the last one may have been taken.
     return hasTimes
-      ? { is: "pass", saw: `${depth} jobs wait; when the oldest came is not known`, values }
-      : { is: "pass", saw: `${depth} jobs wait`, values };
+      ? { is: "pass", saw: `${jobs}; when the oldest came is not known`, values }
+      : { is: "pass", saw: jobs, values };
   }
-  const saw = depth === 0 ? "no job waits" : `${depth} jobs wait, the oldest for ${(delayMs / 1000).toFixed(1)} s`;
+  const saw = depth === 0 ? "no job waits" : `${jobs}, the oldest for ${(delayMs / 1000).toFixed(1)} s`;
   return { is: "pass", saw, values: hasTimes ? { ...values, "queue delay": delayMs } : values };
 }
 
