@@ -1,4 +1,4 @@
-import type { EnvironmentName, ReleaseId } from "../core/ids.ts";
+import type { Digest, EnvironmentName, ReleaseId } from "../core/ids.ts";
 import { builtImagesOf, directoriesOf } from "../core/release/artifacts.ts";
 import { planRetention, type RetentionView } from "../core/release/retention.ts";
 import { rollbackTarget, standingOf } from "../core/release/standing.ts";
@@ -60,11 +60,18 @@ async function removeArtifacts(world: World): Promise<void> {
   for (const digest of [...all].filter((each) => !needed.has(each))) {
     // What a run under way has packed is in no release yet, and may be what an old one had. The next prune finds it again.
     if (await isBuilding(world)) return;
+    // One that has ended meanwhile has made a release of it.
+    if (await isNeeded(world, digest)) continue;
     await world.artifacts.remove(digest);
     await db.deleteFrom("artifact").where("digest", "=", digest).execute();
   }
   if (await isBuilding(world)) return;
   await world.images.collect(releases.flatMap((row) => builtImagesOf(artifactsOf(row))));
+}
+
+async function isNeeded({ store }: World, digest: Digest): Promise<boolean> {
+  const releases = await store.db.selectFrom("release").select("artifacts").where("pruned_at", "is", null).execute();
+  return releases.some((row) => directoriesOf(artifactsOf(row)).includes(digest));
 }
 
 async function isBuilding({ store }: World): Promise<boolean> {
@@ -93,7 +100,7 @@ async function retentionView(db: Trx, product: string): Promise<RetentionView> {
         const attempts = await attemptsIn(db, product, environment.name);
         const good = attempts
           .filter((attempt) => attempt.phase === "succeeded" && standingOf(attempt.release, attempts) === "good")
-          .sort((a, b) => (b.endedAt ?? 0) - (a.endedAt ?? 0))
+          .sort((a, b) => (b.ended ?? 0) - (a.ended ?? 0))
           .map((attempt) => attempt.release);
         return {
           name: environment.name,

@@ -190,7 +190,7 @@ class Life {
 
   #attempt(id: ReleaseId, phase: string, tookAway: ReleaseId | null = null): void {
     const at = this.#attempts.length * 10;
-    this.#attempts.push({ release: id, phase, startedAt: at, endedAt: at + 5, tookAway });
+    this.#attempts.push({ release: id, phase, begun: at, ended: at + 5, tookAway });
     if (phase === "succeeded") this.live = id;
   }
 }

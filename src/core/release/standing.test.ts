@@ -28,7 +28,7 @@ class Story {
   /** Under way: it has begun and not ended. */
   begin(release: ReleaseId): this {
     const at = this.attempts.length * 1_000;
-    this.attempts.push({ release, phase: "baking", startedAt: at, endedAt: null, tookAway: null, kept: true });
+    this.attempts.push({ release, phase: "baking", begun: at, ended: null, tookAway: null, kept: true });
     return this;
   }
 
@@ -42,7 +42,7 @@ class Story {
 
   #add(release: ReleaseId, phase: string, tookAway: ReleaseId | null): this {
     const at = this.attempts.length * 1_000;
-    this.attempts.push({ release, phase, startedAt: at, endedAt: at + 500, tookAway, kept: true });
+    this.attempts.push({ release, phase, begun: at, ended: at + 500, tookAway, kept: true });
     if (phase === "succeeded") this.live = release;
     return this;
   }

@@ -1,11 +1,12 @@
-import type { EpochMs, ReleaseId } from "../ids.ts";
+import type { ReleaseId } from "../ids.ts";
 
 /** One ended or running deployment, as far as the standing of releases in an environment depends on it. */
 export type Attempt = {
   readonly release: ReleaseId;
   readonly phase: string;
-  readonly startedAt: EpochMs;
-  readonly endedAt: EpochMs | null;
+  /** Places in the order in which attempts came and ended. Never times: a clock that is set back must not turn them round. */
+  readonly begun: number;
+  readonly ended: number | null;
   /** For a rollback that a person asked for: the release it took away. That person called it bad. */
   readonly tookAway: ReleaseId | null;
   /** Its artifacts have not been pruned, so it can be brought back. */
@@ -21,8 +22,8 @@ export type Standing = "good" | "bad" | "untried";
 
 export function standingOf(release: ReleaseId, attempts: readonly Attempt[]): Standing {
   const told = attempts
-    .filter((attempt) => attempt.endedAt !== null)
-    .sort((a, b) => (a.endedAt ?? 0) - (b.endedAt ?? 0))
+    .filter((attempt) => attempt.ended !== null)
+    .sort((a, b) => (a.ended ?? 0) - (b.ended ?? 0))
     .map((attempt) => tells(release, attempt))
     .filter((standing) => standing !== null);
   return told.at(-1) ?? "untried";
@@ -45,11 +46,11 @@ function tells(release: ReleaseId, attempt: Attempt): "good" | "bad" | null {
 export function rollbackTarget(live: ReleaseId | null, attempts: readonly Attempt[]): ReleaseId | null {
   const successes = attempts
     .filter((attempt) => attempt.phase === "succeeded")
-    .sort((a, b) => (b.endedAt ?? 0) - (a.endedAt ?? 0));
+    .sort((a, b) => (b.ended ?? 0) - (a.ended ?? 0));
   const firstLive = successes.filter((attempt) => attempt.release === live).at(-1);
   const usable = successes.filter(
     (attempt) => attempt.release !== live && attempt.kept && standingOf(attempt.release, attempts) === "good",
   );
-  const before = usable.find((attempt) => firstLive === undefined || attempt.startedAt < firstLive.startedAt);
+  const before = usable.find((attempt) => firstLive === undefined || attempt.begun < firstLive.begun);
   return (before ?? usable[0])?.release ?? null;
 }

@@ -12,9 +12,19 @@ export async function attemptsIn(db: Db | Trx, product: string, environment: Env
       "deployment.stable_id",
       "deployment.kind",
       "deployment.phase",
-      "deployment.started_at",
       "deployment.ended_at",
       "release.pruned_at",
+    ])
+    // Each deployment begins with a row of the history and ends with one, and their numbers only rise.
+    .select(({ selectFrom }) => [
+      selectFrom("history")
+        .whereRef("history.deployment_id", "=", "deployment.id")
+        .select(({ fn }) => fn.min("history.id").as("first"))
+        .as("first"),
+      selectFrom("history")
+        .whereRef("history.deployment_id", "=", "deployment.id")
+        .select(({ fn }) => fn.max("history.id").as("last"))
+        .as("last"),
     ])
     .where("deployment.product", "=", product)
     .where("deployment.environment", "=", environment)
@@ -23,8 +33,8 @@ export async function attemptsIn(db: Db | Trx, product: string, environment: Env
   return rows.map((row) => ({
     release: row.release_id,
     phase: row.phase,
-    startedAt: row.started_at ?? 0,
-    endedAt: row.ended_at,
+    begun: Number(row.first ?? 0),
+    ended: row.ended_at === null ? null : Number(row.last ?? 0),
     tookAway: row.kind === "rollback" ? row.stable_id : null,
     kept: row.pruned_at === null,
   }));
