@@ -34,6 +34,9 @@ export function requestEvent(request: RequestRow): DeploymentEvent {
   return { is: "asked", to: request.kind, by: request.actor, why: request.reason };
 }
 
+/** Made once: a reason that is made costs a stack each time. */
+const over = new Error("this look is over");
+
 /** Resolves when somebody has asked something that is still open. */
 export async function someoneAsks(world: World, deployment: DeploymentId, signal: AbortSignal): Promise<void> {
   for (;;) {
@@ -45,7 +48,7 @@ export async function someoneAsks(world: World, deployment: DeploymentId, signal
       await Promise.race([changed, world.clock.sleep(lookMs, either)]);
       signal.throwIfAborted();
     } finally {
-      stop.abort();
+      stop.abort(over);
     }
   }
 }

@@ -16,16 +16,15 @@ import type {
 } from "../../core/product/spec.ts";
 import { parseSize } from "../../core/product/units.ts";
 import { accessoryKey, noArtifacts, type ReleasedImage, type ServiceArtifacts } from "../../core/release/artifacts.ts";
-import type { ReleaseRow } from "../../ports/tables.ts";
 import type { Artifact, ComposedContainer, ContainerSpec, RevisionSpec } from "../../ports/target.ts";
 import { repositoryIn } from "../release/images.ts";
-import { artifactsOf, releaseRow } from "../release/read.ts";
+import { artifactsOf, type ReleaseFacts, releaseFacts } from "../release/read.ts";
 import type { World } from "../world.ts";
 
 /** What a target needs to run one service of a release in an environment: all of it from the release, nothing from today. */
 export async function revisionSpec(world: World, view: ReleaseView, name: ServiceName): Promise<RevisionSpec> {
   const service = view.spec.services[name];
-  const row = await releaseRow(world.store.db, view.id);
+  const row = await releaseFacts(world.store.db, view.id);
   const artifacts = artifactsOf(row)[name];
   if (service === undefined || artifacts === undefined) {
     throw new SlipwayError("UNKNOWN_SERVICE", { message: `release r${row.number} has no service ${name}` });
@@ -59,7 +58,7 @@ export async function revisionSpec(world: World, view: ReleaseView, name: Servic
 /** The same for something that is not released: its identity is its config, so a changed one is another. */
 export async function accessorySpec(world: World, view: ReleaseView, accessory: AccessorySpec): Promise<RevisionSpec> {
   const { product, environment } = view.spec;
-  const row = await releaseRow(world.store.db, view.id);
+  const row = await releaseFacts(world.store.db, view.id);
   const image = artifactsOf(row)[accessoryKey(accessory.name)]?.image ?? null;
   if (image === null && accessory.composed === undefined) throw notMade(row, accessory.name);
   const digest = digestOf({ ...accessory, image: image?.digest ?? accessory.image });
@@ -112,7 +111,7 @@ function notFound({ image }: AccessorySpec): Artifact {
   return { ...imageArtifact, digest, id: digest, repository };
 }
 
-type Made = { readonly row: ReleaseRow; readonly name: ServiceName; readonly artifacts: ServiceArtifacts };
+type Made = { readonly row: ReleaseFacts; readonly name: ServiceName; readonly artifacts: ServiceArtifacts };
 
 /** The one that the environment's target runs. */
 function artifactFor(world: World, spec: EnvironmentSpec, { row, name, artifacts = noArtifacts }: Made): Artifact {
@@ -134,7 +133,7 @@ function layoutOf(world: World, { from }: ReleasedImage): string | null {
   return from === null ? world.images.layout : null;
 }
 
-function notMade({ number }: ReleaseRow, name: string): SlipwayError {
+function notMade({ number }: ReleaseFacts, name: string): SlipwayError {
   return new SlipwayError("ARTIFACT_MISSING", {
     message: `r${number} was made before ${name} ran here like this, and has nothing of it that can`,
   });

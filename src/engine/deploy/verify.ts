@@ -35,9 +35,12 @@ export async function verify(
       await watch.news(lookMs);
     }
   } finally {
-    stop.abort();
+    stop.abort(over);
   }
 }
+
+/** Made once: a reason that is made costs a stack each time. */
+const over = new Error("the watch is over");
 
 function isReady(service: Verified, reports: readonly InstanceReport[]): boolean {
   if (service.kind === "job")

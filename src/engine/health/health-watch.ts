@@ -84,7 +84,7 @@ export class HealthWatch {
       void this.#deps.clock.sleep(ms, timer.signal).then(wake, () => {});
       this.#signal.addEventListener("abort", wake, { once: true, signal: timer.signal });
     });
-    timer.abort();
+    timer.abort(over);
     this.#signal.throwIfAborted();
   }
 
@@ -184,6 +184,9 @@ export class HealthWatch {
     for (const wake of [...this.#waiting]) wake();
   }
 }
+
+/** Why a wait is not needed any more; made once, because a reason that is made costs a stack each time. */
+const over = new Error("nobody waits any more");
 
 /** One life of an instance: another start is another identity. */
 function identity(instance: InstanceStatus): string {

@@ -28,6 +28,21 @@ export async function releaseView(db: Db | Trx, id: ReleaseId, environment: Envi
   return view;
 }
 
+/** What never changes of a release's row. */
+export type ReleaseFacts = Omit<ReleaseRow, "pinned" | "pruned_at">;
+
+const facts = new Map<ReleaseId, ReleaseFacts>();
+
+/** The row without what may change. Errors: UNKNOWN_RELEASE. */
+export async function releaseFacts(db: Db | Trx, id: ReleaseId): Promise<ReleaseFacts> {
+  const known = facts.get(id);
+  if (known !== undefined) return known;
+  const row = await releaseRow(db, id);
+  if (facts.size >= maxViews) facts.delete(facts.keys().next().value ?? id);
+  facts.set(id, row);
+  return row;
+}
+
 /** What a release keeps of its config: every environment resolved, so that a later change of a default changes no old release. */
 export type ReleaseConfig = {
   readonly product: string;

@@ -43,7 +43,7 @@ export async function attempt<T>(
     if (first === "stopped") throw new Stopped("stopped in flight");
     return { error, timedOut: true };
   } finally {
-    over.abort();
+    over.abort(done);
   }
 }
 
@@ -54,5 +54,8 @@ async function run<T>(perform: (step: Step) => Promise<T>, step: Step): Promise<
     return { error, timedOut: false };
   }
 }
+
+/** Made once: a reason that is made costs a stack each time. */
+const done = new Error("the attempt is over");
 
 const ignore = (): void => {};
