@@ -16,6 +16,7 @@ import { Secret } from "../../core/secret.ts";
 import type {
   Artifact,
   ContainerSpec,
+  DirectoryArtifact,
   ImageArtifact,
   InstanceStatus,
   LogLine,
@@ -47,6 +48,18 @@ export type TargetHarness = {
    * something. Absent: the target takes packed directories, and its processes are this machine's.
    */
   readonly image?: (files: Readonly<Record<string, string>>) => Promise<ImageArtifact>;
+  /**
+   * For a target whose instances are no programs: they are asked, and end, in its own way. What only a program has is then not tested:
+   * its files and environment, its signals and children, its output line by line, commands beside it, its memory.
+   */
+  readonly virtual?: {
+    /** The suite's program, as such a target has it. */
+    readonly artifact: DirectoryArtifact;
+    /** What the program says of itself to whoever asks it at the address. Rejects while nobody listens there. */
+    ask(address: string | null): Promise<{ readonly pid: number; readonly instance: InstanceId }>;
+    /** Ends an instance as the kernel would. */
+    kill(instance: InstanceId): void;
+  };
   /** What the place had left over when the last revision was gone; empty is right. */
   readonly leftovers?: () => Promise<readonly string[]>;
   close(): Promise<void>;
@@ -82,7 +95,7 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       folder = await mkdtemp(join(tmpdir(), "slipway-target-"));
       const files = { "app.cjs": appSource, "hello world ü.txt": "hello" };
       isImage = harness.image !== undefined;
-      artifact = (await harness.image?.(files)) ?? (await packed(folder, files));
+      artifact = harness.virtual?.artifact ?? (await harness.image?.(files)) ?? (await packed(folder, files));
     });
 
     afterAll(async () => {
@@ -112,7 +125,8 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
 
     /** As the kernel ends a program, not as somebody stops it. */
     const kill = async ({ id, pid }: InstanceStatus, pidInside: number): Promise<void> => {
-      if (isImage) await target.exec(id, ["kill", "-9", String(pidInside)], never);
+      if (harness.virtual !== undefined) harness.virtual.kill(id);
+      else if (isImage) await target.exec(id, ["kill", "-9", String(pidInside)], never);
       else process.kill(pid ?? 0, "SIGKILL");
     };
     /** The same where its artifact is to be had nowhere. */
@@ -123,8 +137,23 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       return { ...wanted, artifact: { ...artifact, id: nowhere, digest: nowhere, repository: null, layout: null } };
     };
     const missingCode = () => (isImage ? "IMAGE_MISSING" : "ARTIFACT_MISSING");
-    const isGone = ({ pid, address }: InstanceStatus): Promise<boolean> =>
-      isImage ? isRefused(address) : Promise.resolve(!isAlive(pid));
+    const isGone = ({ pid, address }: InstanceStatus): Promise<boolean> => {
+      if (harness.virtual === undefined) return isImage ? isRefused(address) : Promise.resolve(!isAlive(pid));
+      return harness.virtual.ask(address).then(
+        () => false,
+        () => true,
+      );
+    };
+    /** Who answers at the address, as soon as somebody does. */
+    const whoIs = async (address: string | null): Promise<{ readonly pid: number; readonly instance: string }> => {
+      const { virtual } = harness;
+      if (virtual !== undefined) return eventually(() => virtual.ask(address));
+      const { pid, env } = await ask(address);
+      return { pid, instance: env.SLIPWAY_INSTANCE ?? "" };
+    };
+    /** What only a program has. */
+    const ofPrograms = (name: string, run: () => Promise<void>): void =>
+      test(name, async ({ skip }) => (harness.virtual === undefined ? run() : skip()));
 
     test("starts the instances that are asked for, each with its own address, and says what they are", async () => {
       const wanted = spec(["serve"]);
@@ -145,8 +174,8 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
         running.every(({ pid, startedAt, restarts }) => pid !== null && startedAt !== null && restarts === 0),
       ).toBe(true);
       for (const { id, address, pid } of running) {
-        const seen = await ask(address);
-        expect(seen.env.SLIPWAY_INSTANCE).toBe(id);
+        const seen = await whoIs(address);
+        expect(seen.instance).toBe(id);
         if (!isImage) expect(seen.pid).toBe(pid);
       }
       expect(await target.observe({ revision: wanted.id })).toMatchObject([{ id: wanted.id, wanted: 2 }]);
@@ -169,55 +198,66 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       expect(first !== undefined && (await isGone(first))).toBe(true);
       const again = runningOf(await target.ensure(wanted, 1, never));
       expect(again).toMatchObject([{ restarts: 0 }]);
-      await ask(again[0]?.address ?? null);
+      await whoIs(again[0]?.address ?? null);
       await target.remove(wanted.id, never);
     });
 
-    test("none of what is not there is a preparation: what a start needs is brought, nothing runs, and it goes with the revision", async () => {
-      const file = join(folder, "once.tar");
-      if (artifact.kind === "directory") await copyFile(artifact.file, file);
-      const wanted = spec(["serve"], { artifact: artifact.kind === "directory" ? { ...artifact, file } : artifact });
-      for (const prepared of [await target.ensure(wanted, 0, never), await target.ensure(wanted, 0, never)]) {
-        expect(prepared).toMatchObject({ id: wanted.id, configDigest: wanted.configDigest, wanted: 0, instances: [] });
-      }
-      if (isImage) expect(await harness.leftovers?.()).toEqual([expect.stringContaining("image slipway/shop/web:")]);
-      await rm(file, { force: true });
-      const [instance] = runningOf(await target.ensure(wanted, 1, never));
-      await ask(instance?.address ?? null);
-      await target.remove(wanted.id, never);
-      // Neither a start nor another preparation finds anything of it again; and a control plane of its own lets go of what it did not bring.
-      await expect(target.ensure(sourceless(wanted), 0, never)).rejects.toMatchObject({ code: missingCode() });
-      await target.ensure({ ...wanted, artifact }, 0, never);
-      const second = await harness.open("shop");
-      await second.remove(wanted.id, never);
-      await second.close();
-      expect((await harness.leftovers?.()) ?? []).toEqual([]);
-      await expect(target.ensure(sourceless(wanted), 1, never)).rejects.toMatchObject({ code: missingCode() });
-    });
+    ofPrograms(
+      "none of what is not there is a preparation: what a start needs is brought, nothing runs, and it goes with the revision",
+      async () => {
+        const file = join(folder, "once.tar");
+        if (artifact.kind === "directory") await copyFile(artifact.file, file);
+        const wanted = spec(["serve"], { artifact: artifact.kind === "directory" ? { ...artifact, file } : artifact });
+        for (const prepared of [await target.ensure(wanted, 0, never), await target.ensure(wanted, 0, never)]) {
+          expect(prepared).toMatchObject({
+            id: wanted.id,
+            configDigest: wanted.configDigest,
+            wanted: 0,
+            instances: [],
+          });
+        }
+        if (isImage) expect(await harness.leftovers?.()).toEqual([expect.stringContaining("image slipway/shop/web:")]);
+        await rm(file, { force: true });
+        const [instance] = runningOf(await target.ensure(wanted, 1, never));
+        await ask(instance?.address ?? null);
+        await target.remove(wanted.id, never);
+        // Neither a start nor another preparation finds anything of it again; and a control plane of its own lets go of what it did not bring.
+        await expect(target.ensure(sourceless(wanted), 0, never)).rejects.toMatchObject({ code: missingCode() });
+        await target.ensure({ ...wanted, artifact }, 0, never);
+        const second = await harness.open("shop");
+        await second.remove(wanted.id, never);
+        await second.close();
+        expect((await harness.leftovers?.()) ?? []).toEqual([]);
+        await expect(target.ensure(sourceless(wanted), 1, never)).rejects.toMatchObject({ code: missingCode() });
+      },
+    );
 
-    test("is given its environment and nothing of ours, exactly, with spaces, quotes and other alphabets", async () => {
-      const odd = "a b\t'\"$HOME `x` ü 漢字 \\ \n end";
-      process.env.SLIPWAY_TEST_LEAK = "must not be seen";
-      const wanted = spec(["serve", odd, ""], { env: { ODD: odd, TOKEN: new Secret("s3cret"), NODE_ENV: "test" } });
-      const [instance] = runningOf(await target.ensure(wanted, 1, never));
-      const seen = await ask(instance?.address ?? null);
-      delete process.env.SLIPWAY_TEST_LEAK;
-      expect(seen.args).toEqual([odd, ""]);
-      expect(seen.env).toMatchObject({
-        ODD: odd,
-        TOKEN: "s3cret",
-        NODE_ENV: "test",
-        PORT: isImage ? "3000" : instance?.address?.split(":")[1],
-        SLIPWAY_PRODUCT: "shop",
-        SLIPWAY_ENVIRONMENT: "production",
-        SLIPWAY_SERVICE: "web",
-        SLIPWAY_RELEASE: "rel_1",
-        SLIPWAY_REVISION: wanted.id,
-        SLIPWAY_INSTANCE: `${wanted.id}.0`,
-      });
-      expect(Object.keys(seen.env)).not.toContain("SLIPWAY_TEST_LEAK");
-      await target.remove(wanted.id, never);
-    });
+    ofPrograms(
+      "is given its environment and nothing of ours, exactly, with spaces, quotes and other alphabets",
+      async () => {
+        const odd = "a b\t'\"$HOME `x` ü 漢字 \\ \n end";
+        process.env.SLIPWAY_TEST_LEAK = "must not be seen";
+        const wanted = spec(["serve", odd, ""], { env: { ODD: odd, TOKEN: new Secret("s3cret"), NODE_ENV: "test" } });
+        const [instance] = runningOf(await target.ensure(wanted, 1, never));
+        const seen = await ask(instance?.address ?? null);
+        delete process.env.SLIPWAY_TEST_LEAK;
+        expect(seen.args).toEqual([odd, ""]);
+        expect(seen.env).toMatchObject({
+          ODD: odd,
+          TOKEN: "s3cret",
+          NODE_ENV: "test",
+          PORT: isImage ? "3000" : instance?.address?.split(":")[1],
+          SLIPWAY_PRODUCT: "shop",
+          SLIPWAY_ENVIRONMENT: "production",
+          SLIPWAY_SERVICE: "web",
+          SLIPWAY_RELEASE: "rel_1",
+          SLIPWAY_REVISION: wanted.id,
+          SLIPWAY_INSTANCE: `${wanted.id}.0`,
+        });
+        expect(Object.keys(seen.env)).not.toContain("SLIPWAY_TEST_LEAK");
+        await target.remove(wanted.id, never);
+      },
+    );
 
     test("is found again, unchanged, after the control plane that started it was killed", async () => {
       const wanted = spec(["serve"]);
@@ -236,7 +276,7 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
     test("an instance that is killed is started again at the same address, and watchers hear of both", async () => {
       const wanted = spec(["serve"]);
       const [before] = runningOf(await target.ensure(wanted, 1, never));
-      const { pid: pidInside } = await ask(before?.address ?? null);
+      const { pid: pidInside } = await whoIs(before?.address ?? null);
       const stop = new AbortController();
       const seen = target.watch({ revision: wanted.id }, stop.signal);
       const updates = seen[Symbol.asyncIterator]();
@@ -246,8 +286,8 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       expect(ended[0]?.instances[0]?.lastExit).toMatchObject({ code: null, signal: "SIGKILL" });
       const restarted = await nextThat(updates, ([revision]) => revision?.instances[0]?.state === "running");
       expect(restarted[0]?.instances[0]).toMatchObject({ restarts: 1, address: before?.address });
-      const again = await ask(before?.address ?? null);
-      expect(again.env.SLIPWAY_INSTANCE).toBe(before?.id);
+      const again = await whoIs(before?.address ?? null);
+      expect(again.instance).toBe(before?.id);
       if (!isImage) expect(again.pid).toBe(restarted[0]?.instances[0]?.pid);
       stop.abort();
       expect((await updates.next()).done).toBe(true);
@@ -267,7 +307,7 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       await target.remove(wanted.id, never);
     });
 
-    test("stops by SIGTERM inside the grace, and by SIGKILL after it", async () => {
+    ofPrograms("stops by SIGTERM inside the grace, and by SIGKILL after it", async () => {
       const polite = spec(["serve"], { stopGraceMs: 15_000 });
       await ask(runningOf(await target.ensure(polite, 1, never))[0]?.address ?? null);
       const began = performance.now();
@@ -284,7 +324,7 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       await target.remove(stubborn.id, never);
     });
 
-    test("what a program forked goes with it: when it is stopped, and when it dies", async () => {
+    ofPrograms("what a program forked goes with it: when it is stopped, and when it dies", async () => {
       const wanted = spec(["forks"], { stopGraceMs: 300 });
       const [instance] = runningOf(await target.ensure(wanted, 1, never));
       const first = await family(instance?.address ?? null);
@@ -303,55 +343,61 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       await target.remove(wanted.id, never);
     });
 
-    test("logs say whose they are, give the newest lines, and follow without losing or repeating one", async () => {
-      const wanted = spec(["print", "300"]);
-      const [instance] = runningOf(await target.ensure(wanted, 1, never));
-      await textOf(instance?.address ?? null);
-      const stop = new AbortController();
-      const lines: LogLine[] = [];
-      let asked = 0;
-      for await (const line of target.logs({ revision: wanted.id, tail: 10_000, follow: true }, stop.signal)) {
-        if (line.stream === "stdout") lines.push(line);
-        if (line.text.startsWith("listening")) await textOf(instance?.address ?? null);
-        if (line.text === "asked" && ++asked === 2) stop.abort();
-      }
-      const printed = lines.map((line) => line.text).filter((each) => each.startsWith("line "));
-      expect(printed).toEqual(Array.from({ length: 300 }, (_, i) => `line ${i}`));
-      expect(lines[0]).toMatchObject({
-        service: "web",
-        release: "rel_1",
-        revision: wanted.id,
-        instance: `${wanted.id}.0`,
-      });
-      const tail = await textsOf(target.logs({ revision: wanted.id, tail: 2 }, never), null);
-      expect(tail).toEqual(["asked", "asked"]);
-      await target.remove(wanted.id, never);
-      expect(await textsOf(target.logs({ revision: wanted.id, tail: 500 }, never), "stdout")).toContain("line 299");
-    });
+    ofPrograms(
+      "logs say whose they are, give the newest lines, and follow without losing or repeating one",
+      async () => {
+        const wanted = spec(["print", "300"]);
+        const [instance] = runningOf(await target.ensure(wanted, 1, never));
+        await textOf(instance?.address ?? null);
+        const stop = new AbortController();
+        const lines: LogLine[] = [];
+        let asked = 0;
+        for await (const line of target.logs({ revision: wanted.id, tail: 10_000, follow: true }, stop.signal)) {
+          if (line.stream === "stdout") lines.push(line);
+          if (line.text.startsWith("listening")) await textOf(instance?.address ?? null);
+          if (line.text === "asked" && ++asked === 2) stop.abort();
+        }
+        const printed = lines.map((line) => line.text).filter((each) => each.startsWith("line "));
+        expect(printed).toEqual(Array.from({ length: 300 }, (_, i) => `line ${i}`));
+        expect(lines[0]).toMatchObject({
+          service: "web",
+          release: "rel_1",
+          revision: wanted.id,
+          instance: `${wanted.id}.0`,
+        });
+        const tail = await textsOf(target.logs({ revision: wanted.id, tail: 2 }, never), null);
+        expect(tail).toEqual(["asked", "asked"]);
+        await target.remove(wanted.id, never);
+        expect(await textsOf(target.logs({ revision: wanted.id, tail: 500 }, never), "stdout")).toContain("line 299");
+      },
+    );
 
-    test("runs a command beside an instance: exit code, both outputs, a bound on them, and a refusal", async () => {
-      const wanted = spec(["serve"]);
-      const status = await target.ensure(wanted, 1, never);
-      const id = status.instances[0]?.id as InstanceId;
-      const script = "cat 'hello world ü.txt'; echo $SLIPWAY_INSTANCE >&2; exit 5";
-      expect(await target.exec(id, ["sh", "-c", script], never)).toEqual({
-        code: 5,
-        stdout: "hello",
-        stderr: `${id}\n`,
-      });
-      const loud = await target.exec(id, ["sh", "-c", "head -c 5000000 /dev/zero | tr '\\0' x"], never);
-      expect(loud.code).toBe(0);
-      expect(loud.stdout.length).toBeLessThan(2_000_000);
-      const missing = target.exec(id, ["there-is-no-such-command"], never);
-      await expect(missing).rejects.toMatchObject({ code: "EXEC_FAILED" });
-      const absent = target.exec(instanceId(wanted.id, 9), ["true"], never);
-      await expect(absent).rejects.toMatchObject({ code: "INSTANCE_NOT_FOUND" });
-      const stop = new AbortController();
-      const long = target.exec(id, ["sleep", "1000"], stop.signal);
-      stop.abort(new Error("enough"));
-      await expect(long).rejects.toThrow("enough");
-      await target.remove(wanted.id, never);
-    });
+    ofPrograms(
+      "runs a command beside an instance: exit code, both outputs, a bound on them, and a refusal",
+      async () => {
+        const wanted = spec(["serve"]);
+        const status = await target.ensure(wanted, 1, never);
+        const id = status.instances[0]?.id as InstanceId;
+        const script = "cat 'hello world ü.txt'; echo $SLIPWAY_INSTANCE >&2; exit 5";
+        expect(await target.exec(id, ["sh", "-c", script], never)).toEqual({
+          code: 5,
+          stdout: "hello",
+          stderr: `${id}\n`,
+        });
+        const loud = await target.exec(id, ["sh", "-c", "head -c 5000000 /dev/zero | tr '\\0' x"], never);
+        expect(loud.code).toBe(0);
+        expect(loud.stdout.length).toBeLessThan(2_000_000);
+        const missing = target.exec(id, ["there-is-no-such-command"], never);
+        await expect(missing).rejects.toMatchObject({ code: "EXEC_FAILED" });
+        const absent = target.exec(instanceId(wanted.id, 9), ["true"], never);
+        await expect(absent).rejects.toMatchObject({ code: "INSTANCE_NOT_FOUND" });
+        const stop = new AbortController();
+        const long = target.exec(id, ["sleep", "1000"], stop.signal);
+        stop.abort(new Error("enough"));
+        await expect(long).rejects.toThrow("enough");
+        await target.remove(wanted.id, never);
+      },
+    );
 
     test("a job runs once and its exit code is kept, also a bad one; it runs again only after zero", async () => {
       for (const code of [0, 3]) {
@@ -376,7 +422,7 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       const wanted = spec(["serve"]);
       const [instance] = runningOf(await target.ensure(wanted, 1, never));
       await target.remove(wanted.id, never);
-      expect(isAlive(instance?.pid)).toBe(false);
+      expect(instance !== undefined && (await isGone(instance))).toBe(true);
       expect(await target.observe({ revision: wanted.id })).toEqual([]);
       await target.remove(wanted.id, never);
       const absent = revisionId("rev_never_made");
@@ -393,6 +439,13 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
         await target.remove(wanted.id, never);
         return;
       }
+      if (harness.virtual !== undefined) {
+        const absent = spec(["serve"], { artifact: { ...artifact, digest: `sha256:${"0".repeat(64)}` } });
+        for (const instances of [0, 1])
+          await expect(target.ensure(absent, instances, never)).rejects.toMatchObject({ code: "ARTIFACT_MISSING" });
+        expect(await target.observe({ revision: absent.id })).toEqual([]);
+        return;
+      }
       const missing = sourceless(spec(["serve"]));
       await expect(target.ensure(missing, 1, never)).rejects.toMatchObject({ code: "ARTIFACT_MISSING" });
       const changed = spec(["serve"], { artifact: { ...artifact, digest: `sha256:${"0".repeat(64)}` } });
@@ -403,7 +456,7 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       await target.remove(repaired.id, never);
     });
 
-    test("a command that is not there fails the start, with what was tried", async () => {
+    ofPrograms("a command that is not there fails the start, with what was tried", async () => {
       // An init of its own would start, and then not find it.
       const wanted = {
         ...spec([]),
@@ -430,8 +483,10 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       expect((await target.observe({ environment: ours.environment })).map(({ id }) => id)).toEqual([ours.id]);
       expect(await target.observe({ service: theirs.service })).toEqual([]);
       await target.remove(theirs.id, never);
-      const exec = target.exec(instanceId(theirs.id, 0), ["true"], never);
-      await expect(exec).rejects.toMatchObject({ code: "INSTANCE_NOT_FOUND" });
+      if (target.can.exec) {
+        const exec = target.exec(instanceId(theirs.id, 0), ["true"], never);
+        await expect(exec).rejects.toMatchObject({ code: "INSTANCE_NOT_FOUND" });
+      }
       expect(await textsOf(target.logs({ revision: theirs.id }, never), null)).toEqual([]);
       expect(runningOf((await other.observe({}))[0])).toMatchObject([{ pid: their?.pid, restarts: 0 }]);
       await other.remove(theirs.id, never);
@@ -439,7 +494,7 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       await other.close();
     });
 
-    test("samples CPU and memory of a running instance", async () => {
+    ofPrograms("samples CPU and memory of a running instance", async () => {
       const wanted = spec(["serve"]);
       await target.ensure(wanted, 1, never);
       const sampled = await eventually(async () => {

@@ -1,0 +1,321 @@
+import { type InstanceId, instanceId, type RevisionId } from "../../core/ids.ts";
+import { afterExit, type Backoff, noBackoff } from "../../lib/supervisor/backoff.ts";
+import type {
+  InstanceState,
+  InstanceStatus,
+  LastExit,
+  LogLine,
+  RevisionSpec,
+  RevisionStatus,
+} from "../../ports/target.ts";
+import { type Condition, conditionOf, type Program } from "./service.ts";
+import type { Due, Timeline } from "./timeline.ts";
+
+/** Who ended an instance, or keeps it from answering: the control plane, the program itself, or what befell its host. */
+export type Cause = "slipway" | "program" | "fault";
+
+export type Instance = {
+  readonly id: InstanceId;
+  readonly revision: Revision;
+  readonly index: number;
+  readonly host: number;
+  readonly address: string;
+  state: InstanceState | "starting" | "gone";
+  pid: number | null;
+  startedAt: number | null;
+  /** When it began to listen, in the time of the world; null while it does not. */
+  readyAtMs: number | null;
+  restarts: number;
+  lastExit: LastExit | null;
+  /** Why it does not answer, while it does not. */
+  downBy: Cause;
+  /** Until then at least one request is in flight. */
+  busyUntilMs: number;
+  backoff: Backoff;
+  bornMs: number;
+  /** What is to happen to it next. */
+  next: Due | null;
+};
+
+export type Revision = {
+  readonly spec: RevisionSpec;
+  readonly program: Program;
+  wanted: number;
+  readonly instances: Map<number, Instance>;
+};
+
+type Deps = {
+  readonly timeline: Timeline;
+  readonly hosts: number;
+  readonly programOf: (spec: RevisionSpec) => Program;
+  /** Share of answers that fail now for what all instances need: a database, another company. */
+  readonly shared: () => number;
+  /** Called before anything changes that decides how requests are answered. */
+  readonly beforeChange: () => void;
+  /** Requests were in flight at an instance that has ended. */
+  readonly onCut: (instance: Instance, cause: Cause) => void;
+  readonly tell: (event: string, instance: Instance) => void;
+};
+
+/** From the request to start until the process exists. */
+const spawnMs = 8;
+/** Instances that are kept of what was started and removed. */
+const goneKept = 64;
+/** Lines that are kept of a revision. */
+const linesKept = 20;
+
+/**
+ * The hosts and what runs on them. It goes on by itself, whoever asked for it: processes start, answer, crash and are started
+ * again with the back-off of the real supervisor, whether a control plane lives or not.
+ */
+export class Machine {
+  readonly revisions = new Map<RevisionId, Revision>();
+  readonly #deps: Deps;
+  readonly #byAddress = new Map<string, Instance>();
+  readonly #watchers = new Set<() => void>();
+  readonly #stopped = new Map<RevisionId, Cause>();
+  readonly #lines = new Map<RevisionId, { readonly product: string; readonly lines: LogLine[] }>();
+  #ports = 20_000;
+  #pids = 100;
+
+  constructor(deps: Deps) {
+    this.#deps = deps;
+  }
+
+  get hosts(): number {
+    return this.#deps.hosts;
+  }
+
+  at(address: string): Instance | undefined {
+    return this.#byAddress.get(address);
+  }
+
+  isListening(instance: Instance | undefined): instance is Instance {
+    return instance !== undefined && instance.readyAtMs !== null;
+  }
+
+  conditionOf(instance: Instance): Condition {
+    const { timeline, shared } = this.#deps;
+    const readyForMs = timeline.nowMs - (instance.readyAtMs ?? timeline.nowMs);
+    return conditionOf(instance.revision.program, { readyForMs, host: instance.host, shared: shared() });
+  }
+
+  /** Calls back after every change of what `statusOf` says; returns the way to end that. */
+  watch(tell: () => void): () => void {
+    this.#watchers.add(tell);
+    return () => void this.#watchers.delete(tell);
+  }
+
+  /** What its instances have written, also when they are gone; oldest first. */
+  linesOf(id: RevisionId, product: string): readonly LogLine[] {
+    const kept = this.#lines.get(id);
+    return kept?.product === product ? kept.lines : [];
+  }
+
+  /** Why a revision has nothing that answers: what ended the last of it. */
+  downBy(id: RevisionId): Cause {
+    const revision = this.revisions.get(id);
+    if (revision === undefined) return this.#stopped.get(id) ?? "slipway";
+    const [first] = [...revision.instances.values()].filter((each) => each.index < revision.wanted);
+    return first?.downBy ?? "slipway";
+  }
+
+  /** As `Target.ensure`: resolves when the wanted processes have been started and the surplus ones have ended. */
+  async ensure(spec: RevisionSpec, wanted: number): Promise<RevisionStatus> {
+    this.#deps.beforeChange();
+    let revision = this.revisions.get(spec.id);
+    if (revision === undefined) {
+      revision = { spec, program: this.#deps.programOf(spec), wanted, instances: new Map() };
+      this.revisions.set(spec.id, revision);
+    }
+    revision.wanted = wanted;
+    for (let index = 0; index < wanted; index += 1) this.#start(revision, index);
+    for (const instance of [...revision.instances.values()]) if (instance.index >= wanted) this.#stop(instance);
+    this.#changed();
+    await this.#until(() => revision.wanted !== wanted || isAsWanted(revision));
+    return this.statusOf(revision);
+  }
+
+  async remove(id: RevisionId): Promise<void> {
+    const revision = this.revisions.get(id);
+    if (revision === undefined) return;
+    this.#deps.beforeChange();
+    revision.wanted = 0;
+    for (const instance of [...revision.instances.values()]) this.#stop(instance);
+    this.#changed();
+    await this.#until(() => revision.instances.size === 0 || revision.wanted > 0);
+    if (revision.wanted > 0) return;
+    this.revisions.delete(id);
+    this.#stopped.set(id, "slipway");
+    if (this.#stopped.size > goneKept) this.#stopped.delete(this.#stopped.keys().next().value ?? id);
+    this.#changed();
+  }
+
+  statusOf({ spec, wanted, instances }: Revision): RevisionStatus {
+    const { id, product, environment, service, release, configDigest } = spec;
+    const listed = [...instances.values()].filter(({ state }) => state !== "starting" && state !== "gone");
+    const statuses = listed.sort((a, b) => a.index - b.index).map((instance) => this.#instanceStatus(instance));
+    return { id, product, environment, service, release, configDigest, wanted, instances: statuses };
+  }
+
+  /** What befalls an instance: it ends now, and is started again as after a crash. */
+  strike(instance: Instance, cause: Cause = "fault"): void {
+    if (instance.state !== "running") return;
+    this.#exit(instance, { code: null, signal: "SIGKILL" }, cause);
+  }
+
+  #instanceStatus(instance: Instance): InstanceStatus {
+    const { spec } = instance.revision;
+    const isHere = instance.state === "running" || instance.state === "backoff" || instance.state === "crash-looping";
+    return {
+      id: instance.id,
+      index: instance.index,
+      host: this.hosts === 1 ? null : `host-${instance.host}`,
+      state: instance.state as InstanceState,
+      address: spec.listens && isHere ? instance.address : null,
+      pid: instance.pid,
+      startedAt: instance.startedAt,
+      restarts: instance.restarts,
+      lastExit: instance.lastExit,
+      cpu: null,
+      memoryBytes: null,
+    };
+  }
+
+  #start(revision: Revision, index: number): void {
+    const known = revision.instances.get(index);
+    // One that is being stopped is waited for, and started when it has ended.
+    if (known !== undefined) return;
+    const host = index % this.hosts;
+    const instance: Instance = {
+      id: instanceId(revision.spec.id, index),
+      revision,
+      index,
+      host,
+      address: `10.0.${host}.1:${this.#ports++}`,
+      state: "starting",
+      pid: null,
+      startedAt: null,
+      readyAtMs: null,
+      restarts: 0,
+      lastExit: null,
+      downBy: "slipway",
+      busyUntilMs: 0,
+      backoff: noBackoff,
+      bornMs: 0,
+      next: null,
+    };
+    revision.instances.set(index, instance);
+    this.#byAddress.set(instance.address, instance);
+    this.#then(instance, spawnMs, () => this.#spawn(instance));
+  }
+
+  #spawn(instance: Instance): void {
+    const { timeline } = this.#deps;
+    const { program, spec } = instance.revision;
+    instance.state = "running";
+    instance.pid = this.#pids++;
+    instance.startedAt = Math.round(timeline.wallMs);
+    instance.bornMs = timeline.nowMs;
+    this.#deps.tell("started", instance);
+    this.#write(instance, program.says ?? { stream: "stderr", text: `simulated: ${program.ailment.is}` });
+    const { ailment } = program;
+    if (ailment.is === "dead-on-start")
+      this.#then(instance, program.readyMs / 2, () =>
+        this.#exit(instance, { code: ailment.code ?? 1, signal: null }, "program"),
+      );
+    else if (spec.mode === "job") {
+      const code = ailment.is === "job-fails" ? ailment.code : 0;
+      this.#then(instance, program.readyMs, () => this.#exit(instance, { code, signal: null }, "program"));
+    } else if (ailment.is !== "never-ready") this.#then(instance, program.readyMs, () => this.#ready(instance));
+    this.#changed();
+  }
+
+  #ready(instance: Instance): void {
+    const { timeline, beforeChange } = this.#deps;
+    const { ailment } = instance.revision.program;
+    beforeChange();
+    if (instance.revision.spec.listens) instance.readyAtMs = timeline.nowMs;
+    if (ailment.is === "crash-loop")
+      this.#then(instance, ailment.afterMs, () => this.#exit(instance, { code: 1, signal: null }, "program"));
+  }
+
+  #exit(instance: Instance, exit: Pick<LastExit, "code" | "signal">, cause: Cause): void {
+    const { timeline, tell } = this.#deps;
+    this.#down(instance, cause);
+    instance.lastExit = { ...exit, at: Math.round(timeline.wallMs) };
+    if (instance.revision.spec.mode === "job") instance.state = "exited";
+    else {
+      instance.backoff = afterExit(instance.backoff, timeline.nowMs - instance.bornMs, timeline.nowMs);
+      instance.state = instance.backoff.looping ? "crash-looping" : "backoff";
+      this.#then(instance, instance.backoff.delayMs, () => {
+        instance.restarts += 1;
+        this.#spawn(instance);
+      });
+    }
+    tell("exited", instance);
+    this.#changed();
+  }
+
+  #stop(instance: Instance): void {
+    if (instance.state === "stopping" || instance.state === "gone") return;
+    const { program, spec } = instance.revision;
+    const lives = instance.state === "running";
+    this.#down(instance, "slipway");
+    instance.state = "stopping";
+    this.#deps.tell("stopping", instance);
+    this.#then(instance, lives ? Math.min(program.stopMs, spec.stopGraceMs) : 0, () => {
+      instance.state = "gone";
+      instance.pid = null;
+      instance.revision.instances.delete(instance.index);
+      this.#byAddress.delete(instance.address);
+      if (instance.index < instance.revision.wanted) this.#start(instance.revision, instance.index);
+      this.#changed();
+    });
+  }
+
+  /** From now on it answers nothing; what it was answering is lost: it is a program that ends at once, as many do. */
+  #down(instance: Instance, cause: Cause): void {
+    this.#deps.beforeChange();
+    if (instance.readyAtMs !== null && instance.busyUntilMs > this.#deps.timeline.nowMs)
+      this.#deps.onCut(instance, cause);
+    instance.readyAtMs = null;
+    instance.downBy = cause;
+    if (instance.state === "running") instance.pid = null;
+  }
+
+  #write({ id, revision: { spec }, startedAt }: Instance, line: Pick<LogLine, "stream" | "text">): void {
+    const { product, service, release } = spec;
+    const kept = this.#lines.get(spec.id) ?? { product, lines: [] };
+    kept.lines.push({ ...line, at: (startedAt ?? 0) + 1, service, release, revision: spec.id, instance: id });
+    if (kept.lines.length > linesKept) kept.lines.shift();
+    this.#lines.set(spec.id, kept);
+  }
+
+  #then(instance: Instance, ms: number, happen: () => void): void {
+    if (instance.next !== null) instance.next.off = true;
+    instance.next = this.#deps.timeline.after(ms, happen);
+  }
+
+  #changed(): void {
+    for (const tell of [...this.#watchers]) tell();
+  }
+
+  async #until(is: () => boolean): Promise<void> {
+    while (!is()) {
+      await new Promise<void>((resolve) => {
+        const end = this.watch(() => {
+          end();
+          resolve();
+        });
+      });
+    }
+  }
+}
+
+function isAsWanted({ wanted, instances }: Revision): boolean {
+  if (instances.size !== wanted) return false;
+  return [...instances.values()].every(
+    ({ index, state }) => index < wanted && state !== "starting" && state !== "stopping",
+  );
+}

@@ -1,0 +1,233 @@
+import type { Deployment } from "../../core/deploy/deployment.ts";
+import { releasesAtFullTraffic, type Traffic, type TrafficTarget } from "../../core/deploy/traffic.ts";
+import type { DeploymentId, ReleaseId, RevisionId } from "../../core/ids.ts";
+import { type Attempt, rollbackTarget } from "../../core/release/standing.ts";
+import type { RouteTable } from "../../ports/edge.ts";
+import type { DeploymentRow, EnvironmentRow, RevisionRow } from "../../ports/tables.ts";
+import { environment, product, type Shape, specOf } from "./product.ts";
+import type { Noted, SimDatabase } from "./store.ts";
+
+/** The promises of the design that a simulated world can hold the engine to. */
+export const promises = {
+  answered: "a request is answered by a healthy revision, whatever is deployed, taken back or dies",
+  resumes: "a control plane may die at any instant: every deployment comes to its end",
+  "one release": "at every end of a deployment exactly one release is at 100 %",
+  "can go back": "what a rollback needs is never pruned",
+  "baked first": "nothing is called succeeded before its bake has passed",
+  "who, when, why": "every change of state is in the history, and the history is never truncated",
+  discreet: "a value of the environment is in no log and in no line of the history",
+} as const;
+
+export type PromiseName = keyof typeof promises;
+
+export type Broken = { readonly promise: PromiseName; readonly what: string; readonly atMs: number };
+
+type Phase = { readonly is: string; readonly atMs: number };
+
+/** Which phase may follow which, as drawn in core/deploy/deployment.ts. The same again is a note, not a step. */
+const undoing = ["restoring", "unshifting", "cleaning", "failed", "rolled-back", "cancelled", "rollback-failed"];
+const follows: Readonly<Record<string, readonly string[]>> = {
+  queued: ["starting", "cancelled", "succeeded", "failed"],
+  starting: ["verifying", "paused", ...undoing],
+  verifying: ["starting", "shifting", "paused", ...undoing],
+  paused: ["starting", ...undoing],
+  shifting: ["draining", ...undoing],
+  draining: ["starting", "paused", "held", "baking", "retiring", ...undoing],
+  baking: ["held", "retiring", ...undoing],
+  held: ["baking", "retiring", ...undoing],
+  retiring: ["succeeded", ...undoing],
+  restoring: ["unshifting", "cleaning", "rollback-failed"],
+  unshifting: ["cleaning", "restoring", "rollback-failed"],
+  cleaning: ["failed", "rolled-back", "cancelled"],
+};
+
+const ends: ReadonlySet<string> = new Set(["succeeded", "failed", "rolled-back", "cancelled", "rollback-failed"]);
+
+/** What one deployment has been through, from the history alone. */
+export type Course = { readonly id: DeploymentId; readonly phases: Phase[]; readonly release: ReleaseId | null };
+
+/** Looks at what happens and says which promise it breaks. Reads the store past the engine, and changes nothing. */
+export class Promises {
+  readonly broken: Broken[] = [];
+  readonly courses = new Map<DeploymentId, Course>();
+  readonly #database: () => SimDatabase;
+  readonly #nowMs: () => number;
+  #rows = 0;
+
+  constructor(database: () => SimDatabase, nowMs: () => number) {
+    this.#database = database;
+    this.#nowMs = nowMs;
+  }
+
+  break(promise: PromiseName, what: string): void {
+    // The first one says it; a thousand more of the same kind say no more.
+    if (this.broken.some((each) => each.promise === promise)) return;
+    this.broken.push({ promise, what, atMs: this.#nowMs() });
+  }
+
+  /** Those that have not ended. */
+  open(): Course[] {
+    return [...this.courses.values()].filter(({ phases }) => !ends.has(phases.at(-1)?.is ?? ""));
+  }
+
+  onHistory(row: Noted, secret: string): void {
+    this.#rows += 1;
+    const { event, actor, reason, evidence } = row;
+    if (actor === "" || reason === "" || row.at === 0) this.break("who, when, why", `${event} has no who, when or why`);
+    if (`${reason}${evidence}`.includes(secret)) this.break("discreet", `the history tells it: ${reason}`);
+    if (row.deployment_id === null || !event.startsWith("deployment.") || event === "deployment.ignored") return;
+    const is = event.slice("deployment.".length);
+    const course = this.courses.get(row.deployment_id) ?? {
+      id: row.deployment_id,
+      phases: [],
+      release: row.release_id,
+    };
+    this.courses.set(course.id, course);
+    const before = course.phases.at(-1)?.is;
+    if (before !== undefined && before !== is && !(follows[before] ?? []).includes(is))
+      this.break("who, when, why", `${course.id} went from ${before} to ${is}`);
+    course.phases.push({ is, atMs: this.#nowMs() });
+  }
+
+  /** Looked at in the moment in which the end of a deployment has been committed. */
+  onEnd(course: Course, shapeOf: (release: ReleaseId) => Shape, table: RouteTable | null): void {
+    const row = this.#deployment(course.id);
+    if (row === undefined || row.state === "") return;
+    const state = JSON.parse(row.state) as Deployment;
+    if (row.phase === "succeeded" && row.kind !== "rollback") this.#mustHaveBaked(course, shapeOf(row.release_id));
+    if ("failure" in state.phase && state.phase.failure.code === "INTERNAL")
+      this.break("resumes", `${row.id} ended by a bug: ${state.phase.failure.message}`);
+    // One that ends while it waits for its turn says nothing of the one that has it.
+    if (this.open().every(({ phases }) => phases.at(-1)?.is === "queued")) this.#oneRelease(row, table);
+    this.canGoBack(row.id);
+  }
+
+  #mustHaveBaked({ id, phases }: Course, { bakeMs }: Shape): void {
+    let baked = 0;
+    phases.forEach(({ is, atMs }, index) => {
+      if (is === "baking") baked += (phases[index + 1]?.atMs ?? atMs) - atMs;
+    });
+    if (baked < bakeMs - 1) this.break("baked first", `${id} succeeded after ${Math.round(baked)} of ${bakeMs} ms`);
+  }
+
+  #oneRelease(row: DeploymentRow, table: RouteTable | null): void {
+    const at = this.#environment();
+    if (at === undefined) return;
+    const traffic = JSON.parse(at.traffic) as Traffic;
+    const full = releasesAtFullTraffic(traffic);
+    const live = at.live_release_id;
+    const wanted = row.phase === "succeeded" ? row.release_id : live;
+    if (live !== wanted)
+      this.break("one release", `${row.id} succeeded, and ${live} is live instead of ${row.release_id}`);
+    if (full.some((release) => release !== live))
+      this.break("one release", `${full.join(", ")} has all traffic; live is ${live}`);
+    if (traffic.routesOf !== live)
+      this.break("one release", `the routes are those of ${traffic.routesOf}; live is ${live}`);
+    // Where the way back failed, the edge may not be there yet: that is looked at when all is at rest.
+    if (row.phase === "rollback-failed" || table === null) return;
+    for (const [service, { targets }] of Object.entries(table.services)) {
+      const weighted = targets.filter(({ weight }) => weight > 0);
+      if (weighted.length !== 1 || weighted[0]?.release !== live)
+        this.break(
+          "one release",
+          `${row.id} is ${row.phase}, and ${service} goes to ${weighted.map(({ release, weight }) => `${release} ${weight}`).join(", ")}; live is ${live}`,
+        );
+    }
+  }
+
+  /** Whatever is live, the last good release before it is still there, whole. */
+  canGoBack(after: string): void {
+    const attempts = this.#attempts();
+    const target = rollbackTarget(this.#environment()?.live_release_id ?? null, attempts);
+    if (target === null) return;
+    const [release] = this.#database().rows<{ pruned_at: number | null }>(
+      "select pruned_at from release where id = ?",
+      target,
+    );
+    if (release?.pruned_at != null)
+      this.break("can go back", `after ${after}: ${target} was pruned, and a rollback goes there`);
+    const [kept] = this.#database().rows<{ count: number }>(
+      "select count(*) as count from revision where release_id = ? and role != 'removed'",
+      target,
+    );
+    const hasRun = attempts.some((attempt) => attempt.release === target && attempt.phase === "succeeded");
+    if (hasRun && kept?.count === 0) this.break("can go back", `after ${after}: nothing of ${target} is kept`);
+  }
+
+  /** What must hold where nothing is under way and nothing is wrong any more; the first thing that does not, or null. */
+  atRest(
+    shapeOf: (release: ReleaseId) => Shape,
+    table: RouteTable | null,
+    wanted: ReadonlyMap<RevisionId, number>,
+  ): string | null {
+    const at = this.#environment();
+    if (at === undefined || at.live_release_id === null) return null;
+    const live = at.live_release_id;
+    const traffic = JSON.parse(at.traffic) as Traffic;
+    if (table === null) return "the edge has no table";
+    for (const [service, targets] of Object.entries<readonly TrafficTarget[]>(traffic.services)) {
+      const routed = table.services[`${product}/${environment}/${service}`]?.targets ?? [];
+      const shares = (all: readonly { readonly revision: RevisionId; readonly weight: number }[]) =>
+        all.map(({ revision, weight }) => `${revision} ${weight}`).join(", ");
+      if (shares(routed) !== shares(targets))
+        return `the edge routes ${service} to ${shares(routed)}, not to ${shares(targets)}`;
+      if (routed.some(({ weight, instances }) => weight > 0 && instances.length === 0))
+        return `the edge knows no instance of ${service}`;
+    }
+    const services = Object.values(specOf(shapeOf(live)).services).filter(({ kind }) => kind !== "job");
+    const revisions = this.#database().rows<RevisionRow>("select * from revision");
+    for (const { name, instances } of services) {
+      const stable = revisions.filter(({ service, role }) => service === name && role === "stable");
+      if (stable.length !== 1 || stable[0]?.release_id !== live)
+        return `${stable.length} revisions of ${name} are stable`;
+      const runs = wanted.get(stable[0].id) ?? 0;
+      if (runs !== instances) return `${runs} of ${instances} instances of ${stable[0].id} are wanted`;
+    }
+    for (const { id, role } of revisions) {
+      const runs = wanted.get(id);
+      if ((role === "removed" || role === "stopped") && (runs ?? 0) > 0) return `${id} is ${role}, and runs`;
+      if (role === "removed" && runs !== undefined) return `${id} is removed, and is there`;
+    }
+    return null;
+  }
+
+  /** At the end of a world: of what was written nothing is missing, and no code has given up. */
+  atEnd(): void {
+    const [history] = this.#database().rows<{ count: number }>("select count(*) as count from history");
+    if (history?.count !== this.#rows) this.break("who, when, why", `${history?.count} rows of ${this.#rows} are left`);
+    for (const { id, error } of this.#database().rows<{ id: string; error: string }>(
+      "select id, error from workflow where status = 'failed'",
+    ))
+      this.break("resumes", `the workflow of ${id} failed: ${error}`);
+    for (const row of this.#database().rows<DeploymentRow>("select * from deployment")) {
+      const noted = (this.courses.get(row.id)?.phases.length ?? 0) - 1;
+      if (row.version !== noted)
+        this.break("who, when, why", `${row.id} has version ${row.version} and ${noted} changes in the history`);
+    }
+  }
+
+  #deployment(id: DeploymentId): DeploymentRow | undefined {
+    return this.#database().rows<DeploymentRow>("select * from deployment where id = ?", id)[0];
+  }
+
+  #environment(): EnvironmentRow | undefined {
+    return this.#database().rows<EnvironmentRow>("select * from environment")[0];
+  }
+
+  /** As the engine reads them, but for what was pruned: whether that was right is the question. */
+  #attempts(): Attempt[] {
+    const rows = this.#database().rows<DeploymentRow & { first: number; last: number }>(
+      `select d.*, (select min(id) from history where deployment_id = d.id) as first,
+         (select max(id) from history where deployment_id = d.id) as last
+       from deployment d where started_at is not null`,
+    );
+    return rows.map((row) => ({
+      release: row.release_id,
+      phase: row.phase,
+      begun: row.first,
+      ended: row.ended_at === null ? null : row.last,
+      tookAway: row.kind === "rollback" ? row.stable_id : null,
+      kept: true,
+    }));
+  }
+}

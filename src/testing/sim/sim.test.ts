@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+import { run } from "./run.ts";
+import { SimDatabase } from "./store.ts";
+import { tell } from "./story.ts";
+
+/** A few seconds on a quiet machine. Many more are run by hand: npm run sim. */
+const runs = 300;
+/** For a busy one. */
+const patienceMs = 300_000;
+
+describe("simulated worlds", () => {
+  it("have one course for one seed, to the last line, whatever came before in the same process", async () => {
+    const database = await SimDatabase.open();
+    const first = await tell(11, database, { trace: true });
+    await tell(12, database, { trace: false });
+    const again = await tell(11, database, { trace: true });
+    expect(first.trace.length).toBeGreaterThan(100);
+    expect(again.trace).toEqual(first.trace);
+    expect((await tell(13, database, { trace: true })).trace).not.toEqual(first.trace);
+  });
+
+  it("break no promise, with control planes that die and hosts, edges and disks that fail", {
+    timeout: patienceMs,
+  }, async () => {
+    const { broken, tally, deployments } = await run({ runs, seed: 1, workers: 2 });
+    expect(broken.map(({ seed, broken: what }) => [seed, what])).toEqual([]);
+    expect(deployments).toBeGreaterThanOrEqual(runs);
+    // What has no occasion to be broken has not been tried.
+    expect(tally["control planes killed"]).toBeGreaterThan(runs / 10);
+    for (const end of ["succeeded", "failed", "rolled-back", "cancelled"])
+      expect(tally[`ended ${end}`]).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,234 @@
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  Kysely,
+  type QueryResult,
+  SqliteAdapter,
+  type SqliteDatabase,
+  SqliteDialect,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from "kysely";
+import { SlipwayError } from "../../core/errors/error.ts";
+import { type Connection, connect, forKysely } from "../../drivers/stores/sqlite/connection.ts";
+import type { Store } from "../../ports/store.ts";
+import type { Database, HistoryRow } from "../../ports/tables.ts";
+import { migrations } from "../../store/migrations/list.ts";
+import { type Life, never } from "./life.ts";
+
+/** What a disk may do to a store. `commit`: what was written is undone when it is to be kept. `all`: nothing can be read either. */
+export type StoreTrouble = "commit" | "all" | null;
+
+export type Noted = Omit<HistoryRow, "id">;
+
+/**
+ * The real schema in a SQLite of its own, in memory; it outlives the control planes that use it. Tells of every row of the
+ * history when it has been committed, as that is what has happened.
+ */
+export class SimDatabase {
+  readonly connection: Connection;
+  readonly #database: SqliteDatabase;
+  trouble: StoreTrouble = null;
+  onHistory: (row: Noted) => void = () => {};
+
+  private constructor(connection: Connection) {
+    this.connection = connection;
+    this.#database = forKysely(connection, ":memory:");
+  }
+
+  static async open(): Promise<SimDatabase> {
+    const connection = await connect(":memory:");
+    // The journal is in memory too: what a power loss does is not simulated.
+    connection.exec("pragma synchronous = off; pragma journal_mode = memory; pragma foreign_keys = on");
+    connection.exec("pragma recursive_triggers = on; pragma temp_store = memory; pragma cache_size = -20000");
+    connection.exec(await schema());
+    return new SimDatabase(connection);
+  }
+
+  /** Empty again, for the next world: to open one, and to prepare its statements, costs as much as several deployments. */
+  reset(): void {
+    if (this.connection.isTransaction) this.connection.exec("rollback");
+    this.connection.exec(tables.map((table) => `delete from ${table};`).join("\n"));
+    this.trouble = null;
+  }
+
+  /** The store as one control plane has it open. */
+  storeOf(life: Life): Store {
+    const driver = new SimDriver(life, this.#database, this);
+    life.onDeath(() => {
+      // The kernel closes its file, and SQLite undoes what was not committed.
+      if (this.connection.isTransaction) this.connection.exec("rollback");
+    });
+    const db = new Kysely<Database>({
+      dialect: {
+        createAdapter: () => new SqliteAdapter(),
+        createDriver: () => driver,
+        createIntrospector: (db) => new SqliteIntrospector(db),
+        createQueryCompiler: () => new SqliteQueryCompiler(),
+      },
+    });
+    return {
+      name: "simulated",
+      db,
+      check: async () => ({ ok: true, findings: [] }),
+      backup: () => Promise.reject(new Error("a simulated store is not copied")),
+      close: async () => {},
+    };
+  }
+
+  /** Rows as they are, past every fault; not for the control plane. */
+  rows<T>(sql: string, ...values: (string | number | null)[]): T[] {
+    return this.#database.prepare(sql).all(values) as T[];
+  }
+
+  /** Writes a row, past every fault. */
+  insert(table: string, row: Readonly<Record<string, string | number | null>>): void {
+    const names = Object.keys(row);
+    const marks = names.map(() => "?").join(", ");
+    this.#database.prepare(`insert into ${table} (${names.join(", ")}) values (${marks})`).run(Object.values(row));
+  }
+
+  /** Resolves when no control plane is in the middle of a transaction: what is read then is what was committed. */
+  async settled(): Promise<void> {
+    while (this.connection.isTransaction) await Promise.resolve();
+  }
+
+  close(): void {
+    this.connection.close();
+  }
+}
+
+/** Those that refer to others first. */
+const tables = [
+  "history",
+  "request",
+  "revision",
+  "deployment",
+  "environment",
+  "run",
+  "artifact",
+  "release",
+  "workflow_signal",
+  "workflow_step",
+  "workflow_schedule",
+  "workflow",
+  "sqlite_sequence",
+];
+
+/** The triggers that forbid to remove rows are left out, for `reset`; that no row is missing is counted at the end of each world. */
+async function schema(): Promise<string> {
+  const db = new Kysely<unknown>({
+    dialect: new SqliteDialect({ database: forKysely(await connect(":memory:"), ":memory:") }),
+  });
+  const statements = migrations.flatMap((migration) => migration.statements(db, "sqlite"));
+  await db.destroy();
+  return statements
+    .filter(({ sql }) => !/before delete on/.test(sql))
+    .map(({ sql }) => `${sql};`)
+    .join("\n");
+}
+
+/** Kysely's SQLite driver, one connection behind a mutex, with the deaths and troubles of this world. */
+class SimDriver implements Driver {
+  readonly #connection: SimConnection;
+  readonly #waiting: (() => void)[] = [];
+  #taken = false;
+
+  constructor(life: Life, database: SqliteDatabase, owner: SimDatabase) {
+    this.#connection = new SimConnection(life, database, owner);
+  }
+
+  async init(): Promise<void> {}
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    if (this.#taken) await new Promise<void>((resolve) => void this.#waiting.push(resolve));
+    this.#taken = true;
+    return this.#connection;
+  }
+
+  beginTransaction(): Promise<void> {
+    return this.#connection.run("begin");
+  }
+
+  commitTransaction(): Promise<void> {
+    return this.#connection.run("commit");
+  }
+
+  rollbackTransaction(): Promise<void> {
+    return this.#connection.run("rollback");
+  }
+
+  async releaseConnection(): Promise<void> {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#taken = false;
+    else next();
+  }
+
+  async destroy(): Promise<void> {}
+}
+
+class SimConnection implements DatabaseConnection {
+  readonly #life: Life;
+  readonly #database: SqliteDatabase;
+  readonly #owner: SimDatabase;
+  #uncommitted: Noted[] = [];
+  #inTransaction = false;
+
+  constructor(life: Life, database: SqliteDatabase, owner: SimDatabase) {
+    this.#life = life;
+    this.#database = database;
+    this.#owner = owner;
+  }
+
+  async run(command: "begin" | "commit" | "rollback"): Promise<void> {
+    if (!this.#life.touch()) return never();
+    const { trouble } = this.#owner;
+    if (command !== "rollback" && (trouble === "all" || (trouble === "commit" && command === "commit"))) throw failed();
+    this.#database.prepare(command).run([]);
+    this.#inTransaction = command === "begin";
+    const written = this.#uncommitted.splice(0);
+    if (command === "commit") for (const row of written) this.#owner.onHistory(row);
+    if (!this.#life.touch()) return never();
+  }
+
+  async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
+    if (!this.#life.touch()) return never();
+    if (this.#owner.trouble === "all") throw failed();
+    const statement = this.#database.prepare(sql);
+    if (statement.reader) {
+      const rows = statement.all(parameters) as R[];
+      return this.#life.touch() ? { rows } : never();
+    }
+    // A write outside of a transaction is one by itself.
+    if (!this.#inTransaction && this.#owner.trouble === "commit") throw failed();
+    const { changes, lastInsertRowid } = statement.run(parameters);
+    if (sql.startsWith(historyInsert)) this.#note(sql, parameters);
+    if (!this.#life.touch()) return never();
+    return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
+  }
+
+  // biome-ignore lint/correctness/useYield: nothing is streamed from this store
+  async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+    throw new Error("a simulated store does not stream");
+  }
+
+  #note(sql: string, parameters: readonly unknown[]): void {
+    const row = Object.fromEntries(columnsOf(sql).map((name, index) => [name, parameters[index]])) as Noted;
+    if (this.#inTransaction) this.#uncommitted.push(row);
+    else this.#owner.onHistory(row);
+  }
+}
+
+const historyInsert = 'insert into "history"';
+
+function columnsOf(sql: string): string[] {
+  return sql
+    .slice(sql.indexOf("(") + 1, sql.indexOf(")"))
+    .split(", ")
+    .map((name) => name.slice(1, -1));
+}
+
+function failed(): SlipwayError {
+  return new SlipwayError("STORE_FAILED", { message: "the simulated disk does not answer" });
+}

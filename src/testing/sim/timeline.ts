@@ -1,0 +1,132 @@
+import type { EpochMs } from "../../core/ids.ts";
+import type { Clock } from "../../ports/clock.ts";
+
+/** Something that happens at a moment to come, unless it is called off. */
+export type Due = { readonly atMs: number; readonly order: number; readonly fire: () => void; off: boolean };
+
+/** The wall clock when a world begins: 2026-01-05, a Monday, at midnight UTC. */
+const epoch: EpochMs = Date.UTC(2026, 0, 5);
+
+/**
+ * The time of one world. Nothing waits: when all that is in motion has come to rest, the next moment for which something is due
+ * is now. What is due at one moment happens in the order in which it was asked for, so a world has one course only.
+ */
+export class Timeline {
+  #nowMs = 0;
+  #wallMs: EpochMs = epoch;
+  #order = 0;
+  readonly #heap: Due[] = [];
+
+  /** Since the world began; never goes back. */
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  get wallMs(): EpochMs {
+    return this.#wallMs + this.#nowMs;
+  }
+
+  /** Sets the wall clock forward or back, as NTP or a person does. */
+  jump(ms: number): void {
+    this.#wallMs += ms;
+  }
+
+  at(atMs: number, fire: () => void): Due {
+    const due: Due = { atMs: Math.max(atMs, this.#nowMs), order: this.#order++, fire, off: false };
+    push(this.#heap, due);
+    return due;
+  }
+
+  after(ms: number, fire: () => void): Due {
+    return this.at(this.#nowMs + ms, fire);
+  }
+
+  wait(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.after(ms, resolve));
+  }
+
+  /** Lets time pass until `done`; false when it is not by then, or nothing is due any more. */
+  async run(done: () => boolean, untilMs: number): Promise<boolean> {
+    for (;;) {
+      await rest();
+      if (done()) return true;
+      let next = this.#heap[0];
+      while (next?.off === true) {
+        pop(this.#heap);
+        next = this.#heap[0];
+      }
+      if (next === undefined || next.atMs > untilMs) {
+        this.#nowMs = Math.max(this.#nowMs, untilMs);
+        return false;
+      }
+      this.#nowMs = next.atMs;
+      while (next !== undefined && next.atMs <= this.#nowMs) {
+        pop(this.#heap);
+        if (!next.off) next.fire();
+        next = this.#heap[0];
+      }
+    }
+  }
+}
+
+/** A turn of the event loop comes when no promise has anything left to do: in a world, nothing else is asynchronous. */
+function rest(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
+/** The clock of one process in the world; with that process its sleepers die. */
+export function clockOf(timeline: Timeline, isAlive: () => boolean): Clock {
+  return {
+    now: () => Math.round(timeline.wallMs),
+    monotonicMs: () => timeline.nowMs,
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        if (signal?.aborted === true) return reject(signal.reason);
+        const abort = (): void => {
+          due.off = true;
+          reject(signal?.reason);
+        };
+        const due = timeline.after(Math.max(0, ms), () => {
+          signal?.removeEventListener("abort", abort);
+          if (isAlive()) resolve();
+        });
+        signal?.addEventListener("abort", abort, { once: true });
+      }),
+  };
+}
+
+function push(heap: Due[], due: Due): void {
+  let at = heap.push(due) - 1;
+  while (at > 0) {
+    const above = (at - 1) >> 1;
+    const parent = heap[above];
+    if (parent === undefined || isBefore(parent, due)) break;
+    heap[at] = parent;
+    at = above;
+  }
+  heap[at] = due;
+}
+
+function pop(heap: Due[]): void {
+  const last = heap.pop();
+  if (last === undefined || heap.length === 0) return;
+  let at = 0;
+  for (;;) {
+    let below = at * 2 + 1;
+    const right = heap[below + 1];
+    let child = heap[below];
+    if (child === undefined) break;
+    if (right !== undefined && isBefore(right, child)) {
+      below += 1;
+      child = right;
+    }
+    if (isBefore(last, child)) break;
+    heap[at] = child;
+    at = below;
+  }
+  heap[at] = last;
+}
+
+function isBefore(a: Due, b: Due): boolean {
+  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
+}

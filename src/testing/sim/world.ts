@@ -1,0 +1,253 @@
+import type { Digest } from "../../core/ids.ts";
+import { deployKind, deployWorkflow } from "../../engine/deploy/workflow.ts";
+import { Changes } from "../../engine/history.ts";
+import { Judges } from "../../engine/judge/judges.ts";
+import { Keeper } from "../../engine/keeper.ts";
+import { Metrics } from "../../engine/metrics/metrics.ts";
+import { sqliteEngine } from "../../engine/sqlite/engine.ts";
+import { Targets } from "../../engine/targets.ts";
+import { EdgeSites } from "../../engine/traffic/sites.ts";
+import type { World } from "../../engine/world.ts";
+import type { RouteTable } from "../../ports/edge.ts";
+import type { RevisionSpec } from "../../ports/target.ts";
+import { type SimGate, simEdge } from "./edge.ts";
+import { Gateway, type Loss } from "./gateway.ts";
+import { Life } from "./life.ts";
+import { type Cause, type Instance, Machine } from "./machine.ts";
+import { simProber } from "./prober.ts";
+import { product } from "./product.ts";
+import { Random } from "./random.ts";
+import type { Program } from "./service.ts";
+import type { Noted, SimDatabase } from "./store.ts";
+import { makePlace, type SimPlace, simTarget } from "./target.ts";
+import { clockOf, Timeline } from "./timeline.ts";
+
+/** One boot of the control plane, with the engine's real parts on the simulated ones. */
+export type Plane = { readonly life: Life; readonly world: World };
+
+/** Who hears what happens in a world. Nobody of them changes it. */
+export type Witness = {
+  history(row: Noted): void;
+  table(table: RouteTable): void;
+  lost(loss: Loss): void;
+  cut(instance: Instance, cause: Cause): void;
+  instance(event: string, instance: Instance): void;
+  log(level: "info" | "warn" | "error", event: string, fields: object): void;
+  artifactRemoved(digest: Digest): void;
+};
+
+export type WorldOptions = {
+  readonly seed: number;
+  readonly hosts: number;
+  /** Requests a second that come at a moment. */
+  readonly rate: (atMs: number) => number;
+  readonly programOf: (spec: RevisionSpec) => Program;
+  readonly witness: Witness;
+};
+
+/** How long a start of the control plane waits for the edge, as where the real one is wired. */
+const edgeReadyMs = 3_000;
+/** Images of a run under way are in no release yet. An hour in the real layout; here a run takes milliseconds. */
+const underWayMs = 5_000;
+
+/**
+ * Hosts, an edge, a disk and users that outlive every control plane, and the control plane of the moment. Everything that the
+ * engine does here is done by the engine's own code.
+ */
+export class SimWorld {
+  readonly timeline = new Timeline();
+  readonly random: Random;
+  readonly database: SimDatabase;
+  readonly machine: Machine;
+  readonly gateway: Gateway;
+  readonly place: SimPlace;
+  readonly gate: SimGate;
+  /** Packed directories that are kept. */
+  readonly artifacts = new Set<Digest>();
+  /** Images in the layout, with when they came. */
+  readonly images = new Map<Digest, number>();
+  /** Share of answers that fail on both sides. */
+  shared = 0;
+  plane: Plane | null = null;
+  readonly #options: WorldOptions;
+  readonly #ids: Random;
+  #boots = 0;
+
+  /** The database is the world's alone, and empty, until it is closed. */
+  constructor(options: WorldOptions, database: SimDatabase) {
+    const { seed, hosts, programOf, witness, rate } = options;
+    this.#options = options;
+    this.database = database;
+    database.onHistory = (row) => witness.history(row);
+    this.random = new Random(seed, "world");
+    this.#ids = new Random(seed, "ids");
+    const { timeline } = this;
+    this.machine = new Machine({
+      timeline,
+      hosts,
+      programOf,
+      shared: () => this.shared,
+      beforeChange: () => this.gateway.flow(),
+      onCut: (instance, cause) => witness.cut(instance, cause),
+      tell: (event, instance) => witness.instance(event, instance),
+    });
+    const { machine } = this;
+    this.gateway = new Gateway({
+      timeline,
+      random: new Random(seed, "traffic"),
+      upstreams: {
+        condition: (address) => {
+          const instance = machine.at(address);
+          if (!machine.isListening(instance)) return null;
+          return { ...machine.conditionOf(instance), latencyMs: instance.revision.program.latencyMs };
+        },
+        busy: (address, untilMs) => {
+          const instance = machine.at(address);
+          if (instance !== undefined) instance.busyUntilMs = Math.max(instance.busyUntilMs, untilMs);
+        },
+        busyUntilMs: (address) => machine.at(address)?.busyUntilMs ?? 0,
+      },
+      arrivals: (_, fromMs, toMs) => ((toMs - fromMs) / 1_000) * rate((fromMs + toMs) / 2),
+      onLost: (loss) => witness.lost(loss),
+    });
+    this.place = makePlace({
+      machine,
+      timeline,
+      has: (digest) => this.artifacts.has(digest) || this.images.has(digest),
+    });
+    this.gate = {
+      gateway: this.gateway,
+      timeline,
+      config: null,
+      trouble: null,
+      onTable: (table) => witness.table(table),
+    };
+  }
+
+  /** Starts a control plane, as `slipway up` does. Resolves when it can be asked; it may die before, and then never does. */
+  async boot(): Promise<Plane> {
+    const { witness } = this.#options;
+    this.#boots += 1;
+    const life = new Life(this.#boots);
+    const clock = clockOf(this.timeline, () => life.touch());
+    const store = this.database.storeOf(life);
+    const say =
+      (level: "info" | "warn" | "error") =>
+      (event: string, fields: object = {}) => {
+        if (life.isAlive) witness.log(level, event, fields);
+      };
+    const log = { info: say("info"), warn: say("warn"), error: say("error") };
+    const targets = new Targets({ store, clock, log, make: () => simTarget(this.place, life, product) });
+    const edges = new EdgeSites({
+      store,
+      targets,
+      clock,
+      log,
+      base: () => edgeBase,
+      make: () => simEdge(this.gate, life),
+    });
+    const engine = sqliteEngine({ store, clock });
+    const world: World = {
+      store,
+      engine,
+      targets,
+      edges,
+      clock,
+      log,
+      newId: () => this.#newId(),
+      prober: simProber(this, life),
+      artifacts: this.#artifacts(life),
+      ...notSimulated,
+      images: { ...notSimulated.images, collect: (needed) => life.call(() => this.#collect(needed)) },
+      changes: new Changes(),
+      metrics: new Metrics({ clock }),
+      judges: new Judges(),
+    };
+    this.plane = { life, world };
+    const plane = this.plane;
+    const synced = edges.sync().catch(() => {});
+    await Promise.race([synced, clock.sleep(edgeReadyMs)]);
+    engine.register(deployKind, deployWorkflow(world));
+    new Keeper(world).open();
+    await engine.open();
+    return plane;
+  }
+
+  kill(): void {
+    this.plane?.life.end();
+    this.plane = null;
+  }
+
+  /** Ends the world. */
+  close(): void {
+    this.kill();
+    this.database.reset();
+  }
+
+  #newId(): string {
+    return Array.from({ length: 12 }, () => this.#ids.below(16).toString(16)).join("");
+  }
+
+  #collect(needed: readonly Digest[]): void {
+    for (const [digest, sinceMs] of this.images) {
+      if (needed.includes(digest) || this.timeline.nowMs - sinceMs < underWayMs) continue;
+      this.images.delete(digest);
+      this.#options.witness.artifactRemoved(digest);
+    }
+  }
+
+  #artifacts(life: Life): World["artifacts"] {
+    return {
+      keep: () => Promise.reject(new Error("nothing is packed in a simulation")),
+      file: (digest) => `/artifacts/${digest}`,
+      has: (digest) => life.call(() => this.artifacts.has(digest)),
+      kept: () => life.call(() => [...this.artifacts]),
+      remove: (digest) =>
+        life.call(() => {
+          if (this.artifacts.delete(digest)) this.#options.witness.artifactRemoved(digest);
+        }),
+    };
+  }
+}
+
+const edgeBase = {
+  limits: {
+    headerBytes: 16_384,
+    bodyBytes: 1_000_000,
+    headersTimeoutMs: 10_000,
+    requestTimeoutMs: 300_000,
+    idleTimeoutMs: 65_000,
+    upstreamTimeoutMs: 60_000,
+    connectTimeoutMs: 2_000,
+    maxConnections: 10_000,
+  },
+  accessLog: null,
+};
+
+/** What makes releases is not part of a simulated world: they are there. */
+const notSimulated: Pick<World, "source" | "images" | "readConfig" | "runsDirectory" | "staticCommand"> = {
+  source: {
+    resolve: () => notHere("a repository"),
+    dirtyPaths: () => notHere("a repository"),
+    commits: () => notHere("a repository"),
+    export: () => notHere("a repository"),
+  },
+  images: {
+    builder: () => {
+      throw new Error("nothing is built in a simulation");
+    },
+    registry: () => {
+      throw new Error("there is no registry in a simulation");
+    },
+    layout: "/images",
+    collect: async () => {},
+    secret: () => null,
+  },
+  readConfig: () => notHere("a config file"),
+  runsDirectory: "/runs",
+  staticCommand: () => ["serve"],
+};
+
+function notHere(what: string): Promise<never> {
+  return Promise.reject(new Error(`there is no ${what} in a simulation`));
+}
