@@ -12,7 +12,7 @@ export const environment = environmentName("production");
 
 /** How a release of the product is run; another one may differ. */
 export type Shape = {
-  readonly strategy: "blue-green" | "rolling";
+  readonly strategy: "blue-green" | "rolling" | "canary";
   readonly batch: `${number}%`;
   readonly bakeMs: number;
   readonly drainMs: number;
@@ -24,6 +24,8 @@ export type Shape = {
   readonly lone: boolean;
   readonly containers: boolean;
   readonly rules: RolloutInput["rules"];
+  /** Of a canary. */
+  readonly steps: Pick<RolloutInput, "steps" | "stepBake" | "stepMinimum" | "stepLimit" | "promotion"> | null;
 };
 
 /** Written into the config's environment, and nowhere else: a value that must not be seen in a log or in the history. */
@@ -72,6 +74,7 @@ function inputOf(shape: Shape): ProductInput {
           drain: `${drainMs}ms`,
           whenBusy,
           ...(strategy === "rolling" ? { batch } : {}),
+          ...(strategy === "canary" && shape.steps !== null ? shape.steps : {}),
           ...(shape.rules === undefined ? {} : { rules: shape.rules }),
         },
       },

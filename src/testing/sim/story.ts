@@ -206,14 +206,15 @@ class Story {
     );
   }
 
-  /** Whoever has paused it comes back to it. */
-  #resumeLater({ id, phases }: Course): void {
-    const paused = phases.length;
+  /** Whoever has paused it comes back to it; who is asked by a canary has an answer. */
+  #goOnLater({ id, phases }: Course): void {
+    const [was, step] = [phases.at(-1)?.is, phases.length];
+    const kind =
+      was !== "waiting" ? "resume" : this.#random.pick<Ask["kind"]>(["promote", "promote", "resume", "cancel"]);
     this.#at().timeline.after(this.#random.between(100, 4_000), () => {
-      if (phases.length === paused)
-        void this.#by().command("resume", (world) =>
-          ask(world, { deployment: id, kind: "resume", actor: "bob", reason: "go on" }),
-        );
+      if (phases.length !== step) return;
+      const input = { deployment: id, kind, actor: "bob", reason: "go on" };
+      void this.#by().command(kind, (world) => ask(world, input));
     });
   }
 
@@ -326,7 +327,7 @@ class Story {
     const course = row.deployment_id === null ? undefined : this.#promises.courses.get(row.deployment_id);
     if (course === undefined) return;
     const { is } = course.phases.at(-1) ?? { is: "" };
-    if (is === "paused" || is === "held") this.#resumeLater(course);
+    if (is === "paused" || is === "held" || is === "waiting") this.#goOnLater(course);
     const hasEnded = !this.#promises.open().includes(course);
     // In the commit itself the store is looked at, so its new rows are there.
     if (hasEnded) this.#onEnd(course);

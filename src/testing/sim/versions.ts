@@ -1,3 +1,4 @@
+import type { RolloutInput } from "../../core/product/input.ts";
 import type { EnvironmentSpec } from "../../core/product/spec.ts";
 import type { Shape } from "./product.ts";
 import type { Random } from "./random.ts";
@@ -5,11 +6,14 @@ import type { Ailment, Program } from "./service.ts";
 
 /** How a release is run. Short times, so that much happens in them: what a wait is for does not depend on its length. */
 export function drawShape(random: Random, containers: boolean): Shape {
+  const strategy = random.weighted<Shape["strategy"]>([
+    ["blue-green", 3],
+    ["rolling", 2],
+    ["canary", 3],
+  ]);
   return {
-    strategy: random.weighted([
-      ["blue-green", 3],
-      ["rolling", 2],
-    ]),
+    strategy,
+    steps: strategy === "canary" ? drawSteps(random) : null,
     batch: random.pick<Shape["batch"]>(["25%", "50%"]),
     bakeMs: random.pick([0, 1_000, 1_000, 2_000, 2_000, 5_000]),
     drainMs: random.pick([500, 2_000, 10_000]),
@@ -24,6 +28,16 @@ export function drawShape(random: Random, containers: boolean): Shape {
     lone: containers && random.chance(0.4),
     containers,
     rules: undefined,
+  };
+}
+
+function drawSteps(random: Random): Shape["steps"] {
+  return {
+    steps: random.pick<NonNullable<RolloutInput["steps"]>>([["5%", "25%", "50%"], ["10%", "50%"], ["1%"]]),
+    stepBake: random.pick(["200ms", "500ms", "1s"] as const),
+    stepMinimum: random.pick([0, 1, 10]),
+    stepLimit: random.pick(["1s", "3s"] as const),
+    promotion: random.chance(0.2) ? "manual" : "automatic",
   };
 }
 

@@ -225,7 +225,7 @@ const edgeBase = {
 };
 
 /** What makes releases is not part of a simulated world: they are there. */
-const notSimulated: Pick<World, "source" | "images" | "readConfig" | "runsDirectory" | "staticCommand"> = {
+const notSimulated: Pick<World, "source" | "images" | "readConfig" | "sealed" | "runsDirectory" | "staticCommand"> = {
   source: {
     resolve: () => notHere("a repository"),
     dirtyPaths: () => notHere("a repository"),
@@ -244,6 +244,8 @@ const notSimulated: Pick<World, "source" | "images" | "readConfig" | "runsDirect
     secret: () => null,
   },
   readConfig: () => notHere("a config file"),
+  // Nothing of a simulated release is sealed.
+  sealed: { open: (text) => text, markNow: () => null },
   runsDirectory: "/runs",
   staticCommand: () => ["serve"],
 };

@@ -118,6 +118,7 @@ async function watch(
 
 const unwatched: Shape = {
   strategy: "blue-green",
+  steps: null,
   batch: "25%",
   bakeMs: 0,
   drainMs: 2_000,
