@@ -11,7 +11,7 @@ import { Visitors } from "../fixture/visitors.ts";
 import { ComposeProject, cacheImage, secret } from "./compose.fixture.ts";
 import { containersOf, type FoundContainer, networksOf } from "./engine.fixture.ts";
 
-describe("a Compose project that docker compose runs", { timeout: 120_000 }, () => {
+describe("a Compose project that docker compose runs", { timeout: 240_000 }, () => {
   let engine: TestEngine;
   let project: ComposeProject;
   /** Where docker compose publishes web, where our edge listens, and where both do. */
@@ -95,6 +95,7 @@ describe("a Compose project that docker compose runs", { timeout: 120_000 }, () 
     project.commit("v1");
     const visitors = new Visitors(ports.before);
     const deploying = deploy();
+    deploying.catch(() => {}); // told when it is awaited
     // Until the new release has all traffic: then those who know the old port have been sent to the new one.
     await expect
       .poll(
@@ -103,7 +104,7 @@ describe("a Compose project that docker compose runs", { timeout: 120_000 }, () 
             ({ web }) => web,
             () => "",
           ),
-        { timeout: 60_000 },
+        { timeout: 180_000 },
       )
       .toBe("v1");
     await visitors.leave();
@@ -125,9 +126,11 @@ describe("a Compose project that docker compose runs", { timeout: 120_000 }, () 
     const mixed: string[] = [];
     const deploying = deploy();
     const ended = { yet: false };
-    void deploying.finally(() => {
-      ended.yet = true;
-    });
+    deploying
+      .catch(() => {}) // told when it is awaited
+      .finally(() => {
+        ended.yet = true;
+      });
     while (!ended.yet) {
       const { web, api } = await visit(ports.edge);
       if (web !== api) mixed.push(`${web} asked ${api}`);

@@ -29,6 +29,18 @@ describe("blue-green", () => {
   });
 });
 
+describe("a service that others of its release ask by name", () => {
+  const api: Rollout = { ...rollout("api", { candidate: 2, stable: 1 }, false), kind: "web", behind: true };
+
+  it("stays as long as who asks it, comes before it has a share of the requests, and is back when it is", () => {
+    expect(stages([web(2, 2), api], blueGreen)[0]).toMatchObject({ api: { candidate: 2, stable: 1 } });
+    const canary = { steps: [{ weight: 0.1, bakeMs: 0, manual: false }], instances: "share" as const, limitMs: 0 };
+    const [first] = stages([web(2, 2), api], { ...blueGreen, strategy: "canary", canary: canary as never });
+    expect(first).toMatchObject({ web: { candidate: 1, stable: 2 }, api: { candidate: 2, stable: 1 } });
+    expect(rollbackStages([web(2, 2), api])[0]).toMatchObject({ api: { candidate: 2, stable: 1 } });
+  });
+});
+
 describe("rolling", () => {
   it("replaces batch by batch; the weight follows the instances", () => {
     expect(stages([web(4, 4)], rolling(0.25)).map((stage) => stage[serviceName("web")])).toEqual([

@@ -10,7 +10,13 @@ import type { EdgeSite } from "../traffic/sites.ts";
 import type { World } from "../world.ts";
 import { ensureAccessories } from "./accessories.ts";
 import type { BakeEnd } from "./bake.ts";
-import { predecessorsAgain, retirePredecessors, stopPredecessorsFirst, switchOver } from "./predecessors.ts";
+import {
+  predecessorsAgain,
+  retirePredecessors,
+  stopPredecessorsFirst,
+  stopWorkersBefore,
+  switchOver,
+} from "./predecessors.ts";
 import { someoneAsks } from "./requests.ts";
 import { allDone, bakeCandidates, prepare, scale, stop, verified, watchCandidateStep, watchOnly } from "./sides.ts";
 import { holdRequests, releaseRequests, stopOthers, untilIdle } from "./stop-first.ts";
@@ -148,7 +154,8 @@ async function shift(world: World, { course }: Deployment, signal: AbortSignal):
     if (rollout.candidate !== null) marks[rollout.candidate] = site.counts.of(rollout.candidate);
     for (const side of [rollout.stable, rollout.candidate]) if (side !== null) counted[side] = site.counts.of(side);
   }
-  await switchOver(world, course, site, signal);
+  // Only where nothing of ours was live can another have what the edge needs; and going back waits for no look at hosts.
+  await (course.stable === null ? switchOver(world, course, site, signal) : site.router.sync());
   await releaseRequests(world, course, site.edge);
   return { is: "shifted", marks, counted };
 }
@@ -166,9 +173,10 @@ async function drain(
 ): Promise<DeploymentEvent | null> {
   const { course } = deployment;
   return untilAsked(world, deployment, signal, async (aborted) => {
-    const drained = drainStable(world, deployment, stage, aborted).then(
-      (inflight): DeploymentEvent => ({ is: "drained", inflight }),
-    );
+    const drained = Promise.all([
+      drainStable(world, deployment, stage, aborted),
+      stopWorkersBefore(world, course, aborted),
+    ]).then(([inflight]): DeploymentEvent => ({ is: "drained", inflight }));
     return Promise.race([drained, watchOnly(world, deployment)(aborted)]);
   }).finally(() => world.log.info("deployment.drained", { deployment: course.id, stage }));
 }

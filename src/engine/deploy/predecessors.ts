@@ -1,5 +1,6 @@
 import type { Deployment } from "../../core/deploy/deployment.ts";
 import { type Takeover, takeoverOf } from "../../core/deploy/takeover.ts";
+import { reasonOf } from "../../core/errors/error.ts";
 import type { ServiceName } from "../../core/ids.ts";
 import type { EnvironmentSpec } from "../../core/product/spec.ts";
 import type { Predecessor, Predecessors } from "../../ports/target.ts";
@@ -37,10 +38,10 @@ export async function stopPredecessorsFirst(
     );
 }
 
-/**
- * Brings the edge to what is recorded; a port that it needs and that docker compose has goes over to it. Then workers of docker
- * compose stop, for ours run. Safe to repeat.
- */
+/** What lets go of a port has no requests any more: it need not be given long. */
+const endMs = 2_000;
+
+/** Brings the edge to what is recorded; a port that it needs and that docker compose has goes over to it. Safe to repeat. */
 export async function switchOver(world: World, course: Course, site: EdgeSite, signal: AbortSignal): Promise<void> {
   const there = await present(world, course, signal);
   const handOver = there?.found.handOver ?? [];
@@ -50,9 +51,19 @@ export async function switchOver(world: World, course: Course, site: EdgeSite, s
     log(world, there, containers, "port.taken-over");
     const ports = handOver.map(({ port }) => port);
     await site.router.takeOver(ports, () => there.predecessors.letGo(containers, signal));
-    await there.predecessors.stop(containers, graceOf(there.spec), signal);
+    await there.predecessors.stop(containers, endMs, signal);
   }
-  if (there !== null) await stop(world, there, there.found.atSwitch, signal);
+}
+
+/** Workers of docker compose, for ours run. What cannot be stopped now is tried again at the end. Safe to repeat. */
+export async function stopWorkersBefore(world: World, course: Course, signal: AbortSignal): Promise<void> {
+  try {
+    const there = await present(world, course, signal);
+    if (there !== null) await stop(world, there, there.found.atSwitch, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    world.log.warn("predecessor.left", { deployment: course.id, reason: reasonOf(error) });
+  }
 }
 
 /** All that is left of docker compose's and that ours stands for. Safe to repeat. */

@@ -38,6 +38,10 @@ export function readComposeProject(directory: string): ComposeDetection {
     const [first] = problems.filter(({ severity }) => severity === "error");
     const isOnlyAccessories = first?.message.startsWith("nothing of it is released") === true;
     if (model !== null && isOnlyAccessories) return none;
+    // What a `.env` would bring is missing on many a machine, and nothing is wrong with the file.
+    const mendable = /^there is no file |^the variable \w+ must be set/;
+    const isMissing = problems.every(({ severity, message }) => severity === "warning" || mendable.test(message));
+    if (isMissing) return { product, notes: [`Before it can be deployed: ${first?.path} ${first?.message}.`] };
     return {
       product: null,
       notes: [

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type Digest, environmentName, releaseId, revisionId, serviceName } from "../../../core/ids.ts";
 import { Secret } from "../../../core/secret.ts";
-import type { ContainerSpec, RevisionSpec } from "../../../ports/target.ts";
+import type { ComposedContainer, ContainerSpec, RevisionSpec } from "../../../ports/target.ts";
 import { containerConfig, containerOf, namedVolumes, type Place } from "./container-config.ts";
 import { containerName, identityOf, labelsOf } from "./labels.ts";
 
@@ -111,5 +111,53 @@ describe("a container", () => {
     const aliases = (mode: RevisionSpec["mode"]) =>
       containerConfig(spec({ mode }), digest, place).NetworkingConfig?.EndpointsConfig["shop-preview_12"]?.Aliases;
     expect([aliases("accessory"), aliases("service"), aliases("job")]).toEqual([["web"], [], []]);
+  });
+
+  test("is what a Compose file says, under its names, with secrets opened only here", () => {
+    const composed: ComposedContainer = {
+      project: "shop",
+      service: "web_app",
+      aliases: ["web_app", "front"],
+      networks: [],
+      entrypoint: ["/entry", new Secret("--token")],
+      command: [],
+      workingDirectory: "/srv",
+      tmpfs: { "/run": "size=64m" },
+      files: [],
+      healthcheck: { test: ["CMD", "true"], intervalMs: 500, timeoutMs: null, startPeriodMs: null, retries: 2 },
+      stopSignal: "SIGQUIT",
+      extraHosts: ["db:10.0.0.9"],
+      securityOptions: ["no-new-privileges:true"],
+      ulimits: [{ name: "nofile", soft: 1_024, hard: 2_048 }],
+      sharedMemoryBytes: 1_024,
+      groups: ["44"],
+      sysctls: { "net.core.somaxconn": "1024" },
+      dns: ["10.0.0.2"],
+      notMade: [],
+      untilHealthy: false,
+      after: [],
+    };
+    const volumes = [{ source: "shop_data", path: "/data", readOnly: false, composed: { key: "data" } }];
+    const config = containerConfig(spec({ command: ["not", "this"] }, { composed, volumes }), digest, place);
+    expect(config).toMatchObject({
+      Entrypoint: ["/entry", "--token"],
+      Cmd: [],
+      WorkingDir: "/srv",
+      StopSignal: "SIGQUIT",
+      Healthcheck: { Test: ["CMD", "true"], Interval: 500_000_000, Retries: 2 },
+      HostConfig: {
+        Tmpfs: { "/run": "size=64m" },
+        ExtraHosts: ["redis:10.0.0.5", "db:10.0.0.9"],
+        SecurityOpt: ["no-new-privileges:true"],
+        Ulimits: [{ Name: "nofile", Soft: 1_024, Hard: 2_048 }],
+        ShmSize: 1_024,
+        GroupAdd: ["44"],
+        Sysctls: { "net.core.somaxconn": "1024" },
+        Dns: ["10.0.0.2"],
+        // As docker compose has named it, so that what is in it is found.
+        Mounts: [{ Source: "shop_data", Target: "/data" }],
+      },
+      NetworkingConfig: { EndpointsConfig: { [place.network]: { Aliases: ["web", "web_app", "front"] } } },
+    });
   });
 });
