@@ -317,6 +317,27 @@ describe("an engine that is not what we speak", () => {
     });
   });
 
+  test("is late when it says nothing, or breaks off, and not just aborted", async () => {
+    const server = createServer((request, response) => {
+      if (request.url === "/version") response.end(version("1.44"));
+      else if (request.url?.includes("/begun") === true) response.write("half an");
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const docker = openDocker({ url: `tcp://127.0.0.1:${(server.address() as AddressInfo).port}`, tls: null });
+    await docker.version(never);
+    for (const path of ["/nothing", "/begun"]) {
+      const failure = await failureOf(docker.send({ method: "GET", path, signal: never, timeoutMs: 100 }));
+      expect(failure).toMatchObject({ code: "TIMED_OUT", message: expect.stringContaining(path) });
+    }
+    const body = await docker.stream({ method: "GET", path: "/begun", signal: never });
+    const read = (async () => {
+      for await (const _ of body) server.closeAllConnections();
+    })();
+    expect(await failureOf(read)).toMatchObject({ code: "AWAY" });
+    await docker.close();
+    server.close();
+  });
+
   test("is not believed when its answer makes no sense or has no end", async () => {
     await speaking("<html>", async (docker) => {
       expect(await failureOf(docker.version(never))).toMatchObject({ code: "PROTOCOL" });

@@ -221,8 +221,8 @@ export class Docker {
 
   async #whole(call: Call, path: string): Promise<Buffer> {
     const limited = this.#limited(call);
-    const { body } = await this.#answer(limited, path);
     try {
+      const { body } = await this.#answer(limited, path);
       return await bytesOf(body, maxJsonBytes, call);
     } catch (error) {
       throw this.#translated(error, call, limited.signal);
