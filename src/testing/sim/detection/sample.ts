@@ -9,7 +9,10 @@ import type { Second } from "./rules.ts";
 import { levels, rateAt, type Scenario, scenarios } from "./scenarios.ts";
 
 /** Which deployment to watch. */
-export type Cell = { readonly scenario: number; readonly level: number };
+export type Cell = { readonly scenario: number; readonly level: number; readonly mode: Mode };
+
+/** How the candidate comes to its traffic: all of it at once, or a share at first. */
+export type Mode = "at once" | "canary";
 
 /** What came of one deployment under our own rules. */
 export type Judged = {
@@ -39,7 +42,7 @@ export async function sample(cell: Cell, seed: number, database: SimDatabase): P
 }
 
 async function watch(
-  { scenario: scenarioNumber, level: levelNumber }: Cell,
+  { scenario: scenarioNumber, level: levelNumber, mode }: Cell,
   seed: number,
   database: SimDatabase,
   isJudged: boolean,
@@ -87,7 +90,7 @@ async function watch(
     outageOf(world, scenario);
     await deploy(1, unwatched);
     await world.timeline.wait(beforeMs);
-    await deploy(2, isJudged ? judged : unwatched);
+    await deploy(2, shapes[mode][isJudged ? "judged" : "unwatched"]);
     if (!isJudged) {
       const candidate = revisionId(`rev_${product}-${environment}-${api}-r2`);
       // A release that is refused before it takes traffic never gets any.
@@ -98,8 +101,10 @@ async function watch(
         seconds.push({ requests: now.requests - before.requests, failed: now.failed - before.failed });
         before = now;
       }
+      return;
     }
-    while (!ended) await world.timeline.wait(1_000);
+    // One that asks a person is not taken back.
+    for (let second = 0; !ended && second <= watchedMs / 1_000; second += 1) await world.timeline.wait(1_000);
   };
   const playing = play().finally(() => {
     over = true;
@@ -109,7 +114,8 @@ async function watch(
   if (!done) throw new Error(`the sample of seed ${seed} did not end`);
   await playing;
   const { failed } = world.gateway.answeredOf(revisionId(`rev_${product}-${environment}-${api}-r2`));
-  const [live, back] = [phases.get("deployment.draining"), phases.get("deployment.unshifting")];
+  const live = phases.get("deployment.watching") ?? phases.get("deployment.draining");
+  const back = phases.get("deployment.unshifting");
   const caught = phases.has("deployment.rolled-back") || phases.has("deployment.failed");
   const detectMs = caught && live !== undefined && back !== undefined ? back - live : null;
   world.close();
@@ -131,7 +137,22 @@ const unwatched: Shape = {
   rules: { errorRatio: false, latency: false, healthLost: false },
 };
 
-const judged: Shape = { ...unwatched, bakeMs: watchedMs, rules: undefined };
+/** Three steps of a minute, and five under all traffic. Left alone it stays at its first step, as one whose checks fail does. */
+const canary: Shape = {
+  ...unwatched,
+  strategy: "canary",
+  bakeMs: 300_000,
+  steps: { steps: ["5%", "25%", "50%"], stepBake: "60s", stepMinimum: 20, stepLimit: "30m" },
+  rules: undefined,
+};
+
+const shapes: Readonly<Record<Mode, { readonly judged: Shape; readonly unwatched: Shape }>> = {
+  "at once": { judged: { ...unwatched, bakeMs: watchedMs, rules: undefined }, unwatched },
+  canary: {
+    judged: canary,
+    unwatched: { ...canary, rules: unwatched.rules, steps: { steps: ["5%"], stepMinimum: 0, promotion: "manual" } },
+  },
+};
 
 function programOf(scenario: Scenario | null): Program {
   return { readyMs: 100, stopMs: 20, baseErrors: 0.002, latencyMs: 20, ailment: scenario?.ailment ?? { is: "none" } };

@@ -1,7 +1,7 @@
 import { inThreads } from "../threads.ts";
 import { clopperPearson } from "./interval.ts";
 import { fiveFailedMinutes, type Rule, type Second, tenPercentForFiveMinutes } from "./rules.ts";
-import { type Cell, type Judged, type Sample, watchedMs } from "./sample.ts";
+import { type Cell, type Judged, type Mode, type Sample, watchedMs } from "./sample.ts";
 import { levels, type Scenario, scenarios } from "./scenarios.ts";
 
 export type TableOptions = { readonly deployments: number; readonly seed: number; readonly workers: number };
@@ -12,37 +12,57 @@ const judges = [
   { name: "5 failed minutes", of: ({ unwatched }: Sample): Judged => judgedBy(fiveFailedMinutes, unwatched) },
 ] as const;
 
-type Row = { readonly scenario: Scenario; readonly level: string; readonly verdicts: readonly (readonly Judged[])[] };
+type Row = {
+  readonly mode: Mode;
+  readonly scenario: Scenario;
+  readonly level: string;
+  readonly verdicts: readonly (readonly Judged[])[];
+};
+
+/** A canary with a request every five seconds has one in a hundred: it waits, and asks. */
+const levelsOf: Readonly<Record<Mode, readonly number[]>> = { "at once": [0, 1, 2], canary: [1, 2] };
 
 /** Every way to degrade at every level of traffic, so often; who catches it, after how many failing answers, and who cries wolf. */
 export async function detectionTable({ deployments, seed, workers }: TableOptions): Promise<string> {
   const rows = await sampled({ deployments, seed, workers });
-  const bad = rows.filter(({ scenario }) => scenario.bad);
-  const good = rows.filter(({ scenario }) => !scenario.bad);
-  return [
-    `detection: ${deployments} deployments a row, each watched for ${watchedMs / 60_000} min; caught, median of failing answers to users, median time to detect`,
-    "",
-    `${"".padEnd(22)} ${"".padEnd(6)}${judges.map(({ name }) => name.padStart(27)).join("")}`,
-    ...bad.map(({ scenario, level, verdicts }) =>
-      [scenario.name.padEnd(22), level.padEnd(6), ...verdicts.map((all) => caughtText(all).padStart(27))].join(""),
-    ),
-    "",
-    "good versions taken back (with the 95 % interval of Clopper and Pearson)",
-    ...good.map(({ scenario, level, verdicts }) =>
-      [scenario.name.padEnd(22), level.padEnd(6), ...verdicts.map((all) => falseText(all).padStart(27))].join(""),
-    ),
-    [
-      "all of them".padEnd(28),
-      ...judges.map((_, index) => falseText(good.flatMap(({ verdicts }) => verdicts[index] ?? [])).padStart(27)),
-    ].join(""),
-    "",
-    `median failing answers over all bad versions: ${judges.map(({ name }, index) => `${name} ${medianFailed(bad, index)}`).join(", ")}`,
-    "",
-  ].join("\n");
+  const head = `detection: ${deployments} deployments a row, each watched for ${watchedMs / 60_000} min`;
+  return [head, "", ...(["at once", "canary"] as const).flatMap((mode) => part(rows, mode))].join("\n");
 }
 
+function part(all: readonly Row[], mode: Mode): string[] {
+  const rows = all.filter((row) => row.mode === mode);
+  const bad = rows.filter(({ scenario }) => scenario.bad);
+  const good = rows.filter(({ scenario }) => !scenario.bad);
+  const line = (name: string, level: string, texts: readonly string[]): string =>
+    [name.padEnd(22), level.padEnd(6), ...texts.map((text) => text.padStart(width))].join("");
+  const texts = (row: Row, of: (all: readonly Judged[]) => string): string =>
+    line(row.scenario.name, row.level, row.verdicts.map(of));
+  const ofAll = judges.map((_, index) => good.flatMap(({ verdicts }) => verdicts[index] ?? []));
+  const medians = judges.map(({ name }, index) => `${name} ${medianFailed(bad, index)}`);
+  return [
+    mode === "canary" ? "as a canary that begins at 5 %" : "all traffic at once (blue-green)",
+    line(
+      "",
+      "",
+      judges.map(({ name }) => name),
+    ),
+    "  bad versions: caught, median of failing answers to users, median time to detect",
+    ...bad.map((row) => texts(row, caughtText)),
+    `  median of failing answers over all of them: ${medians.join(", ")}`,
+    "  good versions that were taken back, with the 95 % interval of Clopper and Pearson",
+    ...good.map((row) => texts(row, falseText)),
+    line("all of them", "", ofAll.map(falseText)),
+    "",
+  ];
+}
+
+/** Of a column. */
+const width = 27;
+
 async function sampled({ deployments, seed, workers }: TableOptions): Promise<Row[]> {
-  const cells = scenarios.flatMap((_, scenario) => levels.map((_, level): Cell => ({ scenario, level })));
+  const cells = (["at once", "canary"] as const).flatMap((mode) =>
+    scenarios.flatMap((_, scenario) => levelsOf[mode].map((level): Cell => ({ mode, scenario, level }))),
+  );
   const samples = new Map<string, Sample[]>(cells.map((cell) => [JSON.stringify(cell), []]));
   const tasks = cells.flatMap((cell) =>
     Array.from({ length: deployments }, (_, index) => ({ is: "sample", cell, seed: seed + index }) as const),
@@ -57,7 +77,14 @@ async function sampled({ deployments, seed, workers }: TableOptions): Promise<Ro
     const [scenario, level] = [scenarios[cell.scenario], levels[cell.level]];
     if (scenario === undefined || level === undefined) return [];
     const all = samples.get(JSON.stringify(cell)) ?? [];
-    return [{ scenario, level: level.name, verdicts: judges.map((judge) => all.map((sample) => judge.of(sample))) }];
+    return [
+      {
+        mode: cell.mode,
+        scenario,
+        level: level.name,
+        verdicts: judges.map((judge) => all.map((sample) => judge.of(sample))),
+      },
+    ];
   });
 }
 
