@@ -213,9 +213,9 @@ function problem(at: Path, value: unknown, message: string): Located {
   };
 }
 
-/** Values of environment variables are never shown. */
+/** Values of environment variables are never shown, nor URLs: both may have a password in them. */
 function maySecret(at: Path): boolean {
-  return at.at(-2) === "env";
+  return at.at(-2) === "env" || at.at(-1) === "url";
 }
 
 function shownPath(path: string): string {

@@ -28,12 +28,20 @@ import type { Metrics } from "./metrics.ts";
 export const flushMs = 10_000;
 /** So many series have a past; later ones are only known while they are in memory. About 200 kB each when all their time is kept. */
 const maxKept = 1_000;
+/** So many chunks in one transaction: about two milliseconds. */
+const writtenAtOnce = 25;
 /** Longer ago, nothing is made up for: the clock was set, or the machine slept. */
 const maxBehindMs = 60 * 60_000;
 /** A window is made of at least so many slots, so that the one at its beginning matters little. */
 const leastSlots = 48;
 
 type Kept = { readonly id: number; readonly metric: string; readonly labels: Labels; readonly columns: number };
+type Chunk = {
+  readonly kept: Kept;
+  readonly level: Level;
+  readonly start: EpochMs;
+  readonly slots: readonly (NumberSlot | CountSlot)[];
+};
 type Row = { readonly series_id: number; readonly start_at: EpochMs; readonly slots: string };
 
 /**
@@ -51,6 +59,7 @@ export class Past {
   readonly #made = new Map<number, EpochMs>();
   #loaded: Promise<void> | null = null;
   #isFull = false;
+  #fullAt: EpochMs = 0;
 
   constructor(deps: { readonly store: Store; readonly metrics: Metrics; readonly log: Log }) {
     this.#store = deps.store;
@@ -63,19 +72,12 @@ export class Past {
     await this.#load();
     const { time } = this.#metrics;
     const now = time.wall(time.now());
-    const write =
-      this.#store.unsynced ?? ((work: (trx: Trx) => Promise<void>) => this.#store.db.transaction().execute(work));
-    const written = new Map(this.#written);
-    const made = new Map(this.#made);
-    await write(async (trx) => {
-      for (const index of levels.keys()) {
-        await this.#writeFinest(trx, index, now, written);
-        if (index > 0) await this.#makeCoarser(trx, index, now, made);
-      }
-    });
-    // Only what has been committed is done.
-    for (const [level, until] of written) this.#written.set(level, until);
-    for (const [level, until] of made) this.#made.set(level, until);
+    // Said once an hour at most, and room looked for as often.
+    if (now - this.#fullAt > 3_600_000) this.#isFull = false;
+    for (const index of levels.keys()) {
+      await this.#writeFinest(index, now);
+      if (index > 0) await this.#makeCoarser(index, now);
+    }
   }
 
   /** What a window that ends now says, of up to 30 days. */
@@ -87,11 +89,11 @@ export class Past {
     const series = this.#matching(query.metric.series, query.labels);
     const level = levelFor(query.windowMs);
     if (isCounted(query.metric)) {
-      const found = await this.#increases(series, window, level, query);
+      const found = await this.#increases(series, window, level);
       if (found.length > 0) return measureCounters(query, found, window);
     } else {
       const found = await this.#stretches(series, window, level, query);
-      if (found.length > 0) return measureNumbers({ ...query, take: query.take ?? query.metric.take }, found, window);
+      if (found.length > 0) return measureNumbers(query, found, window);
     }
     return unknown(`${query.metric.name} was not measured in that time`);
   }
@@ -103,7 +105,7 @@ export class Past {
     const now = time.wall(time.now());
     const series = this.#matching(query.metric.series, query.labels);
     const steps = new Array<Stretch | null>(Math.ceil((now - begin) / stepMs)).fill(null);
-    const level = Math.min(levelFor(query.windowMs), levels.length - 1);
+    const level = levelFor(query.windowMs);
     for (const one of series) {
       for (const { stretch } of await this.#numbersOf(one, { from: begin, to: now }, level)) {
         const index = Math.floor((stretch.from - begin) / stepMs);
@@ -125,46 +127,45 @@ export class Past {
     return [...this.#kept.values()].filter((one) => one.metric === metric && matches(one.labels, selector));
   }
 
-  async #writeFinest(trx: Trx, index: number, now: EpochMs, written: Map<number, EpochMs>): Promise<void> {
+  async #writeFinest(index: number, now: EpochMs): Promise<void> {
     const level = levels[index] as Level;
     const until = floorTo(now, level.slotMs);
-    const last = written.get(index) ?? until - maxBehindMs;
+    const last = this.#written.get(index) ?? until - maxBehindMs;
     // A clock that was set back begins again from where it is now; what it says twice is what was said last.
     const from = last > until ? until : Math.max(last, until - maxBehindMs);
-    written.set(index, until);
-    if (from === until) return;
-    const { time, memory } = this.#metrics;
-    const steady = time.now() - time.wall(time.now());
-    for (const { metric, labels, series } of memory.each()) {
-      if (finestFor(series.holdMs) !== index || (series.newestAt ?? 0) - steady < from - 2 * series.holdMs) continue;
-      const chunks = chunksOf(series, { from, to: until }, level, steady);
-      if (chunks.size === 0) continue;
-      const kept = await this.#keep(trx, metric, labels, series);
-      if (kept !== null) for (const [start, slots] of chunks) await writeChunk(trx, kept, level, start, slots);
+    if (from < until) {
+      const { time, memory } = this.#metrics;
+      const steady = time.now() - time.wall(time.now());
+      const chunks: Chunk[] = [];
+      for (const { metric, labels, series } of memory.each()) {
+        if (finestFor(series.holdMs) !== index || (series.newestAt ?? 0) - steady < from - 2 * series.holdMs) continue;
+        const found = chunksOf(series, { from, to: until }, level, steady);
+        const kept = found.size === 0 ? null : await this.#keep(metric, labels, series);
+        if (kept !== null) for (const [start, slots] of found) chunks.push({ kept, level, start, slots });
+      }
+      await this.#write(chunks);
     }
+    // Only what has been committed is done.
+    this.#written.set(index, until);
   }
 
   /** Chunks of this level that have ended, out of the level below. */
-  async #makeCoarser(trx: Trx, index: number, now: EpochMs, made: Map<number, EpochMs>): Promise<void> {
+  async #makeCoarser(index: number, now: EpochMs): Promise<void> {
     const level = levels[index] as Level;
     const below = levels[index - 1] as Level;
     const until = floorTo(now, level.chunkMs);
-    const last = made.get(index) ?? until;
+    const last = this.#made.get(index) ?? until;
     if (last < until) {
       for (let start = Math.max(last, until - below.keepMs); start < until; start += level.chunkMs)
-        await this.#makeChunk(trx, level, below, start);
-      await trx
-        .deleteFrom("metric_chunk")
-        .where("slot_ms", "=", below.slotMs)
-        .where("start_at", "<", now - below.keepMs)
-        .execute();
-      if (index === levels.length - 1) await forgetOld(trx, now - level.keepMs, level.slotMs);
+        await this.#write(await this.#chunksMadeOf(below, level, start));
+      await this.#forget(below, now);
+      if (index === levels.length - 1) await this.#forgetGone(level, now);
     }
-    made.set(index, until);
+    this.#made.set(index, until);
   }
 
-  async #makeChunk(trx: Trx, level: Level, below: Level, start: EpochMs): Promise<void> {
-    const rows = await trx
+  async #chunksMadeOf(below: Level, level: Level, start: EpochMs): Promise<readonly Chunk[]> {
+    const rows = await this.#store.db
       .selectFrom("metric_chunk")
       .select(["series_id", "start_at", "slots"])
       .where("slot_ms", "=", below.slotMs)
@@ -173,46 +174,110 @@ export class Past {
       .orderBy("start_at")
       .execute();
     const bySeries = new Map<number, Row[]>();
-    for (const row of rows) bySeries.set(row.series_id, [...(bySeries.get(row.series_id) ?? []), row]);
+    for (const row of rows) {
+      const known = bySeries.get(Number(row.series_id));
+      if (known === undefined) bySeries.set(Number(row.series_id), [row]);
+      else known.push(row);
+    }
+    const chunks: Chunk[] = [];
     for (const kept of this.#kept.values()) {
       const own = bySeries.get(kept.id);
-      if (own === undefined) continue;
+      // Instances come and go with every release: what one of them did is of no interest after two days.
+      if (own === undefined || (kept.labels.instance !== undefined && level === levels.at(-1))) continue;
+      const { columns } = kept;
       const slots =
-        kept.columns === 0
+        columns === 0
           ? coarserNumbers(
-              own.flatMap((row) => decodeNumbers(row.slots, row.start_at, below.slotMs)),
+              own.flatMap((row) => decodeNumbers(row.slots, Number(row.start_at), below.slotMs)),
               start,
               level.slotMs,
             )
           : coarserCounts(
-              own.flatMap((row) => decodeCounts(row.slots, row.start_at, below.slotMs, kept.columns)),
+              own.flatMap((row) => decodeCounts(row.slots, Number(row.start_at), below.slotMs, columns)),
               start,
               level.slotMs,
             );
-      await writeChunk(trx, kept, level, start, slots);
+      chunks.push({ kept, level, start, slots });
     }
+    return chunks;
   }
 
-  async #keep(trx: Trx, metric: string, labels: Labels, series: GaugeSeries | TallySeries): Promise<Kept | null> {
+  /** A few at a time: a deployment that wants the store meanwhile waits for some milliseconds, not for all of them. */
+  async #write(chunks: readonly Chunk[]): Promise<void> {
+    for (let at = 0; at < chunks.length; at += writtenAtOnce)
+      await this.#unsynced(async (trx) => {
+        for (const chunk of chunks.slice(at, at + writtenAtOnce)) await writeChunk(trx, chunk);
+      });
+  }
+
+  #unsynced<T>(work: (trx: Trx) => Promise<T>): Promise<T> {
+    return this.#store.unsynced?.(work) ?? this.#store.db.transaction().execute(work);
+  }
+
+  async #forget({ slotMs, keepMs }: Level, now: EpochMs): Promise<void> {
+    await this.#unsynced((trx) =>
+      trx
+        .deleteFrom("metric_chunk")
+        .where("slot_ms", "=", slotMs)
+        .where("start_at", "<", now - keepMs)
+        .execute(),
+    );
+  }
+
+  /** Series of which nothing is left. */
+  async #forgetGone(coarsest: Level, now: EpochMs): Promise<void> {
+    await this.#forget(coarsest, now);
+    const chunks = this.#store.db.selectFrom("metric_chunk").select("series_id");
+    const gone = await this.#store.db.selectFrom("metric_series").select("id").where("id", "not in", chunks).execute();
+    await this.#drop(gone.map(({ id }) => Number(id)));
+  }
+
+  async #drop(ids: readonly number[]): Promise<void> {
+    for (let at = 0; at < ids.length; at += writtenAtOnce) {
+      const some = ids.slice(at, at + writtenAtOnce);
+      await this.#unsynced(async (trx) => {
+        await trx.deleteFrom("metric_chunk").where("series_id", "in", some).execute();
+        await trx.deleteFrom("metric_series").where("id", "in", some).execute();
+      });
+    }
+    const gone = new Set(ids);
+    for (const [key, { id }] of this.#kept) if (gone.has(id)) this.#kept.delete(key);
+  }
+
+  async #keep(metric: string, labels: Labels, series: GaugeSeries | TallySeries): Promise<Kept | null> {
     const columns = series instanceof TallySeries ? series.columns : 0;
-    const key = `${metric} ${labelsKey(labels)} ${columns}`;
+    const key = keyOf(metric, labelsKey(labels), columns);
     const known = this.#kept.get(key);
     if (known !== undefined) return known;
+    if (this.#kept.size >= maxKept && !this.#isFull) await this.#makeRoom();
     if (this.#kept.size >= maxKept) {
       if (!this.#isFull) this.#log.warn("metrics.too-many", { kept: maxKept, metric });
       this.#isFull = true;
+      this.#fullAt = this.#metrics.time.wall(this.#metrics.time.now());
       return null;
     }
-    const row = { metric, labels: labelsKey(labels), columns, created_at: Date.now() };
-    const made = await trx
-      .insertInto("metric_series")
-      .values(row)
-      .onConflict((on) => on.columns(["metric", "labels", "columns"]).doUpdateSet({ metric }))
-      .returning("id")
-      .executeTakeFirstOrThrow();
+    const { time } = this.#metrics;
+    const row = { metric, labels: labelsKey(labels), columns, created_at: Math.round(time.wall(time.now())) };
+    const made = await this.#unsynced((trx) =>
+      trx
+        .insertInto("metric_series")
+        .values(row)
+        .onConflict((on) => on.columns(["metric", "labels", "columns"]).doUpdateSet({ metric }))
+        .returning("id")
+        .executeTakeFirstOrThrow(),
+    );
     const kept = { id: Number(made.id), metric, labels, columns };
     this.#kept.set(key, kept);
     return kept;
+  }
+
+  /** The oldest of those that nobody measures any more go, a tenth of all at once. */
+  async #makeRoom(): Promise<void> {
+    const alive = new Set<string>();
+    for (const { metric, labels, series } of this.#metrics.memory.each())
+      alive.add(keyOf(metric, labelsKey(labels), series instanceof TallySeries ? series.columns : 0));
+    const silent = [...this.#kept].filter(([key]) => !alive.has(key)).map(([, { id }]) => id);
+    await this.#drop(silent.sort((a, b) => a - b).slice(0, maxKept / 10));
   }
 
   async #load(): Promise<void> {
@@ -227,7 +292,7 @@ export class Past {
     const { db } = this.#store;
     for (const row of await db.selectFrom("metric_series").selectAll().execute()) {
       const labels = labelsOf(row.labels);
-      this.#kept.set(`${row.metric} ${row.labels} ${row.columns}`, {
+      this.#kept.set(keyOf(row.metric, row.labels, row.columns), {
         id: Number(row.id),
         metric: row.metric,
         labels,
@@ -264,12 +329,7 @@ export class Past {
     return query.take === "last" ? found.filter(({ to }) => to >= window.to - 2 * 60_000) : found;
   }
 
-  async #increases(
-    series: readonly Kept[],
-    window: Window,
-    level: number,
-    _query: Query,
-  ): Promise<readonly Increase[]> {
+  async #increases(series: readonly Kept[], window: Window, level: number): Promise<readonly Increase[]> {
     const found: Increase[] = [];
     for (const one of series) {
       const slots = await this.#countsOf(one, window, level);
@@ -373,13 +433,7 @@ function slotOf(series: GaugeSeries | TallySeries, window: Window, index: number
 }
 
 /** Slots that are there already stay, but for those that come again. */
-async function writeChunk(
-  trx: Trx,
-  { id, columns }: Kept,
-  { slotMs }: Level,
-  start: EpochMs,
-  slots: readonly (NumberSlot | CountSlot)[],
-): Promise<void> {
+async function writeChunk(trx: Trx, { kept: { id, columns }, level: { slotMs }, start, slots }: Chunk): Promise<void> {
   const known = await trx
     .selectFrom("metric_chunk")
     .select("slots")
@@ -388,27 +442,19 @@ async function writeChunk(
     .where("start_at", "=", start)
     .executeTakeFirst();
   const merged = new Map<number, NumberSlot | CountSlot>();
-  const before =
-    known === undefined
-      ? []
-      : columns === 0
-        ? decodeNumbers(known.slots, start, slotMs)
-        : decodeCounts(known.slots, start, slotMs, columns);
+  const text = known?.slots ?? "[]";
+  const before = columns === 0 ? decodeNumbers(text, start, slotMs) : decodeCounts(text, start, slotMs, columns);
   for (const slot of [...before, ...slots]) merged.set(slot.index, slot);
   const all = [...merged.values()].sort((a, b) => a.index - b.index);
-  const text = columns === 0 ? encodeNumbers(all as NumberSlot[]) : encodeCounts(all as CountSlot[]);
-  const row = { series_id: id, slot_ms: slotMs, start_at: start, slots: text };
+  const written = columns === 0 ? encodeNumbers(all as NumberSlot[]) : encodeCounts(all as CountSlot[]);
   await trx
     .insertInto("metric_chunk")
-    .values(row)
-    .onConflict((on) => on.columns(["series_id", "slot_ms", "start_at"]).doUpdateSet({ slots: text }))
+    .values({ series_id: id, slot_ms: slotMs, start_at: start, slots: written })
+    .onConflict((on) => on.columns(["series_id", "slot_ms", "start_at"]).doUpdateSet({ slots: written }))
     .execute();
 }
 
-/** Old chunks of the coarsest level, and series that have none left at all. */
-async function forgetOld(trx: Trx, before: EpochMs, slotMs: number): Promise<void> {
-  await trx.deleteFrom("metric_chunk").where("slot_ms", "=", slotMs).where("start_at", "<", before).execute();
-}
+const keyOf = (metric: string, labels: string, columns: number): string => `${metric} ${labels} ${columns}`;
 
 function labelsOf(key: string): Labels {
   const values = JSON.parse(key) as (string | null)[];
