@@ -70,8 +70,8 @@ function crashPoint(): Pick<WireOptions, "onBoundary"> {
   const begun = new Set<string>();
   let seen = 0;
   return {
-    onBoundary: ({ workflowId, name }) => {
-      if (name === "begin") begun.add(workflowId);
+    onBoundary: ({ workflowId, seq }) => {
+      if (seq === 0) begun.add(workflowId);
       if (!begun.has(workflowId)) return;
       seen += 1;
       if (seen === at) process.kill(process.pid, "SIGKILL");

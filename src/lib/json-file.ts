@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -24,20 +25,31 @@ export async function writeJsonFile(
 ): Promise<void> {
   const durable = options.durable ?? true;
   const temporary = `${file}.${randomBytes(4).toString("hex")}.tmp`;
+  if (!durable) return writeAtOnce(file, temporary, value, options.mode ?? 0o600);
   try {
     const handle = await open(temporary, "wx", options.mode ?? 0o600);
     try {
       await handle.writeFile(`${JSON.stringify(value)}\n`);
-      if (durable) await handle.sync();
+      await handle.sync();
     } finally {
       await handle.close();
     }
     await rename(temporary, file);
-    if (!durable) return;
     const directory = await open(dirname(file), "r");
     await directory.sync().finally(() => directory.close());
   } catch (error) {
     await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** In this thread: four trips through the thread pool take milliseconds of a busy machine, and this some microseconds. */
+function writeAtOnce(file: string, temporary: string, value: unknown, mode: number): void {
+  try {
+    writeFileSync(temporary, `${JSON.stringify(value)}\n`, { flag: "wx", mode });
+    renameSync(temporary, file);
+  } catch (error) {
+    rmSync(temporary, { force: true });
     throw error;
   }
 }

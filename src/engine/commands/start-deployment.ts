@@ -1,3 +1,4 @@
+import type { Deployment } from "../../core/deploy/deployment.ts";
 import { noTraffic } from "../../core/deploy/traffic.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { type DeploymentId, deploymentId, type EnvironmentName, type ReleaseId } from "../../core/ids.ts";
@@ -5,8 +6,9 @@ import type { EnvironmentSpec, RolloutSpec } from "../../core/product/spec.ts";
 import { standingOf } from "../../core/release/standing.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { DeploymentRow, ReleaseRow } from "../../ports/tables.ts";
+import { recordBegin } from "../deploy/record.ts";
 import { leaveRequest } from "../deploy/requests.ts";
-import { deployKind } from "../deploy/workflow.ts";
+import { type DeployInput, deployKind } from "../deploy/workflow.ts";
 import { findEnvironment } from "../environment.ts";
 import { appendHistory } from "../history.ts";
 import { releaseRow, releaseView } from "../release/read.ts";
@@ -24,7 +26,8 @@ export type StartDeployment = {
 };
 
 /**
- * Puts a deployment in the environment's queue and starts its workflow. Errors: UNKNOWN_RELEASE, UNKNOWN_ENVIRONMENT,
+ * Puts a deployment in the environment's queue and starts its workflow. Where nothing is before it, its first state is recorded
+ * in the same transaction: another one would stand between the request and the first program that starts. Errors: UNKNOWN_RELEASE, UNKNOWN_ENVIRONMENT,
  * ARTIFACT_MISSING, ENVIRONMENT_LOCKED (a rollback passes), PROMOTION_REFUSED, DEPLOYMENT_IN_PROGRESS.
  */
 export async function startDeployment(world: World, input: StartDeployment): Promise<DeploymentId> {
@@ -35,9 +38,10 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
   const go = await world.store.db.transaction().execute(async (trx) => {
     await mustBeKept(trx, release);
     await mustBeAllowed(trx, release, spec, input);
-    await makeRoom(world, trx, { release, spec, input, id });
+    const isNext = await makeRoom(world, trx, { release, spec, input, id });
     await insertQueued(world, trx, { id, release, input });
-    return world.engine.startWithin(trx, ...workflowOf(at));
+    const begun = isNext ? await recordBegin(trx, id, world.clock.now()) : null;
+    return world.engine.startWithin(trx, ...workflowOf(at, begun));
   });
   await go();
   world.changes.announce();
@@ -51,8 +55,9 @@ export async function beginWorkflow(world: World, at: Place): Promise<void> {
   await world.engine.start(...workflowOf(at));
 }
 
-function workflowOf({ id, product, environment }: Place) {
-  return [deployKind, id, { deployment: id }, { lockKey: `${product}/${environment}` }] as const;
+function workflowOf({ id, product, environment }: Place, begun: Deployment | null = null) {
+  const input: DeployInput = { deployment: id, ...(begun === null ? {} : { begun }) };
+  return [deployKind, id, input, { lockKey: `${product}/${environment}` }] as const;
 }
 
 /** Deployments of the environment that have not ended, oldest first. */
@@ -112,9 +117,10 @@ type Admission = {
   readonly id: DeploymentId;
 };
 
-async function makeRoom(world: World, trx: Trx, { release, spec, input, id }: Admission): Promise<void> {
+/** True when nothing is before it. */
+async function makeRoom(world: World, trx: Trx, { release, spec, input, id }: Admission): Promise<boolean> {
   const open = await openDeployments(trx, release.product, input.environment);
-  if (open.length === 0) return;
+  if (open.length === 0) return true;
   const policy = input.whenBusy ?? spec.rollout.whenBusy;
   if (policy === "refuse") {
     const [first] = open;
@@ -126,7 +132,7 @@ async function makeRoom(world: World, trx: Trx, { release, spec, input, id }: Ad
       ],
     });
   }
-  if (policy === "queue") return;
+  if (policy === "queue") return false;
   for (const other of open) {
     await leaveRequest(trx, {
       id: `req_${world.newId()}`,
@@ -137,6 +143,7 @@ async function makeRoom(world: World, trx: Trx, { release, spec, input, id }: Ad
       created_at: world.clock.now(),
     });
   }
+  return false;
 }
 
 async function insertQueued(

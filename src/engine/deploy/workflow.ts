@@ -1,5 +1,5 @@
 import { effectOf } from "../../core/deploy/decide.ts";
-import type { DeploymentEvent } from "../../core/deploy/deployment.ts";
+import type { Deployment, DeploymentEvent } from "../../core/deploy/deployment.ts";
 import { isSlipwayError, reasonOf } from "../../core/errors/error.ts";
 import { type DeploymentId, deploymentId, type Json } from "../../core/ids.ts";
 import type { Workflow } from "../../ports/engine.ts";
@@ -14,15 +14,18 @@ import { releaseEverywhere } from "./stop-first.ts";
 /** Carries its version: work in flight goes on with the code that began it. */
 export const deployKind = "deploy.v1";
 
+/** `begun` is its first state, where that was recorded when it was admitted: then it does not begin a second time. */
+export type DeployInput = { readonly deployment: string; readonly begun?: Deployment };
+
 /**
  * One deployment from its turn in the queue to its end. Each round acts and records: what came of the effect is
  * the next event, `core` decides on it, and the decision commits before anything else is done. A crash anywhere repeats at
  * most the one effect in flight, and every effect looks before it acts.
  */
-export function deployWorkflow(world: World): Workflow<{ readonly deployment: string }, Json> {
+export function deployWorkflow(world: World): Workflow<DeployInput, Json> {
   return async (ctx, input) => {
     const id = deploymentId(input.deployment);
-    let deployment = await ctx.tx("begin", (trx) => recordBegin(trx, id, world.clock.now()));
+    let deployment = input.begun ?? (await ctx.tx("begin", (trx) => recordBegin(trx, id, world.clock.now())));
     world.changes.announce();
     for (;;) {
       if (deployment === null) return null;

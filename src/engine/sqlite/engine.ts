@@ -5,6 +5,7 @@ import type { Engine, Workflow, WorkflowRecord } from "../../ports/engine.ts";
 import type { WorkflowRow } from "../../ports/tables.ts";
 import { decode, decodeError, encode } from "../payload.ts";
 import { Execution } from "./execution.ts";
+import type { Journal } from "./journal.ts";
 import { admitAll, enqueue } from "./queue.ts";
 import { forgetEnded } from "./retention.ts";
 import { Scheduler, saveSchedule } from "./schedules.ts";
@@ -88,7 +89,8 @@ class SqliteEngine implements Engine {
     return async () => {
       if (row === null) return;
       log("workflow.started", { workflow: id, kind, status: row.status, lockKey });
-      if (row.status === "running") this.#launch(row);
+      // Its row is as new as it is: nothing has been journaled.
+      if (row.status === "running") this.#launch(row, { journal: new Map() });
     };
   }
 
@@ -171,10 +173,10 @@ class SqliteEngine implements Engine {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
-  #launch(row: WorkflowRow): void {
+  #launch(row: WorkflowRow, known: { readonly journal?: Journal } = {}): void {
     const workflow = this.#workflows.get(row.kind);
     if (workflow === undefined || this.#closing.signal.aborted || this.#executions.has(row.id)) return;
-    const execution = new Execution(row, workflow, this.#services);
+    const execution = new Execution(row, workflow, this.#services, known.journal);
     this.#executions.set(row.id, execution);
     this.#keep(
       execution.run().then((next) => {

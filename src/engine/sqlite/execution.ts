@@ -5,7 +5,7 @@ import type { Ctx, Workflow } from "../../ports/engine.ts";
 import type { WorkflowRow, WorkflowStepRow } from "../../ports/tables.ts";
 import { WorkflowCancelled } from "../cancelled.ts";
 import { asFailure, decode, decodeError, encode, encodeError } from "../payload.ts";
-import { type End, readJournal, recordEnd } from "./journal.ts";
+import { type End, type Journal, readJournal, recordEnd } from "./journal.ts";
 import { Mailroom } from "./mailroom.ts";
 import { persist, type Services, Stopped } from "./services.ts";
 import { performAct, performStep } from "./step.ts";
@@ -33,11 +33,14 @@ export class Execution {
   readonly #stop = new AbortController();
   readonly #inFlight = new Set<Promise<unknown>>();
   #halt: Halt | null = null;
-  #journal: ReadonlyMap<number, WorkflowStepRow> = new Map();
+  #journal: Journal = new Map();
+  readonly #known: Journal | null;
   #recorded = { seq: -1, finishedSeq: -1 };
   #nextSeq = 0;
 
-  constructor(row: WorkflowRow, workflow: Workflow, services: Services) {
+  /** `known`: what is recorded of it, for who knows that; else it is read. */
+  constructor(row: WorkflowRow, workflow: Workflow, services: Services, known: Journal | null = null) {
+    this.#known = known;
     this.#row = row;
     this.#workflow = workflow;
     this.#services = services;
@@ -78,7 +81,7 @@ export class Execution {
   async #load(): Promise<void> {
     const { db } = this.#services;
     const { id } = this.#row;
-    this.#journal = await readJournal(db, id);
+    this.#journal = this.#known ?? (await readJournal(db, id));
     for (const { seq, status } of this.#journal.values()) {
       const finishedSeq = status === "pending" ? -1 : seq;
       this.#recorded = {

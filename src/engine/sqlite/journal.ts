@@ -1,8 +1,10 @@
 import type { Db, Trx } from "../../ports/store.ts";
 import type { WorkflowRow, WorkflowStepRow } from "../../ports/tables.ts";
 
+export type Journal = ReadonlyMap<number, WorkflowStepRow>;
+
 /** Everything that was recorded of one workflow, by sequence number. */
-export async function readJournal(db: Db, id: string): Promise<ReadonlyMap<number, WorkflowStepRow>> {
+export async function readJournal(db: Db, id: string): Promise<Journal> {
   const rows = await db.selectFrom("workflow_step").selectAll().where("workflow_id", "=", id).execute();
   return new Map(rows.map((row) => [row.seq, row]));
 }
