@@ -184,15 +184,7 @@ export async function setRestartPolicy(
       return;
     } catch (error) {
       // It ended under the update, which the engine has undone then.
-      if (
-        !isRefusal(
-          error,
-          500,
-          /not running|stopped container|process (?:not found|already finished)|no such process/i,
-        ) ||
-        tries === noticeTries
-      )
-        throw error;
+      if (!isRefusal(error, 500, /^Cannot update container/i) || tries === noticeTries) throw error;
       await sleep(noticeMs, null, { signal });
     }
   }

@@ -148,6 +148,17 @@ describe("over several hosts:", () => {
       await target.remove(web.id, never);
     }));
 
+  test("several revisions that are the first of their environment share its network", () =>
+    during(async (target) => {
+      const all = ["a", "b", "c", "d", "e", "f"].map((name) => spec({ service: serviceName(name) }));
+      await Promise.all(all.map((each) => target.ensure(each, 3, never)));
+      for (const each of machines) {
+        const networks = JSON.parse(await engineRequest(each, "GET", "/networks")) as { Name: string }[];
+        expect(networks.filter(({ Name }) => Name === "shop-production")).toHaveLength(1);
+      }
+      await Promise.all(all.map(({ id }) => target.remove(id, never)));
+    }));
+
   test("what fails at one host is undone at all of them, and the failure names that host", () =>
     during(async (target) => {
       const lacking = await imageFor({ version: "only-two" }, machines.slice(0, 2));
