@@ -1,5 +1,6 @@
-// `npm run bench [-- deploy|soak|edge|engine|status|judge|probes …] [-- --quick]`: every floor of the product in one run, as ratios
-// where there is something to hold them against. Exits 1 when a floor is missed. `--quick` measures too shortly to be quoted.
+// `npm run bench [-- deploy|docker|hosts|soak|edge|engine|status|judge|probes …] [-- --quick]`: every floor of the product in one
+// run, as ratios where there is something to hold them against. Exits 1 when a floor is missed. `--quick` measures too shortly to be
+// quoted.
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { floor, machine, printFloors } from "./parts/figures.js";
@@ -7,6 +8,8 @@ import { floor, machine, printFloors } from "./parts/figures.js";
 const benches = {
   status: async (options) => (await import("./status.js")).statusBench(options),
   deploy: async (options) => (await import("./deploy.js")).deployBench(options),
+  docker: async (options) => (await import("./docker.js")).dockerBench(options),
+  hosts: async (options) => (await import("./hosts.js")).hostsBench(options),
   edge: async (options) => (await (await import("./edge/run.js")).edgeBench(options)).floors,
   engine: engineBench,
   judge: async (options) => (await import("./judge.js")).judgeBench(options),

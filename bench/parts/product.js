@@ -1,6 +1,6 @@
 // A product in a git repository of its own, its control plane, and what a person can do with it. For benches.
 import { execFileSync, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,14 +13,17 @@ export const environment = "production";
 const name = "bench";
 
 export class Product {
-  /** `config` is what differs from one service `web` with one instance. The control plane runs when it resolves. */
-  static async make({ services, ...config } = {}) {
+  /**
+   * `config` is what differs from one service `web` with one instance; `base` is the image its Dockerfile begins with, where it
+   * runs as a container. The control plane runs when it resolves, with `env` beside our own environment.
+   */
+  static async make({ services, base = null, env = {}, ...config } = {}) {
     const directory = mkdtempSync(join(tmpdir(), "slipway-bench-"));
     const port = await freePort();
     const web = {
       kind: "web",
       path: "web",
-      command: ["node", "server.js"],
+      ...(base === null ? { command: ["node", "server.js"] } : { port: 3000, stopGrace: "5s" }),
       routes: ["/"],
       health: { path: "/up", interval: "250ms", timeout: "2s", deadline: "20s" },
     };
@@ -34,16 +37,18 @@ export class Product {
         ...config,
       }),
     );
-    const product = new Product(directory, port);
+    const product = new Product(directory, { port, base, env });
     git(directory, "init", "--quiet", "--initial-branch=main");
     const up = await product.slipway("up");
     if (up.code !== 0) throw new Error(`the control plane did not start: ${up.text}`);
     return product;
   }
 
-  constructor(directory, port) {
+  constructor(directory, { port, base, env }) {
     this.directory = directory;
     this.port = port;
+    this.base = base;
+    this.env = env;
     this.state = join(directory, ".slipway");
   }
 
@@ -52,6 +57,7 @@ export class Product {
     const begun = performance.now();
     const child = spawn(process.execPath, [bin, ...args, "--json"], {
       cwd: this.directory,
+      env: { ...process.env, ...this.env },
       stdio: ["ignore", "pipe", "inherit"],
     });
     let text = "";
@@ -82,9 +88,8 @@ export class Product {
   commit(version) {
     const to = join(this.directory, "web");
     mkdirSync(to, { recursive: true });
-    cpSync(serverFile, join(to, "server.js"));
-    writeFileSync(join(to, "version.js"), `export const version = ${JSON.stringify(version)};\n`);
-    writeFileSync(join(to, "package.json"), '{ "type": "module" }\n');
+    for (const [file, text] of Object.entries(filesOf(version))) writeFileSync(join(to, file), text);
+    if (this.base !== null) writeFileSync(join(to, "Dockerfile"), dockerfile(this.base));
     git(this.directory, "add", "--all");
     const who = ["-c", "user.name=Bench", "-c", "user.email=bench@example.org", "-c", "commit.gpgsign=false"];
     git(this.directory, ...who, "commit", "--quiet", "--message", `feat: ${version}`);
@@ -118,6 +123,22 @@ export class Product {
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
+
+/** The program that the benches deploy, in a version. */
+export function filesOf(version) {
+  return {
+    "server.js": readFileSync(serverFile, "utf8"),
+    "version.js": `export const version = ${JSON.stringify(version)};\n`,
+    "package.json": '{ "type": "module" }\n',
+  };
+}
+
+const dockerfile = (base) => `FROM ${base}
+WORKDIR /app
+COPY server.js version.js package.json ./
+USER 1000:1000
+CMD ["node", "server.js"]
+`;
 
 function git(directory, ...args) {
   execFileSync("git", args, { cwd: directory, stdio: ["ignore", "ignore", "inherit"] });

@@ -15,7 +15,7 @@ const server = createServer((request, response) => {
 
 // Longer than a proxy keeps an idle connection, so that it is never this side that closes one under a request.
 server.keepAliveTimeout = 75_000;
-server.listen(Number(process.env.PORT), "127.0.0.1");
+server.listen(Number(process.env.PORT), process.env.HOST ?? "127.0.0.1");
 
 process.on("SIGTERM", () => {
   server.close(() => process.exit(0));
