@@ -88,8 +88,7 @@ function liveView(): (detail: DeploymentDetail) => void {
   const live = new LiveLines(process.stdout);
   return (detail) => {
     live.draw([
-      ...stepLines(detail),
-      ...canaryLines(detail, Date.now()),
+      ...stepLines(detail, Date.now()),
       ...(detail.ended ? endLines(detail) : [...bakeLines(detail), ...trafficLines(detail.services)]),
     ]);
     if (detail.ended) live.done();
@@ -97,7 +96,7 @@ function liveView(): (detail: DeploymentDetail) => void {
 }
 
 /** One line a step: what was done, how long it took, what was said. */
-function stepLines(detail: DeploymentDetail): string[] {
+function stepLines(detail: DeploymentDetail, now: number): string[] {
   const steps = detail.history.filter((entry) => entry.event !== "deployment.queued");
   const first = steps.findIndex((entry) => phaseOf(entry) === "shifting");
   const rows = steps.map((entry, index) => {
@@ -106,10 +105,15 @@ function stepLines(detail: DeploymentDetail): string[] {
     const time = next === undefined ? (running ? style.quiet("…") : "") : style.quiet(took(next.at - entry.at));
     return [`  ${stepSign(phaseOf(entry), running)} ${phaseOf(entry)}`, time, style.quiet(entry.reason)];
   });
+  if (detail.canary === null || first < 0) return table(rows);
   // The steps of a canary have lines of their own: what each of them was made of would fill the screen.
-  const isFolded = (entry: HistoryView, index: number): boolean =>
-    detail.canary !== null && first >= 0 && index >= first && index + 1 < steps.length && folded.has(phaseOf(entry));
-  return table(rows.filter((_, index) => !isFolded(steps[index] as HistoryView, index)));
+  const isFolded = (index: number): boolean =>
+    index + 1 < steps.length && folded.has(phaseOf(steps[index] as HistoryView));
+  return [
+    ...table(rows.slice(0, first)),
+    ...canaryLines(detail, now),
+    ...table(rows.slice(first).filter((_, index) => !isFolded(first + index))),
+  ];
 }
 
 const folded: ReadonlySet<string> = new Set(["starting", "verifying", "shifting", "watching", "waiting"]);

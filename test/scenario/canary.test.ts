@@ -58,7 +58,9 @@ const both = async () => [await plane.running(here, "web"), await plane.running(
 describe("a canary", () => {
   it("goes up step by step while visitors come, with as many instances as its share needs; workers change over last", async () => {
     await withLive("up");
-    const id = await plane.start(here, await version("v2"));
+    const two = await version("v2");
+    const id = await plane.start(here, two);
+    await expect(plane.rollback(here, { onlyFrom: one })).rejects.toMatchObject({ code: "NOTHING_TO_ROLL_BACK" });
     const visitors = plane.visitUntilEnded(here, id);
     await plane.reaches(id, "watching");
     expect([await candidateShare(), await both()]).toEqual([20, [{ r1: 4, r2: 1 }, { r1: 1 }]]);
@@ -78,6 +80,10 @@ describe("a canary", () => {
     expect(steps[0]?.note).toMatch(/^web 0 of \d{2,} failed \(0\.0 %\), stable 0 of \d{2,} \(0\.0 %\), 1\/1 healthy$/);
     expect(await both()).toEqual([{ r1: 4, r2: 4 }, { r2: 1 }]);
     expect(await plane.visit(here)).toBe("200 v2");
+    // Taken back after its end by what looks at nothing else: only while it is the one that is live.
+    await expect(plane.rollback(here, { onlyFrom: one })).rejects.toMatchObject({ message: "r1 is not live any more" });
+    expect((await plane.ended(await plane.rollback(here, { onlyFrom: two }))).phase).toBe("succeeded");
+    expect([await plane.visit(here), await both()]).toEqual(["200 v1", [{ r1: 4, r2: 4 }, { r1: 1 }]]);
   });
 
   it("that answers errors is caught at its first step; most visitors never met it, and stable was whole", async () => {

@@ -109,14 +109,15 @@ export class Plane {
 
   rollback(
     environment: string,
-    more: { readonly to?: ReleaseId; readonly force?: boolean } = {},
+    more: { readonly to?: ReleaseId; readonly force?: boolean; readonly onlyFrom?: ReleaseId } = {},
   ): Promise<DeploymentId> {
-    const { to = null, force = false } = more;
+    const { to = null, force = false, ...from } = more;
     return rollback(this.world, {
       product: this.product.name,
       environment: environmentName(environment),
       to,
       force,
+      ...from,
       actor: "bob",
       reason: "users complain",
     });

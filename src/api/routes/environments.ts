@@ -48,7 +48,7 @@ export function environmentRoutes(
 /** The edge that has been silent longest; null when none has said anything yet. */
 function edgeView(world: World): StatusView["edge"] {
   const views = world.edges.all().flatMap(({ counts }) => {
-    const sampleAgeMs = counts.ageMs(world.clock.now());
+    const sampleAgeMs = counts.ageMs();
     return counts.latest === null || sampleAgeMs === null
       ? []
       : [{ generation: counts.latest.generation, sampleAgeMs }];

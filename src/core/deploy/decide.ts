@@ -456,7 +456,11 @@ function wave(course: Course, at: At): readonly ServiceName[] {
 }
 
 function names({ course, phase }: Deployment): string {
-  return phase.is === "starting" ? wave(course, phase).join(", ") : "candidates";
+  if (phase.is !== "starting") return "candidates";
+  const { stage } = phase;
+  // In a canary some come only with its last step.
+  const there = wave(course, phase).filter((service) => (course.stages[stage]?.[service]?.candidate ?? 0) > 0);
+  return there.length === 0 ? "nothing" : there.join(", ");
 }
 
 /** Who pauses here should know who waits: those services have been stopped, and their successors have no traffic yet. */

@@ -74,6 +74,55 @@ describe("rolling", () => {
   });
 });
 
+describe("a canary", () => {
+  const canary = (weights: number[], instances: "share" | "all" = "share") => ({
+    strategy: "canary" as const,
+    batch: 0.25,
+    canary: {
+      steps: weights.map((weight) => ({ weight, bakeMs: 1, promotion: "automatic" as const })),
+      minimum: 1,
+      limitMs: 1,
+      instances,
+      synthetic: null,
+    },
+  });
+  const of = (steps: ReturnType<typeof stages>, service: string) => steps.map((step) => step[serviceName(service)]);
+
+  it("has a step for each weight and one to all traffic, with the instances that its share needs; stable stays whole", () => {
+    expect(of(stages([web(4, 3)], canary([0.01, 0.07, 0.5])), "web")).toEqual([
+      { candidate: 1, stable: 3, weight: 100 },
+      { candidate: 1, stable: 3, weight: 700 },
+      { candidate: 2, stable: 3, weight: 5_000 },
+      { candidate: 4, stable: 3, weight: allTraffic },
+    ]);
+    expect(of(stages([web(4, 3)], canary([0.01], "all")), "web")[0]).toEqual({ candidate: 4, stable: 3, weight: 100 });
+  });
+
+  it("lets what cannot be shared by weight change over with the last step: workers, dropped ones, those stopped first", () => {
+    const lone: Rollout = { ...rollout("store", { candidate: 1, stable: 1 }), stopFirst: "volumes" };
+    const steps = stages([web(2, 2), worker(2, 2), rollout("old", { candidate: 0, stable: 1 }), lone], canary([0.1]));
+    expect(of(steps, "worker")).toEqual([
+      { candidate: 0, stable: 2, weight: 0 },
+      { candidate: 2, stable: 0, weight: allTraffic },
+    ]);
+    expect(of(steps, "store")).toEqual([
+      { candidate: 0, stable: 1, weight: 0 },
+      { candidate: 1, stable: 0, weight: allTraffic },
+    ]);
+    expect(of(steps, "old").map((share) => share?.stable)).toEqual([1, 1]);
+  });
+
+  it("brings what replaces nothing with the first step: others of the release may need it", () => {
+    const steps = stages([web(2, 2), rollout("fresh", { candidate: 3, stable: 0 })], canary([0.1]));
+    expect(of(steps, "fresh")[0]).toEqual({ candidate: 3, stable: 0, weight: allTraffic });
+  });
+
+  it("is one switch where nothing is live, or nothing has two sides that could share", () => {
+    expect(stages([web(2, 0)], canary([0.1]))).toHaveLength(1);
+    expect(stages([worker(2, 2)], canary([0.1]))).toHaveLength(1);
+  });
+});
+
 describe("going back", () => {
   it("takes all traffic in its first step, and what takes no requests in a second", () => {
     expect(rollbackStages([web(2, 2), worker(1, 1)])).toEqual([

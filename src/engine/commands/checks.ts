@@ -50,7 +50,7 @@ function edgeChecks(world: World, { place, edge, counts }: EdgeSite): Promise<Ch
       return table === null ? "no route table has been applied yet" : `routes by generation ${table.generation}`;
     }),
     check(`samples ${where}`, async () => {
-      const age = counts.ageMs(world.clock.now());
+      const age = counts.ageMs();
       if (age === null)
         return bad("no sample of the edge has arrived", "look at the edge's log in the state directory");
       return age < 2_000

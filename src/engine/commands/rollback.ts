@@ -1,6 +1,7 @@
 import { isSlipwayError, SlipwayError } from "../../core/errors/error.ts";
 import type { DeploymentId, EnvironmentName, ReleaseId } from "../../core/ids.ts";
 import { rollbackTarget, standingOf } from "../../core/release/standing.ts";
+import type { Db } from "../../ports/store.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
 import { findEnvironment } from "../environment.ts";
 import { releaseRow } from "../release/read.ts";
@@ -16,6 +17,11 @@ export type Rollback = {
   readonly to: ReleaseId | null;
   /** Also to a release that failed here. */
   readonly force: boolean;
+  /**
+   * Only while this one is live and nothing is under way: what was seen of it is no reason to take away what came after it, nor
+   * to call off what may be the remedy. For those who ask without looking, such as a rule.
+   */
+  readonly onlyFrom?: ReleaseId;
   readonly actor: string;
   readonly reason: string;
 };
@@ -23,17 +29,19 @@ export type Rollback = {
 /**
  * Takes the environment back. While a deployment is under way, going back means calling it off, with all that wait behind it:
  * its traffic returns to stable. A rollback under way is the one that is asked for. Otherwise a deployment of the last good
- * release, with its own config, begins. Errors: NOTHING_TO_ROLL_BACK, RELEASE_KNOWN_BAD, UNKNOWN_RELEASE, ARTIFACT_MISSING.
+ * release, with its own config, begins. Errors: NOTHING_TO_ROLL_BACK, RELEASE_KNOWN_BAD, UNKNOWN_RELEASE, ARTIFACT_MISSING; with
+ * `onlyFrom` also DEPLOYMENT_IN_PROGRESS.
  */
 export async function rollback(world: World, input: Rollback): Promise<DeploymentId> {
   const { db } = world.store;
-  if (input.to === null) {
+  if (input.to === null && input.onlyFrom === undefined) {
     const open = await openDeployments(db, input.product, input.environment);
     const [under] = open;
     if (under?.kind === "rollback" || (under !== undefined && (await callOff(world, input, open)))) return under.id;
   }
   const attempts = await attemptsIn(db, input.product, input.environment);
   const environment = await findEnvironment(db, input);
+  if (input.onlyFrom !== undefined) await mustBeLive(db, input.onlyFrom, environment?.live_release_id ?? null);
   const release = input.to ?? rollbackTarget(environment?.live_release_id ?? null, attempts);
   if (release === null) {
     throw new SlipwayError("NOTHING_TO_ROLL_BACK", {
@@ -60,8 +68,14 @@ export async function rollback(world: World, input: Rollback): Promise<Deploymen
     kind: "rollback",
     actor: input.actor,
     reason: input.reason,
-    whenBusy: "replace",
+    whenBusy: input.onlyFrom === undefined ? "replace" : "refuse",
   });
+}
+
+async function mustBeLive(db: Db, wanted: ReleaseId, live: ReleaseId | null): Promise<void> {
+  if (live === wanted) return;
+  const { number } = await releaseRow(db, wanted);
+  throw new SlipwayError("NOTHING_TO_ROLL_BACK", { message: `r${number} is not live any more` });
 }
 
 /** The last that came is called off first, so that none of them has its turn meanwhile. False when the first has just ended. */

@@ -201,7 +201,7 @@ function comparesCounts({ errorRatio, latency }: RolloutSpec["rules"]): boolean 
 }
 
 function seesCounts(world: BakeWorld): boolean {
-  const age = world.counts.ageMs(world.clock.now());
+  const age = world.counts.ageMs();
   return age !== null && age <= staleMs;
 }
 

@@ -11,7 +11,7 @@ class Samples {
   readonly #ready: EdgeSample[] = [];
   #wake: () => void = () => {};
 
-  give(requests: number): void {
+  give(requests: number, at = 0): void {
     const counters: EdgeCounters = {
       requests,
       byClass: [0, requests, 0, 0, 0],
@@ -22,7 +22,7 @@ class Samples {
       webSockets: 0,
       latency: [],
     };
-    this.#ready.push({ at: 0, generation: 1, revisions: { [revision]: counters }, unrouted: 0 });
+    this.#ready.push({ at, generation: 1, revisions: { [revision]: counters }, unrouted: 0 });
     this.#wake();
   }
 
@@ -56,5 +56,28 @@ it("knows what a revision had been counted for five minutes ago, and no earlier 
     clock.advance(1_000);
   }
   expect(counts.of(revision).requests).toBe(1_900);
+  await counts.close();
+});
+
+it("calls a sample old by the time since it came, whatever the clock of the edge says, and however often it is told", async () => {
+  const clock = new ManualClock(0);
+  const edge = new Samples();
+  const silent = { info: () => {}, warn: () => {}, error: () => {} };
+  const counts = new EdgeCounts({ edge, clock, log: silent, onReturn: () => {} });
+  const heard = async (at: number): Promise<number | null> => {
+    const seen = counts.next(AbortSignal.timeout(10_000));
+    edge.give(1, at);
+    await seen;
+    return counts.ageMs();
+  };
+  expect(counts.ageMs()).toBeNull();
+  counts.open();
+  const future = 3_600_000;
+  expect(await heard(future)).toBe(0);
+  clock.advance(5_000);
+  clock.jump(-3_600_000);
+  expect(counts.ageMs()).toBe(5_000);
+  expect(await heard(future)).toBe(5_000);
+  expect(await heard(future + 1)).toBe(0);
   await counts.close();
 });

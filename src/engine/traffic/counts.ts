@@ -1,4 +1,4 @@
-import type { EpochMs, RevisionId } from "../../core/ids.ts";
+import type { RevisionId } from "../../core/ids.ts";
 import type { Counted } from "../../core/judge/comparison.ts";
 import { type Counts, noCounts } from "../../core/judge/counts.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -26,6 +26,7 @@ export class EdgeCounts {
   /** Oldest first; the first one is the last that is at least as old as `pastMs`, as soon as there is one. */
   readonly #past: Past[] = [];
   #latest: EdgeSample | null = null;
+  #heardMs = 0;
   #done: Promise<void> = Promise.resolve();
 
   /** `onReturn` is called when samples come again after they had ended: another edge may answer now, that knows less. */
@@ -75,9 +76,12 @@ export class EdgeCounts {
     return countedOf(this.#past[0]?.revisions[revision]);
   }
 
-  /** The age of the newest sample; null before the first. */
-  ageMs(now: EpochMs): number | null {
-    return this.#latest === null ? null : Math.max(0, now - this.#latest.at);
+  /**
+   * Since the newest sample came; null before the first. By our own clock, which nobody sets: that of the edge may be another
+   * machine's, and a sample of the future must not stay new for ever.
+   */
+  ageMs(): number | null {
+    return this.#latest === null ? null : Math.round(this.#clock.monotonicMs() - this.#heardMs);
   }
 
   /** Resolves with the next sample that arrives. */
@@ -113,6 +117,8 @@ export class EdgeCounts {
     while (!signal.aborted) {
       try {
         for await (const sample of this.#edge.samples(signal)) {
+          // The same one told again is not newer for that.
+          if (sample.at !== this.#latest?.at) this.#heardMs = this.#clock.monotonicMs();
           this.#latest = sample;
           this.#remember(sample);
           this.#onSample(sample);
