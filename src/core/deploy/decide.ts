@@ -1,9 +1,8 @@
-import type { EpochMs, ServiceName } from "../ids.ts";
+import type { EpochMs } from "../ids.ts";
 import { formatDuration } from "../product/units.ts";
 import {
   atStep,
   type Ending,
-  limitOf,
   noteOf,
   shareText,
   stepOf,
@@ -19,7 +18,6 @@ import {
   type Decision,
   type Deployment,
   type DeploymentEvent,
-  type Effect,
   type Failure,
   hasEnded,
   type Phase,
@@ -29,7 +27,9 @@ import {
   type Undone,
   type Wait,
 } from "./deployment.ts";
-import { stopping } from "./stop-first.ts";
+import { type At, effectOf, startOf, wave } from "./effects.ts";
+
+export { effectOf };
 
 /** A deployment at its first instant. Its first effect is `effectOf`. */
 export function begin(course: Course): Deployment {
@@ -45,46 +45,6 @@ export function begin(course: Course): Deployment {
   };
   return withStopped(fresh, first);
 }
-
-/** What the phase asks to be done; null at an end. A pure function of the state, so a restart knows what was pending. */
-export function effectOf(deployment: Deployment): Effect | null {
-  const { phase, course } = deployment;
-  switch (phase.is) {
-    case "starting":
-      return startOf(course, phase);
-    case "verifying":
-      return { do: "verify", stage: phase.stage, services: wave(course, phase) };
-    case "paused":
-      return { do: "await-resume" };
-    case "shifting":
-    case "unshifting":
-      return { do: "shift" };
-    case "draining":
-      return { do: "drain", stage: phase.stage };
-    case "baking":
-      return { do: "watch", until: phase.until };
-    case "held":
-    case "waiting":
-      return { do: "watch", until: null };
-    case "watching":
-      return { do: "watch-step", stage: phase.stage, until: phase.until, limit: phase.until + limitOf(course) };
-    case "retiring":
-      return { do: "retire" };
-    case "restoring":
-      return { do: "restore", services: phase.services };
-    case "cleaning":
-      return { do: "clean", failure: phase.end.failure };
-    default:
-      return null;
-  }
-}
-
-function startOf(course: Course, at: At): Extract<Effect, { do: "start" }> {
-  const services = wave(course, at);
-  return { do: "start", stage: at.stage, services, stopping: stopping(course, { stage: at.stage, services }) };
-}
-
-type At = { readonly stage: number; readonly wave: number };
 
 /** Counted before it is done: after a crash in between, stable may have been stopped already. */
 function withStopped(deployment: Deployment, at: At): Deployment {
@@ -446,13 +406,6 @@ function notWhole({ course, shifted, stopped = [] }: Deployment): Rollout[] {
     ({ service, stable, stableInstances }) =>
       stable !== null && (stage?.[service]?.stable !== stableInstances || stopped.includes(service)),
   );
-}
-
-function wave(course: Course, at: At): readonly ServiceName[] {
-  if (at.stage === 0) return course.waves[at.wave] ?? [];
-  return course.rollouts
-    .filter((rollout) => rollout.candidate !== null && rollout.kind !== "job")
-    .map((rollout) => rollout.service);
 }
 
 function names({ course, phase }: Deployment): string {
