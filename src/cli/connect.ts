@@ -30,7 +30,7 @@ export type ConnectOptions = {
 };
 
 /** How long a control plane may take to be ready: opening, upgrading and resuming a large state included. */
-const readyMs = 30_000;
+const readyMs = 60_000;
 const otherLookMs = 50;
 const shownLines = 8;
 

@@ -196,7 +196,7 @@ async function installCaddy(host: TestHost, { directory }: TestHosts): Promise<v
     configFile: host.sshConfig,
     controlDirectory: join(directory, "c"),
   });
-  const signal = AbortSignal.timeout(60_000);
+  const signal = AbortSignal.timeout(600_000);
   await ssh.upload(createReadStream(await caddyPart("caddy")), "/usr/local/bin/caddy", "0755", signal);
   await ssh.close();
 }
