@@ -1,5 +1,6 @@
 import { Agent, type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
+import type { Duplex } from "node:stream";
 import { type Evidence, fromWire, SlipwayError, type WireError } from "../core/errors/error.ts";
 import type { Json } from "../core/ids.ts";
 
@@ -50,6 +51,38 @@ export class Client {
     }
     signal?.throwIfAborted();
     throw down(new Error("the stream was cut"));
+  }
+
+  /** A connection that speaks frames from now on. Errors: UNAUTHORIZED, CONTROL_PLANE_DOWN. */
+  upgrade(path: string, protocol: string): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      const asked = request({
+        host: "127.0.0.1",
+        port: this.#options.port,
+        method: "POST",
+        path,
+        headers: {
+          authorization: `Bearer ${this.#options.token}`,
+          connection: "upgrade",
+          upgrade: protocol,
+        },
+      });
+      asked.once("upgrade", (_response, socket, head) => {
+        if (head.length > 0) socket.unshift(head);
+        resolve(socket);
+      });
+      asked.once("response", (response) => {
+        response.resume();
+        const isStranger = response.statusCode === 401;
+        reject(
+          isStranger
+            ? new SlipwayError("UNAUTHORIZED", { message: "the token is not the right one" })
+            : down(new Error(`it answered ${response.statusCode}`)),
+        );
+      });
+      asked.once("error", (error) => reject(down(error)));
+      asked.end();
+    });
   }
 
   close(): void {

@@ -7,6 +7,7 @@ import type { AccessoryState } from "../engine/accessories/state.ts";
 import type { AccessoryOutcome } from "../engine/accessories/workflow.ts";
 import type { AccessoryPlan } from "../engine/commands/accessories.ts";
 import type { MetricReading, ProbeReading, UptimeReading } from "../engine/metrics/view.ts";
+import type { SecretView as KeptSecret } from "../engine/secrets/secrets.ts";
 
 /** What the CLI, the dashboard and scripts say to a control plane, and what they get back. Everything else is private. */
 const name = z.string().min(1).max(80);
@@ -65,6 +66,33 @@ export const execBody = z.strictObject({
   instance: z.string().max(200),
   command: z.array(z.string().max(32_768)).min(1).max(256),
 });
+const secretName = { product: name, environment: name, name: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/) };
+/** As large as an environment variable may be on Linux, with room for its name. */
+const maxSecretChars = 100_000;
+export const secretBody = z.strictObject({
+  ...secretName,
+  value: z.string().min(1).max(maxSecretChars),
+  actor: person,
+  reason,
+});
+export const unsetSecretBody = z.strictObject({ ...secretName, actor: person, reason });
+const terminalSize = z.strictObject({
+  columns: z.number().int().min(1).max(10_000),
+  rows: z.number().int().min(1).max(10_000),
+});
+export const commandBody = z.strictObject({
+  product: name,
+  environment: name,
+  service: name,
+  instance: z.string().max(200).nullable(),
+  release: z.string().max(80).nullable(),
+  where: z.enum(["beside", "fresh"]),
+  command: z.array(z.string().max(32_768)).min(1).max(256),
+  terminal: terminalSize.nullable(),
+  actor: person,
+  reason,
+});
+export const resizeBody = terminalSize;
 const accessoryName = {
   product: name,
   environment: name,
@@ -106,6 +134,7 @@ export type StartRunBody = z.infer<typeof startRunBody>;
 export type StartDeploymentBody = z.infer<typeof startDeploymentBody>;
 export type RollbackBody = z.infer<typeof rollbackBody>;
 export type AskBody = z.infer<typeof askBody>;
+export type CommandBody = z.infer<typeof commandBody>;
 export type LockBody = z.infer<typeof lockBody>;
 
 export type RunView = {
@@ -214,6 +243,8 @@ export type InstanceView = {
   readonly id: string;
   readonly state: string;
   readonly address: string | null;
+  /** When its place was seen last; null: it is seen now. */
+  readonly lastSeen: EpochMs | null;
   readonly restarts: number;
   readonly cpu: number | null;
   readonly memoryBytes: number | null;
@@ -247,6 +278,8 @@ export type StatusView = {
 
 export type PlanView = Plan;
 
+/** Names and versions; a value is never given out. */
+export type SecretView = KeptSecret;
 export type AccessoryView = AccessoryState;
 export type AccessoryPlanView = AccessoryPlan;
 /** One restart or replacement; `outcome` is null until it has ended. */

@@ -3,12 +3,14 @@ import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
 import { z } from "zod";
 import { isSlipwayError, reasonOf, SlipwayError } from "../core/errors/error.ts";
 import type { World } from "../engine/world.ts";
+import { commandServer } from "./command-server.ts";
 import { accessoryRoutes } from "./routes/accessories.ts";
 import { deploymentRoutes } from "./routes/deployments.ts";
 import { environmentRoutes } from "./routes/environments.ts";
 import { logRoutes } from "./routes/logs.ts";
 import { metricRoutes } from "./routes/metrics.ts";
 import { releaseRoutes } from "./routes/releases.ts";
+import { secretRoutes } from "./routes/secrets.ts";
 import { stateRoutes } from "./routes/state.ts";
 
 export type ApiOptions = {
@@ -39,6 +41,14 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
     const refused = request.url === "/v1/alive" ? null : refusal(request.headers.authorization, options.token);
     if (refused !== null) throw refused;
   });
+  // Connections that were upgraded are not closed with the server's others.
+  server.addHook(
+    "preClose",
+    (() => {
+      const end = commandServer(server.server, world, (header) => refusal(header, options.token) === null);
+      return async () => end();
+    })(),
+  );
   server.setErrorHandler((error, _request, reply) => sendError(world, reply, error));
   server.setNotFoundHandler((request, reply) =>
     sendError(
@@ -54,6 +64,7 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
   accessoryRoutes(server, world);
   logRoutes(server, world);
   metricRoutes(server, world);
+  secretRoutes(server, world);
   stateRoutes(server, world, options);
   return server;
 }

@@ -230,6 +230,7 @@ async function serviceTraffic(
         id: instance.id,
         state: instance.state,
         address: instance.address,
+        lastSeen: instance.lastSeen ?? null,
         restarts: instance.restarts,
         cpu: instance.cpu,
         memoryBytes: instance.memoryBytes,

@@ -6,7 +6,7 @@ import { canaryLines } from "./canary-text.ts";
 import { evidenceLines, type Output } from "./output.ts";
 import { LiveLines } from "./terminal/live.ts";
 import { bar, sign, style, table } from "./terminal/style.ts";
-import { clockTime, percentOf, plural, took } from "./terminal/words.ts";
+import { ago, clockTime, percentOf, plural, took } from "./terminal/words.ts";
 
 /** Waits for a run to end; the release it made. Errors: what the run ended with. */
 export async function followRun(client: Client, id: string, out: Output): Promise<string> {
@@ -141,12 +141,21 @@ export function trafficLines(services: readonly ServiceTraffic[]): string[] {
         `r${revision.number}`,
         revision.role,
         revision.weight === null ? style.quiet("no traffic") : percentOf(revision.weight),
-        plural(revision.instances.filter((instance) => instance.state === "running").length, "instance"),
+        instancesText(revision.instances),
         style.quiet(plural(revision.requests, "request")),
         revision.errors > 0 ? style.bad(plural(revision.errors, "error")) : "",
       ]),
     ),
   );
+}
+
+/** What is away is not counted as running: nobody knows. */
+function instancesText(instances: ServiceTraffic["revisions"][number]["instances"]): string {
+  const running = instances.filter(({ state, lastSeen }) => state === "running" && lastSeen === null).length;
+  const away = instances.flatMap(({ lastSeen }) => lastSeen ?? []);
+  if (away.length === 0) return plural(running, "instance");
+  const seen = `${away.length} away, last seen ${ago(Math.max(...away), Date.now())}`;
+  return style.warn(running === 0 ? seen : `${plural(running, "instance")}, ${seen}`);
 }
 
 export function endLines(detail: DeploymentDetail): string[] {

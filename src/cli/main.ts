@@ -19,6 +19,7 @@ export function program(): Command {
   look(slipway);
   control(slipway);
   accessories(slipway);
+  secrets(slipway);
   plane(slipway);
   servers(slipway);
   return slipway;
@@ -69,7 +70,7 @@ function release(slipway: Command): void {
   const begin = (command: Command): Command =>
     wait(command)
       .option("--release <release>", "an existing release: r12, its id or its version")
-      .option("--dry-run", "make the release, show the plan, deploy nothing")
+      .option("--dry-run", "show the plan; make, deploy and change nothing")
       .addOption(
         new Option("--busy <policy>", "when another deployment is under way").choices(["queue", "replace", "refuse"]),
       )
@@ -179,8 +180,25 @@ function look(slipway: Command): void {
       .argument("<command...>", "after --, like: -- node --version")
       .description("run a command beside a running instance")
       .requiredOption("-e, --env <environment>", "where")
-      .requiredOption("-s, --service <service>", "beside which"),
-    async (command, options) => (await import("./commands/logs.ts")).exec(command, options),
+      .requiredOption("-s, --service <service>", "beside which; an accessory too")
+      .option("--instance <instance>", "beside this one (default: one that has the traffic)")
+      .option("-i, --interactive", "pass our input on")
+      .option("-t, --tty", "with a terminal, like: -it -- sh")
+      .option("--reason <text>", "why, for the history"),
+    async (command, options) => (await import("./commands/command.ts")).execWithStreams(command, options),
+  );
+  act(
+    slipway
+      .command("run")
+      .argument("<command...>", "after --, like: -- npm run migrate")
+      .description("run a command in a fresh instance of the live release, which goes when it has ended")
+      .requiredOption("-e, --env <environment>", "where")
+      .requiredOption("-s, --service <service>", "whose code, environment and volumes")
+      .option("--release <release>", "of this release instead: r12, its id or its version")
+      .option("-i, --interactive", "pass our input on")
+      .option("-t, --tty", "with a terminal, like: -it -- sh")
+      .option("--reason <text>", "why, for the history"),
+    async (command, options) => (await import("./commands/command.ts")).run(command, options),
   );
 }
 
@@ -253,6 +271,37 @@ function accessories(slipway: Command): void {
       async ([name = ""], options) => (await import("./commands/accessory.ts")).changeAccessory(what, name, options),
     );
   }
+}
+
+function secrets(slipway: Command): void {
+  const secret = slipway
+    .command("secret")
+    .description("values that are not in git; a release is made with those of its day");
+  act(
+    secret
+      .command("set")
+      .argument("<name>", "of the variable, like DATABASE_URL")
+      .description("keep a value: read from a pipe, or asked for without showing it")
+      .requiredOption("-e, --env <environment>", "where")
+      .option("--reason <text>", "why, for the history"),
+    async ([name = ""], options) => (await import("./commands/secret.ts")).setSecret(name, options),
+  );
+  act(
+    secret
+      .command("list")
+      .description("names, versions, who and when; never a value")
+      .option("-e, --env <environment>", "only this one"),
+    async (_, options) => (await import("./commands/secret.ts")).listSecrets(options),
+  );
+  act(
+    secret
+      .command("unset")
+      .argument("<name>")
+      .description("releases to come have no value of it")
+      .requiredOption("-e, --env <environment>", "where")
+      .option("--reason <text>", "why, for the history"),
+    async ([name = ""], options) => (await import("./commands/secret.ts")).unsetSecret(name, options),
+  );
 }
 
 function plane(slipway: Command): void {

@@ -31,7 +31,10 @@ import { openSqliteStore } from "../drivers/stores/sqlite/index.ts";
 import { dockerTarget } from "../drivers/targets/docker/index.ts";
 import { processTarget } from "../drivers/targets/process/index.ts";
 import { staticServerCommand } from "../drivers/targets/process/static-server.ts";
+import { fileVault } from "../drivers/vaults/file/index.ts";
 import { accessoryKind, accessoryWorkflow } from "../engine/accessories/workflow.ts";
+import { sweepFresh } from "../engine/commands/command.ts";
+import { sweepPlans } from "../engine/commands/plan.ts";
 import { stopContainers } from "../engine/deploy/stop-all.ts";
 import { deployKind, deployWorkflow } from "../engine/deploy/workflow.ts";
 import { Changes } from "../engine/history.ts";
@@ -61,6 +64,7 @@ import type { Builder } from "../ports/builder.ts";
 import type { Edge, EdgeConfig } from "../ports/edge.ts";
 import type { Gauge, Outcome } from "../ports/gauge.ts";
 import type { Log } from "../ports/log.ts";
+import type { Sessions } from "../ports/session.ts";
 import type { Target } from "../ports/target.ts";
 import type { ComposeSource } from "./config/compose/for-target.ts";
 
@@ -163,6 +167,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       source: gitSource(),
       artifacts: new Artifacts(directory),
       images: imageWorks(places, options.version),
+      vault: fileVault(join(directory, "secrets.key")),
       changes: new Changes(),
       metrics,
       judges: new Judges(),
@@ -172,6 +177,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       sealed: sealedBy(vault),
       runsDirectory: join(directory, "runs"),
     };
+    await sweepPlans(world);
     await edgesInPlace(world);
     void renewAfterUpgrade(edges, join(directory, "edge", "code-version"), options.version, log);
     engine.register(deployKind, deployWorkflow(world));
@@ -195,6 +201,9 @@ export async function wire(options: WireOptions): Promise<Wired> {
     sources.open();
     closers.push(() => sources.close());
     await engine.open();
+    const sweeping = new AbortController();
+    void sweepFresh(world, sweeping.signal);
+    closers.push(async () => sweeping.abort());
     closers.push(() => engine.close());
     return {
       world,
@@ -258,7 +267,7 @@ type Places = {
   readonly onClose: (close: () => Promise<void>) => void;
 };
 
-function makeTarget({ directory, product, supervisor, log }: Places, spec: TargetSpec): Target {
+function makeTarget({ directory, product, supervisor, log }: Places, spec: TargetSpec): Target & Sessions {
   switch (spec.driver) {
     case "process":
       return processTarget({ directory, product, supervisor });

@@ -1,19 +1,23 @@
 import { reasonOf, SlipwayError } from "../core/errors/error.ts";
-import type { InstanceId, RevisionId } from "../core/ids.ts";
+import type { EpochMs, InstanceId, RevisionId } from "../core/ids.ts";
 import { canonicalJson } from "../core/product/canonical.ts";
 import type { TargetSpec } from "../core/product/spec.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
+import type { Session, SessionSpec, Sessions } from "../ports/session.ts";
 import type { Store } from "../ports/store.ts";
 import type { ExecResult, LogLine, LogQuery, RevisionSelector, RevisionStatus, Target } from "../ports/target.ts";
 import { merged } from "./merged.ts";
 import { releaseView } from "./release/read.ts";
 
+/** A target, with what it can besides. */
+type Place = Target & Partial<Sessions>;
+
 type Deps = {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
-  readonly make: (spec: TargetSpec) => Target;
+  readonly make: (spec: TargetSpec) => Place;
 };
 
 /** What may be asked of all targets at once. */
@@ -28,8 +32,8 @@ const reopenMs = 1_000;
  */
 export class Targets implements Everywhere {
   readonly #deps: Deps;
-  readonly #targets = new Map<string, Target>();
-  readonly #seen = new Map<Target, readonly RevisionStatus[]>();
+  readonly #targets = new Map<string, Place>();
+  readonly #seen = new Map<Target, { readonly statuses: readonly RevisionStatus[]; readonly at: EpochMs }>();
   readonly #opened = new Set<() => void>();
   #found: Promise<void> | null = null;
   #lastTrouble = "";
@@ -39,7 +43,7 @@ export class Targets implements Everywhere {
   }
 
   /** The one that a release's config names. */
-  of(spec: TargetSpec): Target {
+  of(spec: TargetSpec): Place {
     const key = canonicalJson(spec);
     const known = this.#targets.get(key);
     if (known !== undefined) return known;
@@ -53,7 +57,7 @@ export class Targets implements Everywhere {
    * All that hold something: those of revisions made before this process began, and those made since. One whose engines are all
    * among another's is left out: the other tells of them too.
    */
-  async inUse(): Promise<readonly Target[]> {
+  async inUse(): Promise<readonly Place[]> {
     this.#found ??= this.#find().catch((error: unknown) => {
       this.#found = null;
       throw error;
@@ -92,11 +96,25 @@ export class Targets implements Everywhere {
     if (targets.length === 1 && only !== undefined) return yield* only.logs(query, signal);
     const streams = (target: Target) => target.logs(query, signal);
     const sources = { known: async () => targets, more: () => () => {}, streams, endless: false };
-    for await (const { item } of merged(sources, signal)) yield item;
+    // Two configs may name the same engine, and then both tell of its instances.
+    const teller = new Map<InstanceId, Target>();
+    for await (const { source, item } of merged(sources, signal)) {
+      const first = teller.get(item.instance) ?? source;
+      teller.set(item.instance, first);
+      if (first === source) yield item;
+    }
   }
 
   async exec(instance: InstanceId, command: readonly string[], signal: AbortSignal): Promise<ExecResult> {
     return (await this.#holding(instance)).exec(instance, command, signal);
+  }
+
+  async session(spec: SessionSpec, at: TargetSpec | null, signal: AbortSignal): Promise<Session> {
+    const target =
+      "instance" in spec.place ? await this.#holding(spec.place.instance) : at === null ? null : this.of(at);
+    if (target === null) throw new Error("a fresh instance has its target");
+    if (target.session !== undefined) return target.session(spec, signal);
+    throw new SlipwayError("EXEC_FAILED", { message: `the ${target.name} target runs no commands by hand` });
   }
 
   async reach(instance: InstanceId, signal: AbortSignal): Promise<string> {
@@ -132,7 +150,7 @@ export class Targets implements Everywhere {
   async #look(target: Target, selector: RevisionSelector): Promise<readonly RevisionStatus[]> {
     try {
       const statuses = await target.observe(selector);
-      if (Object.keys(selector).length === 0) this.#seen.set(target, statuses);
+      if (Object.keys(selector).length === 0) this.#seen.set(target, { statuses, at: this.#deps.clock.now() });
       this.#lastTrouble = "";
       return statuses;
     } catch (error) {
@@ -140,7 +158,8 @@ export class Targets implements Everywhere {
       // With one target that has never answered there is nothing to tell, and whoever asks should hear why.
       if (seen === undefined && this.#targets.size === 1) throw error;
       this.#complain(target, error);
-      return (seen ?? []).filter((status) => isSelected(status, selector));
+      if (seen === undefined) return [];
+      return asLastSeen(seen).filter((status) => isSelected(status, selector));
     }
   }
 
@@ -161,7 +180,7 @@ export class Targets implements Everywhere {
     }
   }
 
-  async #holding(instance: InstanceId): Promise<Target> {
+  async #holding(instance: InstanceId): Promise<Place> {
     const targets = await this.inUse();
     const revision = instance.slice(0, instance.lastIndexOf(".")) as RevisionId;
     for (const target of targets) {
@@ -197,6 +216,20 @@ function each(all: readonly RevisionStatus[]): readonly RevisionStatus[] {
     if (known === undefined || status.instances.length > known.instances.length) found.set(status.id, status);
   }
   return [...found.values()];
+}
+
+/** Of a place that is away, nobody knows more. */
+function asLastSeen({
+  statuses,
+  at,
+}: {
+  readonly statuses: readonly RevisionStatus[];
+  readonly at: EpochMs;
+}): readonly RevisionStatus[] {
+  return statuses.map((status) => ({
+    ...status,
+    instances: status.instances.map((instance) => ({ ...instance, lastSeen: at })),
+  }));
 }
 
 function isSelected(status: RevisionStatus, { environment, service, revision }: RevisionSelector): boolean {

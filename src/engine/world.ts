@@ -4,6 +4,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { Log } from "../ports/log.ts";
 import type { Prober } from "../ports/probe.ts";
+import type { Vault } from "../ports/secrets.ts";
 import type { Source } from "../ports/source.ts";
 import type { Store } from "../ports/store.ts";
 import type { Changes } from "./history.ts";
@@ -33,6 +34,7 @@ export type World = {
   readonly source: Source;
   readonly artifacts: KeptArtifacts;
   readonly images: ImageWorks;
+  readonly vault: Vault;
   readonly changes: Changes;
   readonly metrics: Metrics;
   readonly clock: Clock;

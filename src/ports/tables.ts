@@ -23,6 +23,7 @@ export interface Database {
   environment: EnvironmentRow;
   request: RequestRow;
   revision: RevisionRow;
+  secret: SecretRow;
   workflow: WorkflowRow;
   workflow_step: WorkflowStepRow;
   workflow_signal: Numbered<WorkflowSignalRow>;
@@ -161,6 +162,21 @@ export type RevisionRow = {
   role: "candidate" | "stable" | "warm" | "stopped" | "removed";
   created_at: EpochMs;
   updated_at: EpochMs;
+};
+
+/** One version of a secret. Older ones stay as long as a release that is kept was made with them. */
+export type SecretRow = {
+  product: string;
+  environment: EnvironmentName;
+  name: string;
+  /** 1, 2, 3 … of this name in this environment. */
+  version: number;
+  /** Enciphered with the key that lies beside the store; null: unset with this version, or no release needs it any more. */
+  sealed: string | null;
+  /** Keyed, so that it tells only whether two values are the same; empty when it was unset. */
+  fingerprint: string;
+  created_at: EpochMs;
+  created_by: string;
 };
 
 export type WorkflowRow = {

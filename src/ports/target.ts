@@ -150,6 +150,8 @@ export type InstanceStatus = {
   readonly state: InstanceState;
   /** `host:port` as the edge reaches it, stable over restarts where possible; null when the service does not listen or the instance is not there. */
   readonly address: string | null;
+  /** The place is away, and this is what was seen of it then. Absent: it is seen now. */
+  readonly lastSeen?: EpochMs;
   /** Only by `reach` does the control plane get there. */
   readonly tunnelled?: true;
   readonly pid: number | null;

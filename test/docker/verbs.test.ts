@@ -1,6 +1,11 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AccessoryView, DeploymentDetail, PlanView } from "../../src/api/contract.ts";
 import type { AccessoryInput } from "../../src/core/product/input.ts";
+import { spawnOnTerminal } from "../../src/lib/terminal.ts";
 import { startEngine, type TestEngine } from "../../src/testing/hosts/engine.ts";
 import { engineRequest } from "../../src/testing/hosts/engine-request.ts";
 import { nodeImage } from "../../src/testing/hosts/node-image.ts";
@@ -8,8 +13,10 @@ import { redisImage } from "../../src/testing/hosts/redis-image.ts";
 import { startRegistry, type TestRegistry } from "../../src/testing/hosts/registry.ts";
 import { freePorts } from "../fixture/ports.ts";
 import { containersOf } from "./engine.fixture.ts";
-import { ContainerProduct } from "./product.fixture.ts";
+import { ContainerProduct, web, worker } from "./product.fixture.ts";
 import { outcome, type Scene, status } from "./story.fixture.ts";
+
+const program = fileURLToPath(new URL("../../bin/slipway.js", import.meta.url));
 
 describe("what a person does by hand with containers", () => {
   let engine: TestEngine;
@@ -106,4 +113,121 @@ describe("what a person does by hand with containers", () => {
     const unknown = await product.slipway<{ error: { code: string } }>("accessory", "restart", "x", "-e", "production");
     expect([unknown.code, unknown.result.error.code]).toEqual([2, "UNKNOWN_ACCESSORY"]);
   }, 90_000);
+
+  it("runs a command in a fresh instance: output, input, exit code, history, and nothing is left of it", async () => {
+    const code =
+      'process.stdin.on("data", (word) => { console.log(process.env.SLIPWAY_REVISION, process.env.COLOUR, String(word).trim()); process.exit(4); })';
+    const one = byHand("run", "-i", ...production, "-s", "web", "--reason", "try", "--", "node", "-e", code);
+    one.child.stdin?.end("blue\n");
+    expect(await one.ended).toMatchObject({
+      code: 4,
+      stdout: expect.stringMatching(/^cmd_[0-9a-f]+ undefined blue\n$/),
+    });
+    const there = byHand("exec", ...production, "-s", "web", "--", "node", "-p", "1 + 1");
+    expect(await there.ended).toMatchObject({ code: 0, stdout: "2\n" });
+    const missing = byHand("run", ...production, "-s", "web", "--", "there-is-no-such-program");
+    expect((await missing.ended).code).toBe(127);
+
+    // Who goes away takes it along, also when the control plane is killed meanwhile.
+    const long = ["run", ...production, "-s", "web", "--", "node", "-e", "console.log(1); setInterval(() => {}, 1000)"];
+    const left = byHand(...long);
+    await left.saysSomething;
+    expect(await fresh()).toHaveLength(1);
+    left.child.kill("SIGKILL");
+    await expect.poll(fresh, { timeout: 20_000 }).toEqual([]);
+    const orphan = byHand(...long);
+    await orphan.saysSomething;
+    product.killControlPlane();
+    expect((await orphan.ended).code).toBe(1);
+    expect((await product.slipway("up")).code).toBe(0);
+    await expect.poll(fresh, { timeout: 20_000 }).toEqual([]);
+
+    const { result } = await product.slipway<{ events: { event: string; reason: string }[] }>("history", "-n", "50");
+    const told = result.events
+      .filter(({ event }) => event.startsWith("run."))
+      .map(({ event, reason }) => `${event} ${reason}`);
+    expect(told).toContainEqual(expect.stringMatching(/^run\.began web: node -e .* \(try\)$/));
+    expect(told).toContainEqual(expect.stringMatching(/^run\.ended exit code 4 after [\d.]+ s: web: node/));
+  }, 120_000);
+
+  it("a release has the secrets of its day: told by name, brought back by a rollback, and nowhere in clear", async () => {
+    const [first, second] = ["hunter2-first ☂", "hunter2-second"];
+    const set = async (value: string) => {
+      const one = byHand("secret", "set", "COLOUR", ...production, "--reason", "rotated");
+      one.child.stdin?.end(`${value}\n`);
+      return (await one.ended).code;
+    };
+    const colourOf = async (...args: readonly string[]) =>
+      (await byHand("run", ...production, "-s", "web", ...args, "--", "node", "-p", "process.env.COLOUR").ended).stdout;
+    product.commit("v4", "good", { services: withSecret });
+    const releases = async () => (await product.slipway<{ releases: unknown[] }>("releases")).result.releases.length;
+    const before = await releases();
+    const dry = await product.slipway<PlanView>("deploy", ...production, "--dry-run");
+    expect(dry.result.blocked, dry.text).toContainEqual(expect.stringContaining("slipway secret set COLOUR"));
+    expect(await releases()).toBe(before);
+    const unset = await product.slipway<{ error: { code: string } }>("deploy", ...production, "--yes");
+    expect([unset.code, unset.result.error?.code], unset.text).toEqual([2, "SECRET_MISSING"]);
+    expect(await set(first)).toBe(0);
+    expect((await product.slipway<DeploymentDetail>("deploy", ...production, "--yes")).result.phase).toBe("succeeded");
+    expect(await colourOf()).toBe(`${first}\n`);
+
+    // Another value is another release of the same commit; the same value again is none.
+    expect(await set(first)).toBe(0);
+    expect((await product.slipway<PlanView>("plan", ...production)).result.steps[0]).toContain("nothing");
+    expect(await set(second)).toBe(0);
+    const planned = await product.slipway<PlanView>("plan", ...production);
+    expect(planned.result.services.find(({ name }) => name === "web")?.config).toEqual(["secrets.COLOUR changed"]);
+    expect((await product.slipway<DeploymentDetail>("deploy", ...production, "--yes")).result.phase).toBe("succeeded");
+    expect(await colourOf()).toBe(`${second}\n`);
+    expect((await product.slipway<DeploymentDetail>("rollback", "production")).result.phase).toBe("succeeded");
+    expect(await colourOf()).toBe(`${first}\n`);
+    const list = await product.slipway<{ secrets: { version: number; pending: boolean }[] }>("secret", "list");
+    expect(list.result.secrets).toMatchObject([{ name: "COLOUR", version: 2, usedBy: ["web"], pending: true }]);
+
+    expect(statSync(product.state("secrets.key")).mode & 0o777).toBe(0o600);
+    const said = [planned.text, list.text, (await product.slipway("history", "-n", "90")).text, product.log()].join();
+    await product.slipway("state", "backup", product.state("copy.db"));
+    for (const text of [said, readFileSync(product.state("copy.db"), "latin1")]) expect(text).not.toContain("hunter2");
+  }, 180_000);
+
+  it("gives a command a terminal of the right size, and passes Ctrl-C on", async () => {
+    const says = `const say = () => console.log(process.stdout.isTTY, process.stdout.columns);
+      say(); process.stdout.on("resize", say); setInterval(() => {}, 1000); process.on("SIGINT", () => process.exit(9))`;
+    for (const verb of ["exec", "run"]) {
+      const command = [process.execPath, program, verb, "-it", ...production, "-s", "web", "--", "node", "-e", says];
+      const child = spawnOnTerminal(command, {
+        size: { columns: 93, rows: 20 },
+        cwd: product.directory,
+        env: { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "" },
+      });
+      let screen = "";
+      child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+        const before = screen;
+        screen += text;
+        if (!before.includes("true 93") && screen.includes("true 93")) child.stdin?.write("\u0003");
+      });
+      const exit = await new Promise((resolve) => child.once("close", resolve));
+      expect([exit, screen], screen).toEqual([9, expect.stringContaining("true 93")]);
+    }
+    await expect.poll(fresh, { timeout: 20_000 }).toEqual([]);
+  }, 90_000);
+
+  const withSecret = { web: { ...web, secrets: ["COLOUR"] }, worker };
+  const production = ["-e", "production"];
+  const fresh = async () => (await containersOf(engine)).filter(({ name }) => name.startsWith("cmd_"));
+
+  function byHand(...args: readonly string[]) {
+    const child = spawn(process.execPath, [program, ...args], {
+      cwd: product.directory,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    const printed = { stdout: "", stderr: "" };
+    const saysSomething = once(child.stdout, "data");
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (printed.stdout += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (printed.stderr += text));
+    const ended = new Promise<{ code: number | null; stdout: string; stderr: string }>((resolve) =>
+      child.once("close", (code) => resolve({ code, ...printed })),
+    );
+    return { child, ended, saysSomething };
+  }
 });

@@ -32,11 +32,26 @@ export type DeployOptions = GlobalOptions & {
 export function deploy(options: DeployOptions): Promise<number> {
   timeoutOf(options.timeout);
   return withSession(options, async (session) => {
+    if (options.dryRun === true && options.release === undefined) return showPlan(session, options);
     await mustBeOpen(session, options);
     const release =
       options.release === undefined ? await makeRelease(session, options) : await findRelease(session, options.release);
     return bring(session, { ...options, release, kind: "deploy", reason: options.reason ?? "deployed by hand" });
   });
+}
+
+/** Of the release that would be made: it is not, nothing is built, and nothing changes. */
+async function showPlan(session: Session, { env, commit, dirty }: DeployOptions): Promise<number> {
+  const plan = await session.client.post<PlanView>("/v1/plans", {
+    environment: env,
+    product: session.product,
+    repository: dirname(findConfig(process.cwd())),
+    revision: commit ?? "HEAD",
+    dirty: dirty === true,
+  });
+  for (const line of planLines(plan)) session.out.line(line);
+  session.out.json(plan);
+  return 0;
 }
 
 export type PromoteOptions = Omit<DeployOptions, "env" | "commit" | "dirty">;

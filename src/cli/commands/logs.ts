@@ -1,6 +1,6 @@
 import { SlipwayError } from "../../core/errors/error.ts";
-import type { ExecResult, LogLine } from "../../ports/target.ts";
-import { type GlobalOptions, knownEnvironment, status, withRunning, withSession } from "../session.ts";
+import type { LogLine } from "../../ports/target.ts";
+import { type GlobalOptions, knownEnvironment, withRunning } from "../session.ts";
 import { style } from "../terminal/style.ts";
 import { clockTime } from "../terminal/words.ts";
 
@@ -40,31 +40,4 @@ function logText(line: LogLine): string {
   const text =
     line.stream === "stderr" ? style.warn(line.text) : line.stream === "slipway" ? style.accent(line.text) : line.text;
   return `${style.quiet(clockTime(line.at))} ${style.accent(source)} ${text}`;
-}
-
-export type ExecOptions = GlobalOptions & { readonly env: string; readonly service: string };
-
-/** Runs a command beside a running instance, with its directory and environment; its exit code is ours. */
-export function exec(command: readonly string[], options: ExecOptions): Promise<number> {
-  return withSession(options, async (session) => {
-    const { environments } = await status(session);
-    const services = environments.find((each) => each.name === options.env)?.services ?? [];
-    const revisions = services.find((each) => each.service === options.service)?.revisions ?? [];
-    const instance = revisions
-      .toSorted((a, b) => (b.weight ?? 0) - (a.weight ?? 0))
-      .flatMap((revision) => revision.instances)
-      .find((each) => each.state === "running");
-    if (instance === undefined) {
-      throw new SlipwayError("INSTANCE_NOT_FOUND", {
-        message: `no instance of ${options.service} runs in ${options.env}`,
-      });
-    }
-    const result = await session.client.post<ExecResult>("/v1/exec", { instance: instance.id, command });
-    session.out.json(result);
-    if (session.out.mode !== "json") {
-      process.stdout.write(result.stdout);
-      process.stderr.write(result.stderr);
-    }
-    return result.code;
-  });
 }

@@ -1,6 +1,7 @@
 import type { Difference } from "../compose/difference.ts";
 import type { EnvironmentName, Json, ReleaseId, ServiceName } from "../ids.ts";
 import { canonicalJson } from "../product/canonical.ts";
+import { edgeUrl } from "../product/edge-url.ts";
 import { loneReason } from "../product/lone.ts";
 import type { AccessorySpec, EnvironmentSpec, ServiceSpec } from "../product/spec.ts";
 import { formatDuration } from "../product/units.ts";
@@ -219,18 +220,22 @@ function servicePlan(rollout: Rollout, { release, live, artifacts, making }: Pla
   };
 }
 
-/** `health.path: "/up" -> "/healthz"`, one a changed key. Values of env are not shown: they may be private. */
+/** `health.path: "/up" -> "/healthz"`, one a changed key. Values of env are not shown, they may be private; those of secrets are not known. */
 export function differences(before: ServiceSpec | AccessorySpec, after: ServiceSpec | AccessorySpec): string[] {
   const result: string[] = [];
   const walk = (path: readonly string[], a: unknown, b: unknown): void => {
-    if (isObject(a) && isObject(b)) {
-      for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) walk([...path, key], a[key], b[key]);
+    // A secret is one thing, whatever its version.
+    const isSecret = path[0] === "secrets" && path.length === 2;
+    if (path.join() === "secrets" || (isObject(a) && isObject(b) && !isSecret)) {
+      const [old, fresh] = [isObject(a) ? a : {}, isObject(b) ? b : {}];
+      for (const key of new Set([...Object.keys(old), ...Object.keys(fresh)]))
+        walk([...path, key], old[key], fresh[key]);
       return;
     }
     const [from, to] = [text(a), text(b)];
     if (from === to) return;
     result.push(
-      path[0] === "env"
+      path[0] === "env" || isSecret
         ? `${path.join(".")} ${a === undefined ? "added" : b === undefined ? "removed" : "changed"}`
         : `${path.join(".")}: ${from} -> ${to}`,
     );
@@ -248,8 +253,12 @@ function text(value: unknown): string {
 }
 
 function blockedBy({ release, locked, before, open, kept }: PlanInput): string[] {
-  const { promoteFrom, rollout } = release.spec;
+  const { promoteFrom, rollout, environment } = release.spec;
   return [
+    ...unsetSecrets(release.spec).map(
+      (name) =>
+        `the secret ${name} is not set; run: slipway secret set ${name} -e ${environment}, then make a new release`,
+    ),
     ...(kept ? [] : [`the artifacts of r${release.number} were pruned; make it again from its commit`]),
     ...(locked === null ? [] : [`locked by ${locked.by}: ${locked.reason}`]),
     ...(promoteFrom === null || before === "good"
@@ -259,6 +268,13 @@ function blockedBy({ release, locked, before, open, kept }: PlanInput): string[]
       ? ["a deployment is under way, and the config says to refuse others meanwhile"]
       : []),
   ];
+}
+
+/** Names that a release of before they were set has no value of. */
+export function unsetSecrets({ services, accessories }: EnvironmentSpec): readonly string[] {
+  const all = [...Object.values<ServiceSpec>(services), ...Object.values(accessories ?? {})];
+  const names = all.flatMap(({ secrets = {} }) => Object.keys(secrets).filter((name) => secrets[name] === null));
+  return [...new Set(names)];
 }
 
 /** Who notices that a service is stopped before its successor starts. The edge is the one that requests come through meanwhile. */
@@ -272,6 +288,14 @@ function interruptions(course: Course, { live, release }: PlanInput): string[] {
       ? `requests to ${name} wait up to ${formatDuration(holdMs(service))} while it is replaced`
       : `requests to ${name} get 503 while it is replaced: a Caddy on another machine cannot make them wait`;
   });
+}
+
+/** With one service nobody else asks for the way. */
+function unreachableEdge(spec: EnvironmentSpec): string[] {
+  if (Object.keys(spec.services).length < 2 || edgeUrl(spec) !== null) return [];
+  return [
+    "SLIPWAY_EDGE_URL is not set: the edge is here and containers are on other machines; services that call each other need edge.address",
+  ];
 }
 
 function warningsOf(input: PlanInput, course: Course): string[] {
@@ -291,6 +315,7 @@ function warningsOf(input: PlanInput, course: Course): string[] {
       : []),
     ...(live?.id === release.id ? [] : interruptions(course, input)),
     ...canaryWarnings(course, input),
+    ...unreachableEdge(release.spec),
     ...(release.spec.rollout.bakeMs === 0 ? ["there is no bake: nobody watches after the switch"] : []),
   ];
 }

@@ -28,7 +28,11 @@ export const catalogue = {
   BUILD_FAILED: entry(1, 422, "fix the build; its last lines are shown above"),
   ARTIFACT_MISSING: entry(1, 410, "make the release again from its commit: slipway deploy --commit <commit>"),
   ARTIFACT_CORRUPT: entry(1, 500, "the stored artifact was changed on disk; make the release again from its commit"),
-  SECRET_UNREADABLE: entry(1, 500, "put the state directory's secrets.key back, or make the release again"),
+  SECRET_UNREADABLE: entry(
+    1,
+    500,
+    "put the state directory's secrets.key back; or set the secret anew, and make the release again",
+  ),
   ARTIFACT_TOO_LARGE: entry(2, 413, "pack less: set the service's path, or ignore generated files in git"),
   // Deployment
   ENVIRONMENT_LOCKED: entry(6, 423, "run: slipway unlock <environment>, or wait for the owner"),
@@ -52,6 +56,8 @@ export const catalogue = {
   CANCELLED: entry(1, 409, "it was cancelled by a person; the stable release is live"),
   ACCESSORY_RESTORED: entry(3, 502, "read the accessory's log lines; the one before it runs again"),
   ACCESSORY_DOWN: entry(4, 502, "read the accessory's log lines: slipway logs --service <accessory>; it does not run"),
+  // Secrets
+  SECRET_MISSING: entry(2, 409, "run: slipway secret list, then: slipway secret set <name> -e <environment>"),
   // Hosts, images, registries
   HOST_AWAY: entry(1, 503, "check that the host is up and reachable: slipway server check <host>", true),
   HOST_KEY_UNKNOWN: entry(

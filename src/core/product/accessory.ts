@@ -23,10 +23,16 @@ const accessoryShape = {
     example: 6379,
   }),
   env: optional(z.record(environmentVariable(), environmentValue()), {
-    meaning: "Environment variables. Not for secrets: this file is in git.",
+    meaning: "Environment variables. Not for secrets, because this file is in git: they have a key of their own.",
     default: {},
     example: { POSTGRES_DB: "shop" },
     allowed: 'names and texts, such as { POSTGRES_DB: "shop" }',
+  }),
+  secrets: optional(z.array(environmentVariable()).max(100), {
+    meaning: "Environment variables whose values are not in git: set them with slipway secret set.",
+    default: [],
+    example: ["POSTGRES_PASSWORD"],
+    allowed: 'a list of names, such as ["POSTGRES_PASSWORD"]',
   }),
   volumes: mountedShape.volumes,
   hostPorts: mountedShape.hostPorts,

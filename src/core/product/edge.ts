@@ -265,6 +265,12 @@ const edgeShape = {
     example: { cookie: "slipway" },
     allowed: '{ cookie: "<name>" }, { header: "<name>" } or false',
   }),
+  address: optional(hostName(), {
+    meaning:
+      "The name or address at which services reach the edge themselves, for SLIPWAY_EDGE_URL. Needed where containers run on other machines than the edge and neither listen nor server says it.",
+    default: "(that of listen, of server, or this machine)",
+    example: "10.0.0.9",
+  }),
   maintenance: optional(flag(), {
     meaning: "Answers every request with a maintenance page and 503.",
     default: false,

@@ -140,11 +140,18 @@ export interface ServiceInput {
   instances?: number | undefined;
   /**
    * Environment variables of the instances. Values are text. PORT and names that begin with SLIPWAY_ are set by
-   * Slipway. Not for secrets: this file is in git.
+   * Slipway. Not for secrets, because this file is in git: they have a key of their own.
    * @default {}
    * @example { LOG_LEVEL: "info" }
    */
   env?: Record<string, string> | undefined;
+  /**
+   * Environment variables whose values are not in git: set them for each environment with slipway secret set. A release
+   * is made with the values of its day, and a rollback brings those back.
+   * @default []
+   * @example ["DATABASE_URL"]
+   */
+  secrets?: string[] | undefined;
   /**
    * Which requests reach a web or static service: "/api", "example.org", "example.org/api", or a list of such texts and
    * of objects. An empty list keeps the service private.
@@ -723,6 +730,13 @@ export interface EdgeInput {
    */
   sticky?: StickyCookie | StickyHeader | false | undefined;
   /**
+   * The name or address at which services reach the edge themselves, for SLIPWAY_EDGE_URL. Needed where containers run
+   * on other machines than the edge and neither listen nor server says it.
+   * @default that of listen, of server, or this machine
+   * @example "10.0.0.9"
+   */
+  address?: string | undefined;
+  /**
    * Answers every request with a maintenance page and 503.
    * @default false
    * @example true
@@ -1027,11 +1041,17 @@ export interface AccessoryInput {
    */
   port?: number | undefined;
   /**
-   * Environment variables. Not for secrets: this file is in git.
+   * Environment variables. Not for secrets, because this file is in git: they have a key of their own.
    * @default {}
    * @example { POSTGRES_DB: "shop" }
    */
   env?: Record<string, string> | undefined;
+  /**
+   * Environment variables whose values are not in git: set them with slipway secret set.
+   * @default []
+   * @example ["POSTGRES_PASSWORD"]
+   */
+  secrets?: string[] | undefined;
   /**
    * What outlives a container: a volume of the environment, or a directory of the host. A service that has one cannot
    * run beside its successor: it is stopped first, and plan says so.
@@ -1666,6 +1686,13 @@ export interface ServiceOverride {
    */
   env?: Record<string, string | null> | null | undefined;
   /**
+   * Environment variables whose values are not in git: set them for each environment with slipway secret set. A release
+   * is made with the values of its day, and a rollback brings those back.
+   * @default the product's value
+   * @example ["DATABASE_URL"]
+   */
+  secrets?: string[] | null | undefined;
+  /**
    * Which requests reach a web or static service: "/api", "example.org", "example.org/api", or a list of such texts and
    * of objects. An empty list keeps the service private.
    * @default the product's value
@@ -2120,6 +2147,13 @@ export interface EdgeOverride {
    */
   sticky?: StickyCookie | StickyHeader | false | null | undefined;
   /**
+   * The name or address at which services reach the edge themselves, for SLIPWAY_EDGE_URL. Needed where containers run
+   * on other machines than the edge and neither listen nor server says it.
+   * @default the product's value
+   * @example "10.0.0.9"
+   */
+  address?: string | null | undefined;
+  /**
    * Answers every request with a maintenance page and 503.
    * @default the product's value
    * @example true
@@ -2264,6 +2298,12 @@ export interface AccessoryOverride {
    * @example { POSTGRES_DB: "staging" }
    */
   env?: Record<string, string | null> | null | undefined;
+  /**
+   * Environment variables whose values are not in git: set them with slipway secret set.
+   * @default the product's value
+   * @example ["POSTGRES_PASSWORD"]
+   */
+  secrets?: string[] | null | undefined;
   /**
    * What outlives a container: a volume of the environment, or a directory of the host. A service that has one cannot
    * run beside its successor: it is stopped first, and plan says so.

@@ -14,6 +14,7 @@ import type {
   ImageSpec,
   KeptRegistrySpec,
   RegistrySpec,
+  SecretRefs,
   TargetSpec,
   TlsSpec,
 } from "./spec.ts";
@@ -65,6 +66,7 @@ export function resolveAccessory(name: string, accessory: AccessoryInput): Acces
     command: accessory.command ?? [],
     port: accessory.port ?? null,
     env: accessory.env ?? {},
+    ...unsetSecrets(accessory.secrets),
     volumes: (accessory.volumes ?? []).map((volume) => valid(parseVolume(volume), volume)),
     hostPorts: (accessory.hostPorts ?? []).map((port) => valid(parseHostPort(port), port)),
     resources: {
@@ -73,6 +75,12 @@ export function resolveAccessory(name: string, accessory: AccessoryInput): Acces
     },
     stopGraceMs: ms(accessory.stopGrace ?? accessoryDefaults.stopGrace),
   };
+}
+
+/** Their names; which versions of them is known when a release is made. */
+export function unsetSecrets(names: readonly string[] | undefined): { readonly secrets?: SecretRefs } {
+  if (names === undefined || names.length === 0) return {};
+  return { secrets: Object.fromEntries([...names].sort().map((name) => [name, null])) };
 }
 
 export function resolveImage(image: ServiceInput["image"]): ImageSpec {

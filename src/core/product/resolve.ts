@@ -16,6 +16,7 @@ import {
   resolveKeptRegistry,
   resolveTarget,
   resolveTls,
+  unsetSecrets,
 } from "./resolve-places.ts";
 import { resolveMetric, resolveProbe } from "./resolve-probes.ts";
 import { bytes, inside, ms, range, ratio, valid } from "./resolve-values.ts";
@@ -102,6 +103,7 @@ function resolveService(name: string, service: KnownService): ServiceSpec {
     stopGraceMs: ms(service.stopGrace ?? serviceDefaults.stopGrace),
     instances: service.instances ?? serviceDefaults.instances,
     env: service.env ?? {},
+    ...unsetSecrets(service.secrets),
     needs: (service.needs ?? []).map(serviceName),
     routes: answersRequests ? resolveRoutes(service.routes ?? serviceDefaults.routes) : [],
     resources: {
@@ -209,6 +211,7 @@ function resolveEdge(edge: EdgeInput): EdgeSpec {
     server: edge.server ?? null,
     tls: resolveTls(edge.tls ?? false),
     listen: valid(parseListen(listen), listen),
+    ...(edge.address === undefined ? {} : { address: edge.address }),
     trustedProxies: (edge.trustedProxies ?? []).map(range),
     redirectToHttps: edge.redirectToHttps ?? false,
     redirectWww: edge.redirectWww ?? false,

@@ -87,6 +87,7 @@ export const fullProduct: ProductInput = {
   edge: {
     driver: "embedded",
     listen: "127.0.0.1:8080",
+    address: "10.0.0.9",
     tls: {
       listen: ":8443",
       certificates: [{ cert: "/etc/ssl/fullchain.pem", key: "/etc/ssl/key.pem", hosts: ["example.org"] }],

@@ -114,10 +114,17 @@ const placedShape = {
   }),
   env: optional(z.record(environmentVariable(), environmentValue()), {
     meaning:
-      "Environment variables of the instances. Values are text. PORT and names that begin with SLIPWAY_ are set by Slipway. Not for secrets: this file is in git.",
+      "Environment variables of the instances. Values are text. PORT and names that begin with SLIPWAY_ are set by Slipway. Not for secrets, because this file is in git: they have a key of their own.",
     default: {},
     example: { LOG_LEVEL: "info" },
     allowed: 'names and texts, such as { LOG_LEVEL: "info" }',
+  }),
+  secrets: optional(z.array(environmentVariable()).max(100), {
+    meaning:
+      "Environment variables whose values are not in git: set them for each environment with slipway secret set. A release is made with the values of its day, and a rollback brings those back.",
+    default: [],
+    example: ["DATABASE_URL"],
+    allowed: 'a list of names, such as ["DATABASE_URL"]',
   }),
   routes: optional(routesSchema, {
     meaning:

@@ -136,6 +136,11 @@ export type VolumeSpec = {
 };
 export type HostPortSpec = { readonly host: string | null; readonly hostPort: number; readonly port: number };
 
+/** The version of a secret that a release was made with. */
+export type SecretRef = { readonly version: number; readonly fingerprint: string };
+/** By the name of its variable; null was not set when the release was made. */
+export type SecretRefs = Readonly<Record<string, SecretRef | null>>;
+
 export type AccessorySpec = {
   readonly name: string;
   readonly image: string;
@@ -143,6 +148,8 @@ export type AccessorySpec = {
   readonly command: readonly string[];
   readonly port: number | null;
   readonly env: Readonly<Record<string, string>>;
+  /** Absent: it has none. */
+  readonly secrets?: SecretRefs;
   readonly volumes: readonly VolumeSpec[];
   readonly hostPorts: readonly HostPortSpec[];
   readonly resources: { readonly memoryBytes: number | null; readonly cpus: number | null };
@@ -199,6 +206,8 @@ export type ServiceSpec = {
   readonly stopGraceMs: number;
   readonly instances: number;
   readonly env: Readonly<Record<string, string>>;
+  /** Absent: it has none. */
+  readonly secrets?: SecretRefs;
   /** Services that must be healthy before this one starts. */
   readonly needs: readonly ServiceName[];
   readonly routes: readonly RouteSpec[];
@@ -300,6 +309,8 @@ export type EdgeSpec = {
   readonly server: string | null;
   readonly tls: TlsSpec | null;
   readonly listen: { readonly host: string; readonly port: number };
+  /** Where services reach it; null, and absent in releases of before, is worked out of the rest. */
+  readonly address?: string | null;
   readonly trustedProxies: readonly string[];
   readonly redirectToHttps: boolean;
   readonly redirectWww: boolean;

@@ -3,7 +3,7 @@ import { isSlipwayError, SlipwayError } from "../../core/errors/error.ts";
 import type { EnvironmentName, EpochMs, ReleaseId, RevisionId } from "../../core/ids.ts";
 import type { AccessorySpec, EnvironmentSpec } from "../../core/product/spec.ts";
 import { accessoryKey, type ReleaseArtifacts } from "../../core/release/artifacts.ts";
-import type { RevisionStatus } from "../../ports/target.ts";
+import type { InstanceStatus, RevisionStatus } from "../../ports/target.ts";
 import { accessorySpec } from "../deploy/revision-spec.ts";
 import { findEnvironment } from "../environment.ts";
 import { artifactsOf, releaseRow, releaseView } from "../release/read.ts";
@@ -48,7 +48,7 @@ export async function accessoriesIn(
         image: accessory.image,
         revision: there?.id ?? null,
         // One that docker compose has made is not ours to look at: a deployment has seen that it runs.
-        state: instance?.state ?? (accessory.composed === undefined ? "absent" : "made by docker compose"),
+        state: stateOf(instance, accessory),
         host: instance?.host ?? null,
         since: instance?.startedAt ?? null,
         restarts: instance?.restarts ?? 0,
@@ -57,6 +57,11 @@ export async function accessoriesIn(
       };
     }),
   );
+}
+
+function stateOf(instance: InstanceStatus | undefined, { composed }: AccessorySpec): string {
+  if (instance === undefined) return composed === undefined ? "absent" : "made by docker compose";
+  return instance.lastSeen === undefined ? instance.state : "away";
 }
 
 /** Of those under its name, the one that runs; while one is replaced, the other stands stopped beside it. */

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Plan, type PlanInput, planOf } from "../../core/deploy/plan.ts";
 import { reasonOf } from "../../core/errors/error.ts";
@@ -50,6 +50,8 @@ export type PlanSource = {
 
 /** Commits that a plan names at most. */
 const maxCommits = 200;
+/** Beside the workspaces of runs. */
+const planPrefix = "plan-";
 
 /**
  * The same for a release that is not made yet: from the config of a commit, or of the working tree; nothing is built. A commit
@@ -124,6 +126,13 @@ async function foundOf(world: World, { compose, target }: EnvironmentSpec): Prom
   }
 }
 
+/** Of plans that were killed in the middle: called when nobody plans yet. */
+export async function sweepPlans({ runsDirectory }: Pick<World, "runsDirectory">): Promise<void> {
+  const names = await readdir(runsDirectory).catch(() => []);
+  const left = names.filter((name) => name.startsWith(planPrefix));
+  await Promise.all(left.map((name) => rm(join(runsDirectory, name), { recursive: true, force: true })));
+}
+
 /** Through a checkout of its own: a config may import what lies beside it. */
 async function configOf(
   world: World,
@@ -132,7 +141,7 @@ async function configOf(
   signal: AbortSignal,
 ): Promise<ReleaseConfig> {
   await mkdir(world.runsDirectory, { recursive: true, mode: 0o700 });
-  const directory = await mkdtemp(join(world.runsDirectory, "plan-"));
+  const directory = await mkdtemp(join(world.runsDirectory, planPrefix));
   try {
     await world.source.export(repository, { hash, dirty: false }, directory, signal);
     return await readReleaseConfig(world, { directory: join(directory, prefix), workingTree: repository }, product);

@@ -1,4 +1,5 @@
 import type { Deployment } from "../../core/deploy/deployment.ts";
+import { unsetSecrets } from "../../core/deploy/plan.ts";
 import { noTraffic } from "../../core/deploy/traffic.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { type DeploymentId, deploymentId, type EnvironmentName, type ReleaseId } from "../../core/ids.ts";
@@ -28,7 +29,7 @@ export type StartDeployment = {
 /**
  * Puts a deployment in the environment's queue and starts its workflow. Where nothing is before it, its first state is recorded
  * in the same transaction: another one would stand between the request and the first program that starts. Errors: UNKNOWN_RELEASE, UNKNOWN_ENVIRONMENT,
- * ARTIFACT_MISSING, ENVIRONMENT_LOCKED (a rollback passes), PROMOTION_REFUSED, DEPLOYMENT_IN_PROGRESS.
+ * ARTIFACT_MISSING, SECRET_MISSING, ENVIRONMENT_LOCKED (a rollback passes), PROMOTION_REFUSED, DEPLOYMENT_IN_PROGRESS.
  */
 export async function startDeployment(world: World, input: StartDeployment): Promise<DeploymentId> {
   const release = await releaseRow(world.store.db, input.release);
@@ -37,6 +38,7 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
   const at = { id, product: release.product, environment: input.environment };
   const go = await world.store.db.transaction().execute(async (trx) => {
     await mustBeKept(trx, release);
+    mustHaveSecrets(release, spec);
     await mustBeAllowed(trx, release, spec, input);
     const isNext = await makeRoom(world, trx, { release, spec, input, id });
     await insertQueued(world, trx, { id, release, input });
@@ -82,6 +84,16 @@ async function mustBeKept(trx: Trx, { id, number }: ReleaseRow): Promise<void> {
   if (pruned_at === null) return;
   throw new SlipwayError("ARTIFACT_MISSING", {
     message: `the artifacts of r${number} were pruned at ${new Date(pruned_at).toISOString()}`,
+  });
+}
+
+function mustHaveSecrets({ number }: ReleaseRow, spec: EnvironmentSpec): void {
+  const [name, ...others] = unsetSecrets(spec);
+  if (name === undefined) return;
+  const { environment } = spec;
+  throw new SlipwayError("SECRET_MISSING", {
+    message: `r${number} was made before ${[name, ...others].join(", ")} had a value in ${environment}`,
+    hint: `run: slipway secret set ${name} -e ${environment}; then make a new release: slipway deploy`,
   });
 }
 

@@ -3,6 +3,7 @@ import { type ReleaseId, type RunId, runId } from "../../core/ids.ts";
 import type { EnvironmentSpec } from "../../core/product/spec.ts";
 import type { ReleaseConfig } from "../release/read.ts";
 import { runKind } from "../release/run-workflow.ts";
+import { hasOtherSecrets } from "../secrets/secrets.ts";
 import type { World } from "../world.ts";
 
 export type StartRun = {
@@ -73,8 +74,10 @@ export async function madeFrom(
     .orderBy("number", "desc")
     .executeTakeFirst();
   if (made === undefined) return null;
-  const { environments } = JSON.parse(made.config) as ReleaseConfig;
-  const outside = Object.values<EnvironmentSpec>(environments).flatMap(({ compose }) => compose?.outside ?? []);
+  const config = JSON.parse(made.config) as ReleaseConfig;
+  // With other secrets it would be another release.
+  if (await hasOtherSecrets(world.store.db, config)) return null;
+  const outside = Object.values<EnvironmentSpec>(config.environments).flatMap(({ compose }) => compose?.outside ?? []);
   return outside.every(({ path, mark }) => world.sealed.markNow(repository, path) === mark) ? made.id : null;
 }
 

@@ -4,21 +4,21 @@ import { SlipwayError } from "../../core/errors/error.ts";
 import { type Digest, revisionId, type ServiceName, serviceName } from "../../core/ids.ts";
 import { canonicalJson } from "../../core/product/canonical.ts";
 import { containerDefaults } from "../../core/product/container.ts";
+import { edgeUrl } from "../../core/product/edge-url.ts";
 import { splitReference } from "../../core/product/mounts.ts";
 import type {
   AccessorySpec,
   ComposedSettings,
   ContainerSettings,
-  DockerTargetSpec,
   EnvironmentSpec,
   ServiceSpec,
-  TargetSpec,
 } from "../../core/product/spec.ts";
 import { parseSize } from "../../core/product/units.ts";
 import { accessoryKey, noArtifacts, type ReleasedImage, type ServiceArtifacts } from "../../core/release/artifacts.ts";
 import type { Artifact, ComposedContainer, ContainerSpec, RevisionSpec } from "../../ports/target.ts";
 import { repositoryIn } from "../release/images.ts";
 import { artifactsOf, type ReleaseFacts, releaseFacts } from "../release/read.ts";
+import { valuesOf } from "../secrets/secrets.ts";
 import type { World } from "../world.ts";
 
 /** What a target needs to run one service of a release in an environment: all of it from the release, nothing from today. */
@@ -31,6 +31,7 @@ export async function revisionSpec(world: World, view: ReleaseView, name: Servic
   }
   const artifact = artifactFor(world, view.spec, { row, name, artifacts });
   const isImage = artifact.kind === "image";
+  const edge = edgeUrl(view.spec);
   return {
     id: revisionOf(view, name),
     product: view.spec.product,
@@ -44,9 +45,10 @@ export async function revisionSpec(world: World, view: ReleaseView, name: Servic
     command: service.kind === "static" ? (isImage ? [] : world.staticCommand(service.fallbackFile)) : service.command,
     env: {
       ...opened(world, service.env),
+      ...(await valuesOf(world, view.spec, service)),
       SLIPWAY_VERSION: row.version,
       SLIPWAY_COMMIT: row.commit_hash,
-      ...edgeUrl(view.spec),
+      ...(edge === null ? {} : { SLIPWAY_EDGE_URL: edge }),
     },
     listens: service.kind === "web" || service.kind === "static",
     stopGraceMs: service.stopGraceMs,
@@ -84,7 +86,7 @@ export async function accessorySpec(world: World, view: ReleaseView, accessory: 
       port: accessory.port,
     },
     command: accessory.command,
-    env: opened(world, accessory.env),
+    env: { ...opened(world, accessory.env), ...(await valuesOf(world, view.spec, accessory)) },
     listens: accessory.port !== null,
     stopGraceMs: accessory.stopGraceMs,
     memoryBytes: accessory.resources.memoryBytes,
@@ -180,28 +182,4 @@ function composedOf(
 
 function opened({ sealed }: World, env: Readonly<Record<string, string>>): RevisionSpec["env"] {
   return Object.fromEntries(Object.entries(env).map(([name, value]) => [name, sealed.open(value)]));
-}
-
-/**
- * Where the product's own services find each other: through the edge, which knows what is live. A container's 127.0.0.1 is itself:
- * it is told the address of the edge's server, or the name of this machine where the edge and the engine are here. Not told where
- * neither is known: an edge on this machine, and containers on others.
- */
-function edgeUrl({ edge, target }: EnvironmentSpec): { readonly SLIPWAY_EDGE_URL?: string } {
-  const { host, port } = edge.listen;
-  const isAnywhere = host === "0.0.0.0" || host === "::";
-  const isLoopback = host === "::1" || host.startsWith("127.");
-  const url = (at: string) => ({ SLIPWAY_EDGE_URL: `http://${at.includes(":") ? `[${at}]` : at}:${port}` });
-  if (target.driver === "process" && edge.server === null) return url(isAnywhere ? "127.0.0.1" : host);
-  if (!isAnywhere && !isLoopback) return url(host);
-  if (edge.server !== null) return url(serverAddress(edge.server, target));
-  const { hosts } = target as DockerTargetSpec;
-  return hosts.every((each) => each.url.startsWith("unix:")) ? url("host.docker.internal") : {};
-}
-
-/** As the containers' hosts know it when it is one of them, else as we do. */
-function serverAddress(server: string, target: TargetSpec): string {
-  const { hostname } = new URL(server);
-  const hosts = target.driver === "docker" ? target.hosts : [];
-  return hosts.find(({ url }) => url.startsWith("ssh:") && new URL(url).hostname === hostname)?.address ?? hostname;
 }

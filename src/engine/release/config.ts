@@ -2,19 +2,20 @@ import { SlipwayError } from "../../core/errors/error.ts";
 import type { ServiceName } from "../../core/ids.ts";
 import { environmentNames, resolveEnvironment } from "../../core/product/resolve.ts";
 import type { EnvironmentSpec, ServiceSpec } from "../../core/product/spec.ts";
+import { withSecrets } from "../secrets/secrets.ts";
 import type { World } from "../world.ts";
 import type { ReleaseConfig } from "./read.ts";
 
 /** The config in a directory as a release keeps it: every environment resolved. Errors: CONFIG_*, when it is of another product too. */
 export async function readReleaseConfig(
-  world: Pick<World, "readConfig">,
+  world: Pick<World, "readConfig" | "store">,
   { directory, workingTree }: { readonly directory: string; readonly workingTree: string },
   product: string,
 ): Promise<ReleaseConfig> {
   const config = await world.readConfig(directory, workingTree);
   if (config.name !== product) throw renamed(product, config.name);
   const environments = environmentNames(config).map((name) => [name, resolveEnvironment(config, name)] as const);
-  return { product: config.name, environments: Object.fromEntries(environments) };
+  return withSecrets(world.store.db, { product: config.name, environments: Object.fromEntries(environments) });
 }
 
 /** Every service that any environment has: a release is taken through all of them. */

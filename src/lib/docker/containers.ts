@@ -1,4 +1,4 @@
-import type { Readable } from "node:stream";
+import type { Duplex, Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { type Docker, pathOf } from "./docker.ts";
@@ -18,6 +18,10 @@ export type ContainerConfig = {
   readonly Tty?: boolean;
   readonly OpenStdin?: boolean;
   readonly AttachStdin?: boolean;
+  readonly AttachStdout?: boolean;
+  readonly AttachStderr?: boolean;
+  /** Its input ends when the first who was attached lets go. */
+  readonly StdinOnce?: boolean;
   readonly StopSignal?: string;
   readonly StopTimeout?: number;
   readonly Healthcheck?: Readonly<Record<string, unknown>>;
@@ -207,9 +211,31 @@ export async function removeContainer(docker: Docker, id: string, signal: AbortS
   await nullIfAbsent(docker.send(call));
 }
 
-/** Its exit code, when it has ended. */
-export async function waitContainer(docker: Docker, id: string, signal: AbortSignal): Promise<number> {
-  const call = { method: "POST", path: pathOf`/containers/${id}/wait`, signal, timeoutMs: null } as const;
+/** Its streams, from its start: what is written goes in, what is read comes out, in frames unless it has a terminal. */
+export function attachContainer(docker: Docker, id: string, signal: AbortSignal): Promise<Duplex> {
+  const query = { stream: true, stdin: true, stdout: true, stderr: true };
+  return docker.hijack({ method: "POST", path: pathOf`/containers/${id}/attach`, query, signal });
+}
+
+export async function resizeContainer(
+  docker: Docker,
+  id: string,
+  size: { readonly rows: number; readonly columns: number },
+  signal: AbortSignal,
+): Promise<void> {
+  const query = { h: size.rows, w: size.columns };
+  await docker.send({ method: "POST", path: pathOf`/containers/${id}/resize`, query, signal });
+}
+
+/** Its exit code, when it has ended; with `next-exit` of the life that begins after the call. */
+export async function waitContainer(
+  docker: Docker,
+  id: string,
+  signal: AbortSignal,
+  condition: "not-running" | "next-exit" = "not-running",
+): Promise<number> {
+  const query = { condition };
+  const call = { method: "POST", path: pathOf`/containers/${id}/wait`, query, signal, timeoutMs: null } as const;
   return (await docker.json(call, z.object({ StatusCode: z.number() }))).StatusCode;
 }
 

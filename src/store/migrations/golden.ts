@@ -179,6 +179,20 @@ export const goldenRows: Readonly<Record<number, Readonly<Record<string, readonl
     ],
     metric_chunk: [{ series_id: 1, slot_ms: 1000, start_at: 1_760_000_000_000, slots: "[[0,1,1000,1]]" }],
   },
+  3: {
+    secret: [
+      {
+        product: "shop",
+        environment: "production",
+        name: "DATABASE_URL",
+        version: 1,
+        sealed: "v1.AAAA",
+        fingerprint: "0123456789abcdef",
+        created_at: 1_760_000_003_000,
+        created_by: "ada",
+      },
+    ],
+  },
 };
 
 type Row = Readonly<Record<string, string | number | null>>;

@@ -225,7 +225,10 @@ const edgeBase = {
 };
 
 /** What makes releases is not part of a simulated world: they are there. */
-const notSimulated: Pick<World, "source" | "images" | "readConfig" | "sealed" | "runsDirectory" | "staticCommand"> = {
+const notSimulated: Pick<
+  World,
+  "source" | "images" | "readConfig" | "sealed" | "vault" | "runsDirectory" | "staticCommand"
+> = {
   source: {
     resolve: () => notHere("a repository"),
     dirtyPaths: () => notHere("a repository"),
@@ -244,11 +247,21 @@ const notSimulated: Pick<World, "source" | "images" | "readConfig" | "sealed" | 
     secret: () => null,
   },
   readConfig: () => notHere("a config file"),
+  // Simulated services have no secrets.
+  vault: {
+    seal: () => noVault(),
+    open: () => noVault(),
+    fingerprint: () => noVault(),
+  },
   // Nothing of a simulated release is sealed.
   sealed: { open: (text) => text, markNow: () => null },
   runsDirectory: "/runs",
   staticCommand: () => ["serve"],
 };
+
+function noVault(): never {
+  throw new Error("there are no secrets in a simulation");
+}
 
 function notHere(what: string): Promise<never> {
   return Promise.reject(new Error(`there is no ${what} in a simulation`));

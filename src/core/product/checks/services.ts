@@ -17,11 +17,24 @@ export function checkServices({ merged, spec, where }: Place): readonly Finding[
       ...kindOf(service, at),
       ...healthOf(service, resolved, at),
       ...envOf(service, at),
+      ...secretsOf(service, at),
     ];
   });
 }
 
 type At = (...keys: readonly string[]) => Finding["at"];
+
+/** One name, one value. */
+export function secretsOf(
+  { env = {}, secrets = [] }: Pick<ServiceInput, "env" | "secrets">,
+  at: At,
+): readonly Finding[] {
+  return secrets
+    .filter((name) => Object.hasOwn(env, name))
+    .map((name) =>
+      error(at("secrets"), `${name} is in env too; a variable has one value: take it out of one of the two`),
+    );
+}
 
 function commandOf({ kind, command }: ServiceInput, at: At, driver: TargetSpec["driver"]): readonly Finding[] {
   const because = [at("kind")];

@@ -55,6 +55,16 @@ const columns: { readonly [Table in keyof Database]: Readonly<Record<keyof Datab
   },
   metric_series: { id: true, metric: true, labels: true, columns: true, created_at: true },
   metric_chunk: { series_id: true, slot_ms: true, start_at: true, slots: true },
+  secret: {
+    product: true,
+    environment: true,
+    name: true,
+    version: true,
+    sealed: true,
+    fingerprint: true,
+    created_at: true,
+    created_by: true,
+  },
   artifact: { digest: true, bytes: true, created_at: true },
   deployment: {
     id: true,

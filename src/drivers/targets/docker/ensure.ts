@@ -93,6 +93,20 @@ export async function ensureRevision(
   return statusOf(room, spec, signal);
 }
 
+/** Where one instance of a revision would run, with all that it needs there. */
+export async function groundOf(
+  room: Room,
+  spec: RevisionSpec,
+  artifact: ImageArtifact,
+  signal: AbortSignal,
+): Promise<Ground> {
+  const { hosts, all: present } = await lookEverywhere(room, spec, signal);
+  const [placed] = await placeOf(spec, { hosts, present, home: null, instances: 1, signal });
+  const host = hosts.find(({ name }) => name === placed?.host);
+  if (host === undefined) throw new Error("one instance has one place");
+  return prepare(room, spec, artifact, { host, signal });
+}
+
 /** What each host that answers has of the revision; of an accessory, what it has under that name. */
 async function lookEverywhere(
   room: Room,

@@ -5,6 +5,7 @@ import type { InstanceId, RevisionId } from "../../../core/ids.ts";
 import type { RegistryAuth } from "../../../lib/docker/images.ts";
 import type { Forward } from "../../../lib/ssh/forward.ts";
 import type { Log } from "../../../ports/log.ts";
+import type { Session, SessionSpec, Sessions } from "../../../ports/session.ts";
 import type {
   ExecResult,
   LogLine,
@@ -15,7 +16,7 @@ import type {
   Target,
   TargetCan,
 } from "../../../ports/target.ts";
-import { checkHostPorts, ensureRevision, needsImage } from "./ensure.ts";
+import { checkHostPorts, ensureRevision, groundOf, needsImage, type Room } from "./ensure.ts";
 import { execIn } from "./exec.ts";
 import { Fleet, type WhenAway } from "./fleet.ts";
 import type { Host, HostOptions } from "./host.ts";
@@ -27,6 +28,7 @@ import { Owed } from "./owed.ts";
 import { ComposePredecessors } from "./predecessors.ts";
 import { Prepared } from "./prepared.ts";
 import { Removal } from "./remove.ts";
+import { openExecSession, openFreshSession } from "./session.ts";
 import { revisionsOf, type Seen } from "./status.ts";
 import { watchRevisions } from "./watch.ts";
 
@@ -58,11 +60,11 @@ export type DockerTargetOptions = {
  * An accessory is never replaced: while another revision of it is there, `ensure` keeps that one running and answers with it, so its id
  * and configDigest say what runs; to replace it, stop that one, then ensure one that `replaces` it; the named volumes stay.
  */
-export function dockerTarget(options: DockerTargetOptions): Target {
+export function dockerTarget(options: DockerTargetOptions): Target & Sessions {
   return new DockerTarget(options);
 }
 
-class DockerTarget implements Target {
+class DockerTarget implements Target, Sessions {
   readonly name = "docker";
   readonly can: TargetCan = {
     jobs: true,
@@ -122,15 +124,18 @@ class DockerTarget implements Target {
     return this.#inTurn(turn, async () => {
       const until = this.#until(signal);
       this.#removal.forgive(spec.id);
-      const room = {
-        fleet: this.#fleet,
-        images: this.#images,
-        networks: this.#networks,
-        removal: this.#removal,
-        log: this.#log,
-      };
-      return ensureRevision(room, spec, artifact, { instances, signal: until });
+      return ensureRevision(this.#room, spec, artifact, { instances, signal: until });
     });
+  }
+
+  get #room(): Room {
+    return {
+      fleet: this.#fleet,
+      images: this.#images,
+      networks: this.#networks,
+      removal: this.#removal,
+      log: this.#log,
+    };
   }
 
   async observe(selector: RevisionSelector): Promise<readonly RevisionStatus[]> {
@@ -164,6 +169,19 @@ class DockerTarget implements Target {
     const until = this.#until(signal);
     const { host, seen } = await this.#find(instance, until);
     return host.do(() => execIn({ host, container: seen.container.Id, instance }, command, until));
+  }
+
+  async session({ place, command, terminal }: SessionSpec, signal: AbortSignal): Promise<Session> {
+    const until = this.#until(signal);
+    const wanted = { command, terminal };
+    if ("instance" in place) {
+      const { host, seen } = await this.#find(place.instance, until);
+      return host.do(() => openExecSession(host, seen.container.Id, wanted, until));
+    }
+    const { fresh } = place;
+    if (fresh.artifact.kind !== "image") throw needsImage(fresh);
+    const ground = await groundOf(this.#room, fresh, fresh.artifact, until);
+    return ground.host.do(() => openFreshSession(fresh, ground, wanted, until));
   }
 
   async reach(instance: InstanceId, signal: AbortSignal): Promise<string> {

@@ -101,7 +101,7 @@ async function make(
 }
 
 /** What a container can only be given when it is there, and needs before it starts. Safe to repeat. */
-async function complete(
+export async function complete(
   spec: RevisionSpec,
   { host, networks }: Ground,
   container: string,

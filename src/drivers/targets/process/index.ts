@@ -2,6 +2,7 @@ import { SlipwayError } from "../../../core/errors/error.ts";
 import type { InstanceId, RevisionId } from "../../../core/ids.ts";
 import type { Supervisor } from "../../../lib/supervisor/client.ts";
 import type { UnitReport, UnitSpec } from "../../../lib/supervisor/contract.ts";
+import { freshPrefix, type Session, type SessionSpec, type Sessions } from "../../../ports/session.ts";
 import type {
   ExecResult,
   LogLine,
@@ -16,6 +17,7 @@ import { instanceEnvironment, instanceVariable } from "./environment.ts";
 import { asSlipwayError, needsContainers, startFailed } from "./errors.ts";
 import { labelsOf, logLineOf, preparedOf, selectorOf, statusOf } from "./labels.ts";
 import { RevisionFiles } from "./revision-files.ts";
+import { openProcessSession, type Place, placeOf } from "./session.ts";
 
 /** The port's limit of `tail`. */
 const maxTail = 10_000;
@@ -32,11 +34,11 @@ export type ProcessTargetOptions = {
  * Revisions as local processes, kept running by the supervisor: they outlive the control plane and are found again by their
  * labels. Nothing of the control plane's environment reaches them. Does not close the supervisor it was given.
  */
-export function processTarget(options: ProcessTargetOptions): Target {
+export function processTarget(options: ProcessTargetOptions): Target & Sessions {
   return new ProcessTarget(options);
 }
 
-class ProcessTarget implements Target {
+class ProcessTarget implements Target, Sessions {
   readonly name = "process";
   readonly can: TargetCan;
   readonly #product: string;
@@ -48,6 +50,7 @@ class ProcessTarget implements Target {
     this.#product = product;
     this.#supervisor = supervisor;
     this.#files = new RevisionFiles(directory);
+    this.#files.sweep(freshPrefix);
     // Memory is held by the kernel where it lets us, else by sampling and a restart; a share of CPU only by the kernel.
     this.can = {
       jobs: true,
@@ -120,6 +123,34 @@ class ProcessTarget implements Target {
       const known = unit === "another-product's" ? `${instance} (not of ${this.#product})` : instance;
       return this.#supervisor.exec(known, command, until);
     });
+  }
+
+  async session({ place, command, terminal }: SessionSpec, signal: AbortSignal): Promise<Session> {
+    return this.#wrapped(signal, async (until) => {
+      if ("instance" in place)
+        return openProcessSession({ command, terminal }, await this.#placeOf(place.instance, until), until);
+      const { fresh } = place;
+      if (fresh.artifact.kind !== "directory") throw needsContainers(fresh);
+      await this.#files.unpack(fresh.id, fresh.artifact, until);
+      const at = { cwd: this.#files.directoryOf(fresh.id), env: instanceEnvironment(fresh, process.env) };
+      const remove = (): Promise<void> => this.#files.remove(fresh.id);
+      try {
+        const session = await openProcessSession({ command, terminal }, at, until);
+        return { ...session, exit: session.exit.finally(remove) };
+      } catch (error) {
+        await remove();
+        throw error;
+      }
+    });
+  }
+
+  async #placeOf(instance: InstanceId, signal: AbortSignal): Promise<Place> {
+    const unit = await this.#find(instance.slice(0, instance.lastIndexOf(".")), signal);
+    const known = unit === null || unit === "another-product's" ? [] : statusOf(unit).instances;
+    const pid = known.find(({ id, state }) => id === instance && state === "running")?.pid ?? null;
+    const place = pid === null ? null : placeOf(pid);
+    if (place !== null) return place;
+    throw new SlipwayError("INSTANCE_NOT_FOUND", { message: `no instance ${instance} runs here` });
   }
 
   async reach(instance: InstanceId, signal: AbortSignal): Promise<string> {

@@ -45,6 +45,13 @@ export class RevisionFiles {
     this.#settling.clear();
   }
 
+  /** What instances for one command left behind when their control plane was killed: nobody else looks for them. */
+  sweep(prefix: string): void {
+    for (const name of namesIn(this.#root)) {
+      if (name.startsWith(prefix)) void rm(join(this.#root, name), { recursive: true, force: true, maxRetries: 3 });
+    }
+  }
+
   directoryOf(revision: RevisionId): string {
     return join(this.#root, revision);
   }
