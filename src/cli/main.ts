@@ -44,6 +44,8 @@ function setUp(slipway: Command): void {
     slipway
       .command("init")
       .description("look at this directory and write a slipway.config.ts that fits it")
+      .option("--docker", "as containers on servers of yours, which you fill in")
+      .option("--no-docker", "as processes on this machine (the default)")
       .option("--force", "replace an existing config"),
     async (_, options) => (await import("./commands/init.ts")).init(options),
   );

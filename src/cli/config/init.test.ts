@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { asContainers } from "./detect/containers.ts";
 import { detectProduct } from "./detect.ts";
 import { loadConfig } from "./load.ts";
 import { configText, writeConfig } from "./write.ts";
@@ -297,6 +298,35 @@ export default defineProduct({
   },
 });
 `);
+});
+
+describe("init --docker", () => {
+  const containers = () => asContainers(directory, detectProduct(directory));
+
+  test("takes a Dockerfile's command and port, and leaves hosts to be filled in", async () => {
+    plant({
+      Dockerfile: 'FROM node:22\nRUN npm ci\nEXPOSE 3000\nCMD ["node", "server.js"]',
+      "package.json": npm({ scripts: { start: "node server.js", worker: "node worker.js" } }),
+    });
+    const { product, services } = containers();
+    expect(product.services).toEqual({
+      web: expect.objectContaining({ kind: "web", port: 3000 }),
+      worker: expect.objectContaining({ kind: "worker", command: ["node", "worker.js"] }),
+    });
+    expect(product.services?.web).not.toHaveProperty("command");
+    expect(services.web?.guesses.join()).toContain("Built from Dockerfile");
+    await writeConfig(directory, containers());
+    const { config } = await loadConfig({ directory });
+    expect(config.target).toEqual({ driver: "docker", hosts: ["ssh://deploy@203.0.113.7"] });
+    expect(config.edge).toEqual({ driver: "caddy", server: "ssh://deploy@203.0.113.7", listen: ":80" });
+    expect(readFileSync(join(directory, "slipway.config.ts"), "utf8")).toMatch(/Fill in.*\/\/ registry: .*\/\/ tls:/s);
+  });
+
+  test.each(samples)("without one its image is generated: %s", (_, tree) => {
+    plant(tree);
+    // It throws where the config would not be valid.
+    expect(containers().product.target?.driver).toMatch(/^(docker|compose)$/);
+  });
 });
 
 describe("init does not write", () => {

@@ -50,13 +50,12 @@ ${notes
   .join("")}export default defineProduct({
   name: ${JSON.stringify(product.name)},
 ${servicesText(product, blocks)}
-  environments: {
+${placeText(product)}  environments: {
     // A place to try a release first: take away the slashes, and production lets in only what has succeeded there.
     // staging: { edge: { listen: ":8081" }, rollout: { bake: "30s" } },
     production: {
       // promoteFrom: "staging",
-      edge: { listen: ":8080" },
-    },
+${product.edge === undefined ? '      edge: { listen: ":8080" },\n' : ""}    },
   },
 });
 `;
@@ -64,12 +63,30 @@ ${servicesText(product, blocks)}
 
 /** Those of a Compose file are not written again. */
 function servicesText({ target }: Detection["product"], blocks: readonly string[]): string {
-  if (target === undefined) return `  services: {\n${blocks.join("\n")}\n  },`;
+  if (target?.driver !== "compose") return `  services: {\n${blocks.join("\n")}\n  },`;
   return [
     property("target", target as unknown as Json, "  "),
     '  // Elsewhere than on this machine: target: { …, hosts: ["ssh://deploy@203.0.113.7"] }',
     '  // services: { web: { instances: 2, routes: ["shop.example.com"] } },',
   ].join("\n");
+}
+
+/** Where containers run, with what is to be filled in; nothing for processes. */
+function placeText({ name, target, edge }: Detection["product"]): string {
+  if (target?.driver !== "docker") return "";
+  return `  // Fill in: your servers with Docker, by SSH. Make each ready once: slipway server bootstrap ssh://root@<host> --caddy official
+  target: ${literal({ ...target } as Json)},
+  // With a registry hosts pull from it; without one they are sent what they lack.
+  // registry: { repository: "ghcr.io/you/${name}", user: "you", passwordFrom: "REGISTRY_TOKEN" },
+  edge: {
+${Object.entries(edge ?? {})
+  .map(([key, value]) => property(key, value as Json, "    "))
+  .join("\n")}
+    // With a domain, in a route such as routes: ["shop.example.com"]:
+    // redirectToHttps: true,
+    // tls: { acme: { email: "you@example.com" } },
+  },
+`;
 }
 
 /** On one line where it fits, else one level deeper. */

@@ -195,6 +195,7 @@ test("a released schema never changes", () => {
     [
       "1 spine 692d93b3b9dc50d934b50a76f6e681bfea1f7ae9a9a97559060c57bcd68d5ac2",
       "2 metrics 53e8da642c4a61347e4c0b290a984403cd27fb8105285526a8141440157bde81",
+      "3 secrets b8deaf794f50914b755d1f5f5e2d98bd0e7a3d43eaf7cc4872f3fea4cbd89b60",
     ]
   `);
 });
