@@ -32,7 +32,11 @@ export function asContainers(directory: string, detection: Detection): Detection
     const text = service.kind === "static" ? null : sources.read(path);
     services[name] = text === null ? service : ofDockerfile(service, text);
     // What only a process lacks, an image has.
-    const kept = guesses.filter((guess) => !/is not there for a process|\bPORT\b|names port/.test(guess));
+    const isTold =
+      services[name]?.port === undefined
+        ? /is not there for a process/
+        : /is not there for a process|whether it listens|names port/;
+    const kept = guesses.filter((guess) => !isTold.test(guess));
     const image = text === null ? `No ${path}: its image is generated for what is here.` : `Built from ${path}.`;
     told[name] = { from, guesses: [...kept, image] };
   }
