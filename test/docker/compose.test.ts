@@ -37,7 +37,7 @@ describe("a Compose project that docker compose runs", { timeout: 240_000 }, () 
     });
     project.compose("--project-name", "shop", "up", "--detach", "--build", "--quiet-pull");
     cache = await cacheNow();
-  });
+  }, 180_000);
 
   afterAll(async () => {
     await project?.slipway("down", "--all");
