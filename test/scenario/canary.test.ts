@@ -191,7 +191,7 @@ describe("a canary", () => {
       "start web x4, worker x1; wait until healthy",
       "switch traffic: web 100 %",
       "drain the old release, up to 1s",
-      "watch for 150ms: health and error ratio",
+      "watch for 150ms: health, error ratio, latency",
     ]);
     expect([warnings, rollback]).toEqual([
       [
