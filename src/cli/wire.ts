@@ -16,6 +16,7 @@ import { prometheusMetric } from "../drivers/metrics/prometheus/index.ts";
 import { commandProbe } from "../drivers/probes/command/index.ts";
 import { dnsProbe } from "../drivers/probes/dns/index.ts";
 import { endpointProbe } from "../drivers/probes/endpoint/index.ts";
+import { webhookNotifier } from "../drivers/notifiers/webhook/index.ts";
 import { httpProber } from "../drivers/probes/http/index.ts";
 import { mongoOptions, mongoProbe } from "../drivers/probes/mongodb/index.ts";
 import { mysqlProbe } from "../drivers/probes/mysql/index.ts";
@@ -39,6 +40,7 @@ import { stopContainers } from "../engine/deploy/stop-all.ts";
 import { deployKind, deployWorkflow } from "../engine/deploy/workflow.ts";
 import { Changes } from "../engine/history.ts";
 import { Judges } from "../engine/judge/judges.ts";
+import { RuleRunner } from "../engine/judge/rule-runner.ts";
 import { Keeper } from "../engine/keeper.ts";
 import { DeclaredSource } from "../engine/metrics/declared-source.ts";
 import { EdgeSource } from "../engine/metrics/edge-source.ts";
@@ -171,6 +173,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       changes: new Changes(),
       metrics,
       judges: new Judges(),
+      notifier: webhookNotifier(secretOf),
       staticCommand: staticServerCommand,
       readConfig: (at, workingTree) =>
         options.readConfig({ directory: at, beside: workingTree, sealer: vault, variables: process.env }),
@@ -200,6 +203,9 @@ export async function wire(options: WireOptions): Promise<Wired> {
     const sources = new MetricSources(world, metrics, { declared, past });
     sources.open();
     closers.push(() => sources.close());
+    const rules = new RuleRunner(world);
+    rules.open();
+    closers.push(() => rules.close());
     await engine.open();
     const sweeping = new AbortController();
     void sweepFresh(world, sweeping.signal);
@@ -211,6 +217,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
         // First nobody decides any more, then what was decided is taken down.
         await engine.close();
         await keeper.close();
+        await rules.close();
         await sources.close();
         await edges.close({ stopGraceMs: everything ? edgeGraceMs : null });
         if (everything) await stopContainers(world);

@@ -3,6 +3,7 @@ import type { Secret } from "../core/secret.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { Log } from "../ports/log.ts";
+import type { Notifier } from "../ports/notifier.ts";
 import type { Prober } from "../ports/probe.ts";
 import type { Vault } from "../ports/secrets.ts";
 import type { Source } from "../ports/source.ts";
@@ -30,6 +31,7 @@ export type World = {
   readonly targets: Targets;
   readonly edges: EdgeSites;
   readonly judges: Judges;
+  readonly notifier: Notifier;
   readonly prober: Prober;
   readonly source: Source;
   readonly artifacts: KeptArtifacts;

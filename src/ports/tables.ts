@@ -140,11 +140,11 @@ export type EnvironmentRow = {
   updated_at: EpochMs;
 };
 
-/** What a person asked of a deployment under way; read by its workflow. */
+/** What a person asked of a deployment under way, or a rule (`fail`); read by its workflow. */
 export type RequestRow = {
   id: string;
   deployment_id: DeploymentId;
-  kind: "cancel" | "pause" | "resume" | "promote";
+  kind: "cancel" | "pause" | "resume" | "promote" | "fail";
   actor: string;
   reason: string;
   created_at: EpochMs;

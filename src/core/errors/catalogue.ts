@@ -52,6 +52,8 @@ export const catalogue = {
   HEALTH_LOST: entry(3, 502, "read the service's log lines; the previous release is live again"),
   ERROR_RATIO: entry(3, 502, "read the service's log lines; the previous release is live again"),
   LATENCY: entry(3, 502, "see what became slow; the previous release is live again"),
+  RULE_FIRED: entry(3, 502, "see what the rule saw: slipway history; the previous release is live again"),
+  NOTIFIER_FAILED: entry(1, 502, "check the webhook's address, in the variable that urlFrom names", true),
   JOB_FAILED: entry(3, 502, "read the job's log lines; nothing was switched"),
   CANCELLED: entry(1, 409, "it was cancelled by a person; the stable release is live"),
   ACCESSORY_RESTORED: entry(3, 502, "read the accessory's log lines; the one before it runs again"),

@@ -6,6 +6,7 @@ import { hostUrl } from "./mount-values.ts";
 import { metricSchema, probeSchema } from "./probes.ts";
 import { registryOverrideSchema } from "./registry.ts";
 import { rolloutOverrideSchema } from "./rollout.ts";
+import { notifiersByNameOverride, notifiersDoc, rulesByNameOverride, rulesDoc } from "./rules.ts";
 import { serviceOverrideSchema } from "./service.ts";
 import {
   choice,
@@ -202,6 +203,16 @@ export const environmentSchema = named(
         example: { orders: null },
         allowed:
           'names and metrics, such as { orders: { json: { url: "https://api.example.com/stats", path: "open" } } }',
+      }),
+      rules: optional(rulesByNameOverride, {
+        meaning: "Rules that are different here, by name; null takes one away.",
+        example: { errors: null },
+        allowed: rulesDoc.allowed,
+      }),
+      notifiers: optional(notifiersByNameOverride, {
+        meaning: "Who is told here, by name; null takes one away.",
+        example: { team: { urlFrom: "SLACK_STAGING" } },
+        allowed: notifiersDoc.allowed,
       }),
       registry: optional(registryOverrideSchema, {
         meaning: "Where images are kept for this environment.",

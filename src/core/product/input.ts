@@ -72,6 +72,20 @@ export interface ProductInput {
    */
   metrics?: Record<string, MetricInput> | undefined;
   /**
+   * What is watched at all times, by name, and what is done about it: taking a release back, holding a deployment,
+   * telling somebody. Stays in force after the bake, until the release is superseded.
+   * @default {}
+   * @example { errors: "error ratio > 10% for 5m -> rollback", "slow-api": "latency p95 of api > 800ms over 5m ->
+   * notify team", memory: "memory share > 80% during mon-fri 09:00-17:00 Europe/Berlin -> warning, notify team" }
+   */
+  rules?: Record<string, string | RuleInput> | undefined;
+  /**
+   * Who is told when rules fire, by name.
+   * @default {}
+   * @example { team: { urlFrom: "SLACK_WEBHOOK" } }
+   */
+  notifiers?: Record<string, NotifierInput> | undefined;
+  /**
    * The named places of the product, each with what is different there.
    * @default { production: {} }
    * @example { staging: { edge: { listen: ":8081" } }, production: { promoteFrom: "staging" } }
@@ -1585,6 +1599,55 @@ export interface JsonInput {
   headersFrom?: Record<string, string> | undefined;
 }
 
+/** A rule with what a line does not say. */
+export interface RuleInput {
+  /**
+   * The rule in a line: metric, condition, window, and what is done.
+   * @example "error ratio > 10% for 5m -> rollback"
+   */
+  when: string;
+  /**
+   * What a look has to rest on: requests for a ratio or a latency, samples for everything else. With less it says
+   * nothing.
+   * @default 1
+   * @example 50
+   */
+  minimum?: number | undefined;
+  /**
+   * How many looks in a row, one a second, have to say that it is broken before it fires.
+   * @default 1
+   * @example 3
+   */
+  looks?: number | undefined;
+  /**
+   * What it means that nothing was measured: wait changes nothing, fire counts as broken.
+   * @default "wait"
+   * @example "fire"
+   */
+  whenUnknown?: "wait" | "fire" | undefined;
+  /**
+   * Writes down what it would have done, and does nothing.
+   * @default false
+   * @example true
+   */
+  dryRun?: boolean | undefined;
+}
+
+/** Somebody who is told, by a webhook. */
+export interface NotifierInput {
+  /**
+   * Name of the variable that holds the address, in the control plane's environment. The address itself is a secret.
+   * @example "SLACK_WEBHOOK"
+   */
+  urlFrom: string;
+  /**
+   * What is sent: slack is a text, as Slack, Mattermost and Rocket.Chat take it; alertmanager is its version 4 payload.
+   * @default "slack"
+   * @example "alertmanager"
+   */
+  format?: "slack" | "alertmanager" | undefined;
+}
+
 /**
  * A named place: what is different there. Maps are merged key by key; texts, numbers and lists replace; null goes back
  * to the default.
@@ -1638,6 +1701,18 @@ export interface EnvironmentInput {
    * @example { orders: null }
    */
   metrics?: Record<string, MetricInput | null> | null | undefined;
+  /**
+   * Rules that are different here, by name; null takes one away.
+   * @default the product's value
+   * @example { errors: null }
+   */
+  rules?: Record<string, string | RuleInput | null> | null | undefined;
+  /**
+   * Who is told here, by name; null takes one away.
+   * @default the product's value
+   * @example { team: { urlFrom: "SLACK_STAGING" } }
+   */
+  notifiers?: Record<string, NotifierInput | null> | null | undefined;
   /**
    * Where images are kept for this environment.
    * @default the product's value

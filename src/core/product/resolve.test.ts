@@ -74,6 +74,8 @@ describe("defaults", () => {
       probes: [],
       metrics: [],
       registry: null,
+      rules: {},
+      notifiers: {},
       target: { driver: "process" },
       rollout: {
         strategy: "blue-green",

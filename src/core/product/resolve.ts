@@ -6,7 +6,16 @@ import { edgeDefaults } from "./edge.ts";
 import { environmentDefaults } from "./environment.ts";
 import { nearest } from "./guess.ts";
 import { frontPageStatuses, healthDefaults } from "./health.ts";
-import type { EdgeInput, HealthInput, RolloutInput, RouteInput, RulesInput, ServiceInput, StepInput } from "./input.ts";
+import type {
+  EdgeInput,
+  HealthInput,
+  RolloutInput,
+  RouteInput,
+  RuleInput,
+  RulesInput,
+  ServiceInput,
+  StepInput,
+} from "./input.ts";
 import { type Merged, mergeEnvironment } from "./merge.ts";
 import { accessoryOver, besideComposed, serviceOver } from "./resolve-composed.ts";
 import {
@@ -22,9 +31,19 @@ import { resolveMetric, resolveProbe } from "./resolve-probes.ts";
 import { bytes, inside, ms, range, ratio, valid } from "./resolve-values.ts";
 import { rolloutDefaults } from "./rollout.ts";
 import { rulesDefaults } from "./rollout-rules.ts";
+import { ruleDefaults } from "./rules.ts";
 import type { ProductConfig } from "./schema.ts";
 import { serviceDefaults } from "./service.ts";
-import type { CanarySpec, EdgeSpec, EnvironmentSpec, HealthSpec, RolloutSpec, RouteSpec, ServiceSpec } from "./spec.ts";
+import type {
+  CanarySpec,
+  EdgeSpec,
+  EnvironmentSpec,
+  HealthSpec,
+  RolloutSpec,
+  RouteSpec,
+  RuleSpec,
+  ServiceSpec,
+} from "./spec.ts";
 
 /** The environments of a product, in the order of the file; one `production` when it names none. */
 export function environmentNames(config: ProductConfig): readonly EnvironmentName[] {
@@ -75,6 +94,24 @@ export function resolveMerged(
     promoteFrom: promoteFrom === null ? null : environmentName(promoteFrom),
     retention: { releases: product.retention?.releases ?? environmentDefaults.releases },
     ...(composed === null ? {} : { compose: composed.compose }),
+    rules: Object.fromEntries(Object.entries(product.rules ?? {}).map(([each, rule]) => [each, resolveRule(rule)])),
+    notifiers: Object.fromEntries(
+      Object.entries(product.notifiers ?? {}).map(([each, { urlFrom, format = ruleDefaults.format }]) => [
+        each,
+        { urlFrom, format },
+      ]),
+    ),
+  };
+}
+
+function resolveRule(rule: string | RuleInput): RuleSpec {
+  const { when, ...own }: RuleInput = typeof rule === "string" ? { when: rule } : rule;
+  return {
+    when,
+    minimum: own.minimum ?? ruleDefaults.minimum,
+    looks: own.looks ?? ruleDefaults.looks,
+    whenUnknown: own.whenUnknown ?? ruleDefaults.whenUnknown,
+    dryRun: own.dryRun ?? false,
   };
 }
 

@@ -196,6 +196,17 @@ export const fullProduct: ProductInput = {
     passwordFrom: "REGISTRY_TOKEN",
     retention: { images: 50, age: "90d" },
   },
+  rules: {
+    errors: "error ratio > 10% for 5m -> rollback",
+    "slow-api": {
+      when: "latency p95 of api > 800ms -> notify team",
+      minimum: 50,
+      looks: 3,
+      whenUnknown: "wait",
+      dryRun: true,
+    },
+  },
+  notifiers: { team: { urlFrom: "SLACK_WEBHOOK", format: "slack" } },
   environments: {
     staging: {
       services: {
@@ -231,6 +242,8 @@ export const fullProduct: ProductInput = {
         rateLimit: { requests: 1000 },
       },
       retention: { releases: 2 },
+      rules: { errors: null, memory: "memory share > 80% -> warning" },
+      notifiers: { team: { urlFrom: "SLACK_STAGING" } },
       target: { driver: "process" },
     },
     production: {

@@ -8,6 +8,7 @@ import { named, optional, required } from "./key.ts";
 import { metricSchema, probeSchema } from "./probes.ts";
 import { registrySchema } from "./registry.ts";
 import { rolloutSchema } from "./rollout.ts";
+import { notifiersByName, notifiersDoc, rulesByName, rulesDoc } from "./rules.ts";
 import { serviceSchema } from "./service.ts";
 import { environmentText, name, text } from "./values.ts";
 
@@ -77,6 +78,8 @@ export const productSchema = named(
       allowed:
         'names and metrics, such as { orders: { json: { url: "https://api.example.com/stats", path: "open" } } }',
     }),
+    rules: optional(rulesByName, rulesDoc),
+    notifiers: optional(notifiersByName, notifiersDoc),
     environments: optional(z.record(environmentText(), environmentSchema), {
       meaning: "The named places of the product, each with what is different there.",
       default: { [environmentDefaults.name]: {} },

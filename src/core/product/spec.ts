@@ -23,6 +23,9 @@ export type EnvironmentSpec = {
   readonly retention: { readonly releases: number };
   /** Where its services come from a Compose file. */
   readonly compose?: ComposeSpec;
+  /** By name. Absent in releases of before, as the next one is. */
+  readonly rules?: Readonly<Record<string, RuleSpec>>;
+  readonly notifiers?: Readonly<Record<string, NotifierSpec>>;
 };
 
 /** What an environment has of the Compose project that it was read from. */
@@ -92,6 +95,17 @@ export type HealthcheckSpec = {
   readonly startPeriodMs: number | null;
   readonly retries: number | null;
 };
+
+export type RuleSpec = {
+  /** The line, as it is written. */
+  readonly when: string;
+  readonly minimum: number;
+  readonly looks: number;
+  readonly whenUnknown: "wait" | "fire";
+  readonly dryRun: boolean;
+};
+
+export type NotifierSpec = { readonly urlFrom: string; readonly format: "slack" | "alertmanager" };
 
 export type TargetSpec = { readonly driver: "process" } | DockerTargetSpec;
 

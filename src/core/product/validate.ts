@@ -6,6 +6,7 @@ import { checkIdle, checkPlaces } from "./checks/places.ts";
 import { checkPolicy } from "./checks/policy.ts";
 import { checkProbes } from "./checks/probes.ts";
 import { checkRoutes } from "./checks/routes.ts";
+import { checkRules } from "./checks/rules.ts";
 import { checkServices } from "./checks/services.ts";
 import { type ComposedEnvironment, type ComposeReader, composedEnvironment, namesOf } from "./composed.ts";
 import type { ProductInput } from "./input.ts";
@@ -98,6 +99,7 @@ function checkProduct(
       ...checkNeeds(place, product),
       ...checkRoutes(place),
       ...checkPolicy(place),
+      ...checkRules(place),
       ...checkPlaces(place),
       ...checkProbes(place),
     );

@@ -4,7 +4,7 @@ import { SlipwayError } from "../../core/errors/error.ts";
 import type { DeploymentId } from "../../core/ids.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { DeploymentRow, RequestRow } from "../../ports/tables.ts";
-import { cancelQueued } from "../deploy/record.ts";
+import { cancelQueued, canStillFail } from "../deploy/record.ts";
 import { leaveRequest, openRequests } from "../deploy/requests.ts";
 import type { World } from "../world.ts";
 
@@ -55,6 +55,7 @@ const refusals = {
   pause: "NOT_PAUSABLE",
   resume: "NOT_PAUSABLE",
   promote: "NO_STEP_TO_PROMOTE",
+  fail: "NOT_CANCELLABLE",
 } as const satisfies Record<RequestRow["kind"], ErrorCode>;
 
 const pausable: ReadonlySet<string> = new Set([
@@ -84,6 +85,8 @@ async function mustBeAtStep(trx: Trx, row: DeploymentRow, step: number | undefin
 function whyNot(kind: RequestRow["kind"], { phase, state }: Pick<DeploymentRow, "phase" | "state">): string | null {
   const isAsked = state !== "" && (JSON.parse(state) as Deployment).holdFor !== undefined;
   const isPaused = phase === "paused" || phase === "held" || phase === "waiting" || isAsked;
+  if (kind === "fail")
+    return canStillFail({ is: phase as Deployment["phase"]["is"] }) ? null : `cannot fail any more while ${phase}`;
   if (kind === "pause" && isPaused) return "is paused already";
   if (kind === "pause" && !pausable.has(phase)) return `cannot be paused while ${phase}`;
   if (kind === "resume" && !isPaused) return `is not paused; it is ${phase}`;

@@ -84,10 +84,16 @@ export async function recordEvent(
   };
   if (event !== null) await take(event);
   for (const request of await openRequests(trx, id)) {
-    await take(requestEvent(request));
+    // A rule that comes too late must not make a failure of the way back, nor of what has ended well.
+    if (request.kind !== "fail" || canStillFail(deployment.phase)) await take(requestEvent(request));
     await trx.updateTable("request").set({ handled_at: now }).where("id", "=", request.id).execute();
   }
   return deployment;
+}
+
+/** Between its first step and the end of its watch. */
+export function canStillFail({ is }: Pick<Deployment["phase"], "is">): boolean {
+  return !hasEnded({ is } as Deployment["phase"]) && !["retiring", "restoring", "unshifting", "cleaning"].includes(is);
 }
 
 /** The row of a deployment. A missing one is a bug: rows are never removed. */

@@ -31,6 +31,10 @@ export async function leaveRequest(
 }
 
 export function requestEvent(request: RequestRow): DeploymentEvent {
+  if (request.kind === "fail") {
+    const evidence = [["rule", request.actor]] as const;
+    return { is: "failed", failure: { code: "RULE_FIRED", message: request.reason, evidence, service: null } };
+  }
   return { is: "asked", to: request.kind, by: request.actor, why: request.reason };
 }
 

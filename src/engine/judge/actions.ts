@@ -1,0 +1,144 @@
+import { isSlipwayError, reasonOf, SlipwayError } from "../../core/errors/error.ts";
+import type { EpochMs } from "../../core/ids.ts";
+import type { RuleLook } from "../../core/judge/rule/evaluate.ts";
+import type { Notice } from "../../core/judge/rule/notice.ts";
+import type { Action, Rule } from "../../core/judge/rule/rule.ts";
+import { ask } from "../commands/ask.ts";
+import { rollback } from "../commands/rollback.ts";
+import { appendHistory } from "../history.ts";
+import { releaseView } from "../release/read.ts";
+import type { World } from "../world.ts";
+import type { RulePlace } from "./places.ts";
+
+export type Turn = {
+  readonly place: RulePlace;
+  readonly rule: Rule;
+  readonly look: RuleLook;
+  readonly firedAt: EpochMs;
+};
+
+const attempts = 5;
+const backoffMs = 1_000;
+
+export function actionText(action: Action): string {
+  switch (action.do) {
+    case "notify":
+      return `notify ${action.to}`;
+    case "suggest-scale-up":
+      return "suggest scale up";
+    default:
+      return action.do;
+  }
+}
+
+/**
+ * Does what a rule asks for when it has turned. Only telling is done at its end. Each action is tried a few times; one that
+ * cannot be done is in the history, and keeps no other from being done. Never rejects.
+ */
+export async function perform(world: World, turn: Turn, signal: AbortSignal): Promise<void> {
+  const { rule, look } = turn;
+  const actions = look.turned === "fired" ? rule.actions : rule.actions.filter(isTelling);
+  await Promise.all(actions.map((action) => attempt(world, turn, action, signal)));
+}
+
+const isTelling = ({ do: what }: Action) => what === "notify" || what === "page";
+
+async function attempt(world: World, turn: Turn, action: Action, signal: AbortSignal): Promise<void> {
+  for (let count = 1; ; count += 1) {
+    try {
+      await act(world, turn, action, signal);
+      return;
+    } catch (error) {
+      if (signal.aborted) return;
+      const mayHelp = isSlipwayError(error) ? error.retryable : true;
+      if (mayHelp && count < attempts) {
+        await world.clock.sleep(backoffMs * 2 ** (count - 1), signal).catch(() => {});
+        continue;
+      }
+      await recordFailed(world, turn, action, error);
+      return;
+    }
+  }
+}
+
+async function act(world: World, turn: Turn, action: Action, signal: AbortSignal): Promise<void> {
+  const { place, rule, look } = turn;
+  const actor = `rule ${rule.name}`;
+  switch (action.do) {
+    case "rollback":
+      return takeBack(world, turn);
+    case "pause":
+      if (place.underWay !== null)
+        await ask(world, { deployment: place.underWay, kind: "pause", actor, reason: look.reason });
+      return;
+    case "notify":
+      return tell(world, turn, [action.to], signal);
+    case "page":
+      return tell(world, turn, null, signal);
+    case "suggest-scale-up":
+      // That it fired, and what it suggests, is in the history already.
+      return;
+  }
+}
+
+/**
+ * Under way, the deployment fails and goes back by its own state machine. Once it has ended, the environment goes back to its
+ * last good release. What is live because somebody went back to it is not taken back once more: what fails then is not the release.
+ */
+async function takeBack(world: World, { place, rule, look }: Turn): Promise<void> {
+  const actor = `rule ${rule.name}`;
+  if (place.isWayBack)
+    throw new SlipwayError("NOTHING_TO_ROLL_BACK", {
+      message: "what is live has just been gone back to; going back further would not mend it, so a person has to look",
+    });
+  if (place.underWay !== null) {
+    await ask(world, { deployment: place.underWay, kind: "fail", actor, reason: look.reason });
+    return;
+  }
+  const { product, environment } = place;
+  await rollback(world, { product, environment, to: null, force: false, actor, reason: look.reason });
+}
+
+/** Null tells everybody. */
+async function tell(world: World, turn: Turn, names: readonly string[] | null, signal: AbortSignal): Promise<void> {
+  const { place, rule, look, firedAt } = turn;
+  const { spec } = await releaseView(world.store.db, place.release, place.environment);
+  const notifiers = Object.entries(spec.notifiers ?? {}).filter(([name]) => names === null || names.includes(name));
+  const notice: Notice = {
+    is: look.turned ?? "fired",
+    product: place.product,
+    environment: place.environment,
+    rule: rule.name,
+    text: rule.text,
+    severity: rule.severity,
+    reason: look.reason,
+    actions: rule.actions.filter((action) => !isTelling(action)).map(actionText),
+    startedAt: firedAt,
+    endedAt: look.turned === "resolved" ? world.clock.now() : null,
+  };
+  const results = await Promise.allSettled(notifiers.map(([, to]) => world.notifier.send(to, notice, signal)));
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+}
+
+async function recordFailed(world: World, { place, rule }: Turn, action: Action, error: unknown): Promise<void> {
+  const { store, clock, log, changes } = world;
+  const reason = `${actionText(action)} was not done: ${reasonOf(error)}`;
+  log.warn("rule.action-failed", { environment: place.environment, rule: rule.name, reason });
+  const { product, environment, release } = place;
+  await store.db
+    .transaction()
+    .execute((trx) =>
+      appendHistory(trx, {
+        at: clock.now(),
+        product,
+        environment,
+        release,
+        event: "rule.action-failed",
+        actor: `rule ${rule.name}`,
+        reason,
+      }),
+    )
+    .catch((cause: unknown) => log.error("rule.not-recorded", { reason: reasonOf(cause) }));
+  changes.announce();
+}

@@ -1,0 +1,139 @@
+import { reasonOf } from "../../core/errors/error.ts";
+import type { EpochMs } from "../../core/ids.ts";
+import { evaluate, quietRule, type RuleLook, type RuleState } from "../../core/judge/rule/evaluate.ts";
+import { explain } from "../../core/judge/rule/explain.ts";
+import { rulesOf } from "../../core/judge/rule/of-spec.ts";
+import type { Rule } from "../../core/judge/rule/rule.ts";
+import { appendHistory } from "../history.ts";
+import { releaseView } from "../release/read.ts";
+import type { World } from "../world.ts";
+import { actionText, perform } from "./actions.ts";
+import { type RulePlace, rulePlaces } from "./places.ts";
+
+/** How often rules are looked at. */
+export const lookMs = 1_000;
+
+/** How a rule stands, for whoever asks. */
+export type RuleStanding = {
+  readonly place: RulePlace;
+  readonly rule: Rule;
+  readonly look: RuleLook;
+  /** Of its last firing. */
+  readonly firedAt: EpochMs | null;
+};
+
+/** Looks at the rules of every environment, records each turn, then acts. One error stops nothing but itself. */
+export class RuleRunner {
+  readonly #world: World;
+  readonly #stop = new AbortController();
+  readonly #standings = new Map<string, RuleStanding>();
+  /** What was begun and may take longer than a look. */
+  readonly #acting = new Set<Promise<void>>();
+  /** The same trouble again is not news. */
+  readonly #troubles = new Map<string, string>();
+  #done: Promise<void> = Promise.resolve();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  open(): void {
+    this.#done = this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(new Error("the control plane is closing"));
+    await this.#done;
+    await Promise.allSettled(this.#acting);
+  }
+
+  /** All rules in force, as they were at the last look. */
+  standings(): readonly RuleStanding[] {
+    return [...this.#standings.values()];
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await this.#guarded("rules", () => this.look());
+      await this.#world.clock.sleep(lookMs, signal).catch(() => {});
+    }
+  }
+
+  /** One look at everything. */
+  async look(): Promise<void> {
+    const places = await rulePlaces(this.#world.store.db);
+    const seen = new Set<string>();
+    for (const place of places) {
+      const { spec } = await releaseView(this.#world.store.db, place.release, place.environment);
+      const { rules, misunderstood } = rulesOf(spec);
+      for (const { name, why } of misunderstood) this.#complain(`${place.environment}/${name}`, why);
+      for (const rule of rules) {
+        // A new release begins with a clean record.
+        const key = `${place.environment}/${place.release}/${rule.name}`;
+        seen.add(key);
+        await this.#guarded(key, () => this.#lookAt(key, place, rule));
+      }
+    }
+    for (const key of this.#standings.keys()) if (!seen.has(key)) this.#standings.delete(key);
+  }
+
+  async #lookAt(key: string, place: RulePlace, rule: Rule): Promise<void> {
+    const { metrics } = this.#world;
+    const now = metrics.time.now();
+    const before = this.#standings.get(key);
+    const state: RuleState = before?.look.next ?? quietRule;
+    const look = evaluate(rule, (query) => metrics.measure(query), place, state, now);
+    const firedAt = look.turned === "fired" ? this.#world.clock.now() : (before?.firedAt ?? null);
+    if (look.turned !== null) await this.#turn(place, rule, look, firedAt);
+    this.#standings.set(key, { place, rule, look, firedAt });
+  }
+
+  /** Recorded first, then acted on. */
+  async #turn(place: RulePlace, rule: Rule, look: RuleLook, firedAt: EpochMs | null): Promise<void> {
+    const { store, changes, log, clock, metrics } = this.#world;
+    const { product, environment, release, underWay } = place;
+    const event = `rule.${look.turned}`;
+    const plot = explain(rule, place, (query, stepMs) => metrics.points(query, stepMs));
+    const would = rule.actions.map(actionText);
+    const actions = rule.dryRun ? would.map((each) => `${each} (dry run)`) : would;
+    await store.db.transaction().execute((trx) =>
+      appendHistory(trx, {
+        at: clock.now(),
+        product,
+        environment,
+        release,
+        ...(underWay === null ? {} : { deployment: underWay }),
+        event,
+        actor: `rule ${rule.name}`,
+        reason: look.reason,
+        evidence: [
+          ["rule", rule.text],
+          ...plot,
+          ...(look.turned === "fired" && actions.length > 0 ? ([["actions", actions.join(", ")]] as const) : []),
+        ],
+      }),
+    );
+    log.info(event, { environment, rule: rule.name, reason: look.reason });
+    changes.announce();
+    if (rule.dryRun) return;
+    const acting = perform(this.#world, { place, rule, look, firedAt: firedAt ?? clock.now() }, this.#stop.signal);
+    this.#acting.add(acting);
+    void acting.finally(() => this.#acting.delete(acting));
+  }
+
+  async #guarded(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#troubles.delete(what);
+    } catch (error) {
+      if (!this.#stop.signal.aborted) this.#complain(what, reasonOf(error));
+    }
+  }
+
+  #complain(what: string, trouble: string): void {
+    if (this.#troubles.get(what) === trouble) return;
+    this.#troubles.set(what, trouble);
+    this.#world.log.warn("rule.not-judged", { rule: what, reason: trouble });
+  }
+}
