@@ -75,7 +75,15 @@ export class RuleRunner {
         await this.#guarded(key, () => this.#lookAt(key, place, rule));
       }
     }
-    for (const key of this.#standings.keys()) if (!seen.has(key)) this.#standings.delete(key);
+    for (const [key, standing] of this.#standings) if (!seen.has(key)) await this.#leave(key, standing);
+  }
+
+  /** Its release is not live any more: what fired is over. */
+  async #leave(key: string, { place, rule, look, firedAt }: RuleStanding): Promise<void> {
+    this.#standings.delete(key);
+    if (look.next.firingSince === null) return;
+    const over: RuleLook = { ...look, is: "ok", turned: "resolved", reason: "its release is not live any more" };
+    await this.#guarded(key, () => this.#turn(place, rule, over, firedAt));
   }
 
   async #lookAt(key: string, place: RulePlace, rule: Rule): Promise<void> {

@@ -1,0 +1,152 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { environmentName, type ReleaseId } from "../../src/core/ids.ts";
+import type { ProductInput } from "../../src/core/product/input.ts";
+import { Plane } from "./plane.fixture.ts";
+
+const names = ["under-way", "later", "trial"];
+
+/** Only the rules of the product take anything back here. */
+const rollout = { bake: "1m", rules: { errorRatio: false, latency: false } } satisfies ProductInput["rollout"];
+const short = { ...rollout, bake: "150ms" } satisfies ProductInput["rollout"];
+const notifiers = {
+  team: { urlFrom: "SLIPWAY_TEST_HOOK" },
+  pager: { urlFrom: "SLIPWAY_TEST_HOOK", format: "alertmanager" },
+} satisfies ProductInput["notifiers"];
+const errors = "error ratio of web > 50% over 3s -> rollback, notify team";
+
+let plane: Plane;
+let here = "";
+let one: ReleaseId;
+let hook: Server;
+const told: {
+  readonly text?: string;
+  readonly version?: string;
+  readonly alerts?: readonly { readonly status: string }[];
+}[] = [];
+
+beforeAll(async () => {
+  hook = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => {
+      body += chunk.toString();
+    });
+    request.on("end", () => {
+      told.push(JSON.parse(body));
+      response.end("ok");
+    });
+  });
+  await new Promise<void>((resolve) => hook.listen(0, "127.0.0.1", resolve));
+  process.env.SLIPWAY_TEST_HOOK = `http://127.0.0.1:${(hook.address() as AddressInfo).port}/token`;
+  plane = await Plane.start({ environments: Object.fromEntries(names.map((name) => [name, {}])) });
+  one = await plane.version("v1", { rollout: short, rules: { errors }, notifiers });
+});
+
+afterEach(() => plane.expectAtRest(here));
+afterAll(async () => {
+  await plane.close();
+  hook.close();
+});
+
+async function withLive(name: string): Promise<void> {
+  here = name;
+  expect((await plane.deploy(name, one)).phase).toBe("succeeded");
+}
+
+function history(event: string) {
+  return plane.world.store.db
+    .selectFrom("history")
+    .selectAll()
+    .where("environment", "=", environmentName(here))
+    .where("event", "=", event)
+    .orderBy("id")
+    .execute();
+}
+
+/** Visitors come until the history has the event so many times. */
+async function visitUntil(event: string, count: number) {
+  for (;;) {
+    const rows = await history(event);
+    if (rows.length >= count) return rows;
+    await plane.visit(here).catch(() => {});
+    await plane.world.clock.sleep(10);
+  }
+}
+
+describe("a rule with a rollback", () => {
+  it("that fires while its release is watched takes it back as one unit, and tells", async () => {
+    await withLive("under-way");
+    plane.product.behave("web", "v2", "errors");
+    const bad = await plane.version("v2", {
+      rollout,
+      rules: { errors, page: "health of web failing -> page" },
+      notifiers,
+    });
+    const id = await plane.start(here, bad);
+    await plane.visitUntilEnded(here, id);
+    const { phase, failure } = await plane.ended(id);
+    expect([phase, failure?.code]).toEqual(["rolled-back", "RULE_FIRED"]);
+    expect(failure?.message).toMatch(/^error ratio is 100 % \(above 50 % over 3s\), of \d+$/);
+    expect(failure?.evidence).toContainEqual(["rule", "rule errors"]);
+    expect([await plane.visit(here), await plane.running(here, "worker")]).toEqual(["200 v1", { r1: 1 }]);
+    const [fired] = await history("rule.fired");
+    expect([fired?.actor, fired?.deployment_id, fired?.release_id]).toEqual(["rule errors", id, bad]);
+    expect(JSON.parse(fired?.evidence ?? "[]")).toEqual([
+      ["rule", errors],
+      ["plot", expect.stringMatching(/^[·▁▂▃▄▅▆▇█]{30} {2}highest 100 % in 1m, limit 50 %$/)],
+      ["actions", "rollback, notify team"],
+    ]);
+    await visitUntil("rule.resolved", 1);
+    await expect
+      .poll(() => told.map(({ text }) => text), { timeout: 20_000 })
+      .toEqual([
+        expect.stringMatching(/^🔴 \*probe under-way: errors fired\*\nerror ratio is 100 %/),
+        expect.stringMatching(/^✅ \*probe under-way: errors resolved\*/),
+      ]);
+  });
+
+  it("that fires long after takes the release back too, once, and what was gone back to is not taken back in turn", async () => {
+    await withLive("later");
+    const two = await plane.version("v3", { rollout: short, rules: { errors }, notifiers });
+    expect((await plane.deploy(here, two)).phase).toBe("succeeded");
+    // What fails is behind both releases.
+    plane.product.behave("web", "v3", "errors");
+    plane.product.behave("web", "v1", "errors");
+    await visitUntil("rule.fired", 2);
+    const [refused] = await visitUntil("rule.action-failed", 1);
+    expect(refused?.reason).toContain("what is live has just been gone back to");
+    const rows = await plane.world.store.db
+      .selectFrom("deployment")
+      .selectAll()
+      .where("environment", "=", environmentName(here))
+      .orderBy("created_at")
+      .execute();
+    expect(rows.map(({ kind, phase, release_id }) => [kind, phase, release_id])).toEqual([
+      ["deploy", "succeeded", one],
+      ["deploy", "succeeded", two],
+      ["rollback", "succeeded", one],
+    ]);
+    expect([rows[2]?.created_by, rows[2]?.reason]).toEqual(["rule errors", expect.any(String)]);
+  });
+
+  it("that is a trial says what it would have done, and does nothing", async () => {
+    here = "trial";
+    const trial = await plane.version("v4", {
+      rollout: short,
+      rules: { errors: { when: errors, dryRun: true }, page: "error ratio of web > 50% over 3s -> page" },
+      notifiers,
+    });
+    expect((await plane.deploy(here, trial)).phase).toBe("succeeded");
+    const before = told.length;
+    plane.product.behave("web", "v4", "errors");
+    const fired = await visitUntil("rule.fired", 2);
+    const dry = fired.find(({ actor }) => actor === "rule errors");
+    expect(JSON.parse(dry?.evidence ?? "[]")).toContainEqual(["actions", "rollback (dry run), notify team (dry run)"]);
+    // A page tells everybody, each in its own form.
+    await expect.poll(() => told.length - before, { timeout: 20_000 }).toBe(2);
+    expect(told.slice(before).find(({ version }) => version === "4")?.alerts?.[0]?.status).toBe("firing");
+    expect((await plane.environment(here)).live_release_id).toBe(trial);
+    expect(await history("rule.action-failed")).toEqual([]);
+  });
+});
