@@ -13,22 +13,26 @@ export function webhookNotifier(secret: (name: string) => Secret | null): Notifi
       const url = secret(urlFrom);
       if (url === null) throw failed(`the variable ${urlFrom} is not set where the control plane was started`);
       const body = JSON.stringify(format === "slack" ? slackBody(notice) : alertmanagerBody(notice));
-      const answer = await request(url.reveal(), {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-      }).catch((error: unknown) => {
+      // The address is a secret: what could not be parsed or reached is not quoted.
+      const answer = await post(url.reveal(), body, signal).catch((error: unknown) => {
         signal.throwIfAborted();
-        // The address is a secret: what could not be parsed or reached is not quoted.
-        throw failed(
-          `the webhook in ${urlFrom} could not be reached: ${reasonOf(error).replaceAll(url.reveal(), "[secret]")}`,
-        );
+        const why = reasonOf(error).replaceAll(url.reveal(), "[secret]");
+        throw failed(`the webhook in ${urlFrom} could not be reached: ${why}`);
       });
       await answer.body.dump();
       if (answer.statusCode >= 300) throw failed(`the webhook in ${urlFrom} answered ${answer.statusCode}`);
     },
   };
+}
+
+/** Async as a whole: an address that cannot be parsed is refused at once. */
+async function post(url: string, body: string, signal: AbortSignal) {
+  return request(url, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body,
+    signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+  });
 }
 
 function failed(message: string): SlipwayError {
