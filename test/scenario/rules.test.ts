@@ -16,6 +16,12 @@ const notifiers = {
 } satisfies ProductInput["notifiers"];
 const errors = "error ratio of web > 50% over 3s -> rollback, notify team";
 
+/** Its releases are good starters: only what they answer later is bad, so a slow start must not end the story. */
+function services(): NonNullable<ProductInput["services"]> {
+  const web = plane.product.web();
+  return { web: { ...web, health: { ...web.health, deadline: "20s" } }, worker: plane.product.worker() };
+}
+
 let plane: Plane;
 let here = "";
 let one: ReleaseId;
@@ -40,7 +46,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => hook.listen(0, "127.0.0.1", resolve));
   process.env.SLIPWAY_TEST_HOOK = `http://127.0.0.1:${(hook.address() as AddressInfo).port}/token`;
   plane = await Plane.start({ environments: Object.fromEntries(names.map((name) => [name, {}])) });
-  one = await plane.version("v1", { rollout: short, rules: { errors }, notifiers });
+  one = await plane.version("v1", { services: services(), rollout: short, rules: { errors }, notifiers });
 });
 
 afterEach(() => plane.expectAtRest(here));
@@ -79,6 +85,7 @@ describe("a rule with a rollback", () => {
     await withLive("under-way");
     plane.product.behave("web", "v2", "errors");
     const bad = await plane.version("v2", {
+      services: services(),
       rollout,
       rules: { errors, page: "health of web failing -> page" },
       notifiers,
@@ -108,7 +115,7 @@ describe("a rule with a rollback", () => {
 
   it("that fires long after takes the release back too, once, and what was gone back to is not taken back in turn", async () => {
     await withLive("later");
-    const two = await plane.version("v3", { rollout: short, rules: { errors }, notifiers });
+    const two = await plane.version("v3", { services: services(), rollout: short, rules: { errors }, notifiers });
     expect((await plane.deploy(here, two)).phase).toBe("succeeded");
     // What fails is behind both releases.
     plane.product.behave("web", "v3", "errors");
@@ -133,6 +140,7 @@ describe("a rule with a rollback", () => {
   it("that is a trial says what it would have done, and does nothing", async () => {
     here = "trial";
     const trial = await plane.version("v4", {
+      services: services(),
       rollout: short,
       rules: { errors: { when: errors, dryRun: true }, page: "error ratio of web > 50% over 3s -> page" },
       notifiers,
