@@ -162,6 +162,7 @@ export class SimWorld {
       changes: new Changes(),
       metrics: new Metrics({ clock }),
       judges: new Judges(),
+      notifier: { send: async () => {} },
     };
     this.plane = { life, world };
     const plane = this.plane;
