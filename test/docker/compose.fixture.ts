@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,9 @@ const program = fileURLToPath(new URL("../../bin/slipway.js", import.meta.url));
 
 /** Of an image that only the engine has: the registry of that name refuses every connection. */
 export const cacheImage = "127.0.0.1:9/shop/redis:7";
+/** Compose v2's binary, by `DOCKER_COMPOSE` or on the PATH. */
+const composeProgram = process.env.DOCKER_COMPOSE ?? "docker-compose";
+export const hasCompose = spawnSync(composeProgram, ["version"], { stdio: "ignore" }).status === 0;
 /** What must be nowhere in clear. */
 export const secret = "correct-horse-battery";
 
@@ -45,8 +48,7 @@ export class ComposeProject {
   }
 
   compose(...args: readonly string[]): string {
-    const { DOCKER_COMPOSE = "docker-compose" } = process.env;
-    return execFileSync(DOCKER_COMPOSE, args, {
+    return execFileSync(composeProgram, args, {
       cwd: this.directory,
       env: { ...process.env, DOCKER_HOST: this.#engine, COMPOSE_ANSI: "never", BUILDX_BUILDER: "default" },
       encoding: "utf8",
