@@ -90,8 +90,10 @@ async function feed(session: Session, frames: AsyncIterable<CommandFrame>, socke
       }
     }
   } catch {
-    socket.destroy();
+    // What came was no frame: nobody knows what comes next.
   }
+  // A client that has ended its side has gone, although the server's half stays open by itself.
+  socket.destroy();
 }
 
 function asSlipwayError(world: World, error: unknown): SlipwayError {

@@ -86,20 +86,20 @@ describe("what a person does by hand with containers", () => {
     expect(after).toMatchObject([{ state: "running", volume: before?.volume }]);
     expect(after[0]?.env).toContain("TZ=UTC");
     expect(await accessory()).toMatchObject({ state: "running", differs: [] });
-  }, 90_000);
+  }, 180_000);
 
   it("one that does not become well gives way to the one before it", async () => {
     const [before] = await caches();
     await deploy("v3", { ...cache, command: ["redis-server", "--no-such-option"] });
     const failed = await product.slipway("accessory", "replace", "cache", "-e", "production");
     expect(failed).toMatchObject({ code: 3, result: { event: "restored", code: "ACCESSORY_RESTORED" } });
-    expect(JSON.stringify(failed.result)).toContain("no-such-option");
+    expect(JSON.stringify(failed.result)).toMatch(/crash-looping|exit code 1/);
     expect(await caches()).toEqual([{ ...before, state: "running" }]);
     expect((await accessory())?.differs).not.toEqual([]);
     const history = await product.slipway<{ events: { event: string; actor: string; reason: string }[] }>("history");
     expect(history.result.events.map(({ event }) => event)).toEqual(["accessory.restored", "accessory.replaced"]);
     expect(history.result.events[1]?.reason).toContain("(TZ)");
-  }, 90_000);
+  }, 180_000);
 
   it("is started as it was after everything was stopped, and restarted on request", async () => {
     const [before] = await caches();
@@ -112,7 +112,7 @@ describe("what a person does by hand with containers", () => {
     expect(await caches()).toMatchObject([{ name: before?.name, state: "running" }]);
     const unknown = await product.slipway<{ error: { code: string } }>("accessory", "restart", "x", "-e", "production");
     expect([unknown.code, unknown.result.error.code]).toEqual([2, "UNKNOWN_ACCESSORY"]);
-  }, 90_000);
+  }, 180_000);
 
   it("runs a command in a fresh instance: output, input, exit code, history, and nothing is left of it", async () => {
     const code =
@@ -148,7 +148,7 @@ describe("what a person does by hand with containers", () => {
       .map(({ event, reason }) => `${event} ${reason}`);
     expect(told).toContainEqual(expect.stringMatching(/^run\.began web: node -e .* \(try\)$/));
     expect(told).toContainEqual(expect.stringMatching(/^run\.ended exit code 4 after [\d.]+ s: web: node/));
-  }, 120_000);
+  }, 180_000);
 
   it("a release has the secrets of its day: told by name, brought back by a rollback, and nowhere in clear", async () => {
     const [first, second] = ["hunter2-first ☂", "hunter2-second"];
@@ -191,7 +191,7 @@ describe("what a person does by hand with containers", () => {
   }, 180_000);
 
   it("gives a command a terminal of the right size, and passes Ctrl-C on", async () => {
-    const says = `const say = () => console.log(process.stdout.isTTY, process.stdout.columns);
+    const says = `const say = () => process.stdout.write(process.stdout.isTTY + " " + process.stdout.columns + "\\n");
       say(); process.stdout.on("resize", say); setInterval(() => {}, 1000); process.on("SIGINT", () => process.exit(9))`;
     for (const verb of ["exec", "run"]) {
       const command = [process.execPath, program, verb, "-it", ...production, "-s", "web", "--", "node", "-e", says];
@@ -210,7 +210,7 @@ describe("what a person does by hand with containers", () => {
       expect([exit, screen], screen).toEqual([9, expect.stringContaining("true 93")]);
     }
     await expect.poll(fresh, { timeout: 20_000 }).toEqual([]);
-  }, 90_000);
+  }, 180_000);
 
   const withSecret = { web: { ...web, secrets: ["COLOUR"] }, worker };
   const production = ["-e", "production"];

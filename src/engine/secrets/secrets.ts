@@ -1,5 +1,6 @@
 import { SlipwayError } from "../../core/errors/error.ts";
 import { type EnvironmentName, type EpochMs, environmentName } from "../../core/ids.ts";
+import { canonicalJson } from "../../core/product/canonical.ts";
 import type { AccessorySpec, EnvironmentSpec, SecretRef, SecretRefs, ServiceSpec } from "../../core/product/spec.ts";
 import type { Secret } from "../../core/secret.ts";
 import type { Db, Trx } from "../../ports/store.ts";
@@ -115,7 +116,7 @@ export async function withSecrets(db: Db | Trx, config: ReleaseConfig): Promise<
 /** Whether a release made now would have other values than this one: then it is another release, of the same commit. */
 export async function hasOtherSecrets(db: Db | Trx, config: ReleaseConfig): Promise<boolean> {
   const now = await withSecrets(db, config);
-  return JSON.stringify(now.environments) !== JSON.stringify(config.environments);
+  return canonicalJson(now as never) !== canonicalJson(config as never);
 }
 
 /** The values a service or accessory of a release is started with. Errors: SECRET_MISSING, SECRET_UNREADABLE. */
