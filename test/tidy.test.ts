@@ -108,6 +108,13 @@ describe("the house is tidy:", () => {
     const text = readFileSync(join(root, "docs", "errors.md"), "utf8");
     const anchors = [...text.matchAll(/^### ([A-Z_]+)$/gm)].map((found) => found[1]);
     expect([...anchors].sort()).toEqual(Object.keys(catalogue).sort());
+    const pages = [...text.matchAll(/^### ([A-Z_]+)\n([\s\S]*?)(?=^### |$(?![\s\S]))/gm)];
+    const codes = new Map(Object.entries(catalogue).map(([code, { exit }]) => [code, `${exit}`]));
+    const wrong = pages.filter(
+      ([, code = "", page = ""]) =>
+        ![...page.matchAll(/\bexit(?: code)? (\d+)/gi)].some(([, exit]) => exit === codes.get(code)),
+    );
+    expect(wrong.map(([, code]) => `${code} exits with ${codes.get(code ?? "")}, its page says otherwise`)).toEqual([]);
   });
 
   it("no file is named for nothing, and none does everything", () => {

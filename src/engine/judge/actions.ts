@@ -95,8 +95,10 @@ async function takeBack(world: World, { place, rule, look }: Turn): Promise<void
     await ask(world, { deployment: place.underWay, kind: "fail", actor, reason: look.reason });
     return;
   }
-  const { product, environment } = place;
-  await rollback(world, { product, environment, to: null, force: false, actor, reason: look.reason });
+  const { product, environment, release } = place;
+  // Only while that release is what is live: another deployment may have begun since the look.
+  const asked = { product, environment, to: null, force: false, actor, reason: look.reason, onlyFrom: release };
+  await rollback(world, asked);
 }
 
 /** Null tells everybody. */
