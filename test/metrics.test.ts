@@ -1,33 +1,30 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { MetricsView, UptimeView } from "../src/api/contract.ts";
 import { readToken, stateDirectory } from "../src/cli/state-directory.ts";
 import { deploy, ended, type Plane, release, startPlane, tearDown } from "./fixture/plane.ts";
-import { makeProduct, type TestProduct } from "./fixture/product.ts";
+import { makeProduct } from "./fixture/product.ts";
+
+const often = { every: "1s", timeout: "1s" };
 
 /** What is declared besides the product of the fixture. */
-function declare(product: TestProduct): void {
-  const file = join(product.directory, "slipway.config.json");
-  const config = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
-  const often = { every: "1s", timeout: "1s" };
-  const probes = {
-    front: { http: { url: `http://127.0.0.1:${product.port}/`, body: "v1" }, service: "web", ...often },
+const declared = (port: number) => ({
+  probes: {
+    front: { http: { url: `http://127.0.0.1:${port}/`, body: "v1" }, service: "web", ...often },
     nowhere: { tcp: "127.0.0.1:1", uptime: false, ...often },
     database: { postgres: { urlFrom: "SLIPWAY_TEST_IS_NOT_SET" }, uptime: false, ...often },
-  };
-  const metrics = { answer: { command: ["node", "-p", "42"], ...often, timeout: "1s" } };
-  writeFileSync(file, JSON.stringify({ ...config, probes, metrics }, null, 2));
-}
+  },
+  metrics: { answer: { command: ["node", "-p", "42"], ...often } },
+});
 
 const look = (plane: Plane): Promise<MetricsView> => plane.client.get<MetricsView>("/v1/metrics?windowS=30");
 const patient = { timeout: 40_000, interval: 200 };
 
 test("a product is measured from its first release on, probes and uptime too, and the past survives the control plane", async () => {
-  const product = await makeProduct({ instances: 1 });
-  declare(product);
-  product.commit("v1", "good");
+  const product = await makeProduct();
+  product.commit("v1", "good", { instances: 1, more: declared(product.port) });
   let plane = await startPlane(product);
   try {
     const deployed = await ended(plane, await deploy(plane, await release(plane, product)));

@@ -128,7 +128,7 @@ services:
     depends_on: { cache: { condition: service_healthy } }
     healthcheck:
       test: ["CMD", "node", "-e", "fetch('http://localhost:3000/up').then((r) => process.exit(r.ok ? 0 : 1))"]
-      interval: 500ms
+      interval: 2s
       start_period: 5s
     stop_grace_period: 5s
     networks: { default: { aliases: [counter] } }
@@ -143,7 +143,7 @@ services:
     command: redis-server --protected-mode no --save "" --requirepass \${CACHE_PASSWORD}
     volumes: ["data:/data"]
     restart: unless-stopped
-    healthcheck: { test: ["CMD", "redis-server", "--version"], interval: 500ms }
+    healthcheck: { test: ["CMD", "redis-server", "--version"], interval: 2s }
 volumes: { data: {} }
 `;
 
