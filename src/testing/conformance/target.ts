@@ -388,7 +388,10 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       const wanted = spec(["serve"]);
       const [instance] = runningOf(await target.ensure(wanted, 1, never));
       await target.remove(wanted.id, never);
-      expect(instance !== undefined && (await isGone(instance))).toBe(true);
+      // Its address may have gone with its network: then nobody of ours would be asked.
+      const remains =
+        harness.virtual === undefined ? isAlive(instance?.pid) : !(await isGone(instance as InstanceStatus));
+      expect(instance === undefined || remains).toBe(false);
       expect(await target.observe({ revision: wanted.id })).toEqual([]);
       await target.remove(wanted.id, never);
       const absent = revisionId("rev_never_made");
