@@ -193,7 +193,13 @@ describe("one host, a registry, and Caddy beside the control plane: under load",
           away.from = Date.now();
           await engine.restartEngine("kill");
           await expect.poll(() => statesOf(scene), { timeout: 60_000 }).toEqual(new Set(["running"]));
-          await expect.poll(() => visit(scene).catch(() => ""), { timeout: 60_000 }).toMatch(/^v\d+ \d+$/);
+          // Each instance has to listen again, not only the first one that is asked.
+          const allAnswer = async (): Promise<boolean> => {
+            for (let count = 0; count < 20; count += 1)
+              if (!/^v\d+ \d+$/.test(await visit(scene).catch(() => ""))) return false;
+            return true;
+          };
+          await expect.poll(allAnswer, { timeout: 60_000 }).toBe(true);
           away.until = Date.now();
         }),
       toll: {
