@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { costOfJudging } from "./judge/cost.js";
 import { effects, nulls } from "./judge/settings.js";
-import { floor, median, percentile } from "./parts/figures.js";
+import { floor, median, percentile, printTable } from "./parts/figures.js";
 
 const nullRuns = 10_000;
 const effectRuns = 400;
@@ -66,7 +66,7 @@ function printNulls(results) {
     const { rate, low, high } = rateOf(runs);
     return [setting.name, text(setting.alpha), `${runs.length}`, text(rate), `${text(low)} to ${text(high)}`];
   });
-  table([["", "alpha", "runs", "alarms", "99 % interval"], ...rows]);
+  printTable([["", "alpha", "runs", "alarms", "99 % interval"], ...rows]);
 }
 
 function printEffects(results) {
@@ -85,7 +85,7 @@ function printEffects(results) {
       ...rivals,
     ];
   });
-  table([["", "found", "answers", "bad ones", "10 % for 5 min", "5 failed intervals"], ...rows]);
+  printTable([["", "found", "answers", "bad ones", "10 % for 5 min", "5 failed intervals"], ...rows]);
   console.log("  (the last two: bad answers given before those rules fire, at 20 requests/s to the candidate)");
 }
 
@@ -112,14 +112,3 @@ function rateOf(runs) {
 }
 
 const text = (ratio) => `${(ratio * 100).toFixed(2)} %`;
-
-function table(rows) {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  for (const row of rows)
-    console.log(
-      `  ${row
-        .map((cell, column) => cell.padEnd(widths[column]))
-        .join("  ")
-        .trimEnd()}`,
-    );
-}

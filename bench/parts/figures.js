@@ -25,7 +25,11 @@ export const floor = (what, wanted, seen, met) => ({ what, wanted, seen, met });
 
 export function printFloors(floors) {
   const columns = (row) => [row.what, row.wanted, row.seen, row.met ? "met" : "missed"];
-  const rows = [["floor", "wanted", "seen", ""], ...floors.map(columns)];
+  printTable([["floor", "wanted", "seen", ""], ...floors.map(columns)]);
+}
+
+/** Columns lined up; the first row is the heads. */
+export function printTable(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   for (const row of rows)
     console.log(

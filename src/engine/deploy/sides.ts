@@ -33,28 +33,31 @@ export async function scale(
 export async function prepare(
   world: World,
   course: Deployment["course"],
-  { release, service }: Omit<Scaled, "count">,
+  side: Omit<Scaled, "count">,
   signal: AbortSignal,
 ): Promise<void> {
-  const view = await releaseView(world.store.db, release, course.environment);
-  const target = world.targets.of(view.spec.target);
-  const spec = await revisionSpec(world, view, service);
+  const { target, spec, isThere } = await found(world, course, side);
   // Asked for none, a target would stop what runs of it: after a crash that may be this deployment's own.
-  if ((await target.observe({ revision: spec.id })).length === 0) await target.ensure(spec, 0, signal);
+  if (!isThere) await target.ensure(spec, 0, signal);
 }
 
 /** Stops all instances of one service of a release, and keeps it. Does nothing where it is not there. */
 export async function stop(
   world: World,
   course: Deployment["course"],
-  { release, service }: Omit<Scaled, "count">,
+  side: Omit<Scaled, "count">,
   signal: AbortSignal,
 ): Promise<void> {
+  const { target, spec, isThere } = await found(world, course, side);
+  // What is not there would be prepared for a start.
+  if (isThere) await target.ensure(spec, 0, signal);
+}
+
+async function found(world: World, course: Deployment["course"], { release, service }: Omit<Scaled, "count">) {
   const view = await releaseView(world.store.db, release, course.environment);
   const target = world.targets.of(view.spec.target);
   const spec = await revisionSpec(world, view, service);
-  // What is not there would be prepared for a start.
-  if ((await target.observe({ revision: spec.id })).length > 0) await target.ensure(spec, 0, signal);
+  return { target, spec, isThere: (await target.observe({ revision: spec.id })).length > 0 };
 }
 
 /**
