@@ -19,25 +19,30 @@ const several = 10;
 const port = 3000;
 
 export async function dockerBench({ quick = false } = {}) {
-  const parts = await engineParts();
-  if (parts === null) return [];
-  const { engine, node } = parts;
-  try {
-    const one = await oneService(engine, node, quick ? 5 : 50);
-    const swarm = await swarmUpdates(asker(engine), one.images, quick ? 1 : 3);
-    const ten = await tenServices(engine, node, one.images[0], quick ? 1 : 5);
-    return report({ ...one, swarm, ten });
-  } finally {
-    await engine.down();
+  const floors = [];
+  for (const version of ["20.10", "newest"]) {
+    const parts = await engineParts(version);
+    if (parts === null) continue;
+    const { engine, node } = parts;
+    try {
+      console.log(`\nContainers on an engine here, ${version}`);
+      const one = await oneService(engine, node, quick ? 5 : 50);
+      const swarm = version === "20.10" ? await swarmUpdates(asker(engine), one.images, quick ? 1 : 3) : null;
+      const ten = await tenServices(engine, node, one.images[0], quick ? 1 : 5);
+      floors.push(...report(version, { ...one, swarm, ten }));
+    } finally {
+      await engine.down();
+    }
   }
+  return floors;
 }
 
 /** A real engine of its own; null, and the reason on the screen, where there can be none. */
-async function engineParts() {
+async function engineParts(version) {
   const { startEngine } = await import("../dist/testing/hosts/engine.js");
   const { nodeImage } = await import("../dist/testing/hosts/node-image.js");
   try {
-    const engine = await startEngine();
+    const engine = await startEngine({ version });
     return { engine, node: (await nodeImage(engine)).name };
   } catch (error) {
     console.log(`  not measured here: ${error.message}`);
@@ -63,9 +68,11 @@ async function oneService(engine, node, rounds) {
       product.commit(version);
       const release = await product.release();
       const image = await scriptImage(engine, version);
+      const onBridge = { image: await scriptImage(engine, `${version}-bridge`), within: "bridge" };
       images.push(image);
       const sides = [
-        async () => ({ floorMs: await byScript(script, scriptPort, image, version) }),
+        async () => ({ floorMs: await byScript(script, scriptPort, { image }, version) }),
+        async () => ({ bridgeMs: await byScript(script, scriptPort, onBridge, `${version}-bridge`) }),
         async () => byUs(product, release, version, round > 0 ? load : { requests: 0, failed: 0 }),
       ];
       const result = {};
@@ -83,10 +90,10 @@ async function oneService(engine, node, rounds) {
   }
 }
 
-async function byScript(script, scriptPort, image, version) {
+async function byScript(script, scriptPort, { image, within }, version) {
   const watcher = watch(scriptPort, { everyMs });
   const begun = performance.now();
-  script.send({ deploy: image });
+  script.send({ deploy: image, ...(within !== undefined && { within }) });
   const ms = (await watcher.moved(version)) - begun;
   await message(script);
   watcher.stop();
@@ -207,7 +214,7 @@ function message(child) {
   });
 }
 
-function report({ results, load, warm, stopped, again, swarm, ten }) {
+function report(version, { results, load, warm, stopped, again, swarm, ten }) {
   const row = (name, numbers, extra = "") =>
     console.log(
       `  ${name.padEnd(62)} ${median(numbers).toFixed(0).padStart(6)} ${percentile(numbers, 90).toFixed(0).padStart(6)}${extra}`,
@@ -220,17 +227,17 @@ function report({ results, load, warm, stopped, again, swarm, ten }) {
     ten.map(({ floorMs }) => floorMs),
   );
   const stoppedRatio = ratioOf(stopped, again);
-  console.log(
-    `\nContainers on an engine here, 200 requests/s: ${results.length} deployments, ${load.requests} requests`,
-  );
+  console.log(`  ${results.length} deployments, ${load.requests} requests at 200 a second`);
   console.log(`  ${"".padEnd(62)}    p50    p90`);
   row("hand-written script over the Engine API, to new answers, ms", of("floorMs"));
+  row("the same on the engine's default bridge: nothing has a name, ms", of("bridgeMs"));
   row("slipway, request to new answers, ms", of("liveMs"), `  ${script.toFixed(2)} x`);
   row("slipway, request to the end of a bake of 100 ms, ms", of("endedMs"));
-  row("Swarm, service update to completed (monitor 5 s), ms", swarm, `  ${(median(swarm) / ours).toFixed(1)} x ours`);
-  console.log(
-    `  ${"Kamal 2.12, the command, as measured elsewhere (not run here), ms".padEnd(62)} ${String(kamalMs).padStart(5)}`,
-  );
+  if (swarm !== null) {
+    const times = (median(swarm) / ours).toFixed(1);
+    row("Swarm, service update to completed (monitor 5 s), ms", swarm, `  ${times} x ours`);
+    row("Kamal 2.12, the command, as measured elsewhere (not run here), ms", [kamalMs]);
+  }
   row(
     "ten at once: the engine's own starts until healthy, ms",
     ten.map(({ floorMs }) => floorMs),
@@ -247,43 +254,31 @@ function report({ results, load, warm, stopped, again, swarm, ten }) {
   const begins = names.map((name) => `${name} ${median(results.map(({ steps }) => steps[name])).toFixed(0)}`);
   console.log(`  steps begin after, ms: ${begins.join(", ")}`);
   const times = (ratio) => `${ratio.toFixed(2)} x`;
+  const held = (what, ratio, limit, than) =>
+    floor(`docker ${version}: ${what}`, `<= ${limit} x ${than}`, times(ratio), ratio <= limit);
+  const faster = (what, ratio, least) =>
+    floor(`docker ${version}: faster than ${what}`, `>= ${least} x`, times(ratio), ratio >= least);
   return [
+    held("traffic fully on the new release", script, atMost.script, "script"),
+    ...(swarm === null
+      ? []
+      : [
+          faster("a Swarm service update", median(swarm) / ours, fasterThan.swarm),
+          faster("Kamal 2 (figure of the reference)", kamalMs / ours, fasterThan.kamal),
+        ]),
     floor(
-      "docker: traffic fully on the new release",
-      `<= ${atMost.script} x script`,
-      times(script),
-      script <= atMost.script,
-    ),
-    floor(
-      "docker: faster than a Swarm service update",
-      `>= ${fasterThan.swarm} x`,
-      times(median(swarm) / ours),
-      median(swarm) / ours >= fasterThan.swarm,
-    ),
-    floor(
-      "docker: faster than Kamal 2 (figure of the reference)",
-      `>= ${fasterThan.kamal} x`,
-      times(kamalMs / ours),
-      kamalMs / ours >= fasterThan.kamal,
-    ),
-    floor(
-      `docker: failed requests in ${results.length} deploys`,
+      `docker ${version}: failed requests in ${results.length} deploys`,
       "0",
       `${load.failed} of ${load.requests}`,
       load.failed === 0,
     ),
-    floor("docker: ten services at once", `<= ${atMost.ten} x engine`, times(tenRatio), tenRatio <= atMost.ten),
+    held("ten services at once", tenRatio, atMost.ten, "engine"),
     floor(
-      "docker: rollback, warm",
+      `docker ${version}: rollback, warm`,
       `< ${atMost.warmMs} ms`,
       `${median(warm).toFixed(0)} ms`,
       median(warm) < atMost.warmMs,
     ),
-    floor(
-      "docker: rollback to a stopped container",
-      `<= ${atMost.stopped} x start + health`,
-      times(stoppedRatio),
-      stoppedRatio <= atMost.stopped,
-    ),
+    held("rollback to a stopped container", stoppedRatio, atMost.stopped, "start + health"),
   ];
 }

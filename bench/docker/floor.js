@@ -1,5 +1,7 @@
 // What a deployment of containers is held against: a script as one writes it in an afternoon. A proxy with a table in its memory;
 // on command it creates and starts a container by the Engine API, polls it at its own address every 10 ms, and swaps the table.
+// Its containers are in a network of the product, as docker compose has it and whatever needs a database by its name; or, said with
+// `bridge`, in the one that every engine brings, where nothing has a name and a start costs less.
 import { Agent, createServer, request } from "node:http";
 
 const pollMs = 10;
@@ -7,6 +9,7 @@ const [socket] = process.argv.slice(2);
 const engine = new Agent({ keepAlive: true });
 const backends = new Agent({ keepAlive: true });
 const table = { web: null };
+const network = "script";
 let made = 0;
 
 const proxy = createServer((incoming, answer) => {
@@ -23,10 +26,10 @@ const proxy = createServer((incoming, answer) => {
   incoming.pipe(passed);
 });
 
-process.on("message", async ({ deploy, startAgain, several }) => {
+process.on("message", async ({ deploy, within = network, startAgain, several }) => {
   if (deploy !== undefined) {
     const old = table.web;
-    table.web = await run(deploy);
+    table.web = await run(deploy, within);
     process.send({ done: true });
     if (old !== null) await remove(old);
   } else if (startAgain !== undefined) {
@@ -38,7 +41,7 @@ process.on("message", async ({ deploy, startAgain, several }) => {
     process.send({ ms: performance.now() - begun });
   } else {
     const begun = performance.now();
-    const all = await Promise.all(Array.from({ length: several.count }, () => run(several.image)));
+    const all = await Promise.all(Array.from({ length: several.count }, () => run(several.image, network)));
     const ms = performance.now() - begun;
     await Promise.all(all.map(remove));
     process.send({ ms });
@@ -46,9 +49,9 @@ process.on("message", async ({ deploy, startAgain, several }) => {
 });
 process.on("disconnect", () => process.exit(0));
 
-async function run(image) {
+async function run(image, within) {
   made += 1;
-  const body = { Image: image, Env: ["PORT=3000", "HOST=0.0.0.0"], HostConfig: { NetworkMode: "bridge" } };
+  const body = { Image: image, Env: ["PORT=3000", "HOST=0.0.0.0"], HostConfig: { NetworkMode: within } };
   const { Id: id } = await call("POST", `/containers/create?name=script-${process.pid}-${made}`, body);
   await call("POST", `/containers/${id}/start`);
   const address = await addressOf(id);
@@ -57,7 +60,8 @@ async function run(image) {
 }
 
 async function addressOf(id) {
-  return (await call("GET", `/containers/${id}/json`)).NetworkSettings.Networks.bridge.IPAddress;
+  const [endpoint] = Object.values((await call("GET", `/containers/${id}/json`)).NetworkSettings.Networks);
+  return endpoint.IPAddress;
 }
 
 const remove = ({ id }) => call("DELETE", `/containers/${id}?force=1`);
@@ -97,4 +101,8 @@ function call(method, path, body) {
   });
 }
 
+await call("POST", "/networks/create", { Name: network, CheckDuplicate: true }).catch((error) => {
+  // The script before made it.
+  if (!error.message.includes("already exists")) throw error;
+});
 proxy.listen(0, "127.0.0.1", () => process.send({ port: proxy.address().port }));

@@ -3,6 +3,7 @@ import { type Dispatcher, Pool } from "undici";
 import { z } from "zod";
 import { openSsh, type Ssh } from "../ssh/open-ssh.ts";
 import type { SshOptions } from "../ssh/options.ts";
+import { unlessAborted } from "../unless-aborted.ts";
 import { type Dial, dialsOf, type Endpoint, parseUrl, type TlsFiles } from "./dial.ts";
 import { DockerError, fromTransport } from "./errors.ts";
 
@@ -397,17 +398,4 @@ function isSshError(error: unknown): boolean {
 
 function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
-}
-
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let stop: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    if (stop !== undefined) signal.removeEventListener("abort", stop);
-  }
 }

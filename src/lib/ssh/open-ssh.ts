@@ -3,6 +3,7 @@ import { Duplex, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { StringDecoder } from "node:string_decoder";
 import { setTimeout as sleep } from "node:timers/promises";
+import { unlessAborted } from "../unless-aborted.ts";
 import { type SshChild, sshChild } from "./child.ts";
 import { meaningOf, SshError, tellingLine } from "./errors.ts";
 import { Forward, type Remote } from "./forward.ts";
@@ -286,18 +287,5 @@ async function orSoon<T>(work: Promise<T>, failure: Error): Promise<T> {
     return await Promise.race([work, late]);
   } finally {
     timer.abort();
-  }
-}
-
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let stop: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    if (stop !== undefined) signal.removeEventListener("abort", stop);
   }
 }

@@ -1,4 +1,5 @@
 import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
+import type { Image } from "../../../lib/docker/images.ts";
 import { createVolume, inspectVolume } from "../../../lib/docker/volumes.ts";
 import type { Log } from "../../../ports/log.ts";
 import type { ImageArtifact, RevisionSpec, RevisionStatus } from "../../../ports/target.ts";
@@ -38,6 +39,11 @@ export async function ensureRevision(
   options: { readonly instances: number; readonly signal: AbortSignal },
 ): Promise<RevisionStatus> {
   const { instances, signal } = options;
+  // Begun together with the look at what runs: most starts need both answers.
+  const images =
+    instances === 0
+      ? null
+      : new Map(room.fleet.hosts.map((host) => [host, room.images.look(host, spec, artifact, signal)]));
   const { hosts, all } = await lookEverywhere(room, spec, signal);
   const isReplaced = (seen: Seen): boolean => seen.identity.revision === spec.replaces && isDown(seen);
   const other = all.find(
@@ -60,11 +66,14 @@ export async function ensureRevision(
     const grounds = new Map<string, Ground>();
     const needed = hosts.filter((host) => placed.some((each) => each.host === host.name));
     const isMissing = placed.some(
-      ({ index }) => !present.some((each) => each.seen.identity.index === index && !isDown(each.seen)),
+      ({ index }) => !present.some(({ seen }) => seen.identity.index === index && isInPlace(seen)),
     );
     if (isMissing) {
       await allOrFirstFailure(
-        needed.map(async (host) => grounds.set(host.name, await prepare(room, spec, artifact, { host, signal }))),
+        needed.map(async (host) => {
+          const there = images?.get(host);
+          grounds.set(host.name, await prepare(room, spec, artifact, { host, there, signal }));
+        }),
       );
       await allOrFirstFailure(
         placed.map(async ({ index, host: name }) => {
@@ -75,6 +84,7 @@ export async function ensureRevision(
           await ground.host.do(() =>
             again(room, spec, artifact, { index, ground, before, signal }, (step) => undo.push(step)),
           );
+          await ground.host.do(() => ground.named);
         }),
       );
     }
@@ -93,6 +103,11 @@ export async function ensureRevision(
   return statusOf(room, spec, signal);
 }
 
+/** Runs, and its engine would start it again. */
+function isInPlace(seen: Seen): boolean {
+  return !isDown(seen) && (seen.identity.mode === "job" || isWanted(seen));
+}
+
 /** Where one instance of a revision would run, with all that it needs there. */
 export async function groundOf(
   room: Room,
@@ -104,7 +119,9 @@ export async function groundOf(
   const [placed] = await placeOf(spec, { hosts, present, home: null, instances: 1, signal });
   const host = hosts.find(({ name }) => name === placed?.host);
   if (host === undefined) throw new Error("one instance has one place");
-  return prepare(room, spec, artifact, { host, signal });
+  const ground = await prepare(room, spec, artifact, { host, signal });
+  await host.do(() => ground.named);
+  return ground;
 }
 
 /** What each host that answers has of the revision; of an accessory, what it has under that name. */
@@ -138,7 +155,7 @@ async function bring(
       mayRun.map((host) =>
         host.do(async () => {
           room.removal.note(host, spec, artifact);
-          await room.images.ensure(host, spec, artifact, signal);
+          await (await room.images.ensure(host, spec, artifact, { signal })).named;
         }),
       ),
     );
@@ -187,6 +204,7 @@ async function again(
     room.images.forget(ground.host);
     const anew = await prepare(room, spec, artifact, { host: ground.host, signal });
     await bringUp(spec, { index, ground: anew, before: null }, undo, signal);
+    await anew.named;
   }
 }
 
@@ -194,17 +212,22 @@ async function prepare(
   room: Room,
   spec: RevisionSpec,
   artifact: ImageArtifact,
-  { host, signal }: { readonly host: Host; readonly signal: AbortSignal },
+  {
+    host,
+    there,
+    signal,
+  }: { readonly host: Host; readonly there?: Promise<Image | null> | undefined; readonly signal: AbortSignal },
 ): Promise<Ground> {
   return host.do(async () => {
     // A host that is cut off from now on may have the image and nothing that says whose it is.
     room.removal.note(host, spec, artifact);
     // The image first: it is what may be refused, and then nothing else has been touched.
-    const image = await room.images.ensure(host, spec, artifact, signal);
+    const { image, named } = await room.images.ensure(host, spec, artifact, { there, signal });
+    named.catch(() => {}); // told to who waits for it, when the container is made
     const networks = await room.networks.of(host, spec, signal);
     await volumesReady(host, spec, signal);
     const elsewhere = { ...machineOf(host, networks.first), ...(await accessoriesElsewhere(room, spec, host, signal)) };
-    return { host, image, networks, elsewhere };
+    return { host, image, named, networks, elsewhere };
   });
 }
 
@@ -288,11 +311,8 @@ async function accessoriesElsewhere(
   for (const host of room.fleet.others(here)) {
     const { address } = host;
     if (address === null) continue;
-    for (const { identity, container } of await room.fleet.lookOrNothing(
-      host,
-      { environment: spec.environment },
-      signal,
-    )) {
+    const look = host.look({ environment: spec.environment }, signal);
+    for (const { identity, container } of await room.fleet.orNothing(look, signal)) {
       const bindings = Object.entries(container.HostConfig.PortBindings);
       const isSamePort = bindings.some(([port, all]) => all.some((each) => `${each.HostPort}/tcp` === port));
       if (identity.mode === "accessory" && isSamePort) found[identity.service] = address;

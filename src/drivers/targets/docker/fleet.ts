@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
 import type { Log } from "../../../ports/log.ts";
-import type { RevisionSelector } from "../../../ports/target.ts";
 import { isAway } from "./errors.ts";
 import { Host, type HostOptions } from "./host.ts";
 import type { Seen } from "./status.ts";
@@ -69,9 +68,9 @@ export class Fleet {
   }
 
   /** What a host has, or nothing when it is away: for what is only good to know. */
-  async lookOrNothing(host: Host, selector: RevisionSelector, signal: AbortSignal): Promise<readonly Seen[]> {
+  async orNothing(look: Promise<readonly Seen[]>, signal: AbortSignal): Promise<readonly Seen[]> {
     try {
-      return await host.look(selector, signal);
+      return await look;
     } catch (error) {
       signal.throwIfAborted();
       if (isAway(error)) return [];

@@ -11,6 +11,7 @@ import { containerEvents, type DockerEvent } from "../../../lib/docker/events.ts
 import type { LastExit, RevisionSelector } from "../../../ports/target.ts";
 import { atHost } from "./errors.ts";
 import { identityOf, isSelected, labelsThatSelect } from "./labels.ts";
+import { Shared } from "./shared.ts";
 import { exitOf, type Seen } from "./status.ts";
 
 export type HostOptions = {
@@ -54,6 +55,8 @@ export class Host {
   readonly #closing = new AbortController();
   readonly #listeners = new Set<Listener>();
   readonly #details = new Map<string, Container>();
+  readonly #inspecting = new Shared<Container | null>();
+  readonly #looking = new Shared<readonly Seen[]>();
   readonly #exits = new Map<string, LastExit>();
   readonly #killedByMemory = new Set<string>();
   readonly #usage = new Map<string, { cpuNs: number; atMs: number; cpu: number | null; memoryBytes: number }>();
@@ -84,6 +87,13 @@ export class Host {
       }
       return seen;
     });
+  }
+
+  /** The same for who is woken by `onChange`: a look that another began after that news is as good. */
+  lookAfterNews(selector: RevisionSelector, signal: AbortSignal): Promise<readonly Seen[]> {
+    return this.#looking.get(JSON.stringify(selector), this.#isTold ? this.#told : null, signal, () =>
+      this.look(selector, this.#closing.signal),
+    );
   }
 
   /** CPU and memory of these, for the next look. Nobody waits for it; each at most once a second. */
@@ -151,7 +161,9 @@ export class Host {
     const known = this.#details.get(Id);
     if (this.#isTold && known?.State.Status === State) return known;
     const told = this.#told;
-    const container = await inspectContainer(this.docker, Id, signal);
+    const container = await this.#inspecting.get(Id, this.#isTold ? told : null, signal, () =>
+      inspectContainer(this.docker, Id, this.#closing.signal),
+    );
     // Something happened meanwhile: what was seen may be older than that.
     if (container !== null && this.#isTold && told === this.#told) this.#details.set(Id, container);
     return container;

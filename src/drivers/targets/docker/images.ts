@@ -29,13 +29,20 @@ export type ImageSources = {
   readonly auth: (repository: string) => Promise<RegistryAuth | null>;
 };
 
+/** An image that is on a host. */
+export type Brought = {
+  readonly image: Image;
+  /** Resolves when it has our name there too, so that nobody prunes it. A container can be made of it meanwhile. */
+  readonly named: Promise<void>;
+};
+
 /** The images of a product on its hosts: brought when they are missing, named as ours so that nobody prunes them, let go at the end. */
 export class Images {
   readonly #product: string;
   readonly #sources: ImageSources;
   readonly #log: Log | null;
-  readonly #underWay = new Map<string, Promise<Image>>();
-  readonly #present = new Map<string, Image>();
+  readonly #underWay = new Map<string, Promise<Brought>>();
+  readonly #present = new Map<string, Brought>();
 
   constructor(product: string, sources: ImageSources, log: Log | null) {
     this.#product = product;
@@ -44,23 +51,44 @@ export class Images {
   }
 
   /**
-   * The image of a revision on a host, fit to run there. Calls at the same time share one pull. Errors: IMAGE_MISSING, IMAGE_WRONG_PLATFORM,
-   * ROOT_REFUSED, REGISTRY_DENIED, REGISTRY_AWAY, DISK_FULL.
+   * The image of a revision on a host, fit to run there; `there` is a look for it that the caller has begun. Calls at the same time share
+   * one pull. Errors: IMAGE_MISSING, IMAGE_WRONG_PLATFORM, ROOT_REFUSED, REGISTRY_DENIED, REGISTRY_AWAY, DISK_FULL.
    */
-  async ensure(host: Host, spec: RevisionSpec, artifact: ImageArtifact, signal: AbortSignal): Promise<Image> {
-    const key = `${host.name} ${spec.service} ${artifact.id}`;
-    let image = this.#present.get(key);
-    if (image === undefined) {
+  async ensure(
+    host: Host,
+    spec: RevisionSpec,
+    artifact: ImageArtifact,
+    { there, signal }: { readonly there?: Promise<Image | null> | undefined; readonly signal: AbortSignal },
+  ): Promise<Brought> {
+    const key = keyOf(host, spec.service, artifact);
+    let brought = this.#present.get(key);
+    if (brought === undefined) {
       let work = this.#underWay.get(key);
       if (work === undefined) {
-        work = this.#bring(host, spec, artifact, signal).finally(() => this.#underWay.delete(key));
+        const look = there ?? present(host, artifact, signal);
+        work = this.#bring(host, spec, artifact, { look, signal }).finally(() => this.#underWay.delete(key));
         this.#underWay.set(key, work);
       }
-      image = await work;
-      this.#present.set(key, image);
+      brought = await work;
+      this.#present.set(key, brought);
+      // One that could not be named is brought again by whoever asks next.
+      brought.named.catch(() => this.#present.delete(key));
     }
-    this.#checkUser(host, spec, image);
-    return image;
+    this.#checkUser(host, spec, brought.image);
+    return brought;
+  }
+
+  /** Looks whether a host has an image of which that is not known yet, for an `ensure` that follows. Changes nothing. */
+  look(
+    host: Host,
+    { service }: RevisionSpec,
+    artifact: ImageArtifact,
+    signal: AbortSignal,
+  ): Promise<Image | null> | undefined {
+    if (this.#present.has(keyOf(host, service, artifact))) return undefined;
+    const seen = host.do(() => present(host, artifact, signal));
+    seen.catch(() => {}); // told to the ensure that takes it
+    return seen;
   }
 
   /** It was there, and is not: somebody removed it past us. */
@@ -109,8 +137,13 @@ export class Images {
     }
   }
 
-  async #bring(host: Host, spec: RevisionSpec, artifact: ImageArtifact, signal: AbortSignal): Promise<Image> {
-    const before = await present(host, artifact, signal);
+  async #bring(
+    host: Host,
+    spec: RevisionSpec,
+    artifact: ImageArtifact,
+    { look, signal }: { readonly look: Promise<Image | null>; readonly signal: AbortSignal },
+  ): Promise<Brought> {
+    const before = await look;
     const image = before ?? (await this.#fetched(host, artifact, signal));
     try {
       await checkPlatform(host, spec, image, signal);
@@ -120,8 +153,9 @@ export class Images {
       throw error;
     }
     const name = { repository: this.#repositoryOf(spec.service), tag: tagOf(image.Id) };
-    if (!image.RepoTags.includes(`${name.repository}:${name.tag}`)) await tagImage(host.docker, image.Id, name, signal);
-    return image;
+    const isNamed = image.RepoTags.includes(`${name.repository}:${name.tag}`);
+    const named = isNamed ? Promise.resolve() : tagImage(host.docker, image.Id, name, signal);
+    return { image, named };
   }
 
   async #fetched(host: Host, artifact: ImageArtifact, signal: AbortSignal): Promise<Image> {
@@ -180,6 +214,10 @@ export class Images {
   #repositoryOf(service: string): string {
     return `slipway/${this.#product}/${service}`;
   }
+}
+
+function keyOf(host: Host, service: ServiceName, { id }: ImageArtifact): string {
+  return `${host.name} ${service} ${id}`;
 }
 
 /** By its id; engines that keep images in containerd call it by its manifest's digest instead. Or as it was pulled. */

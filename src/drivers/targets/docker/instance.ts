@@ -20,7 +20,7 @@ import { archiveOf } from "./files-archive.ts";
 import type { Host } from "./host.ts";
 import { containerName, identityOf } from "./labels.ts";
 import type { NetworksAt } from "./networks.ts";
-import type { Seen } from "./status.ts";
+import { isWanted, type Seen } from "./status.ts";
 
 /** Below the kernel's ephemeral range, so that an outgoing connection cannot take the port while an instance restarts. */
 const firstPort = 20_000;
@@ -30,6 +30,8 @@ const portTries = 20;
 export type Ground = {
   readonly host: Host;
   readonly image: Image;
+  /** Resolves when the image has our name there. */
+  readonly named: Promise<void>;
   readonly networks: NetworksAt;
   readonly elsewhere: Readonly<Record<string, string>>;
 };
@@ -48,15 +50,16 @@ export async function bringUp(
   signal: AbortSignal,
 ): Promise<void> {
   const { host } = ground;
-  if (before !== null && !isDown(before)) return;
+  if (before !== null && !isDown(before)) return keepWanted(host, before, signal);
   const hasEnded = before?.identity.mode === "job" && before.container.State.Status === "exited";
   if (hasEnded) return;
   if (before !== null) {
     const { Id } = before.container;
     undo({ host, container: Id, by: "stopping" });
     try {
-      if (before.identity.mode !== "job") await setRestartPolicy(host.docker, Id, wantedPolicy, signal);
       await start(host, Id, signal);
+      // While it boots: an engine takes as long for this as for a tenth of a start.
+      await keepWanted(host, before, signal);
       return;
     } catch (error) {
       // Its port is another's by now, or its network was made anew: the next one gets new ones.
@@ -67,6 +70,13 @@ export async function bringUp(
     }
   }
   await make(spec, index, ground, undo, signal);
+}
+
+/** Has its engine start it again by itself, also where a crash came between its start and this. */
+async function keepWanted(host: Host, seen: Seen, signal: AbortSignal): Promise<void> {
+  if (seen.identity.mode === "job" || isWanted(seen)) return;
+  await setRestartPolicy(host.docker, seen.container.Id, wantedPolicy, signal);
+  host.forget(seen.container.Id);
 }
 
 async function make(

@@ -419,7 +419,7 @@ describe("what others have", () => {
 });
 
 describe("a container that a crash left half made", () => {
-  test("is adopted: created and not started, and with its network gone", () =>
+  test("is adopted: created and not started, started and not yet told to stay, and with its network gone", () =>
     during(async (target) => {
       const web = spec();
       const [instance] = running(await target.ensure(web, 1, never));
@@ -444,6 +444,12 @@ describe("a container that a crash left half made", () => {
       ]);
       const adopted = await target.ensure(web, 1, never);
       expect(running(adopted)).toMatchObject([{ id: instanceId(web.id, 0), host: host.name }]);
+      await target.ensure(web, 0, never);
+      // As a crash leaves it between its start and the word to its engine that it is wanted.
+      await host.run(["docker", "start", `${web.id}.0`]);
+      expect(running(await target.ensure(web, 1, never)).length).toBe(1);
+      const policy = ["docker", "inspect", "-f", "{{.HostConfig.RestartPolicy.Name}}", `${web.id}.0`];
+      expect((await host.run(policy)).trim()).toBe("always");
       await target.ensure(web, 0, never);
       await host.run(["docker", "network", "rm", "shop-production"]);
       expect(await answer(running(await target.ensure(web, 1, never))[0]?.address)).toBe("v1");

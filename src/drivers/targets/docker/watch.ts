@@ -59,7 +59,7 @@ export async function* watchRevisions(
         continue;
       }
       // A host that is away keeps its last status; who must know what that means asks `observe`.
-      const seen = await fleet.lookOrNothing(next.host, selector, signal).catch((error: unknown) => {
+      const seen = await fleet.orNothing(next.host.lookAfterNews(selector, signal), signal).catch((error: unknown) => {
         if (signal.aborted) return null;
         throw error;
       });
