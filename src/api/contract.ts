@@ -6,6 +6,7 @@ import type { DeploymentId, EnvironmentName, EpochMs, ReleaseId, RevisionId, Run
 import type { AccessoryState } from "../engine/accessories/state.ts";
 import type { AccessoryOutcome } from "../engine/accessories/workflow.ts";
 import type { AccessoryPlan } from "../engine/commands/accessories.ts";
+import type { Left } from "../engine/deploy/stop-all.ts";
 import type { MetricReading, ProbeReading, UptimeReading } from "../engine/metrics/view.ts";
 import type { SecretView as KeptSecret } from "../engine/secrets/secrets.ts";
 
@@ -129,6 +130,8 @@ export const logsQuery = z.object({
 });
 export const pinBody = z.strictObject({ pinned: z.boolean(), actor: person, reason });
 export const stopBody = z.strictObject({ everything: z.boolean() });
+/** Who ends now, and what still runs though everything was to stop. */
+export type StopView = { readonly pid: number; readonly left: readonly Left[] };
 
 export type StartRunBody = z.infer<typeof startRunBody>;
 export type StartDeploymentBody = z.infer<typeof startDeploymentBody>;

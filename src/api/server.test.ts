@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { FastifyInstance, InjectOptions } from "fastify";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { SlipwayError } from "../core/errors/error.ts";
-import { deploymentId, environmentName, releaseId } from "../core/ids.ts";
+import { deploymentId, environmentName, type RevisionId, releaseId } from "../core/ids.ts";
 import { openSqliteStore } from "../drivers/stores/sqlite/index.ts";
 import { Changes } from "../engine/history.ts";
 import type { Everywhere } from "../engine/targets.ts";
@@ -28,7 +28,7 @@ let world: World;
 let directory: string;
 let server: FastifyInstance;
 let bugs: string[];
-let stops: boolean[];
+let stops: string[];
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "slipway-api-"));
@@ -64,7 +64,11 @@ beforeEach(() => {
     token,
     version: "1.2.3",
     startedAt: 0,
-    onStop: (everything) => void stops.push(everything),
+    stopEverything: async () => {
+      stops.push("everything");
+      return [{ revision: "rev_shop-production-web-r1" as RevisionId, reason: "host a is away" }];
+    },
+    onStop: () => void stops.push("control plane"),
   });
 });
 
@@ -298,9 +302,17 @@ describe("an error of a route", () => {
 });
 
 describe("stopping", () => {
-  it("begins after the answer has been sent, once", async () => {
-    expect((await post("/v1/stop", { everything: true })).status).toBe(200);
-    expect(stops).toEqual([true]);
+  it("of the control plane alone begins after the answer has been sent, once", async () => {
+    const { status, body } = await post("/v1/stop", { everything: false });
+    expect([status, JSON.parse(body)]).toEqual([200, { pid: process.pid, left: [] }]);
+    expect(stops).toEqual(["control plane"]);
+  });
+
+  it("of everything is done when it is answered, and the answer says what still runs", async () => {
+    const { status, body } = await post("/v1/stop", { everything: true });
+    const left = [{ revision: "rev_shop-production-web-r1", reason: "host a is away" }];
+    expect([status, JSON.parse(body)]).toEqual([200, { pid: process.pid, left }]);
+    expect(stops).toEqual(["everything", "control plane"]);
   });
 });
 

@@ -2,6 +2,7 @@ import { timingSafeEqual } from "node:crypto";
 import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
 import { z } from "zod";
 import { isSlipwayError, reasonOf, SlipwayError } from "../core/errors/error.ts";
+import type { Left } from "../engine/deploy/stop-all.ts";
 import type { World } from "../engine/world.ts";
 import { commandServer } from "./command-server.ts";
 import { accessoryRoutes } from "./routes/accessories.ts";
@@ -17,8 +18,10 @@ export type ApiOptions = {
   readonly token: string;
   readonly version: string;
   readonly startedAt: number;
+  /** Stops the edge and every instance, and tells what still runs. Nothing is decided any more after it was called. */
+  readonly stopEverything: () => Promise<readonly Left[]>;
   /** Called after the answer to a request to stop has been sent. */
-  readonly onStop: (everything: boolean) => void;
+  readonly onStop: () => void;
 };
 
 /** Largest request body. The API carries names and reasons, never files. */

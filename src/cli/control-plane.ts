@@ -35,27 +35,40 @@ async function main(): Promise<void> {
   const wired = await wire({ directory: root, product, version, log, readConfig, ...crashPoint() });
   const startedAt = Date.now();
   let stopping = false;
-  const stop = async (everything: boolean): Promise<void> => {
+  let everythingStops: ReturnType<typeof wired.stopEverything> | null = null;
+  const stopEverything = (): ReturnType<typeof wired.stopEverything> => {
+    log.info("control-plane.stopping", { everything: true });
+    everythingStops ??= wired.stopEverything();
+    return everythingStops;
+  };
+  const stop = async (): Promise<void> => {
     if (stopping) return;
     stopping = true;
-    log.info("control-plane.stopping", { everything });
-    await server.close();
-    await wired.close({ everything });
-    rmSync(at.running, { force: true });
-    log.info("control-plane.stopped");
+    log.info("control-plane.stopping", { everything: false });
+    try {
+      await everythingStops?.catch(() => {}); // told to who asked for it
+      await server.close();
+      await wired.close();
+      rmSync(at.running, { force: true });
+      log.info("control-plane.stopped");
+    } catch (error) {
+      // Whoever waits for its end must not wait for ever; the next one takes up what is left.
+      log.error("control-plane.stopped", { reason: reasonOf(error) });
+    }
     process.exit(0);
   };
   const server = apiServer(wired.world, {
     token: readToken(at),
     version,
     startedAt,
-    onStop: (everything) => void stop(everything),
+    stopEverything,
+    onStop: () => void stop(),
   });
   await server.listen({ host: "127.0.0.1", port: 0 });
   const running: Running = { pid: process.pid, port: (server.server.address() as AddressInfo).port, version, product };
   writeFileSync(at.product, product, { mode: 0o600 });
   await writeJsonFile(at.running, running);
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(false));
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop());
   log.info("control-plane.ready", { ...running });
   tell({ ready: running });
 }

@@ -36,7 +36,7 @@ import { fileVault } from "../drivers/vaults/file/index.ts";
 import { accessoryKind, accessoryWorkflow } from "../engine/accessories/workflow.ts";
 import { sweepFresh } from "../engine/commands/command.ts";
 import { sweepPlans } from "../engine/commands/plan.ts";
-import { stopContainers } from "../engine/deploy/stop-all.ts";
+import { type Left, stopContainers } from "../engine/deploy/stop-all.ts";
 import { deployKind, deployWorkflow } from "../engine/deploy/workflow.ts";
 import { Changes } from "../engine/history.ts";
 import { Judges } from "../engine/judge/judges.ts";
@@ -84,8 +84,10 @@ export type WireOptions = {
 
 export type Wired = {
   readonly world: World;
-  /** Lets go of everything. The edge and the revisions go on, or are stopped as well when `everything` is asked for. */
-  close(options: { readonly everything: boolean }): Promise<void>;
+  /** Stops the edge and every instance, and answers with what still runs. Only `close` may follow. */
+  stopEverything(): Promise<readonly Left[]>;
+  /** Lets go of everything. What has not been stopped goes on. */
+  close(): Promise<void>;
 };
 
 /** How long requests in flight get when the edge itself is stopped. */
@@ -211,17 +213,25 @@ export async function wire(options: WireOptions): Promise<Wired> {
     void sweepFresh(world, sweeping.signal);
     closers.push(async () => sweeping.abort());
     closers.push(() => engine.close());
+    // First nobody decides any more, then what was decided is taken down.
+    const quiet = async (): Promise<void> => {
+      await engine.close();
+      await keeper.close();
+      await rules.close();
+      await sources.close();
+    };
     return {
       world,
-      close: async ({ everything }) => {
-        // First nobody decides any more, then what was decided is taken down.
-        await engine.close();
-        await keeper.close();
-        await rules.close();
-        await sources.close();
-        await edges.close({ stopGraceMs: everything ? edgeGraceMs : null });
-        if (everything) await stopContainers(world);
-        if (everything) await supervisor.shutdown();
+      stopEverything: async () => {
+        await quiet();
+        await edges.close({ stopGraceMs: edgeGraceMs });
+        const left = await stopContainers(world);
+        await supervisor.shutdown();
+        return left;
+      },
+      close: async () => {
+        await quiet();
+        await edges.close({ stopGraceMs: null });
         await close();
       },
     };

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { get } from "node:http";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { DeploymentDetail, ReleaseView } from "../../src/api/contract.ts";
+import type { DeploymentDetail, ErrorBody, ReleaseView } from "../../src/api/contract.ts";
 import type { RouteTable } from "../../src/ports/edge.ts";
 import { startEngine, type TestEngine } from "../../src/testing/hosts/engine.ts";
 import { nodeImage } from "../../src/testing/hosts/node-image.ts";
@@ -129,8 +129,15 @@ describe("a product of containers on this machine's engine, with a registry and 
     await expectAtRest(scene, "v6");
   });
 
-  it("stops everything with down --all, and up starts what was live", async () => {
+  it("stops everything with down --all, says what it could not stop, and up starts what was live", async () => {
     const { product } = scene;
+    const up = (await containersOf(engine)).filter(({ state }) => state === "running");
+    const revisions = new Set(up.map(({ labels }) => labels["slipway.revision"]));
+    await engine.stopEngine("kill");
+    const { code, result } = await product.slipway<ErrorBody>("down", "--all");
+    expect([code, result.error.code]).toEqual([1, "STOP_FAILED"]);
+    expect(new Set(result.error.evidence?.map(([revision]) => revision))).toEqual(revisions);
+    await engine.startEngine();
     expect((await product.slipway("down", "--all")).code).toBe(0);
     expect((await containersOf(engine)).filter(({ state }) => state === "running")).toEqual([]);
     expect(existsSync(product.state("control-plane.json"))).toBe(false);

@@ -56,12 +56,13 @@ export class Plane {
 
   /** Another control plane on the same state; what runs goes on meanwhile. */
   async restart(): Promise<void> {
-    await this.#wired.close({ everything: false });
+    await this.#wired.close();
     this.#wired = await open(this.product, this.#log);
   }
 
   async close(): Promise<void> {
-    await this.#wired.close({ everything: true });
+    await this.#wired.stopEverything();
+    await this.#wired.close();
     this.product.remove();
   }
 

@@ -1,14 +1,16 @@
 import { isAbsolute } from "node:path";
+import { finished } from "node:stream";
 import type { FastifyInstance } from "fastify";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { checks } from "../../engine/commands/checks.ts";
 import type { World } from "../../engine/world.ts";
-import { backupBody, stopBody } from "../contract.ts";
+import { backupBody, type StopView, stopBody } from "../contract.ts";
+import type { ApiOptions } from "../server.ts";
 
 export function stateRoutes(
   server: FastifyInstance,
   world: World,
-  options: { readonly onStop: (everything: boolean) => void },
+  options: Pick<ApiOptions, "onStop" | "stopEverything">,
 ): void {
   server.get("/v1/checks", async () => ({ checks: await checks(world) }));
 
@@ -26,7 +28,12 @@ export function stateRoutes(
 
   server.post("/v1/stop", async (request, reply) => {
     const { everything } = stopBody.parse(request.body);
-    reply.raw.on("finish", () => options.onStop(everything));
-    return {};
+    try {
+      const left = everything ? await options.stopEverything() : [];
+      return { pid: process.pid, left } satisfies StopView;
+    } finally {
+      // Also when whoever asked has gone meanwhile: it was asked.
+      finished(reply.raw, () => options.onStop());
+    }
   });
 }

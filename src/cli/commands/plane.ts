@@ -1,8 +1,8 @@
+import type { StopView } from "../../api/contract.ts";
 import { isSlipwayError, SlipwayError } from "../../core/errors/error.ts";
-import { connect, whereIsState } from "../connect.ts";
+import { connect } from "../connect.ts";
 import { output } from "../output.ts";
 import { type GlobalOptions, withSession } from "../session.ts";
-import { readRunning } from "../state-directory.ts";
 import { sign, style } from "../terminal/style.ts";
 
 /** Starts the control plane in the background, when it does not run. */
@@ -31,23 +31,35 @@ export function reloadEdge(options: GlobalOptions): Promise<number> {
 /** How long a control plane may take to stop: a step in flight gets its grace. */
 const stopMs = 90_000;
 
-/** Stops the control plane; with --all also the edge and every revision. The product goes on otherwise. */
+/**
+ * Stops the control plane; with --all also the edge and every revision. The product goes on otherwise. Errors: STOP_FAILED, with what
+ * still runs and why; TIMED_OUT.
+ */
 export async function down(options: GlobalOptions & { readonly all?: boolean }): Promise<number> {
   const out = output(options);
   const everything = options.all === true;
-  const at = whereIsState(options.stateDir);
-  const running = readRunning(at);
+  let stopped: StopView;
   try {
     // Stopping everything needs somebody who knows everything: one is started for it when none runs.
-    await withSession(options, (session) => session.client.post("/v1/stop", { everything }), everything);
+    stopped = await withSession(
+      options,
+      (session) => session.client.post<StopView>("/v1/stop", { everything }),
+      everything,
+    );
   } catch (error) {
-    if (!isSlipwayError(error) || error.code !== "CONTROL_PLANE_DOWN") throw error;
+    if (everything || !isSlipwayError(error) || error.code !== "CONTROL_PLANE_DOWN") throw error;
     out.line("no control plane runs");
     out.json({ stopped: false });
     return 0;
   }
-  const pid = running?.pid ?? readRunning(at)?.pid;
-  if (pid !== undefined) await ended(pid);
+  await ended(stopped.pid);
+  if (stopped.left.length > 0) {
+    const which = stopped.left.length === 1 ? "one revision" : `${stopped.left.length} revisions`;
+    throw new SlipwayError("STOP_FAILED", {
+      message: `the control plane and the edge are stopped, and ${which} could not be: they are left as they are`,
+      evidence: stopped.left.map(({ revision, reason }) => [revision, reason]),
+    });
+  }
   out.line(
     `${style.good(sign.done)} control plane stopped${everything ? ", with the edge and every revision" : "; the edge and the revisions go on"}`,
   );

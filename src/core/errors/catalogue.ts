@@ -81,6 +81,7 @@ export const catalogue = {
   CRASH_LOOP: entry(1, 502, "read the service's log lines; it exits again and again"),
   INSTANCE_NOT_FOUND: entry(2, 404, "run: slipway status, for the instances that run"),
   EXEC_FAILED: entry(1, 502, "check the command and that the instance runs"),
+  STOP_FAILED: entry(1, 502, "look at what is named here, then run it again: slipway down --all", true),
   PORT_TAKEN: entry(1, 409, "stop the other program or choose another port"),
   PORTS_EXHAUSTED: entry(1, 507, "widen the port range, or stop something"),
   EDGE_UNREACHABLE: entry(1, 503, "run: slipway doctor", true),

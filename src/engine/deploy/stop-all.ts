@@ -1,4 +1,6 @@
+import type { ReleaseView } from "../../core/deploy/course.ts";
 import { reasonOf } from "../../core/errors/error.ts";
+import type { RevisionId } from "../../core/ids.ts";
 import type { RevisionSpec, RevisionStatus } from "../../ports/target.ts";
 import { releaseView } from "../release/read.ts";
 import type { World } from "../world.ts";
@@ -7,32 +9,50 @@ import { accessorySpec, revisionSpec } from "./revision-spec.ts";
 /** Beside the grace of what is stopped. */
 const limitMs = 60_000;
 
+/** What still runs, and why it could not be stopped. */
+export type Left = { readonly revision: RevisionId; readonly reason: string };
+
+type Up = { readonly status: RevisionStatus; readonly view: ReleaseView };
+
 /**
  * Stops every container of the product, accessories too, and keeps it: nothing is lost, and the next control plane starts what is live
- * again. What cannot be stopped, because its host is away, is said in the log and left as it is. Processes end with their supervisor.
+ * again. Answers with what still runs, because its host is away or its engine refuses; that is left as it is. May be repeated.
+ * Processes end with their supervisor. Errors: STORE_FAILED.
  */
-export async function stopContainers(world: World): Promise<void> {
-  const signal = AbortSignal.timeout(limitMs);
-  const all = await world.targets.observe({}).catch((error: unknown) => {
-    world.log.warn("containers.left", { reason: reasonOf(error) });
-    return [];
-  });
-  const running = all.filter(({ wanted }) => wanted > 0);
+export async function stopContainers(world: World): Promise<readonly Left[]> {
+  const reasons = new Map<RevisionId, string>();
   await Promise.all(
-    running.map(async (status) => {
+    (await containersUp(world)).map(async (up) => {
       try {
-        await stop(world, status, signal);
+        await stop(world, up);
       } catch (error) {
-        world.log.warn("revision.left", { revision: status.id, reason: reasonOf(error) });
+        reasons.set(up.status.id, reasonOf(error));
       }
     }),
   );
+  // What counts is what runs now, whatever each stop has said.
+  const left = (await containersUp(world)).map(({ status: { id } }) => {
+    return { revision: id, reason: reasons.get(id) ?? "it was stopped, and runs again" };
+  });
+  for (const { revision, reason } of left) world.log.warn("revision.left", { revision, reason });
+  return left;
 }
 
-async function stop(world: World, status: RevisionStatus, signal: AbortSignal): Promise<void> {
-  const view = await releaseView(world.store.db, status.release, status.environment);
+async function containersUp(world: World): Promise<readonly Up[]> {
+  const all = await world.targets.observe({});
+  const up = await Promise.all(
+    all
+      .filter(({ wanted }) => wanted > 0)
+      .map(async (status) => ({
+        status,
+        view: await releaseView(world.store.db, status.release, status.environment),
+      })),
+  );
+  return up.filter(({ view }) => view.spec.target.driver !== "process");
+}
+
+async function stop(world: World, { status, view }: Up): Promise<void> {
   const { target, services, accessories } = view.spec;
-  if (target.driver === "process") return;
   const accessory = accessories[status.service];
   const spec: RevisionSpec | null =
     services[status.service] !== undefined
@@ -40,6 +60,8 @@ async function stop(world: World, status: RevisionStatus, signal: AbortSignal): 
       : accessory !== undefined
         ? await accessorySpec(world, view, accessory)
         : null;
+  if (spec === null) throw new Error(`its release knows no service ${status.service}`);
+  const signal = AbortSignal.timeout(limitMs + spec.stopGraceMs);
   // The one that runs, also where an accessory's config has moved on since.
-  if (spec !== null) await world.targets.of(target).ensure({ ...spec, id: status.id }, 0, signal);
+  await world.targets.of(target).ensure({ ...spec, id: status.id }, 0, signal);
 }
