@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { reasonOf, SlipwayError } from "../core/errors/error.ts";
+import { reasonOf } from "../core/errors/error.ts";
 import type { MeasuredSpec, PlaceSpec } from "../core/product/probe-spec.ts";
 import type { ProductConfig } from "../core/product/schema.ts";
 import type { DockerTargetSpec, HostSpec, RegistrySpec, TargetSpec } from "../core/product/spec.ts";
@@ -56,12 +56,12 @@ import type { SqliteEngineOptions } from "../engine/sqlite/services.ts";
 import { Targets } from "../engine/targets.ts";
 import { renewAfterUpgrade } from "../engine/traffic/renew.ts";
 import { type EdgePlace, EdgeSites } from "../engine/traffic/sites.ts";
-import type { Sealed, World } from "../engine/world.ts";
+import type { World } from "../engine/world.ts";
 import { Layout } from "../lib/oci/layout.ts";
 import { openSsh } from "../lib/ssh/open-ssh.ts";
 import { openSupervisor, type Supervisor } from "../lib/supervisor/client.ts";
 import { systemClock } from "../lib/system-clock.ts";
-import { isSealed, Vault } from "../lib/vault.ts";
+import { Vault } from "../lib/vault.ts";
 import type { Builder } from "../ports/builder.ts";
 import type { Edge, EdgeConfig } from "../ports/edge.ts";
 import type { Gauge, Outcome } from "../ports/gauge.ts";
@@ -69,6 +69,7 @@ import type { Log } from "../ports/log.ts";
 import type { Sessions } from "../ports/session.ts";
 import type { Target } from "../ports/target.ts";
 import type { ComposeSource } from "./config/compose/for-target.ts";
+import { sealedBy } from "./sealed.ts";
 
 export { restoreSqliteStore as restoreStore } from "../drivers/stores/sqlite/restore.ts";
 
@@ -238,31 +239,6 @@ export async function wire(options: WireOptions): Promise<Wired> {
   } catch (error) {
     await close();
     throw error;
-  }
-}
-
-function sealedBy(vault: Vault): Sealed {
-  return {
-    open: (text) => {
-      if (!isSealed(text)) return text;
-      const opened = vault.open(text);
-      if (opened !== null) return new Secret(opened);
-      throw new SlipwayError("SECRET_UNREADABLE", {
-        message: "the release holds a value that was sealed with another key than this state directory has",
-      });
-    },
-    markNow: (workingTree, path) => {
-      const text = path.startsWith("$") ? process.env[path.slice(1)] : textOf(join(workingTree, path));
-      return text === undefined ? null : vault.mark(text);
-    },
-  };
-}
-
-function textOf(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return undefined;
   }
 }
 

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
+import { linkedSignal } from "../linked-signal.ts";
 import type { Ssh } from "../ssh/open-ssh.ts";
 
 export type TlsFiles = { readonly ca: string | Buffer; readonly cert: string | Buffer; readonly key: string | Buffer };
@@ -72,7 +73,7 @@ async function dialTcp(endpoint: Extract<Endpoint, { kind: "tcp" }>, signal: Abo
 }
 
 async function connected(socket: Socket, signal: AbortSignal, event = "connect"): Promise<Socket> {
-  const either = AbortSignal.any([signal, AbortSignal.timeout(connectTimeoutMs)]);
+  const { signal: either, release } = linkedSignal([signal], connectTimeoutMs);
   const stop = () => socket.destroy(Object.assign(new Error("no connection in time"), { code: "ETIMEDOUT" }));
   either.addEventListener("abort", stop, { once: true });
   if (either.aborted) stop();
@@ -84,6 +85,6 @@ async function connected(socket: Socket, signal: AbortSignal, event = "connect")
     signal.throwIfAborted();
     throw error;
   } finally {
-    either.removeEventListener("abort", stop);
+    release();
   }
 }

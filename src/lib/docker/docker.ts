@@ -1,6 +1,7 @@
 import { type Duplex, Readable } from "node:stream";
 import { type Dispatcher, Pool } from "undici";
 import { z } from "zod";
+import { linkedSignal } from "../linked-signal.ts";
 import { openSsh, type Ssh } from "../ssh/open-ssh.ts";
 import type { SshOptions } from "../ssh/options.ts";
 import { unlessAborted } from "../unless-aborted.ts";
@@ -221,12 +222,15 @@ export class Docker {
   }
 
   async #whole(call: Call, path: string): Promise<Buffer> {
-    const limited = this.#limited(call);
+    const timeoutMs = call.timeoutMs === undefined ? defaultTimeoutMs : call.timeoutMs;
+    const { signal, release } = linkedSignal([call.signal], timeoutMs);
     try {
-      const { body } = await this.#answer(limited, path);
+      const { body } = await this.#answer({ ...call, timeoutMs: null, signal }, path);
       return await bytesOf(body, maxJsonBytes, call);
     } catch (error) {
-      throw this.#translated(error, call, limited.signal);
+      throw this.#translated(error, call, signal);
+    } finally {
+      release();
     }
   }
 
@@ -240,7 +244,8 @@ export class Docker {
         path,
         headers,
         body,
-        signal: AbortSignal.any([call.signal, this.#closing.signal]),
+        // A close ends it too: with its connections.
+        signal: call.signal,
         headersTimeout: timeoutMs ?? 0,
         bodyTimeout: 0,
       });
@@ -266,12 +271,6 @@ export class Docker {
     } catch (error) {
       throw this.#translated(error, call);
     }
-  }
-
-  #limited(call: Call): Call {
-    if (call.timeoutMs === null) return call;
-    const limit = AbortSignal.timeout(call.timeoutMs ?? defaultTimeoutMs);
-    return { ...call, timeoutMs: null, signal: AbortSignal.any([call.signal, limit]) };
   }
 
   #newPool(): Pool {

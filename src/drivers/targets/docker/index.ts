@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
 import type { InstanceId, RevisionId } from "../../../core/ids.ts";
 import type { RegistryAuth } from "../../../lib/docker/images.ts";
+import { linkedSignal } from "../../../lib/linked-signal.ts";
 import type { Forward } from "../../../lib/ssh/forward.ts";
 import type { Log } from "../../../ports/log.ts";
 import type { Session, SessionSpec, Sessions } from "../../../ports/session.ts";
@@ -122,9 +123,10 @@ class DockerTarget implements Target, Sessions {
     checkHostPorts(spec, { instances, hosts: this.#fleet.hosts.length });
     const turn = spec.mode === "accessory" ? `${spec.environment}/${spec.service}` : spec.id;
     return this.#inTurn(turn, async () => {
-      const until = this.#until(signal);
       this.#removal.forgive(spec.id);
-      return ensureRevision(this.#room, spec, artifact, { instances, signal: until });
+      return this.#within(signal, (until) => {
+        return ensureRevision(this.#room, spec, artifact, { instances, signal: until });
+      });
     });
   }
 
@@ -157,7 +159,7 @@ class DockerTarget implements Target, Sessions {
       for (const instance of [...this.#tunnels.keys()]) {
         if (instance.slice(0, instance.lastIndexOf(".")) === revision) await this.#closeTunnel(instance);
       }
-      await this.#removal.revision(revision, this.#until(signal));
+      await this.#within(signal, (until) => this.#removal.revision(revision, until));
     });
   }
 
@@ -166,9 +168,10 @@ class DockerTarget implements Target, Sessions {
   }
 
   async exec(instance: InstanceId, command: readonly string[], signal: AbortSignal): Promise<ExecResult> {
-    const until = this.#until(signal);
-    const { host, seen } = await this.#find(instance, until);
-    return host.do(() => execIn({ host, container: seen.container.Id, instance }, command, until));
+    return this.#within(signal, async (until) => {
+      const { host, seen } = await this.#find(instance, until);
+      return host.do(() => execIn({ host, container: seen.container.Id, instance }, command, until));
+    });
   }
 
   async session({ place, command, terminal }: SessionSpec, signal: AbortSignal): Promise<Session> {
@@ -184,8 +187,11 @@ class DockerTarget implements Target, Sessions {
     return ground.host.do(() => openFreshSession(fresh, ground, wanted, until));
   }
 
-  async reach(instance: InstanceId, signal: AbortSignal): Promise<string> {
-    const until = this.#until(signal);
+  reach(instance: InstanceId, signal: AbortSignal): Promise<string> {
+    return this.#within(signal, (until) => this.#reach(instance, until));
+  }
+
+  async #reach(instance: InstanceId, until: AbortSignal): Promise<string> {
     const { host, seen } = await this.#find(instance, until);
     const { address } = seen.identity;
     if (address === null) throw notThere(instance, "does not listen");
@@ -263,6 +269,16 @@ class DockerTarget implements Target, Sessions {
     }
   }
 
+  async #within<T>(signal: AbortSignal, work: (until: AbortSignal) => Promise<T>): Promise<T> {
+    const { signal: until, release } = linkedSignal([signal, this.#closed.signal]);
+    try {
+      return await work(until);
+    } finally {
+      release();
+    }
+  }
+
+  /** For what goes on after the call that asks for it. */
   #until(signal: AbortSignal): AbortSignal {
     const either = AbortSignal.any([signal, this.#closed.signal]);
     // As many calls as there are instances and hosts listen at once: that is no leak.

@@ -1,5 +1,6 @@
 import { SlipwayError } from "../../../core/errors/error.ts";
 import type { InstanceId, RevisionId } from "../../../core/ids.ts";
+import { linkedSignal } from "../../../lib/linked-signal.ts";
 import type { Supervisor } from "../../../lib/supervisor/client.ts";
 import type { UnitReport, UnitSpec } from "../../../lib/supervisor/contract.ts";
 import { freshPrefix, type Session, type SessionSpec, type Sessions } from "../../../ports/session.ts";
@@ -126,7 +127,8 @@ class ProcessTarget implements Target, Sessions {
   }
 
   async session({ place, command, terminal }: SessionSpec, signal: AbortSignal): Promise<Session> {
-    return this.#wrapped(signal, async (until) => {
+    const until = this.#until(signal);
+    return this.#wrapped(null, async () => {
       if ("instance" in place)
         return openProcessSession({ command, terminal }, await this.#placeOf(place.instance, until), until);
       const { fresh } = place;
@@ -194,15 +196,19 @@ class ProcessTarget implements Target, Sessions {
   }
 
   async #wrapped<T>(signal: AbortSignal | null, work: (until: AbortSignal) => Promise<T>): Promise<T> {
+    const { signal: until, release } = linkedSignal([...(signal === null ? [] : [signal]), this.#closed.signal]);
     try {
-      return await work(this.#until(signal));
+      return await work(until);
     } catch (error) {
       signal?.throwIfAborted();
       throw asSlipwayError(error);
+    } finally {
+      release();
     }
   }
 
-  #until(signal: AbortSignal | null): AbortSignal {
-    return signal === null ? this.#closed.signal : AbortSignal.any([signal, this.#closed.signal]);
+  /** For what goes on after the call that asks for it. */
+  #until(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, this.#closed.signal]);
   }
 }

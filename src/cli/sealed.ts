@@ -1,0 +1,32 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { SlipwayError } from "../core/errors/error.ts";
+import { Secret } from "../core/secret.ts";
+import type { Sealed } from "../engine/world.ts";
+import { isSealed, type Vault } from "../lib/vault.ts";
+
+/** Opens what releases hold sealed, and says whether its source in the working tree is still the same. Errors: SECRET_UNREADABLE. */
+export function sealedBy(vault: Vault): Sealed {
+  return {
+    open: (text) => {
+      if (!isSealed(text)) return text;
+      const opened = vault.open(text);
+      if (opened !== null) return new Secret(opened);
+      throw new SlipwayError("SECRET_UNREADABLE", {
+        message: "the release holds a value that was sealed with another key than this state directory has",
+      });
+    },
+    markNow: (workingTree, path) => {
+      const text = path.startsWith("$") ? process.env[path.slice(1)] : textOf(join(workingTree, path));
+      return text === undefined ? null : vault.mark(text);
+    },
+  };
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+}
