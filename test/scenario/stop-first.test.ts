@@ -183,7 +183,10 @@ describe("services that cannot run beside their successors", () => {
   it("come back when the new ones never become healthy, with the log of what failed", async () => {
     await withLive("sick");
     plane.product.behave("web", "v2", "sick");
-    const { phase, failure, row } = await plane.ended(await startStopFirst(two!));
+    const id = await startStopFirst(two!);
+    // Visitors come all the time: who waits for the new one in vain is answered by the old one.
+    expect(await visitorsDuring(plane.ended(id))).toEqual(["200 v1"]);
+    const { phase, failure, row } = await plane.ended(id);
     expect([phase, failure?.code, row.reason]).toEqual([
       "failed",
       "PROBE_DEADLINE",

@@ -266,7 +266,7 @@ describe("a plan", () => {
       "watch for 1m: health, error ratio, latency",
     ]);
     expect(next.warnings).toEqual([
-      "requests to api wait up to 45s while it is replaced",
+      "requests to api wait up to 1m15s while it is replaced",
       "dns does not run while it is replaced",
     ]);
     const far = product({ driver: "caddy", server: "ssh://deploy@edge.example" });

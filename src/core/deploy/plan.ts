@@ -12,7 +12,7 @@ import type { Standing } from "../release/standing.ts";
 import { courseOf, type ReleaseView } from "./course.ts";
 import { allTraffic, type Course, type Rollout, takesRequests } from "./deployment.ts";
 import { canarySteps, canaryWarnings } from "./plan-canary.ts";
-import { canHold, holdMs, isStopFirst, stopping } from "./stop-first.ts";
+import { canHold, holdMs, isStopFirst, outlastsHold, stopping } from "./stop-first.ts";
 import { type Found, takeoverOf, takeoverText } from "./takeover.ts";
 
 export type ServicePlan = {
@@ -284,9 +284,12 @@ function interruptions(course: Course, { live, release }: PlanInput): string[] {
     const service = release.spec.services[name];
     if (live === null || service === undefined || !takesRequests(rollout, "stable"))
       return `${name} does not run while it is replaced`;
-    return canHold(live.spec.edge)
-      ? `requests to ${name} wait up to ${formatDuration(holdMs(service))} while it is replaced`
-      : `requests to ${name} get 503 while it is replaced: a Caddy on another machine cannot make them wait`;
+    if (!canHold(live.spec.edge))
+      return `requests to ${name} get 503 while it is replaced: a Caddy on another machine cannot make them wait`;
+    const waits = `requests to ${name} wait up to ${formatDuration(holdMs(service))} while it is replaced`;
+    return outlastsHold(service)
+      ? `${waits}, and get 503 after that: its start may take ${formatDuration(service.health.deadlineMs)}`
+      : waits;
   });
 }
 

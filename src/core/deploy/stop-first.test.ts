@@ -3,7 +3,7 @@ import { releaseId, revisionId, serviceName } from "../ids.ts";
 import { begin, decide, effectOf } from "./decide.ts";
 import type { Course, Deployment, DeploymentEvent, Failure, Rollout } from "./deployment.ts";
 import { stages } from "./stages.ts";
-import { canHold, holdMs } from "./stop-first.ts";
+import { canHold, holdMs, outlastsHold } from "./stop-first.ts";
 
 const [api, web] = [serviceName("api"), serviceName("web")];
 
@@ -109,8 +109,11 @@ it("a state that was recorded before services were stopped first reads on", () =
 
 it("requests wait as long as the start may take, and no longer than anybody waits", () => {
   const health = { deadlineMs: 30_000 } as Parameters<typeof holdMs>[0]["health"];
-  expect(holdMs({ health })).toBe(30_000);
-  expect(holdMs({ health: { ...health, deadlineMs: 600_000 } })).toBe(120_000);
+  // With the time in which the way back begins, which then holds them itself.
+  expect(holdMs({ health })).toBe(60_000);
+  expect(outlastsHold({ health })).toBe(false);
+  const slow = { health: { ...health, deadlineMs: 600_000 } };
+  expect([holdMs(slow), outlastsHold(slow)]).toEqual([120_000, true]);
   expect([
     canHold({ driver: "embedded", server: null }),
     canHold({ driver: "caddy", server: null }),

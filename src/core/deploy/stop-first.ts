@@ -8,9 +8,23 @@ const maxHoldMs = 120_000;
 /** Requests of one service that wait at the edge at once; the others get 503. */
 export const maxHeld = 1_000;
 
-/** How long a request waits at most while a service is stopped and the other side of it starts. */
+/**
+ * From a deadline that has passed until the way back holds requests itself: the verdict, a commit, and a look whether stable's image is
+ * there. Measured in milliseconds; much more, because a host that is slow is why many a deadline passes.
+ */
+const wayBackMs = 30_000;
+
+/**
+ * How long requests wait while a service is stopped and the other side of it starts. Longer than the start may take: who waited for
+ * one that never becomes healthy is answered by the side that comes back, and who came last has no error meanwhile.
+ */
 export function holdMs({ health }: Pick<ServiceSpec, "health">): number {
-  return Math.min(health.deadlineMs, maxHoldMs);
+  return Math.min(health.deadlineMs + wayBackMs, maxHoldMs);
+}
+
+/** Whether a start may take longer than anybody waits: from then on requests get 503. */
+export function outlastsHold({ health }: Pick<ServiceSpec, "health">): boolean {
+  return health.deadlineMs + wayBackMs > maxHoldMs;
 }
 
 /** As the drivers' `can.hold`, for a plan, which asks nobody: a Caddy on another machine cannot make requests wait. */

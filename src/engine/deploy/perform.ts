@@ -1,5 +1,5 @@
 import type { Deployment, DeploymentEvent, Effect, Failure } from "../../core/deploy/deployment.ts";
-import { isStopFirst } from "../../core/deploy/stop-first.ts";
+import { isStopFirst, stopping } from "../../core/deploy/stop-first.ts";
 import { isSlipwayError, reasonOf, SlipwayError } from "../../core/errors/error.ts";
 import type { RevisionId } from "../../core/ids.ts";
 import type { Counts } from "../../core/judge/counts.ts";
@@ -92,7 +92,7 @@ function effects(
 async function start(
   world: World,
   deployment: Deployment,
-  { stage, services, stopping }: Extract<Effect, { do: "start" }>,
+  { stage, services, stopping: stopped }: Extract<Effect, { do: "start" }>,
   signal: AbortSignal,
 ): Promise<DeploymentEvent> {
   const { course } = deployment;
@@ -100,12 +100,12 @@ async function start(
   await siteOf(world, course);
   if (stage === 0) await ensureAccessories(world, course, signal);
   // Before anything is stopped and anybody waits: to bring an image may take minutes, and may fail.
-  await allDone(stopping.map((service) => prepare(world, course, { release, service }, signal)));
+  await allDone(stopped.map((service) => prepare(world, course, { release, service }, signal)));
   if (stage === 0) await stopPredecessorsFirst(world, course, services, signal);
   await allDone(
     services.map(async (service) => {
       const revision = course.rollouts.find((rollout) => rollout.service === service)?.candidate ?? null;
-      if (revision !== null && stopping.includes(service)) {
+      if (revision !== null && stopped.includes(service)) {
         const held = await holdRequests(world, deployment, { service, release });
         if (held !== null) await untilIdle(world, held, course.drainMs, signal);
         await stopOthers(world, course, { service, revision }, signal);
@@ -130,6 +130,9 @@ async function verifyCandidates(
     .filter((rollout) => services.includes(rollout.service))
     .map((rollout) => ({ rollout, count: course.stages[stage]?.[rollout.service]?.candidate ?? 0 }));
   const checked = await verified(world, course, { release: course.release, sides, side: "candidate" });
+  // From when the deadline counts, also after a crash: who waits must not be let go before the way back has begun.
+  for (const service of stopping(course, { stage, services }))
+    await holdRequests(world, deployment, { service, release: course.release });
   const site = await siteOf(world, course);
   return untilAsked(world, deployment, signal, async (aborted) => {
     const failure = verify(world, checked, aborted);
@@ -290,7 +293,10 @@ async function restore(
       await scale(world, course, { release, service, count }, signal);
     }),
   );
-  const failure = await verify(world, await verified(world, course, { release, sides, side: "stable" }), signal);
+  const checked = await verified(world, course, { release, sides, side: "stable" });
+  for (const { rollout } of sides.filter((side) => isStopFirst(side.rollout)))
+    await holdRequests(world, deployment, { service: rollout.service, release });
+  const failure = await verify(world, checked, signal);
   if (failure !== null) return { is: "failed", failure };
   if (deployment.phase.is === "restoring" && deployment.phase.followedBy === "cleaning") {
     // No change of traffic follows that would tell the edge where stable runs now.
