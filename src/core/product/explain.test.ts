@@ -68,8 +68,10 @@ describe("a key that is not there", () => {
       [
         '"path" may be one of these:',
         "  services.*.path",
+        "  services.*.pipeline.steps.*.path",
         "  services.*.health.path",
         "  services.*.routes.*.path",
+        "  pipeline.steps.*.path",
         "  rollout.synthetic.path",
         "  edge.allowLists.*.path",
         "  metrics.*.json.path",

@@ -23,6 +23,12 @@ export interface ProductInput {
    */
   services?: Record<string, ServiceInput> | undefined;
   /**
+   * What a commit has to pass before it becomes a release: a graph of steps, for the product and for each service.
+   * @default none: artifacts are built, and that is all
+   * @example { steps: { install: {}, lint: {}, unit: {} } }
+   */
+  pipeline?: PipelineInput | undefined;
+  /**
    * How a release takes the traffic and when it is taken back.
    * @default {}
    * @example { strategy: "blue-green", bake: "10m" }
@@ -127,6 +133,12 @@ export interface ServiceInput {
    * @example ["api", "migrate"]
    */
   needs?: string[] | undefined;
+  /**
+   * Its own steps of the product's pipeline; they run in its path.
+   * @default none
+   * @example { steps: { unit: { needs: ["install"] } } }
+   */
+  pipeline?: ServicePipelineInput | undefined;
   /**
    * Argument array, run in the unpacked artifact; the first is looked up on PATH. Never a shell string. Every service
    * but a static one has one, unless its image has. A web service listens on the port it is given in PORT.
@@ -274,6 +286,194 @@ export interface ImageInput {
    * @example "30m"
    */
   timeout?: Duration | undefined;
+}
+
+/** What a service has to pass before its product becomes a release. */
+export interface ServicePipelineInput {
+  /**
+   * The steps, by name. A step begins when all that it needs have passed.
+   * @default {}
+   * @example { install: {}, lint: {}, unit: { timeout: "5m" }, pack: { command: ["npm", "pack"], needs: ["unit"] } }
+   */
+  steps?: Record<string, PipelineStepInput> | undefined;
+}
+
+/** One step of a pipeline. Without command and shell it is a built-in one: that of its name, or of uses. */
+export interface PipelineStepInput {
+  /**
+   * A built-in step: install runs the package manager that packageManager or the lock file names, lint, format,
+   * typecheck, unit and build what package.json or pyproject.toml has for it.
+   * @default the step's name, when that is one of them
+   * @example "unit"
+   */
+  uses?: "checkout" | "install" | "lint" | "format" | "typecheck" | "unit" | "build" | undefined;
+  /**
+   * Argument array; the first is looked up on PATH. Never a shell string: for that there is shell.
+   * @default that of the built-in step
+   * @example ["npm", "run", "test:unit"]
+   */
+  command?: string[] | undefined;
+  /**
+   * A line for sh -euc, where a shell is what is wanted.
+   * @default none
+   * @example "npm pack && ls -l *.tgz"
+   */
+  shell?: string | undefined;
+  /**
+   * Directory it runs in, in the repository.
+   * @default the service's path; the top for steps of the product
+   * @example "packages/ui"
+   */
+  path?: string | undefined;
+  /**
+   * Steps that must have passed before: of the same pipeline, of the product's, or of another service as "api/build".
+   * With a matrix all of its combinations.
+   * @default install, for a built-in step where there is one; else none
+   * @example ["install", "lint"]
+   */
+  needs?: string[] | undefined;
+  /**
+   * When it is part of a run. A step that is left out counts as passed for those that need it.
+   * @default {}
+   * @example { branch: ["main"], paths: ["api/**"] }
+   */
+  when?: StepWhenInput | undefined;
+  /**
+   * Runs once for each combination; each name is an environment variable of the step.
+   * @default {}
+   * @example { DATABASE: ["postgres", "mysql"] }
+   */
+  matrix?: Record<string, string[]> | undefined;
+  /**
+   * An attempt that has not ended by then is stopped, with all that it has started, and has failed.
+   * @default "10m"
+   * @example "30m"
+   */
+  timeout?: Duration | undefined;
+  /**
+   * Tries again when it has failed.
+   * @default one attempt
+   * @example { attempts: 3, reason: "the registry is slow at night" }
+   */
+  retry?: StepRetryInput | undefined;
+  /**
+   * What is done when nobody knows how it ended, because the machine went down under it: run it again, or call it
+   * failed. For steps that must not happen twice.
+   * @default "again"
+   * @example "fail"
+   */
+  whenLost?: "again" | "fail" | undefined;
+  /**
+   * Whether the run may pass when it has failed; what needs it goes on.
+   * @default false
+   * @example true
+   */
+  allowFailure?: boolean | undefined;
+  /**
+   * Environment variables, beside PATH, HOME, LANG, CI and those that begin with SLIPWAY_. Nothing else is inherited.
+   * Not for secrets.
+   * @default {}
+   * @example { NODE_ENV: "test" }
+   */
+  env?: Record<string, string> | undefined;
+  /**
+   * Environment variables whose values are not in git: slipway secret set <name> -e pipeline. They are masked in its
+   * log.
+   * @default []
+   * @example ["NPM_TOKEN"]
+   */
+  secrets?: string[] | undefined;
+  /**
+   * What its result depends on, relative to its path. With inputs a step that has passed with the same files, command,
+   * variables and tools is not run again: its outputs and its log are restored.
+   * @default none: it is always run
+   * @example ["src/**", "package.json"]
+   */
+  inputs?: string[] | undefined;
+  /**
+   * Files and directories that it makes, relative to its path; kept with its result where it has inputs.
+   * @default none
+   * @example ["dist"]
+   */
+  outputs?: string[] | undefined;
+  /**
+   * Programs whose version its result depends on too, beside that of node, npm and python3.
+   * @default []
+   * @example ["go"]
+   */
+  tools?: string[] | undefined;
+  /**
+   * Test reports, coverage and findings that it writes.
+   * @default {}
+   * @example { junit: ["reports/junit.xml"] }
+   */
+  reports?: StepReportsInput | undefined;
+}
+
+/** When a step is part of a run. All that is given must hold. */
+export interface StepWhenInput {
+  /**
+   * Only for commits of one of these branches; * stands for any text.
+   * @default every branch
+   * @example ["main", "release/*"]
+   */
+  branch?: string[] | undefined;
+  /**
+   * Only when a file that matches has changed since the commit of the newest release; * stands for a part of a name, **
+   * for any path. Without a release everything has changed.
+   * @default whatever has changed
+   * @example ["api/**", "package-lock.json"]
+   */
+  paths?: string[] | undefined;
+  /**
+   * Only for runs that began this way.
+   * @default however it began
+   * @example ["manual", "deploy"]
+   */
+  event?: ("manual" | "deploy" | "push" | "pull-request" | "tag" | "schedule")[] | undefined;
+}
+
+/** How often a step that has failed is tried again, and why that is right. */
+export interface StepRetryInput {
+  /**
+   * Attempts in all, the first included.
+   * @default 2
+   * @example 3
+   */
+  attempts?: number | undefined;
+  /**
+   * Why it may fail without being wrong; shown with every attempt after the first.
+   * @example "the registry is slow at night"
+   */
+  reason: string;
+  /**
+   * Time before the second attempt; doubles with each.
+   * @default "1s"
+   * @example "10s"
+   */
+  wait?: Duration | undefined;
+}
+
+/** Reports that a step writes; read when it has ended, also when it has failed. */
+export interface StepReportsInput {
+  /**
+   * JUnit XML files, relative to the step's path: their failing tests are shown.
+   * @default none
+   * @example ["reports/junit.xml"]
+   */
+  junit?: string[] | undefined;
+  /**
+   * Coverage as lcov or Cobertura XML.
+   * @default none
+   * @example ["coverage/lcov.info"]
+   */
+  coverage?: string[] | undefined;
+  /**
+   * Findings as SARIF 2.1.0.
+   * @default none
+   * @example ["reports/*.sarif"]
+   */
+  sarif?: string[] | undefined;
 }
 
 /** How one knows that a service is healthy. */
@@ -431,6 +631,56 @@ export interface LogsInput {
    * @example 5
    */
   keep?: number | undefined;
+}
+
+/** What a commit has to pass before it becomes a release. */
+export interface PipelineInput {
+  /**
+   * The steps, by name. A step begins when all that it needs have passed.
+   * @default {}
+   * @example { install: {}, lint: {}, unit: { timeout: "5m" }, pack: { command: ["npm", "pack"], needs: ["unit"] } }
+   */
+  steps?: Record<string, PipelineStepInput> | undefined;
+  /**
+   * How many steps run at once.
+   * @default the number of cores
+   * @example 2
+   */
+  parallel?: number | undefined;
+  /**
+   * What a run's workspace may hold. A step under which it becomes more is stopped.
+   * @default "10GB"
+   * @example "2GB"
+   */
+  disk?: Size | undefined;
+  /**
+   * What may be said when a run is begun by hand: slipway run --param level=full.
+   * @default {}
+   * @example { level: { default: "quick", allowed: ["quick", "full"] } }
+   */
+  parameters?: Record<string, ParameterInput> | undefined;
+}
+
+/** Something that may be said when a run is begun by hand; steps have it as SLIPWAY_PARAM_<NAME>. */
+export interface ParameterInput {
+  /**
+   * What it is for.
+   * @default none
+   * @example "how much is tested"
+   */
+  meaning?: string | undefined;
+  /**
+   * What it is when nothing is said. Without one it must be given.
+   * @default must be given
+   * @example "quick"
+   */
+  default?: string | undefined;
+  /**
+   * The values that it may have.
+   * @default any text
+   * @example ["quick", "full"]
+   */
+  allowed?: string[] | undefined;
 }
 
 /** How a release takes the traffic and when it is taken back. */

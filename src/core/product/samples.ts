@@ -16,6 +16,7 @@ export const fullProduct: ProductInput = {
     web: {
       kind: "web",
       path: "apps/web",
+      pipeline: { steps: { unit: { needs: ["install"] } } },
       build: { command: ["npm", "run", "build"], output: "dist", timeout: "20m" },
       command: ["node", "server.js"],
       health: {
@@ -62,6 +63,32 @@ export const fullProduct: ProductInput = {
       },
     },
     docs: { kind: "static", path: "docs", routes: "docs.example.org", fallback: "index.html" },
+  },
+  pipeline: {
+    steps: {
+      install: {},
+      lint: { uses: "lint", when: { branch: ["main", "release/*"], paths: ["**/*.ts"], event: ["manual", "deploy"] } },
+      unit: {
+        command: ["npm", "run", "test:unit"],
+        path: "packages/ui",
+        needs: ["install"],
+        matrix: { DATABASE: ["postgres", "mysql"] },
+        timeout: "5m",
+        retry: { attempts: 3, reason: "the registry is slow at night", wait: "10s" },
+        whenLost: "fail",
+        allowFailure: true,
+        env: { NODE_ENV: "test" },
+        secrets: ["NPM_TOKEN"],
+        inputs: ["src/**", "package.json"],
+        outputs: ["dist"],
+        tools: ["go"],
+        reports: { junit: ["reports/junit.xml"], coverage: ["coverage/lcov.info"], sarif: ["reports/*.sarif"] },
+      },
+      pack: { shell: "npm pack && ls -l *.tgz", needs: ["web/unit", "lint"] },
+    },
+    parallel: 2,
+    disk: "2GB",
+    parameters: { level: { meaning: "how much is tested", default: "quick", allowed: ["quick", "full"] } },
   },
   rollout: {
     strategy: "canary",

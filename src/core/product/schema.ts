@@ -5,6 +5,7 @@ import { edgeSchema } from "./edge.ts";
 import { environmentDefaults, environmentSchema, retentionSchema, targetSchema } from "./environment.ts";
 import type { ProductInput } from "./input.ts";
 import { named, optional, required } from "./key.ts";
+import { pipelineDoc, pipelineSchema } from "./pipeline.ts";
 import { metricSchema, probeSchema } from "./probes.ts";
 import { registrySchema } from "./registry.ts";
 import { rolloutSchema } from "./rollout.ts";
@@ -36,6 +37,7 @@ export const productSchema = named(
       example: { web: { kind: "web", command: ["node", "server.js"] } },
       allowed: 'names and services, such as { web: { kind: "web", command: ["node", "server.js"] } }',
     }),
+    pipeline: optional(pipelineSchema, pipelineDoc),
     rollout: optional(rolloutSchema, {
       meaning: "How a release takes the traffic and when it is taken back.",
       default: {},

@@ -3,6 +3,7 @@ import { containerOverride, imageSchema, mountedShape } from "./container.ts";
 import { healthSchema, healthShape } from "./health.ts";
 import { hostName, routeText, urlPath } from "./http-values.ts";
 import { named, optional, overriding, required } from "./key.ts";
+import { servicePipelineDoc, servicePipelineSchema } from "./pipeline.ts";
 import {
   choice,
   command,
@@ -182,12 +183,13 @@ export const serviceSchema = named(
       example: ["api", "migrate"],
       allowed: 'a list of services, such as ["api"]',
     }),
+    pipeline: optional(servicePipelineSchema, servicePipelineDoc),
     ...placedShape,
   }),
 );
 
 /** Keys of a service that are the same in every environment. */
-export const artifactKeys: readonly string[] = ["kind", "path", "build", "image", "needs"];
+export const artifactKeys: readonly string[] = ["kind", "path", "build", "image", "needs", "pipeline"];
 
 export const serviceOverrideSchema = named(
   "ServiceOverride",

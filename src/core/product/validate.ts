@@ -2,6 +2,7 @@ import { checkCompose, checkProjects } from "./checks/compose.ts";
 import { checkEnvironments } from "./checks/environments.ts";
 import type { Finding, Place } from "./checks/finding.ts";
 import { checkNeeds } from "./checks/needs.ts";
+import { checkPipeline } from "./checks/pipeline.ts";
 import { checkIdle, checkPlaces } from "./checks/places.ts";
 import { checkPolicy } from "./checks/policy.ts";
 import { checkProbes } from "./checks/probes.ts";
@@ -104,6 +105,7 @@ function checkProduct(
       ...checkProbes(place),
     );
   }
+  findings.push(...checkPipeline(product));
   findings.push(...checkEnvironments(product, places, { unread }), ...checkProjects(places), ...checkIdle(places));
   return {
     findings: [...located, ...findings.map((finding) => checkedOf(finding, product))],

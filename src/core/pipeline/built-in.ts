@@ -1,0 +1,154 @@
+import type { BuiltInStep } from "../product/pipeline.ts";
+
+/** What a directory of the checkout has that says how it is installed and checked. */
+export type Found = {
+  /** Of package.json; null: it has none, or one that cannot be read. */
+  readonly scripts: Readonly<Record<string, string>> | null;
+  /** `pnpm@9.1.0`, as package.json pins it. */
+  readonly packageManager: string | null;
+  /** Names of files that are there, of those in `tellingFiles`. */
+  readonly files: readonly string[];
+  /** Text of pyproject.toml, or empty. */
+  readonly pyproject: string;
+};
+
+/** Names of the files that are looked for. */
+export const tellingFiles = [
+  "package-lock.json",
+  "npm-shrinkwrap.json",
+  "pnpm-lock.yaml",
+  "yarn.lock",
+  ".yarnrc.yml",
+  "bun.lock",
+  "bun.lockb",
+  "requirements.txt",
+  "uv.lock",
+  "poetry.lock",
+  "pyproject.toml",
+  "pytest.ini",
+  "package.json",
+] as const;
+
+export type BuiltIn =
+  | { readonly is: "commands"; readonly commands: readonly (readonly string[])[] }
+  | { readonly is: "nothing"; readonly missing: string };
+
+/** Scripts of package.json by what they are for; the first that is there is taken. */
+const scriptNames: Readonly<Record<Exclude<BuiltInStep, "checkout" | "install">, readonly string[]>> = {
+  lint: ["lint"],
+  format: ["format:check", "format-check", "check:format", "format"],
+  typecheck: ["typecheck", "type-check", "types", "check:types", "tsc"],
+  unit: ["test:unit", "unit", "test"],
+  build: ["build"],
+};
+
+/** What a built-in step runs in a directory, given what is there and at the top of the checkout. */
+export function builtIn(uses: BuiltInStep, here: Found, top: Found): BuiltIn {
+  if (uses === "checkout") return { is: "commands", commands: [] };
+  if (uses === "install") return install(here, top);
+  const script = scriptNames[uses].find((name) => Object.hasOwn(here.scripts ?? {}, name));
+  if (script !== undefined) return one(...managerOf(here, top), "run", script);
+  const python = pythonCommand(uses, here, top);
+  if (python !== null) return one(...python);
+  const scripts = scriptNames[uses].map((name) => `"${name}"`).join(" or ");
+  return { is: "nothing", missing: `package.json has no script ${scripts}, and pyproject.toml has nothing for it` };
+}
+
+function install(here: Found, top: Found): BuiltIn {
+  const at = lockOf(here) === null && here.packageManager === null && !isPython(here) ? top : here;
+  const node = at.files.includes("package.json") || at.scripts !== null ? nodeInstall(at) : null;
+  const python = isPython(at) ? pythonInstall(at) : null;
+  const commands = [...(node === null ? [] : [node]), ...(python ?? [])];
+  if (commands.length > 0) return { is: "commands", commands };
+  return {
+    is: "nothing",
+    missing: "there is no package.json, requirements.txt, uv.lock, poetry.lock or pyproject.toml",
+  };
+}
+
+/** Exactly what the lock file says; a lock file that does not fit is a failure. */
+function nodeInstall(at: Found): readonly string[] {
+  const manager = managerOf(at, at);
+  const tool = lockOf(at) ?? toolOf(at.packageManager) ?? "npm";
+  const isLocked = lockOf(at) !== null;
+  switch (tool) {
+    case "pnpm":
+      return [...manager, "install", ...(isLocked ? ["--frozen-lockfile"] : [])];
+    case "yarn": {
+      const berry = at.files.includes(".yarnrc.yml") || /^yarn@[2-9]/.test(at.packageManager ?? "");
+      return [...manager, "install", ...(isLocked ? [berry ? "--immutable" : "--frozen-lockfile"] : [])];
+    }
+    case "bun":
+      return [...manager, "install", ...(isLocked ? ["--frozen-lockfile"] : [])];
+    default:
+      return isLocked
+        ? [...manager, "ci", "--no-audit", "--no-fund"]
+        : [...manager, "install", "--no-audit", "--no-fund"];
+  }
+}
+
+function pythonInstall({ files }: Found): readonly (readonly string[])[] {
+  if (files.includes("uv.lock")) return [["uv", "sync", "--frozen"]];
+  if (files.includes("poetry.lock")) return [["poetry", "install", "--no-interaction"]];
+  const pip = [".venv/bin/python", "-m", "pip", "install", "--disable-pip-version-check"];
+  const what = files.includes("requirements.txt") ? ["-r", "requirements.txt"] : ["."];
+  return [
+    ["python3", "-m", "venv", ".venv"],
+    [...pip, ...what],
+  ];
+}
+
+function isPython({ files }: Found): boolean {
+  return ["requirements.txt", "uv.lock", "poetry.lock", "pyproject.toml"].some((name) => files.includes(name));
+}
+
+function pythonCommand(uses: BuiltInStep, here: Found, top: Found): readonly string[] | null {
+  const at = isPython(here) ? here : null;
+  if (at === null) return null;
+  const has = (tool: string): boolean =>
+    at.pyproject.includes(`[tool.${tool}`) || top.pyproject.includes(`[tool.${tool}`);
+  // What was installed by `install` is before what the machine has.
+  const tool = (name: string, ...args: string[]): readonly string[] => {
+    if (at.files.includes("uv.lock")) return ["uv", "run", name, ...args];
+    if (at.files.includes("poetry.lock")) return ["poetry", "run", name, ...args];
+    return [name, ...args];
+  };
+  switch (uses) {
+    case "lint":
+      return has("ruff") ? tool("ruff", "check") : null;
+    case "format":
+      return has("ruff") ? tool("ruff", "format", "--check") : has("black") ? tool("black", "--check", ".") : null;
+    case "typecheck":
+      return has("mypy") ? tool("mypy", ".") : has("pyright") ? tool("pyright") : null;
+    case "unit":
+      return has("pytest") || at.files.includes("pytest.ini") ? tool("pytest") : null;
+    default:
+      return null;
+  }
+}
+
+type Tool = "npm" | "pnpm" | "yarn" | "bun";
+
+function lockOf({ files }: Found): Tool | null {
+  if (files.includes("package-lock.json") || files.includes("npm-shrinkwrap.json")) return "npm";
+  if (files.includes("pnpm-lock.yaml")) return "pnpm";
+  if (files.includes("yarn.lock")) return "yarn";
+  return files.includes("bun.lock") || files.includes("bun.lockb") ? "bun" : null;
+}
+
+function toolOf(pinned: string | null): Tool | null {
+  const name = pinned?.split("@")[0];
+  return name === "npm" || name === "pnpm" || name === "yarn" || name === "bun" ? name : null;
+}
+
+/** The program, in the version that package.json pins where Node's own corepack can bring it. */
+function managerOf(here: Found, top: Found): readonly string[] {
+  const pinned = here.packageManager ?? top.packageManager;
+  const tool = toolOf(pinned) ?? lockOf(here) ?? lockOf(top) ?? "npm";
+  const version = /^(?:pnpm|yarn)@[0-9][^+\s]*/.exec(pinned ?? "")?.[0];
+  return version === undefined ? [tool] : ["corepack", version];
+}
+
+function one(...command: readonly string[]): BuiltIn {
+  return { is: "commands", commands: [command] };
+}

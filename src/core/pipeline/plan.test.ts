@@ -1,0 +1,162 @@
+import { describe, expect, it } from "vitest";
+import type { ProductInput } from "../product/input.ts";
+import { validateProduct } from "../product/validate.ts";
+import { globMatcher } from "./glob.ts";
+import { planRun, unknownNames } from "./plan.ts";
+import { resolvePipeline } from "./resolve.ts";
+import type { Pipeline, RunReason } from "./step.ts";
+
+const everything: RunReason = { event: "manual", branch: "main", changed: null, steps: [], services: [] };
+
+function pipelineOf(more: Partial<ProductInput>): Pipeline {
+  const { config, problems } = validateProduct({
+    name: "shop",
+    services: { api: { kind: "worker", command: ["node", "a.js"], path: "api", pipeline: { steps: { unit: {} } } } },
+    ...more,
+  });
+  if (config === null) throw new Error(JSON.stringify(problems));
+  const pipeline = resolvePipeline(config);
+  if (pipeline === null) throw new Error("it has no step");
+  return pipeline;
+}
+
+const graph = (pipeline: Pipeline) => Object.fromEntries(pipeline.steps.map(({ id, needs }) => [id, needs]));
+
+describe("a pipeline", () => {
+  it("has the product's steps and the services', a built-in one after install", () => {
+    const pipeline = pipelineOf({ pipeline: { steps: { install: {}, lint: {}, pack: { shell: "npm pack" } } } });
+    expect(graph(pipeline)).toEqual({ install: [], lint: ["install"], pack: [], "api/unit": ["install"] });
+    expect(pipeline.steps.find(({ id }) => id === "api/unit")?.path).toBe("api");
+  });
+
+  it("runs a step once for each combination of its matrix, and what needs it after all of them", () => {
+    const pipeline = pipelineOf({
+      pipeline: {
+        steps: {
+          e2e: { command: ["x"], matrix: { DB: ["pg", "my"], NODE: ["20"] } },
+          pack: { command: ["y"], needs: ["e2e"] },
+        },
+      },
+    });
+    expect(graph(pipeline)).toMatchObject({ pack: ["e2e[DB=pg,NODE=20]", "e2e[DB=my,NODE=20]"] });
+    expect(pipeline.steps[0]?.env).toEqual({ DB: "pg", NODE: "20" });
+  });
+
+  it("is planned with what is needed first, and only as far as it is asked for", () => {
+    const pipeline = pipelineOf({
+      pipeline: { steps: { pack: { command: ["x"], needs: ["build", "lint"] }, build: {}, lint: {}, install: {} } },
+    });
+    expect(planRun(pipeline, everything).map(({ step }) => step.id)).toEqual([
+      "install",
+      "build",
+      "lint",
+      "pack",
+      "api/unit",
+    ]);
+    expect(planRun(pipeline, { ...everything, steps: ["lint"] }).map(({ step }) => step.id)).toEqual([
+      "install",
+      "lint",
+    ]);
+    expect(planRun(pipeline, { ...everything, steps: ["unit"] }).map(({ step }) => step.id)).toEqual([
+      "install",
+      "api/unit",
+    ]);
+    expect(planRun(pipeline, { ...everything, services: ["api"] }).map(({ step }) => step.id)).toEqual([
+      "install",
+      "api/unit",
+    ]);
+    expect(unknownNames(pipeline, { steps: ["unit", "api/unit", "lnit"] })).toEqual(["lnit"]);
+  });
+
+  it("leaves out what branch, event or paths leave out, unless it is asked for by name", () => {
+    const pipeline = pipelineOf({
+      pipeline: {
+        steps: {
+          publish: { command: ["x"], when: { branch: ["main", "release/*"] } },
+          nightly: { command: ["x"], when: { event: ["schedule"] } },
+          docs: { command: ["x"], when: { paths: ["docs/**"] } },
+        },
+      },
+    });
+    const skips = (reason: Partial<RunReason>) =>
+      planRun(pipeline, { ...everything, ...reason }).flatMap(({ step, skipped }) =>
+        skipped === null ? [] : [step.id],
+      );
+    expect(skips({})).toEqual(["nightly"]);
+    expect(skips({ branch: "feature/x", event: "schedule" })).toEqual(["publish"]);
+    expect(skips({ branch: "release/1.2", changed: ["api/a.js"], event: "schedule" })).toEqual(["docs"]);
+    expect(skips({ changed: ["docs/a/b.md"] })).toEqual(["nightly"]);
+    expect(skips({ steps: ["nightly"] })).toEqual([]);
+  });
+});
+
+describe("a path", () => {
+  it.each([
+    ["src/**", "src/a/b.ts", true],
+    ["src/**", "srcs/a.ts", false],
+    ["src/*.ts", "src/a.ts", true],
+    ["src/*.ts", "src/a/b.ts", false],
+    ["**/*.ts", "a.ts", true],
+    ["**/*.ts", "a/b/c.ts", true],
+    ["dist", "dist/a/b.js", true],
+    ["dist", "distant", false],
+    ["a?c", "abc", true],
+    ["a?c", "a/c", false],
+    ["a.b", "axb", false],
+    [".", "anything/at/all", true],
+    ["a[1](x)", "a[1](x)", true],
+  ])("is meant by %s: %s is %s", (pattern, path, meant) => {
+    expect(globMatcher([pattern])(path)).toBe(meant);
+  });
+});
+
+describe("problems of a pipeline", () => {
+  const messages = (pipeline: unknown, service: unknown = {}): string[] =>
+    validateProduct({
+      name: "shop",
+      services: { api: { kind: "worker", command: ["a"], pipeline: { steps: service } } },
+      pipeline,
+    }).problems.map(({ path, message }) => `${path}: ${message}`);
+
+  it("are all said at once, each with a guess", () => {
+    expect(
+      messages(
+        {
+          steps: {
+            lnt: {},
+            both: { command: ["x"], shell: "x" },
+            a: { command: ["x"], needs: ["b"] },
+            b: { command: ["x"], needs: ["a"] },
+            lost: { command: ["x"], needs: ["untt"] },
+            wide: { command: ["x"], matrix: { A: ["1", "1"] } },
+            out: { command: ["x"], outputs: ["."], env: { T: "x" }, secrets: ["T"] },
+            odd: { comand: ["x"] },
+          },
+          parameters: { level: { default: "all", allowed: ["quick"] } },
+        },
+        { unit: {} },
+      ).sort(),
+    ).toMatchInlineSnapshot(`
+      [
+        "pipeline.parameters.level.default: "all" is not one of those allowed: quick",
+        "pipeline.steps.a.needs: a → b → a is a circle: none of them could start first",
+        "pipeline.steps.both: it has command and shell; a step does one of them: leave the others out",
+        "pipeline.steps.lnt: it has no command and no shell, and "lnt" is no built-in step; did you mean "lint"?",
+        "pipeline.steps.lost.needs[0]: there is no step "untt"; did you mean "unit"?",
+        "pipeline.steps.odd.comand: unknown key; did you mean "command"?",
+        "pipeline.steps.out.outputs[0]: that is everything; name what the step makes",
+        "pipeline.steps.out.secrets[0]: T is in env too; leave one out",
+        "pipeline.steps.wide.matrix: a value is there twice; each combination runs once",
+      ]
+    `);
+  });
+
+  it("are none where names lead to the own service first", () => {
+    expect(
+      messages(
+        { steps: { build: { command: ["x"] } } },
+        { build: { command: ["y"], needs: [] }, unit: { needs: ["build"] } },
+      ),
+    ).toEqual([]);
+  });
+});

@@ -1,0 +1,131 @@
+import { type ServiceName, serviceName } from "../ids.ts";
+import type { PipelineStepInput, ServicePipelineInput } from "../product/input.ts";
+import { type BuiltInStep, builtInSteps, pipelineDefaults } from "../product/pipeline.ts";
+import { bytes, inside, ms } from "../product/resolve-values.ts";
+import type { ProductConfig } from "../product/schema.ts";
+import { serviceDefaults } from "../product/service.ts";
+import type { Pipeline, PipelineStep, StepWork } from "./step.ts";
+
+type Steps = NonNullable<ServicePipelineInput["steps"]>;
+/** The steps of one service, or of the product. */
+type Group = { readonly service: ServiceName | null; readonly path: string; readonly steps: Steps };
+
+/** A step as the config has it, before its combinations. */
+export type NamedStep = Group & { readonly name: string; readonly own: string; readonly input: PipelineStepInput };
+
+/** The pipeline of a product, all defaults applied; null when it has no step. Takes what `validateProduct` has let through. */
+export function resolvePipeline(config: ProductConfig): Pipeline | null {
+  const named = namedSteps(config);
+  if (named.length === 0) return null;
+  const combinations = new Map(named.map((step) => [step.name, matrixOf(step.input)]));
+  const { pipeline = {} } = config;
+  return {
+    steps: named.flatMap((step) => combinationsOf(step, combinations)),
+    parallel: pipeline.parallel ?? null,
+    diskBytes: bytes(pipeline.disk ?? pipelineDefaults.disk),
+    parameters: Object.entries(pipeline.parameters ?? {}).map(([name, { default: value, allowed }]) => ({
+      name,
+      default: value ?? null,
+      allowed: allowed ?? null,
+    })),
+  };
+}
+
+/** Every step by its full name: `unit` of the product, `api/unit` of a service. */
+export function namedSteps(config: Pick<ProductConfig, "pipeline" | "services">): readonly NamedStep[] {
+  const groups: readonly Group[] = [
+    { service: null, path: ".", steps: config.pipeline?.steps ?? {} },
+    ...Object.entries(config.services ?? {}).map(([service, { path, pipeline }]) => ({
+      service: serviceName(service),
+      path: inside(path ?? serviceDefaults.path),
+      steps: pipeline?.steps ?? {},
+    })),
+  ];
+  return groups.flatMap((group) =>
+    Object.entries(group.steps).map(([own, input]) => ({
+      ...group,
+      own,
+      name: group.service === null ? own : `${group.service}/${own}`,
+      input,
+    })),
+  );
+}
+
+/** The full names of what a step needs, as far as they exist; `lost` are those that do not. */
+export function needsOf(
+  { service, own, input }: NamedStep,
+  names: ReadonlySet<string>,
+): { readonly found: readonly string[]; readonly lost: readonly string[] } {
+  const isBuiltIn = input.command === undefined && input.shell === undefined;
+  const asked = input.needs ?? (isBuiltIn && own !== "install" && own !== "checkout" ? ["install"] : []);
+  const found: string[] = [];
+  const lost: string[] = [];
+  for (const each of asked) {
+    const name = [service === null ? each : `${service}/${each}`, each].find((candidate) => names.has(candidate));
+    if (name !== undefined) found.push(name);
+    else if (input.needs !== undefined) lost.push(each);
+  }
+  return { found, lost };
+}
+
+/** What it does; null when nothing says it. */
+export function workOf({ own, input }: Pick<NamedStep, "own" | "input">): StepWork | null {
+  if (input.command !== undefined) return { is: "command", command: input.command };
+  if (input.shell !== undefined) return { is: "shell", line: input.shell };
+  const uses = input.uses ?? builtInSteps.find((name): name is BuiltInStep => name === own);
+  return uses === undefined ? null : { is: "built-in", uses };
+}
+
+/** Every combination of a matrix: one without variables where there is none. */
+export function matrixOf({ matrix = {} }: PipelineStepInput): readonly Readonly<Record<string, string>>[] {
+  return Object.entries(matrix).reduce<readonly Readonly<Record<string, string>>[]>(
+    (all, [name, values]) => all.flatMap((one) => values.map((value) => ({ ...one, [name]: value }))),
+    [{}],
+  );
+}
+
+function combinationsOf(
+  step: NamedStep,
+  combinations: ReadonlyMap<string, readonly Readonly<Record<string, string>>[]>,
+): PipelineStep[] {
+  const { input } = step;
+  const work = workOf(step);
+  if (work === null) throw new Error(`an unchecked step was resolved: ${step.name}`);
+  const needs = needsOf(step, new Set(combinations.keys())).found.flatMap((name) =>
+    (combinations.get(name) ?? []).map((combination) => idOf(name, combination)),
+  );
+  return (combinations.get(step.name) ?? []).map((combination) => ({
+    id: idOf(step.name, combination),
+    name: step.name,
+    service: step.service,
+    work,
+    path: input.path === undefined ? step.path : inside(input.path),
+    needs: [...new Set(needs)],
+    when: {
+      branch: input.when?.branch ?? null,
+      paths: input.when?.paths ?? null,
+      event: input.when?.event ?? null,
+    },
+    timeoutMs: ms(input.timeout ?? pipelineDefaults.timeout),
+    attempts: input.retry === undefined ? 1 : (input.retry.attempts ?? pipelineDefaults.retries),
+    retryReason: input.retry?.reason ?? null,
+    retryWaitMs: ms(input.retry?.wait ?? pipelineDefaults.retryWait),
+    whenLost: input.whenLost ?? pipelineDefaults.whenLost,
+    allowFailure: input.allowFailure ?? false,
+    env: { ...input.env, ...combination },
+    secrets: input.secrets ?? [],
+    inputs: input.inputs?.map(inside) ?? null,
+    outputs: (input.outputs ?? []).map(inside),
+    tools: input.tools ?? [],
+    reports: {
+      junit: (input.reports?.junit ?? []).map(inside),
+      coverage: (input.reports?.coverage ?? []).map(inside),
+      sarif: (input.reports?.sarif ?? []).map(inside),
+    },
+  }));
+}
+
+function idOf(name: string, combination: Readonly<Record<string, string>>): string {
+  const values = Object.entries(combination).map(([key, value]) => `${key}=${value}`);
+  return values.length === 0 ? name : `${name}[${values.join(",")}]`;
+}

@@ -1,0 +1,76 @@
+import type { ServiceName } from "../ids.ts";
+import type { BuiltInStep, RunEvent } from "../product/pipeline.ts";
+
+/** What a step does: a built-in one is looked up in the checkout, which the config does not know. */
+export type StepWork =
+  | { readonly is: "built-in"; readonly uses: BuiltInStep }
+  | { readonly is: "command"; readonly command: readonly string[] }
+  | { readonly is: "shell"; readonly line: string };
+
+/** One step with every default applied; one for each combination of a matrix. */
+export type PipelineStep = {
+  /** `unit`, `api/unit`, `api/unit[DATABASE=mysql]`: names it in a run. */
+  readonly id: string;
+  /** The id without the combination: what `needs` and `--step` name. */
+  readonly name: string;
+  readonly service: ServiceName | null;
+  readonly work: StepWork;
+  /** Relative to the product's directory; `.` is that. */
+  readonly path: string;
+  /** Ids. */
+  readonly needs: readonly string[];
+  readonly when: {
+    readonly branch: readonly string[] | null;
+    readonly paths: readonly string[] | null;
+    readonly event: readonly RunEvent[] | null;
+  };
+  readonly timeoutMs: number;
+  readonly attempts: number;
+  readonly retryReason: string | null;
+  readonly retryWaitMs: number;
+  readonly whenLost: "again" | "fail";
+  readonly allowFailure: boolean;
+  /** Those of the matrix too. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly secrets: readonly string[];
+  /** Null: never restored. */
+  readonly inputs: readonly string[] | null;
+  readonly outputs: readonly string[];
+  readonly tools: readonly string[];
+  readonly reports: StepReports;
+};
+
+export type StepReports = {
+  readonly junit: readonly string[];
+  readonly coverage: readonly string[];
+  readonly sarif: readonly string[];
+};
+
+export type Parameter = {
+  readonly name: string;
+  /** Null: it must be given. */
+  readonly default: string | null;
+  /** Null: any text. */
+  readonly allowed: readonly string[] | null;
+};
+
+export type Pipeline = {
+  /** In the order of the config, the product's before the services'. */
+  readonly steps: readonly PipelineStep[];
+  /** Null: as many as there are cores. */
+  readonly parallel: number | null;
+  readonly diskBytes: number;
+  readonly parameters: readonly Parameter[];
+};
+
+/** Why a run exists, and what of its pipeline is asked for. */
+export type RunReason = {
+  readonly event: RunEvent;
+  readonly branch: string | null;
+  /** Paths that differ from the newest release, relative to the product's directory; null: everything. */
+  readonly changed: readonly string[] | null;
+  /** Names of steps; these and what they need. Empty: all. */
+  readonly steps: readonly string[];
+  /** Only steps of these services, and what they need. Empty: all. */
+  readonly services: readonly string[];
+};

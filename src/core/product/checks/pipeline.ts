@@ -1,0 +1,100 @@
+import { matrixOf, type NamedStep, namedSteps, needsOf, workOf } from "../../pipeline/resolve.ts";
+import { nearest } from "../guess.ts";
+import type { ProductInput } from "../input.ts";
+import { builtInSteps, maxCombinations } from "../pipeline.ts";
+import type { Path } from "../problems.ts";
+import { error, type Finding } from "./finding.ts";
+import { cycles } from "./needs.ts";
+
+/** Every step does one thing, what it needs is there, and none needs itself, not even by way of others. */
+export function checkPipeline(product: ProductInput): readonly Finding[] {
+  const steps = namedSteps(product);
+  const names = new Set(steps.map(({ name }) => name));
+  const graph = new Map(steps.map((step) => [step.name, needsOf(step, names).found]));
+  const circles = cycles(graph).map((cycle) => {
+    const first = steps.find(({ name }) => name === cycle[0]);
+    const message =
+      cycle.length === 1
+        ? `${cycle[0]} needs itself`
+        : `${[...cycle, cycle[0]].join(" → ")} is a circle: none of them could start first`;
+    return error(first === undefined ? ["pipeline"] : [...pathOf(first), "needs"], message);
+  });
+  return [
+    ...steps.flatMap((step) => [
+      ...checkWork(step),
+      ...checkLost(step, names),
+      ...checkMatrix(step),
+      ...checkOut(step),
+    ]),
+    ...circles,
+    ...checkParameters(product),
+  ];
+}
+
+function checkWork(step: NamedStep): readonly Finding[] {
+  const { uses, command, shell } = step.input;
+  const given = Object.entries({ uses, command, shell }).flatMap(([key, value]) => (value === undefined ? [] : [key]));
+  if (given.length > 1)
+    return [error(pathOf(step), `it has ${given.join(" and ")}; a step does one of them: leave the others out`)];
+  if (workOf(step) !== null) return [];
+  const guess = nearest(step.own, builtInSteps);
+  const advice = guess === null ? `the built-in ones are ${builtInSteps.join(", ")}` : `did you mean "${guess}"?`;
+  return [error(pathOf(step), `it has no command and no shell, and "${step.own}" is no built-in step; ${advice}`)];
+}
+
+function checkLost(step: NamedStep, names: ReadonlySet<string>): readonly Finding[] {
+  return needsOf(step, names).lost.map((lost) => {
+    const index = (step.input.needs ?? []).indexOf(lost);
+    const others = [...names].filter((name) => name !== step.name);
+    const near = nearest(lost, [...others, ...others.map((name) => name.slice(name.indexOf("/") + 1))]);
+    const advice = near === null ? `the steps are ${others.join(", ") || "only this one"}` : `did you mean "${near}"?`;
+    const more = near === null ? {} : { guess: near };
+    return error([...pathOf(step), "needs", index], `there is no step "${lost}"; ${advice}`, more);
+  });
+}
+
+function checkMatrix(step: NamedStep): readonly Finding[] {
+  const count = Object.values(step.input.matrix ?? {}).reduce((product, values) => product * values.length, 1);
+  if (count > maxCombinations)
+    return [
+      error([...pathOf(step), "matrix"], `it makes ${count} combinations; at most ${maxCombinations} are allowed`),
+    ];
+  const texts = matrixOf(step.input).map((combination) => JSON.stringify(combination));
+  if (new Set(texts).size < texts.length)
+    return [error([...pathOf(step), "matrix"], "a value is there twice; each combination runs once")];
+  const both = Object.keys(step.input.matrix ?? {}).filter((name) => Object.hasOwn(step.input.env ?? {}, name));
+  return both.map((name) => error([...pathOf(step), "env", name], `${name} is set by the matrix too; leave one out`));
+}
+
+function checkOut(step: NamedStep): readonly Finding[] {
+  const { outputs = [], env = {}, secrets = [] } = step.input;
+  return [
+    ...outputs.flatMap((output, index) =>
+      output === "." || output.startsWith("**")
+        ? [error([...pathOf(step), "outputs", index], "that is everything; name what the step makes")]
+        : [],
+    ),
+    ...secrets.flatMap((name, index) =>
+      Object.hasOwn(env, name)
+        ? [error([...pathOf(step), "secrets", index], `${name} is in env too; leave one out`)]
+        : [],
+    ),
+  ];
+}
+
+function checkParameters({ pipeline }: ProductInput): readonly Finding[] {
+  return Object.entries(pipeline?.parameters ?? {}).flatMap(([name, { default: value, allowed }]) =>
+    value === undefined || allowed === undefined || allowed.includes(value)
+      ? []
+      : [
+          error(
+            ["pipeline", "parameters", name, "default"],
+            `"${value}" is not one of those allowed: ${allowed.join(", ")}`,
+          ),
+        ],
+  );
+}
+
+function pathOf({ service, own }: NamedStep): Path {
+  return service === null ? ["pipeline", "steps", own] : ["services", service, "pipeline", "steps", own];
+}

@@ -1,0 +1,274 @@
+import { z } from "zod";
+import { named, optional, required } from "./key.ts";
+import {
+  choice,
+  command,
+  duration,
+  environmentValue,
+  environmentVariable,
+  flag,
+  insidePath,
+  name,
+  size,
+  text,
+  wholeNumber,
+} from "./values.ts";
+
+/** What a step does without a command of its own; `checkout` is there for those who like to name it. */
+export const builtInSteps = ["checkout", "install", "lint", "format", "typecheck", "unit", "build"] as const;
+export type BuiltInStep = (typeof builtInSteps)[number];
+
+export const runEvents = ["manual", "deploy", "push", "pull-request", "tag", "schedule"] as const;
+export type RunEvent = (typeof runEvents)[number];
+
+export const pipelineDefaults = {
+  timeout: "10m",
+  retries: 2,
+  retryWait: "1s",
+  disk: "10GB",
+  whenLost: "again",
+} as const;
+
+/** More combinations than this are a mistake. */
+export const maxCombinations = 64;
+
+const globs = () => z.array(insidePath()).min(1).max(200);
+
+const whenSchema = named(
+  "StepWhenInput",
+  "When a step is part of a run. All that is given must hold.",
+  z.strictObject({
+    branch: optional(z.array(text()).min(1).max(50), {
+      meaning: "Only for commits of one of these branches; * stands for any text.",
+      default: "(every branch)",
+      example: ["main", "release/*"],
+    }),
+    paths: optional(globs(), {
+      meaning:
+        "Only when a file that matches has changed since the commit of the newest release; * stands for a part of a name, ** for any path. Without a release everything has changed.",
+      default: "(whatever has changed)",
+      example: ["api/**", "package-lock.json"],
+    }),
+    event: optional(z.array(choice(runEvents)).min(1), {
+      meaning: "Only for runs that began this way.",
+      default: "(however it began)",
+      example: ["manual", "deploy"],
+    }),
+  }),
+);
+
+const retrySchema = named(
+  "StepRetryInput",
+  "How often a step that has failed is tried again, and why that is right.",
+  z.strictObject({
+    attempts: optional(wholeNumber({ min: 2, max: 10 }), {
+      meaning: "Attempts in all, the first included.",
+      default: pipelineDefaults.retries,
+      example: 3,
+    }),
+    reason: required(text(), {
+      meaning: "Why it may fail without being wrong; shown with every attempt after the first.",
+      example: "the registry is slow at night",
+    }),
+    wait: optional(duration({ max: "10m" }), {
+      meaning: "Time before the second attempt; doubles with each.",
+      default: pipelineDefaults.retryWait,
+      example: "10s",
+    }),
+  }),
+);
+
+const reportsSchema = named(
+  "StepReportsInput",
+  "Reports that a step writes; read when it has ended, also when it has failed.",
+  z.strictObject({
+    junit: optional(globs(), {
+      meaning: "JUnit XML files, relative to the step's path: their failing tests are shown.",
+      default: "(none)",
+      example: ["reports/junit.xml"],
+    }),
+    coverage: optional(globs(), {
+      meaning: "Coverage as lcov or Cobertura XML.",
+      default: "(none)",
+      example: ["coverage/lcov.info"],
+    }),
+    sarif: optional(globs(), {
+      meaning: "Findings as SARIF 2.1.0.",
+      default: "(none)",
+      example: ["reports/*.sarif"],
+    }),
+  }),
+);
+
+const stepSchema = named(
+  "PipelineStepInput",
+  "One step of a pipeline. Without command and shell it is a built-in one: that of its name, or of uses.",
+  z.strictObject({
+    uses: optional(choice(builtInSteps), {
+      meaning:
+        "A built-in step: install runs the package manager that packageManager or the lock file names, lint, format, typecheck, unit and build what package.json or pyproject.toml has for it.",
+      default: "(the step's name, when that is one of them)",
+      example: "unit",
+    }),
+    command: optional(command(), {
+      meaning: "Argument array; the first is looked up on PATH. Never a shell string: for that there is shell.",
+      default: "(that of the built-in step)",
+      example: ["npm", "run", "test:unit"],
+    }),
+    shell: optional(text(), {
+      meaning: "A line for sh -euc, where a shell is what is wanted.",
+      default: "(none)",
+      example: "npm pack && ls -l *.tgz",
+    }),
+    path: optional(insidePath(), {
+      meaning: "Directory it runs in, in the repository.",
+      default: "(the service's path; the top for steps of the product)",
+      example: "packages/ui",
+    }),
+    needs: optional(z.array(text()).max(200), {
+      meaning:
+        'Steps that must have passed before: of the same pipeline, of the product\'s, or of another service as "api/build". With a matrix all of its combinations.',
+      default: "(install, for a built-in step where there is one; else none)",
+      example: ["install", "lint"],
+    }),
+    when: optional(whenSchema, {
+      meaning: "When it is part of a run. A step that is left out counts as passed for those that need it.",
+      default: {},
+      example: { branch: ["main"], paths: ["api/**"] },
+    }),
+    matrix: optional(z.record(environmentVariable(), z.array(environmentValue()).min(1).max(20)), {
+      meaning: "Runs once for each combination; each name is an environment variable of the step.",
+      default: {},
+      example: { DATABASE: ["postgres", "mysql"] },
+      allowed: 'names and lists of texts, such as { DATABASE: ["postgres", "mysql"] }',
+    }),
+    timeout: optional(duration({ min: "1s", max: "1d" }), {
+      meaning: "An attempt that has not ended by then is stopped, with all that it has started, and has failed.",
+      default: pipelineDefaults.timeout,
+      example: "30m",
+    }),
+    retry: optional(retrySchema, {
+      meaning: "Tries again when it has failed.",
+      default: "(one attempt)",
+      example: { attempts: 3, reason: "the registry is slow at night" },
+    }),
+    whenLost: optional(choice(["again", "fail"]), {
+      meaning:
+        "What is done when nobody knows how it ended, because the machine went down under it: run it again, or call it failed. For steps that must not happen twice.",
+      default: pipelineDefaults.whenLost,
+      example: "fail",
+    }),
+    allowFailure: optional(flag(), {
+      meaning: "Whether the run may pass when it has failed; what needs it goes on.",
+      default: false,
+      example: true,
+    }),
+    env: optional(z.record(environmentVariable(), environmentValue()), {
+      meaning:
+        "Environment variables, beside PATH, HOME, LANG, CI and those that begin with SLIPWAY_. Nothing else is inherited. Not for secrets.",
+      default: {},
+      example: { NODE_ENV: "test" },
+      allowed: 'names and texts, such as { NODE_ENV: "test" }',
+    }),
+    secrets: optional(z.array(environmentVariable()).max(100), {
+      meaning:
+        "Environment variables whose values are not in git: slipway secret set <name> -e pipeline. They are masked in its log.",
+      default: [],
+      example: ["NPM_TOKEN"],
+      allowed: 'a list of names, such as ["NPM_TOKEN"]',
+    }),
+    inputs: optional(globs(), {
+      meaning:
+        "What its result depends on, relative to its path. With inputs a step that has passed with the same files, command, variables and tools is not run again: its outputs and its log are restored.",
+      default: "(none: it is always run)",
+      example: ["src/**", "package.json"],
+    }),
+    outputs: optional(globs(), {
+      meaning: "Files and directories that it makes, relative to its path; kept with its result where it has inputs.",
+      default: "(none)",
+      example: ["dist"],
+    }),
+    tools: optional(z.array(name("tool")).max(20), {
+      meaning: "Programs whose version its result depends on too, beside that of node, npm and python3.",
+      default: [],
+      example: ["go"],
+    }),
+    reports: optional(reportsSchema, {
+      meaning: "Test reports, coverage and findings that it writes.",
+      default: {},
+      example: { junit: ["reports/junit.xml"] },
+    }),
+  }),
+);
+
+const stepsByName = z.record(name("step"), stepSchema);
+
+const stepsDoc = {
+  meaning: "The steps, by name. A step begins when all that it needs have passed.",
+  default: {},
+  example: { install: {}, lint: {}, unit: { timeout: "5m" }, pack: { command: ["npm", "pack"], needs: ["unit"] } },
+  allowed: 'names and steps, such as { unit: { command: ["npm", "test"] } }',
+} as const;
+
+const parameterSchema = named(
+  "ParameterInput",
+  "Something that may be said when a run is begun by hand; steps have it as SLIPWAY_PARAM_<NAME>.",
+  z.strictObject({
+    meaning: optional(text(), { meaning: "What it is for.", default: "(none)", example: "how much is tested" }),
+    default: optional(environmentValue(), {
+      meaning: "What it is when nothing is said. Without one it must be given.",
+      default: "(must be given)",
+      example: "quick",
+    }),
+    allowed: optional(z.array(environmentValue()).min(1).max(50), {
+      meaning: "The values that it may have.",
+      default: "(any text)",
+      example: ["quick", "full"],
+    }),
+  }),
+);
+
+/** Of the product: runs before a release is made. */
+export const pipelineSchema = named(
+  "PipelineInput",
+  "What a commit has to pass before it becomes a release.",
+  z.strictObject({
+    steps: optional(stepsByName, stepsDoc),
+    parallel: optional(wholeNumber({ min: 1, max: 64 }), {
+      meaning: "How many steps run at once.",
+      default: "(the number of cores)",
+      example: 2,
+    }),
+    disk: optional(size({ minBytes: 10_000_000 }), {
+      meaning: "What a run's workspace may hold. A step under which it becomes more is stopped.",
+      default: pipelineDefaults.disk,
+      example: "2GB",
+    }),
+    parameters: optional(z.record(name("parameter"), parameterSchema), {
+      meaning: "What may be said when a run is begun by hand: slipway run --param level=full.",
+      default: {},
+      example: { level: { default: "quick", allowed: ["quick", "full"] } },
+      allowed: 'names and parameters, such as { level: { default: "quick" } }',
+    }),
+  }),
+);
+
+export const pipelineDoc = {
+  meaning:
+    "What a commit has to pass before it becomes a release: a graph of steps, for the product and for each service.",
+  default: "(none: artifacts are built, and that is all)",
+  example: { steps: { install: {}, lint: {}, unit: {} } },
+} as const;
+
+/** Of a service: the same steps, run in its path. */
+export const servicePipelineSchema = named(
+  "ServicePipelineInput",
+  "What a service has to pass before its product becomes a release.",
+  z.strictObject({ steps: optional(stepsByName, stepsDoc) }),
+);
+
+export const servicePipelineDoc = {
+  meaning: "Its own steps of the product's pipeline; they run in its path.",
+  default: "(none)",
+  example: { steps: { unit: { needs: ["install"] } } },
+} as const;
