@@ -3,11 +3,14 @@ import type { Failure, StepEnd } from "../core/deploy/deployment.ts";
 import type { Plan } from "../core/deploy/plan.ts";
 import type { WireError } from "../core/errors/error.ts";
 import type { DeploymentId, EnvironmentName, EpochMs, ReleaseId, RevisionId, RunId, ServiceName } from "../core/ids.ts";
+import type { StepPhase } from "../core/pipeline/decide.ts";
+import { type RunEvent, runEvents } from "../core/product/pipeline.ts";
 import type { AccessoryState } from "../engine/accessories/state.ts";
 import type { AccessoryOutcome } from "../engine/accessories/workflow.ts";
 import type { AccessoryPlan } from "../engine/commands/accessories.ts";
 import type { Left } from "../engine/deploy/stop-all.ts";
 import type { MetricReading, ProbeReading, UptimeReading } from "../engine/metrics/view.ts";
+import type { LogPiece } from "../engine/pipeline/read-log.ts";
 import type { SecretView as KeptSecret } from "../engine/secrets/secrets.ts";
 
 /** What the CLI, the dashboard and scripts say to a control plane, and what they get back. Everything else is private. */
@@ -21,6 +24,23 @@ export const startRunBody = z.strictObject({
   revision: z.string().min(1).max(255),
   dirty: z.boolean(),
   actor: person,
+  /** What of the pipeline, and why. Default: all of it, and a release when it has passed. */
+  asked: z
+    .strictObject({
+      event: z.enum(runEvents),
+      branch: z.string().min(1).max(255).nullable(),
+      steps: z.array(z.string().max(200)).max(200),
+      services: z.array(name).max(200),
+      parameters: z.record(name, z.string().max(4_096)),
+      cache: z.boolean(),
+      release: z.boolean(),
+    })
+    .optional(),
+});
+export const cancelRunBody = z.strictObject({ actor: person, reason });
+export const runLogsQuery = z.object({
+  step: z.string().max(200).optional(),
+  follow: z.enum(["true", "false"]).optional(),
 });
 export const startDeploymentBody = z.strictObject({
   environment: name,
@@ -143,14 +163,41 @@ export type LockBody = z.infer<typeof lockBody>;
 export type RunView = {
   readonly id: RunId;
   readonly product: string;
-  readonly phase: "queued" | "building" | "succeeded" | "failed";
+  readonly phase: "queued" | "checking" | "building" | "succeeded" | "failed";
   readonly reason: string;
   readonly error: WireError | null;
   readonly release: ReleaseId | null;
   readonly commit: string;
+  readonly event: RunEvent;
   readonly createdAt: EpochMs;
+  readonly createdBy: string;
   readonly endedAt: EpochMs | null;
+  /** How many steps of its pipeline stand how. */
+  readonly counts: Readonly<Partial<Record<StepPhase, number>>>;
 };
+
+/** A run with the steps of its pipeline; none where it has no pipeline. */
+export type RunDetail = RunView & { readonly steps: readonly StepView[] };
+
+export type StepView = {
+  readonly number: number;
+  readonly id: string;
+  readonly service: ServiceName | null;
+  readonly needs: readonly string[];
+  readonly phase: StepPhase;
+  readonly reason: string;
+  readonly allowFailure: boolean;
+  readonly attempt: number;
+  readonly startedAt: EpochMs | null;
+  readonly endedAt: EpochMs | null;
+  /** While it runs: what it has printed last, without colours. */
+  readonly lastLine: string | null;
+  /** When it has ended: the last lines of its log, without colours. */
+  readonly lines: readonly string[];
+};
+
+/** A piece of a step's log, as it was printed: colours and all. */
+export type LogPieceView = LogPiece;
 
 export type ReleaseView = {
   readonly id: ReleaseId;

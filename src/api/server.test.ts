@@ -397,7 +397,7 @@ describe("over a real connection", () => {
     const client = new Client({ port, token });
     const stream = client.stream(`/v1/deployments/${deploymentId("dep_none")}/follow`);
     await expect(stream.next()).rejects.toMatchObject({ code: "UNKNOWN_DEPLOYMENT" });
-    await expect(client.stream("/v1/runs/run_none/follow").next()).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(client.stream("/v1/runs/run_none/follow").next()).rejects.toMatchObject({ code: "UNKNOWN_RUN" });
     await expect(client.stream("/v1/nothing").next()).rejects.toMatchObject({ code: "NOT_FOUND" });
     client.close();
   });

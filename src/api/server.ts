@@ -11,6 +11,7 @@ import { environmentRoutes } from "./routes/environments.ts";
 import { logRoutes } from "./routes/logs.ts";
 import { metricRoutes } from "./routes/metrics.ts";
 import { releaseRoutes } from "./routes/releases.ts";
+import { runRoutes } from "./routes/runs.ts";
 import { secretRoutes } from "./routes/secrets.ts";
 import { stateRoutes } from "./routes/state.ts";
 
@@ -61,6 +62,7 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
     ),
   );
   server.get("/v1/alive", async () => ({ version: options.version, pid: process.pid }));
+  runRoutes(server, world);
   releaseRoutes(server, world);
   deploymentRoutes(server, world);
   environmentRoutes(server, world, options);

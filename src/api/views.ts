@@ -9,7 +9,7 @@ import { openDeployments } from "../engine/commands/start-deployment.ts";
 import { findEnvironment } from "../engine/environment.ts";
 import { releaseView } from "../engine/release/read.ts";
 import type { World } from "../engine/world.ts";
-import type { DeploymentRow, EnvironmentRow, HistoryRow, ReleaseRow, RunRow } from "../ports/tables.ts";
+import type { DeploymentRow, EnvironmentRow, HistoryRow, ReleaseRow } from "../ports/tables.ts";
 import type { RevisionStatus } from "../ports/target.ts";
 import type {
   CanaryView,
@@ -18,26 +18,11 @@ import type {
   EnvironmentView,
   HistoryView,
   ReleaseView,
-  RunView,
   ServiceTraffic,
 } from "./contract.ts";
 
 /** How many history rows a deployment's detail carries. */
 const maxHistory = 200;
-
-export function runView(row: RunRow): RunView {
-  return {
-    id: row.id,
-    product: row.product,
-    phase: row.phase,
-    reason: row.reason,
-    error: row.error === null ? null : JSON.parse(row.error),
-    release: row.release_id,
-    commit: row.commit_hash,
-    createdAt: row.created_at,
-    endedAt: row.ended_at,
-  };
-}
 
 export async function releaseViews(world: World, product: string): Promise<ReleaseView[]> {
   const { db } = world.store;

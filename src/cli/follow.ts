@@ -1,23 +1,12 @@
 import type { Client } from "../api/client.ts";
-import type { DeploymentDetail, HistoryView, RunView, ServiceTraffic } from "../api/contract.ts";
+import type { DeploymentDetail, HistoryView, ServiceTraffic } from "../api/contract.ts";
 import { catalogue } from "../core/errors/catalogue.ts";
-import { fromWire, isSlipwayError, SlipwayError } from "../core/errors/error.ts";
+import { isSlipwayError, SlipwayError } from "../core/errors/error.ts";
 import { canaryLines } from "./canary-text.ts";
 import { evidenceLines, type Output } from "./output.ts";
 import { LiveLines } from "./terminal/live.ts";
 import { bar, sign, style, table } from "./terminal/style.ts";
 import { ago, clockTime, percentOf, plural, took } from "./terminal/words.ts";
-
-/** Waits for a run to end; the release it made. Errors: what the run ended with. */
-export async function followRun(client: Client, id: string, out: Output): Promise<string> {
-  for await (const run of client.stream<RunView>(`/v1/runs/${id}/follow`)) {
-    if (run.phase === "failed")
-      throw run.error === null ? new SlipwayError("BUILD_FAILED", { message: run.reason }) : fromWire(run.error);
-    if (run.phase === "succeeded" && run.release !== null) return run.release;
-    if (out.mode !== "json") out.line(`  ${style.quiet(sign.waiting)} ${run.reason}`);
-  }
-  throw new SlipwayError("INTERNAL", { message: `run ${id} ended without a release` });
-}
 
 /** How long to go on asking while the control plane is away: it may be on its way back. */
 const patienceMs = 15_000;

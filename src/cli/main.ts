@@ -15,6 +15,7 @@ export function program(): Command {
     .exitOverride()
     .addHelpText("after", exitCodes);
   setUp(slipway);
+  pipeline(slipway);
   release(slipway);
   look(slipway);
   control(slipway);
@@ -59,6 +60,45 @@ function setUp(slipway: Command): void {
       .argument("<key>", "like services.web.health.interval")
       .description("what a key of the config means: unit, default, example"),
     async ([key = ""], options) => (await import("./commands/config.ts")).explain(key, options),
+  );
+}
+
+function pipeline(slipway: Command): void {
+  const several = (value: string, before: readonly string[] | undefined): readonly string[] => [
+    ...(before ?? []),
+    value,
+  ];
+  const run = slipway
+    .command("run")
+    .description("take a commit through the pipeline, or some of its steps; makes no release")
+    .option("--step <step>", "only this one, and what it needs; may be repeated", several)
+    .option("-s, --service <service>", "only this one's steps, and what they need; may be repeated", several)
+    .option("--param <name=value>", "a parameter of the pipeline; may be repeated", several)
+    .option("--commit <commit>", "commit, branch or tag (default: HEAD)")
+    .option("--dirty", "take the working tree as it is")
+    .option("--no-cache", "run every step, also where nothing has changed")
+    .option("--wait", "wait until it has ended (the default)", true)
+    .option("--no-wait", "return when it has begun")
+    .option("--timeout <duration>", "stop waiting after this, like 10m; it goes on");
+  act(run, async (_, options) => (await import("./commands/run.ts")).run(options));
+  act(
+    run.command("show").argument("<run>").description("one run: its steps, and why it failed"),
+    async ([id = ""], options) => (await import("./commands/run.ts")).showRun(id, options),
+  );
+  act(
+    run
+      .command("cancel")
+      .argument("<run>")
+      .description("end a run, with all that its steps have started")
+      .option("--reason <text>", "why"),
+    async ([id = ""], options) => (await import("./commands/run.ts")).cancelRun(id, options),
+  );
+  act(
+    slipway
+      .command("runs")
+      .description("runs of the pipeline, the newest first")
+      .option("-n, --limit <count>", "how many", count, "20"),
+    async (_, options) => (await import("./commands/run.ts")).runs(options),
   );
 }
 
@@ -172,35 +212,29 @@ function look(slipway: Command): void {
       .option("-e, --env <environment>", "only this one")
       .option("-s, --service <service>", "only this one")
       .option("--revision <revision>", "only this one")
+      .option("--run <run>", "what the steps of a run printed, instead of services")
+      .option("--step <step>", "with --run: only this step")
       .option("-n, --tail <lines>", "how many old lines first", count, "100")
       .option("-f, --follow", "go on with new lines"),
-    async (_, options) => (await import("./commands/logs.ts")).logs(options),
+    async (_, options: { readonly run?: string }) =>
+      options.run === undefined
+        ? (await import("./commands/logs.ts")).logs(options as never)
+        : (await import("./commands/run.ts")).runLogs({ ...options, run: options.run }),
   );
   act(
     slipway
       .command("exec")
       .argument("<command...>", "after --, like: -- node --version")
-      .description("run a command beside a running instance")
+      .description("run a command beside a running instance, or in a fresh one")
       .requiredOption("-e, --env <environment>", "where")
       .requiredOption("-s, --service <service>", "beside which; an accessory too")
       .option("--instance <instance>", "beside this one (default: one that has the traffic)")
+      .option("--fresh", "in a fresh instance of the live release, with its volumes, which goes when it has ended")
+      .option("--release <release>", "with --fresh: of this release instead: r12, its id or its version")
       .option("-i, --interactive", "pass our input on")
       .option("-t, --tty", "with a terminal, like: -it -- sh")
       .option("--reason <text>", "why, for the history"),
     async (command, options) => (await import("./commands/command.ts")).execWithStreams(command, options),
-  );
-  act(
-    slipway
-      .command("run")
-      .argument("<command...>", "after --, like: -- npm run migrate")
-      .description("run a command in a fresh instance of the live release, which goes when it has ended")
-      .requiredOption("-e, --env <environment>", "where")
-      .requiredOption("-s, --service <service>", "whose code, environment and volumes")
-      .option("--release <release>", "of this release instead: r12, its id or its version")
-      .option("-i, --interactive", "pass our input on")
-      .option("-t, --tty", "with a terminal, like: -it -- sh")
-      .option("--reason <text>", "why, for the history"),
-    async (command, options) => (await import("./commands/command.ts")).run(command, options),
   );
 }
 

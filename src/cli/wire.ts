@@ -10,6 +10,7 @@ import { dockerBuilder } from "../drivers/builders/docker/index.ts";
 import type { LoginOf } from "../drivers/builders/docker/job.ts";
 import { caddyEdge, remoteCaddyEdge } from "../drivers/edges/caddy/index.ts";
 import { embeddedEdge } from "../drivers/edges/embedded/index.ts";
+import { hostExecutor } from "../drivers/executors/host/index.ts";
 import { cloudWatchMetric } from "../drivers/metrics/cloudwatch/index.ts";
 import { jsonMetric } from "../drivers/metrics/json/index.ts";
 import { prometheusMetric } from "../drivers/metrics/prometheus/index.ts";
@@ -48,6 +49,9 @@ import { Metrics } from "../engine/metrics/metrics.ts";
 import { Past } from "../engine/metrics/past.ts";
 import { Revisions } from "../engine/metrics/revisions.ts";
 import { MetricSources } from "../engine/metrics/sources.ts";
+import { LiveSteps } from "../engine/pipeline/live.ts";
+import { stepKind, stepWorkflow } from "../engine/pipeline/step-workflow.ts";
+import { sweepSteps } from "../engine/pipeline/sweep.ts";
 import { Artifacts } from "../engine/release/artifacts.ts";
 import type { ImageWorks } from "../engine/release/images.ts";
 import { runKind, runWorkflow } from "../engine/release/run-workflow.ts";
@@ -160,6 +164,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       clock,
       ...(options.onBoundary === undefined ? {} : { onBoundary: options.onBoundary }),
     });
+    const changes = new Changes();
     const world: World = {
       store,
       engine,
@@ -173,7 +178,9 @@ export async function wire(options: WireOptions): Promise<Wired> {
       artifacts: new Artifacts(directory),
       images: imageWorks(places, options.version),
       vault: fileVault(join(directory, "secrets.key")),
-      changes: new Changes(),
+      changes,
+      executor: hostExecutor({ supervisor }),
+      live: new LiveSteps(() => changes.announce()),
       metrics,
       judges: new Judges(),
       notifier: webhookNotifier(secretOf),
@@ -184,10 +191,12 @@ export async function wire(options: WireOptions): Promise<Wired> {
       runsDirectory: join(directory, "runs"),
     };
     await sweepPlans(world);
+    await sweepSteps(world);
     await edgesInPlace(world);
     void renewAfterUpgrade(edges, join(directory, "edge", "code-version"), options.version, log);
     engine.register(deployKind, deployWorkflow(world));
     engine.register(runKind, runWorkflow(world));
+    engine.register(stepKind, stepWorkflow(world));
     engine.register(accessoryKind, accessoryWorkflow(world));
     const keeper = new Keeper(world);
     keeper.open();

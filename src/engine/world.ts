@@ -2,6 +2,7 @@ import type { ProductConfig } from "../core/product/schema.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Engine } from "../ports/engine.ts";
+import type { Executor } from "../ports/executor.ts";
 import type { Log } from "../ports/log.ts";
 import type { Notifier } from "../ports/notifier.ts";
 import type { Prober } from "../ports/probe.ts";
@@ -11,6 +12,7 @@ import type { Store } from "../ports/store.ts";
 import type { Changes } from "./history.ts";
 import type { Judges } from "./judge/judges.ts";
 import type { Metrics } from "./metrics/metrics.ts";
+import type { LiveSteps } from "./pipeline/live.ts";
 import type { KeptArtifacts } from "./release/artifacts.ts";
 import type { ImageWorks } from "./release/images.ts";
 import type { Targets } from "./targets.ts";
@@ -34,6 +36,9 @@ export type World = {
   readonly notifier: Notifier;
   readonly prober: Prober;
   readonly source: Source;
+  readonly executor: Executor;
+  /** What the steps of runs say at this moment. */
+  readonly live: LiveSteps;
   readonly artifacts: KeptArtifacts;
   readonly images: ImageWorks;
   readonly vault: Vault;

@@ -22,6 +22,11 @@ export interface Source {
     range: { readonly from: string | null; readonly to: string },
     limit: number,
   ): Promise<readonly Commit[]>;
+  /** Paths inside the asked directory that differ between two commits; null when `from` is not here. */
+  changedPaths(
+    repository: string,
+    range: { readonly from: string; readonly to: string },
+  ): Promise<readonly string[] | null>;
   /**
    * Writes the files as of the commit (or of the working tree, when `dirty`) into the empty directory `into`, without the
    * history, and with those of its submodules. Errors: GIT_FAILED, DISK_FULL, GIT_UNKNOWN_COMMIT (a submodule's is not here).

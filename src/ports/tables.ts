@@ -9,6 +9,8 @@ import type {
   RunId,
   ServiceName,
 } from "../core/ids.ts";
+import type { StepPhase } from "../core/pipeline/decide.ts";
+import type { RunEvent } from "../core/product/pipeline.ts";
 
 /**
  * The tables, as rows. One schema for SQLite and PostgreSQL, so only: text, integer, bigint milliseconds, JSON as text,
@@ -16,6 +18,8 @@ import type {
  */
 export interface Database {
   run: RunRow;
+  run_request: RunRequestRow;
+  run_step: RunStepRow;
   release: ReleaseRow;
   artifact: ArtifactRow;
   deployment: DeploymentRow;
@@ -43,7 +47,7 @@ export type RunRow = {
   repository: string;
   commit_hash: string;
   dirty: 0 | 1;
-  phase: "queued" | "building" | "succeeded" | "failed";
+  phase: "queued" | "checking" | "building" | "succeeded" | "failed";
   /** What it does now, or why it ended; for a person. */
   reason: string;
   /** JSON of the error it ended with, or null. */
@@ -51,6 +55,34 @@ export type RunRow = {
   release_id: ReleaseId | null;
   created_at: EpochMs;
   created_by: string;
+  ended_at: EpochMs | null;
+};
+
+/** What a run was asked for: written with the run, never changed. Runs of before have none. */
+export type RunRequestRow = {
+  run_id: RunId;
+  event: RunEvent;
+  /** JSON of `Asked` in engine/pipeline. */
+  asked: string;
+};
+
+/** One step of a run's pipeline. */
+export type RunStepRow = {
+  run_id: RunId;
+  /** 0, 1, 2 … in the order of the plan. */
+  number: number;
+  /** The id of the step in the pipeline. */
+  name: string;
+  /** JSON: what it does, as it was planned. */
+  spec: string;
+  phase: StepPhase;
+  /** What it does now, or how it ended; for a person. */
+  reason: string;
+  /** 1, 2, 3 …; 0 before the first. */
+  attempt: number;
+  /** JSON of how it ended: last lines, reports. Null before. */
+  outcome: string | null;
+  started_at: EpochMs | null;
   ended_at: EpochMs | null;
 };
 

@@ -117,7 +117,20 @@ describe("what a person does by hand with containers", () => {
   it("runs a command in a fresh instance: output, input, exit code, history, and nothing is left of it", async () => {
     const code =
       'process.stdin.on("data", (word) => { console.log(process.env.SLIPWAY_REVISION, process.env.COLOUR, String(word).trim()); process.exit(4); })';
-    const one = byHand("run", "-i", ...production, "-s", "web", "--reason", "try", "--", "node", "-e", code);
+    const one = byHand(
+      "exec",
+      "--fresh",
+      "-i",
+      ...production,
+      "-s",
+      "web",
+      "--reason",
+      "try",
+      "--",
+      "node",
+      "-e",
+      code,
+    );
     one.child.stdin?.end("blue\n");
     expect(await one.ended).toMatchObject({
       code: 4,
@@ -125,11 +138,21 @@ describe("what a person does by hand with containers", () => {
     });
     const there = byHand("exec", ...production, "-s", "web", "--", "node", "-p", "1 + 1");
     expect(await there.ended).toMatchObject({ code: 0, stdout: "2\n" });
-    const missing = byHand("run", ...production, "-s", "web", "--", "there-is-no-such-program");
+    const missing = byHand("exec", "--fresh", ...production, "-s", "web", "--", "there-is-no-such-program");
     expect((await missing.ended).code).toBe(127);
 
     // Who goes away takes it along, also when the control plane is killed meanwhile.
-    const long = ["run", ...production, "-s", "web", "--", "node", "-e", "console.log(1); setInterval(() => {}, 1000)"];
+    const long = [
+      "exec",
+      "--fresh",
+      ...production,
+      "-s",
+      "web",
+      "--",
+      "node",
+      "-e",
+      "console.log(1); setInterval(() => {}, 1000)",
+    ];
     const left = byHand(...long);
     await left.saysSomething;
     expect(await fresh()).toHaveLength(1);
@@ -158,7 +181,10 @@ describe("what a person does by hand with containers", () => {
       return (await one.ended).code;
     };
     const colourOf = async (...args: readonly string[]) =>
-      (await byHand("run", ...production, "-s", "web", ...args, "--", "node", "-p", "process.env.COLOUR").ended).stdout;
+      (
+        await byHand("exec", "--fresh", ...production, "-s", "web", ...args, "--", "node", "-p", "process.env.COLOUR")
+          .ended
+      ).stdout;
     product.commit("v4", "good", { services: withSecret });
     const releases = async () => (await product.slipway<{ releases: unknown[] }>("releases")).result.releases.length;
     const before = await releases();
@@ -193,8 +219,8 @@ describe("what a person does by hand with containers", () => {
   it("gives a command a terminal of the right size, and passes Ctrl-C on", async () => {
     const says = `const say = () => process.stdout.write(process.stdout.isTTY + " " + process.stdout.columns + "\\n");
       say(); process.stdout.on("resize", say); setInterval(() => {}, 1000); process.on("SIGINT", () => process.exit(9))`;
-    for (const verb of ["exec", "run"]) {
-      const command = [process.execPath, program, verb, "-it", ...production, "-s", "web", "--", "node", "-e", says];
+    for (const verb of [["exec"], ["exec", "--fresh"]]) {
+      const command = [process.execPath, program, ...verb, "-it", ...production, "-s", "web", "--", "node", "-e", says];
       const child = spawnOnTerminal(command, {
         size: { columns: 93, rows: 20 },
         cwd: product.directory,

@@ -8,24 +8,25 @@ export type CommandOptions = GlobalOptions & {
   readonly service: string;
   readonly interactive?: boolean;
   readonly tty?: boolean;
+  /** Not beside a running one, but in one of its own. */
+  readonly fresh?: boolean;
   readonly release?: string;
   readonly instance?: string;
   readonly reason?: string;
 };
 
-/** Runs a command in a fresh instance of a release; its output is ours, and so is its exit code. */
-export function run(command: readonly string[], options: CommandOptions): Promise<number> {
-  return withSession(options, async (session) => {
-    const release = options.release === undefined ? null : await findRelease(session, options.release);
-    return converse(session, { ...bodyOf(session, command, options), where: "fresh", release }, options);
-  });
-}
-
-/** The same beside a running instance, with its streams. */
+/** Runs a command beside a running instance, or in a fresh one of a release; its output is ours, and so is its exit code. */
 export function execWithStreams(command: readonly string[], options: CommandOptions): Promise<number> {
-  return withSession(options, (session) =>
-    converse(session, { ...bodyOf(session, command, options), where: "beside", release: null }, options),
-  );
+  if (options.release !== undefined && options.fresh !== true)
+    throw new SlipwayError("USAGE", {
+      message: "--release is for a fresh instance: one that runs has its release",
+      hint: "add --fresh",
+    });
+  return withSession(options, async (session) => {
+    const where = options.fresh === true ? "fresh" : "beside";
+    const release = options.release === undefined ? null : await findRelease(session, options.release);
+    return converse(session, { ...bodyOf(session, command, options), where, release }, options);
+  });
 }
 
 function bodyOf(session: Session, command: readonly string[], options: CommandOptions) {

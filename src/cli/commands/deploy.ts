@@ -2,7 +2,8 @@ import { dirname } from "node:path";
 import type { DeploymentDetail, EnvironmentView, PlanView } from "../../api/contract.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { findConfig } from "../config/find.ts";
-import { exitCodeOf, followDeployment, followRun } from "../follow.ts";
+import { exitCodeOf, followDeployment } from "../follow.ts";
+import { followRun, releaseOf } from "../follow-run.ts";
 import {
   findRelease,
   type GlobalOptions,
@@ -200,7 +201,7 @@ async function makeRelease(session: Session, options: DeployOptions): Promise<st
     actor: session.actor,
   });
   if (made.release !== null) return made.release;
-  return followRun(session.client, made.run ?? "", session.out);
+  return releaseOf(await followRun(session.reconnect, made.run ?? "", session.out));
 }
 
 async function releaseBefore(session: Session, environment: string, from: string | undefined): Promise<string> {

@@ -26,6 +26,9 @@ export const catalogue = {
   GIT_FAILED: entry(1, 500, "run the git command shown by hand to see why"),
   TREE_DIRTY: entry(2, 409, "commit the changes, or pass --dirty to make an explicit +dirty release"),
   BUILD_FAILED: entry(1, 422, "fix the build; its last lines are shown above"),
+  PIPELINE_INVALID: entry(2, 422, "fix the step in the config, or what it looks for in the repository"),
+  PIPELINE_FAILED: entry(1, 422, "fix what the step says; its last lines are shown above"),
+  UNKNOWN_RUN: entry(2, 404, "run: slipway runs"),
   ARTIFACT_MISSING: entry(1, 410, "make the release again from its commit: slipway deploy --commit <commit>"),
   ARTIFACT_CORRUPT: entry(1, 500, "the stored artifact was changed on disk; make the release again from its commit"),
   SECRET_UNREADABLE: entry(

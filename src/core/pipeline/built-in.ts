@@ -30,7 +30,12 @@ export const tellingFiles = [
 ] as const;
 
 export type BuiltIn =
-  | { readonly is: "commands"; readonly commands: readonly (readonly string[])[] }
+  | {
+      readonly is: "commands";
+      readonly commands: readonly (readonly string[])[];
+      /** Whether they are for the top of the checkout, wherever the step is. */
+      readonly atTop: boolean;
+    }
   | { readonly is: "nothing"; readonly missing: string };
 
 /** Scripts of package.json by what they are for; the first that is there is taken. */
@@ -44,7 +49,7 @@ const scriptNames: Readonly<Record<Exclude<BuiltInStep, "checkout" | "install">,
 
 /** What a built-in step runs in a directory, given what is there and at the top of the checkout. */
 export function builtIn(uses: BuiltInStep, here: Found, top: Found): BuiltIn {
-  if (uses === "checkout") return { is: "commands", commands: [] };
+  if (uses === "checkout") return { is: "commands", commands: [], atTop: false };
   if (uses === "install") return install(here, top);
   const script = scriptNames[uses].find((name) => Object.hasOwn(here.scripts ?? {}, name));
   if (script !== undefined) return one(...managerOf(here, top), "run", script);
@@ -59,7 +64,7 @@ function install(here: Found, top: Found): BuiltIn {
   const node = at.files.includes("package.json") || at.scripts !== null ? nodeInstall(at) : null;
   const python = isPython(at) ? pythonInstall(at) : null;
   const commands = [...(node === null ? [] : [node]), ...(python ?? [])];
-  if (commands.length > 0) return { is: "commands", commands };
+  if (commands.length > 0) return { is: "commands", commands, atTop: at === top };
   return {
     is: "nothing",
     missing: "there is no package.json, requirements.txt, uv.lock, poetry.lock or pyproject.toml",
@@ -150,5 +155,5 @@ function managerOf(here: Found, top: Found): readonly string[] {
 }
 
 function one(...command: readonly string[]): BuiltIn {
-  return { is: "commands", commands: [command] };
+  return { is: "commands", commands: [command], atTop: false };
 }

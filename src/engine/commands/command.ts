@@ -98,7 +98,7 @@ async function chosenInstance(world: World, { product, environment, service }: C
   if (found !== undefined) return found.id;
   throw new SlipwayError("INSTANCE_NOT_FOUND", {
     message: `no instance of ${service} runs in ${environment}`,
-    hint: `run: slipway status --env ${environment}; or in a fresh one: slipway run -e ${environment} -s ${service} -- <command>`,
+    hint: `run: slipway status --env ${environment}; or in a fresh one: slipway exec --fresh -e ${environment} -s ${service} -- <command>`,
   });
 }
 

@@ -1,6 +1,8 @@
 import { SlipwayError } from "../../core/errors/error.ts";
 import { type ReleaseId, type RunId, runId } from "../../core/ids.ts";
 import type { EnvironmentSpec } from "../../core/product/spec.ts";
+import type { RunRow } from "../../ports/tables.ts";
+import { type Asked, askedForRelease } from "../pipeline/asked.ts";
 import type { ReleaseConfig } from "../release/read.ts";
 import { runKind } from "../release/run-workflow.ts";
 import { hasOtherSecrets } from "../secrets/secrets.ts";
@@ -15,6 +17,8 @@ export type StartRun = {
   /** Take the working tree as it is, and mark the release `+dirty`. */
   readonly dirty: boolean;
   readonly actor: string;
+  /** What of the pipeline, and why. Default: all, and a release when it has passed. */
+  readonly asked?: Asked;
 };
 
 /** How many changed paths are named in a refusal. */
@@ -30,15 +34,16 @@ export async function startRun(
 ): Promise<{ readonly run: RunId | null; readonly release: ReleaseId | null }> {
   const { db } = world.store;
   const checkout = await world.source.resolve(input.repository, input.revision);
+  const asked = input.asked ?? askedForRelease;
   if (!input.dirty) {
     if (input.revision === "HEAD") await mustBeClean(world, input.repository);
-    const release = await madeFrom(world, input, checkout.hash);
+    const release = asked.release ? await madeFrom(world, input, checkout.hash) : null;
     if (release !== null) return { run: null, release };
   }
   const id = runId(`run_${world.newId()}`);
-  await db
-    .insertInto("run")
-    .values({
+  const { event, ...rest } = asked;
+  await db.transaction().execute(async (trx) => {
+    const row: RunRow = {
       id,
       product: input.product,
       repository: input.repository,
@@ -51,8 +56,13 @@ export async function startRun(
       created_at: world.clock.now(),
       created_by: input.actor,
       ended_at: null,
-    })
-    .execute();
+    };
+    await trx.insertInto("run").values(row).execute();
+    await trx
+      .insertInto("run_request")
+      .values({ run_id: id, event, asked: JSON.stringify(rest) })
+      .execute();
+  });
   await beginRun(world, { id, product: input.product });
   world.changes.announce();
   return { run: id, release: null };

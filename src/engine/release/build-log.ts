@@ -3,11 +3,27 @@ import { join } from "node:path";
 import type { World } from "../world.ts";
 
 /** Where a run works: a directory of its own, its checkout in it, and what its builds said. */
-export type Workspace = { readonly directory: string; readonly source: string; readonly log: string };
+export type Workspace = {
+  readonly directory: string;
+  readonly source: string;
+  /** HOME and TMPDIR of its steps. */
+  readonly home: string;
+  readonly temporary: string;
+  /** What its steps printed, one directory a step. */
+  readonly steps: string;
+  readonly log: string;
+};
 
-export function workspaceOf(world: World, run: string): Workspace {
+export function workspaceOf(world: Pick<World, "runsDirectory">, run: string): Workspace {
   const directory = join(world.runsDirectory, run);
-  return { directory, source: join(directory, "source"), log: join(directory, "build.log") };
+  return {
+    directory,
+    source: join(directory, "source"),
+    home: join(directory, "home"),
+    temporary: join(directory, "tmp"),
+    steps: join(directory, "steps"),
+    log: join(directory, "build.log"),
+  };
 }
 
 /** The output of one service's build, line by line in the run's log. */

@@ -19,6 +19,17 @@ export async function checkOut(
   signal: AbortSignal,
 ): Promise<void> {
   await rm(workspace.directory, { recursive: true, force: true });
+  await checkOutAgain(world, workspace, what, signal);
+}
+
+/** The same files once more, without what steps have made there. */
+export async function checkOutAgain(
+  world: World,
+  workspace: Workspace,
+  what: { readonly repository: string; readonly hash: string; readonly dirty: boolean },
+  signal: AbortSignal,
+): Promise<void> {
+  await rm(workspace.source, { recursive: true, force: true });
   await mkdir(workspace.source, { recursive: true, mode: 0o700 });
   await world.source.export(what.repository, what, workspace.source, signal);
 }

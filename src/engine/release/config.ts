@@ -1,6 +1,7 @@
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { ServiceName } from "../../core/ids.ts";
 import { environmentNames, resolveEnvironment } from "../../core/product/resolve.ts";
+import type { ProductConfig } from "../../core/product/schema.ts";
 import type { EnvironmentSpec, ServiceSpec } from "../../core/product/spec.ts";
 import { withSecrets } from "../secrets/secrets.ts";
 import type { World } from "../world.ts";
@@ -9,13 +10,27 @@ import type { ReleaseConfig } from "./read.ts";
 /** The config in a directory as a release keeps it: every environment resolved. Errors: CONFIG_*, when it is of another product too. */
 export async function readReleaseConfig(
   world: Pick<World, "readConfig" | "store">,
-  { directory, workingTree }: { readonly directory: string; readonly workingTree: string },
+  at: { readonly directory: string; readonly workingTree: string },
   product: string,
 ): Promise<ReleaseConfig> {
+  return releaseConfigOf(world, await readProductConfig(world, at, product));
+}
+
+/** Errors: CONFIG_*, when it is of another product too. */
+export async function readProductConfig(
+  world: Pick<World, "readConfig">,
+  { directory, workingTree }: { readonly directory: string; readonly workingTree: string },
+  product: string,
+): Promise<ProductConfig> {
   const config = await world.readConfig(directory, workingTree);
   if (config.name !== product) throw renamed(product, config.name);
+  return config;
+}
+
+/** The same, of what was read. */
+export function releaseConfigOf({ store }: Pick<World, "store">, config: ProductConfig): Promise<ReleaseConfig> {
   const environments = environmentNames(config).map((name) => [name, resolveEnvironment(config, name)] as const);
-  return withSecrets(world.store.db, { product: config.name, environments: Object.fromEntries(environments) });
+  return withSecrets(store.db, { product: config.name, environments: Object.fromEntries(environments) });
 }
 
 /** Every service that any environment has: a release is taken through all of them. */

@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from "node:crypto";
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isSlipwayError, type WireError } from "../../core/errors/error.ts";
 import { type Digest, type EpochMs, type Json, type ReleaseId, type RunId, releaseId, runId } from "../../core/ids.ts";
@@ -18,10 +17,14 @@ import type { Workflow } from "../../ports/engine.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { ReleaseRow, RunRow } from "../../ports/tables.ts";
 import { appendHistory } from "../history.ts";
+import { askedOf } from "../pipeline/asked.ts";
+import { passPipeline } from "../pipeline/pass.ts";
+import { planSteps, type RunPlan } from "../pipeline/plan-steps.ts";
+import { tidyRun } from "../pipeline/sweep.ts";
 import type { World } from "../world.ts";
-import { buildService, checkOut } from "./build.ts";
+import { buildService, checkOut, checkOutAgain } from "./build.ts";
 import { workspaceOf } from "./build-log.ts";
-import { readReleaseConfig, servicesOf } from "./config.ts";
+import { readProductConfig, releaseConfigOf, servicesOf } from "./config.ts";
 import { accessoryImages, findImage, imagePlaces, isPacked, makeImage, registriesOf } from "./images.ts";
 import type { ReleaseConfig } from "./read.ts";
 
@@ -30,7 +33,7 @@ export const runKind = "run.v1";
 /** Commits that a release names at most; more are counted by git, not by us. */
 const maxCommits = 200;
 
-/** From a commit to a release: check out, build and pack each service, record. What it made is immutable. */
+/** From a commit to a release: check out, take it through its pipeline, build and pack each service, record. What it made is immutable. */
 export function runWorkflow(world: World): Workflow<{ readonly run: string }, Json> {
   return async (ctx, input) => {
     const id = runId(input.run);
@@ -48,15 +51,33 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
           { repository: run.repository, hash: checkout.hash, dirty: run.dirty === 1 },
           signal,
         );
-        return {
-          checkout,
-          config: await readReleaseConfig(
-            world,
-            { directory: join(workspace.source, checkout.prefix), workingTree: run.repository },
-            run.product,
-          ),
-        };
+        const directory = join(workspace.source, checkout.prefix);
+        const config = await readProductConfig(world, { directory, workingTree: run.repository }, run.product);
+        const asked = await askedOf(world.store.db, id);
+        const plan = await planSteps(config, asked, {
+          directory,
+          prefix: checkout.prefix,
+          branch: checkout.branch,
+          changed: () => changedSinceRelease(world, run),
+        });
+        return { checkout, config: await releaseConfigOf(world, config), plan, asked };
       });
+      // What was prepared before there were pipelines has none.
+      if (prepared.plan) {
+        await passPipeline(world, ctx, { run: id, plan: prepared.plan, cache: prepared.asked.cache });
+        if (!prepared.asked.release) {
+          const reason = passedText(prepared.plan);
+          await ctx.tx("pass", (trx) => moveRun(trx, id, { phase: "succeeded", reason }, world.clock.now()));
+          world.changes.announce();
+          await ctx.step("tidy up", () => tidyRun(world, id));
+          return null;
+        }
+        await ctx.step("check out again", async ({ signal }) => {
+          const what = { repository: run.repository, hash: prepared.checkout.hash, dirty: run.dirty === 1 };
+          await checkOutAgain(world, workspace, what, signal);
+          return null;
+        });
+      }
       const artifacts: Record<string, ServiceArtifacts> = {};
       const packed: Packed[] = [];
       const making = async (what: string): Promise<void> => {
@@ -112,7 +133,7 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
         }),
       );
       world.changes.announce();
-      await ctx.step("tidy up", () => tidy(workspace.directory));
+      await ctx.step("tidy up", () => tidyRun(world, id));
       return release;
     } catch (error) {
       if (!isSlipwayError(error)) throw error;
@@ -121,10 +142,23 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
         moveRun(trx, id, { phase: "failed", reason: error.message, error: wire }, world.clock.now()),
       );
       world.changes.announce();
-      await ctx.step("tidy up", () => tidy(workspace.source));
+      await ctx.step("tidy up", () => tidyRun(world, id));
       return null;
     }
   };
+}
+
+function passedText({ steps }: RunPlan): string {
+  const skipped = steps.filter((step) => step.skipped !== null).length;
+  const count = steps.length - skipped;
+  return `${count} ${count === 1 ? "step has" : "steps have"} passed${skipped === 0 ? "" : `, ${skipped} left out`}`;
+}
+
+/** Null: everything, also where the release's commit is not here any more. */
+async function changedSinceRelease(world: World, run: RunRow): Promise<readonly string[] | null> {
+  const last = await lastRelease(world, run.product);
+  if (last === undefined || run.dirty === 1) return null;
+  return world.source.changedPaths(run.repository, { from: last.commit_hash, to: run.commit_hash });
 }
 
 type Accessory = { readonly name: string; readonly reference: string; readonly config: ReleaseConfig };
@@ -254,9 +288,4 @@ async function recordRelease(
     reason,
   });
   return id;
-}
-
-async function tidy(directory: string): Promise<null> {
-  await rm(directory, { recursive: true, force: true });
-  return null;
 }

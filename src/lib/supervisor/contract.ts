@@ -4,7 +4,7 @@
  */
 
 /** Rises when a daemon and a client of different versions would misunderstand each other. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 export type UnitSpec = {
   /** Names the unit, its instances (`<key>.<index>`) and its files. */
@@ -27,6 +27,10 @@ export type UnitSpec = {
   readonly memoryBytes: number | null;
   /** Share of one core. */
   readonly cpus: number | null;
+  /** Both streams are appended to this file, which is whose who asked: nothing of the unit is in the supervisor's log. */
+  readonly outputFile?: string;
+  /** From 0 to 19: how much it gives way to others. */
+  readonly niceness?: number;
 };
 
 export type Exit = { readonly code: number | null; readonly signal: string | null; readonly at: number };

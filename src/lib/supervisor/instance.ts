@@ -277,8 +277,8 @@ export class Instance {
     const started = await startProcess({
       spec,
       env: { ...this.environment(), [markVariable]: this.#around.mark(this.id) },
-      stdout: this.#output("out"),
-      stderr: this.#output("err"),
+      stdout: spec.outputFile ?? this.#output("out"),
+      stderr: spec.outputFile ?? this.#output("err"),
     });
     if ("message" in started) {
       this.#failure = started;
@@ -388,7 +388,7 @@ export class Instance {
   }
 
   #openTails(): void {
-    if (this.#tails.length > 0) return;
+    if (this.#tails.length > 0 || this.#spec().outputFile !== undefined) return;
     try {
       for (const [stream, name] of [
         ["stdout", "out"],
@@ -413,6 +413,7 @@ export class Instance {
   }
 
   #say(text: string): void {
+    if (this.#spec().outputFile !== undefined) return;
     this.#around.write([this.#line(text)]);
   }
 

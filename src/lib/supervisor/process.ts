@@ -55,7 +55,8 @@ export async function startProcess(request: SpawnRequest): Promise<LiveProcess |
       child.once("exit", (code, name) => resolve({ code, signal: name }));
     });
     child.on("error", () => undefined); // a signal that could not be sent; `ended` tells the rest
-    if (spec.cpus !== null) lowerPriority(child.pid);
+    const niceness = spec.niceness ?? (spec.cpus === null ? 0 : limitedNiceness);
+    if (niceness > 0) lowerPriority(child.pid, niceness);
     return { pid: child.pid, startTicks: readStat(child.pid)?.startTicks ?? null, ended };
   } catch (error) {
     return refusal(error, spec);
@@ -157,8 +158,8 @@ function isDirectory(path: string): boolean {
   }
 }
 
-function lowerPriority(pid: number): void {
+function lowerPriority(pid: number, niceness: number): void {
   try {
-    setPriority(pid, limitedNiceness);
+    setPriority(pid, niceness);
   } catch {}
 }

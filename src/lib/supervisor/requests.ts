@@ -5,6 +5,8 @@ const keyPattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const labelPattern = /^[A-Za-z][A-Za-z0-9_-]{0,39}$/;
 /** What a log line says of itself; a label of that name would hide it. */
 const reservedLabels = new Set(["at", "stream", "instance", "unit", "text"]);
+/** Nicer than that nobody is (setpriority(2)). */
+const mostNiceness = 19;
 const maxTextLength = 128 * 1024;
 
 /** A request line as a request. Checked by hand: the daemon stays small and starts fast. Throws BAD_REQUEST. */
@@ -65,6 +67,8 @@ function spec(value: unknown): UnitSpec {
     stopGraceMs: positive(each.stopGraceMs, "stopGraceMs"),
     memoryBytes: each.memoryBytes === null ? null : positive(each.memoryBytes, "memoryBytes"),
     cpus: each.cpus === null ? null : positive(each.cpus, "cpus"),
+    ...(each.outputFile !== undefined && { outputFile: text(each.outputFile, "outputFile") }),
+    ...(each.niceness !== undefined && { niceness: whole(each.niceness, "niceness", mostNiceness) }),
   };
 }
 

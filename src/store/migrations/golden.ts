@@ -193,6 +193,23 @@ export const goldenRows: Readonly<Record<number, Readonly<Record<string, readonl
       },
     ],
   },
+  4: {
+    run_request: [{ run_id: "run_1", event: "manual", asked: '{"steps":[]}' }],
+    run_step: [
+      {
+        run_id: "run_1",
+        number: 0,
+        name: "unit",
+        spec: '{"step":{"id":"unit"}}',
+        phase: "failed",
+        reason: "exit code 1",
+        attempt: 1,
+        outcome: '{"lines":["not ok"]}',
+        started_at: 1_760_000_000_001,
+        ended_at: 1_760_000_000_002,
+      },
+    ],
+  },
 };
 
 type Row = Readonly<Record<string, string | number | null>>;

@@ -4,6 +4,7 @@ import { Changes } from "../../engine/history.ts";
 import { Judges } from "../../engine/judge/judges.ts";
 import { Keeper } from "../../engine/keeper.ts";
 import { Metrics } from "../../engine/metrics/metrics.ts";
+import { LiveSteps } from "../../engine/pipeline/live.ts";
 import { sqliteEngine } from "../../engine/sqlite/engine.ts";
 import { Targets } from "../../engine/targets.ts";
 import { EdgeSites } from "../../engine/traffic/sites.ts";
@@ -228,12 +229,13 @@ const edgeBase = {
 /** What makes releases is not part of a simulated world: they are there. */
 const notSimulated: Pick<
   World,
-  "source" | "images" | "readConfig" | "sealed" | "vault" | "runsDirectory" | "staticCommand"
+  "source" | "images" | "executor" | "live" | "readConfig" | "sealed" | "vault" | "runsDirectory" | "staticCommand"
 > = {
   source: {
     resolve: () => notHere("a repository"),
     dirtyPaths: () => notHere("a repository"),
     commits: () => notHere("a repository"),
+    changedPaths: () => notHere("a repository"),
     export: () => notHere("a repository"),
   },
   images: {
@@ -247,6 +249,13 @@ const notSimulated: Pick<
     collect: async () => {},
     secret: () => null,
   },
+  executor: {
+    name: "none",
+    run: () => notHere("a step"),
+    stop: async () => {},
+    running: async () => [],
+  },
+  live: new LiveSteps(() => {}),
   readConfig: () => notHere("a config file"),
   // Simulated services have no secrets.
   vault: {

@@ -10,7 +10,7 @@ const commitFields = 5;
 
 /** Commits from the repositories of this machine, through the system's git. */
 export function gitSource(): Source {
-  return { resolve, dirtyPaths, commits, export: exportTo };
+  return { resolve, dirtyPaths, commits, changedPaths, export: exportTo };
 }
 
 async function resolve(repository: string, revision: string): Promise<Checkout> {
@@ -73,6 +73,15 @@ async function commits(
 ): Promise<Commit[]> {
   const from = range.from === null ? null : await commitOf(repository, range.from);
   return log(repository, [`--max-count=${limit}`, from === null ? range.to : `${from}..${range.to}`]);
+}
+
+async function changedPaths(
+  repository: string,
+  { from, to }: { readonly from: string; readonly to: string },
+): Promise<readonly string[] | null> {
+  if ((await commitOf(repository, from)) === null) return null;
+  const out = await must(repository, ["diff", "--name-only", "--no-renames", "-z", "--relative", from, to, "--"]);
+  return out.split("\0").filter((path) => path !== "");
 }
 
 async function log(repository: string, args: readonly string[]): Promise<Commit[]> {

@@ -53,6 +53,19 @@ const columns: { readonly [Table in keyof Database]: Readonly<Record<keyof Datab
     pinned: true,
     pruned_at: true,
   },
+  run_request: { run_id: true, event: true, asked: true },
+  run_step: {
+    run_id: true,
+    number: true,
+    name: true,
+    spec: true,
+    phase: true,
+    reason: true,
+    attempt: true,
+    outcome: true,
+    started_at: true,
+    ended_at: true,
+  },
   metric_series: { id: true, metric: true, labels: true, columns: true, created_at: true },
   metric_chunk: { series_id: true, slot_ms: true, start_at: true, slots: true },
   secret: {
@@ -196,6 +209,7 @@ test("a released schema never changes", () => {
       "1 spine 692d93b3b9dc50d934b50a76f6e681bfea1f7ae9a9a97559060c57bcd68d5ac2",
       "2 metrics 53e8da642c4a61347e4c0b290a984403cd27fb8105285526a8141440157bde81",
       "3 secrets b8deaf794f50914b755d1f5f5e2d98bd0e7a3d43eaf7cc4872f3fea4cbd89b60",
+      "4 pipeline 2c9f849727e7dc430b57a3ad07145b6e4a17a71dd2813a62aacca16bd192115c",
     ]
   `);
 });

@@ -1,0 +1,55 @@
+import type { FastifyInstance } from "fastify";
+import { type RunId, runId } from "../../core/ids.ts";
+import { cancelRun } from "../../engine/commands/cancel-run.ts";
+import { startRun } from "../../engine/commands/start-run.ts";
+import { runLogs } from "../../engine/pipeline/read-log.ts";
+import type { World } from "../../engine/world.ts";
+import { cancelRunBody, listQuery, type RunDetail, runLogsQuery, startRunBody } from "../contract.ts";
+import { runDetail, runViews } from "../run-views.ts";
+import { streamLines } from "../stream.ts";
+
+const maxListed = 500;
+
+type OfRun = { Params: { id: string } };
+
+export function runRoutes(server: FastifyInstance, world: World): void {
+  server.post("/v1/runs", async (request) => {
+    const { asked, ...body } = startRunBody.parse(request.body);
+    return startRun(world, { ...body, ...(asked === undefined ? {} : { asked }) });
+  });
+
+  server.get("/v1/runs", async (request) => {
+    const { product, limit = 20 } = listQuery.parse(request.query);
+    return { runs: await runViews(world, { product, limit: Math.min(limit, maxListed) }) };
+  });
+
+  server.get<OfRun>("/v1/runs/:id", (request) => runDetail(world, runId(request.params.id)));
+
+  server.get<OfRun>("/v1/runs/:id/follow", (request, reply) =>
+    streamLines(reply, (signal) => followRun(world, runId(request.params.id), signal)),
+  );
+
+  server.get<OfRun>("/v1/runs/:id/logs", (request, reply) => {
+    const { step = null, follow } = runLogsQuery.parse(request.query);
+    const run = runId(request.params.id);
+    return streamLines(reply, (signal) => runLogs(world, { run, step, follow: follow === "true" }, signal));
+  });
+
+  server.post<OfRun>("/v1/runs/:id/cancel", async (request) => ({
+    cancelled: await cancelRun(world, { run: runId(request.params.id), ...cancelRunBody.parse(request.body) }),
+  }));
+}
+
+/** The run now and at every change, until it has ended. */
+async function* followRun(world: World, id: RunId, signal: AbortSignal): AsyncGenerator<RunDetail> {
+  let last = "";
+  for (;;) {
+    const changed = world.changes.next(signal);
+    changed.catch(() => {});
+    const detail = await runDetail(world, id);
+    if (JSON.stringify(detail) !== last) yield detail;
+    last = JSON.stringify(detail);
+    if (detail.endedAt !== null) return;
+    await changed;
+  }
+}

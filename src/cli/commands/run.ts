@@ -1,0 +1,162 @@
+import { dirname } from "node:path";
+import type { LogPieceView, RunDetail, RunView } from "../../api/contract.ts";
+import { fromWire, SlipwayError } from "../../core/errors/error.ts";
+import { findConfig } from "../config/find.ts";
+import { followRun } from "../follow-run.ts";
+import { countsText, runEndLines, runLines } from "../run-text.ts";
+import { type GlobalOptions, timeoutOf, withRunning, withSession } from "../session.ts";
+import { sign, style, table } from "../terminal/style.ts";
+import { ago, took } from "../terminal/words.ts";
+
+export type RunOptions = GlobalOptions & {
+  readonly step?: readonly string[];
+  readonly service?: readonly string[];
+  readonly param?: readonly string[];
+  readonly commit?: string;
+  readonly dirty?: boolean;
+  readonly cache: boolean;
+  readonly wait: boolean;
+  readonly timeout?: string;
+};
+
+/** Takes a commit through the pipeline, or through some of its steps. Makes no release: `deploy` does, of what has passed. */
+export function run(options: RunOptions): Promise<number> {
+  const timeoutMs = timeoutOf(options.timeout);
+  const parameters = Object.fromEntries((options.param ?? []).map(parameterOf));
+  return withSession(options, async (session) => {
+    const begun = await session.client.post<{ run: string | null }>("/v1/runs", {
+      product: session.product,
+      repository: dirname(findConfig(process.cwd())),
+      revision: options.commit ?? "HEAD",
+      dirty: options.dirty === true,
+      actor: session.actor,
+      asked: {
+        event: "manual",
+        branch: null,
+        steps: [...(options.step ?? [])],
+        services: [...(options.service ?? [])],
+        parameters,
+        cache: options.cache,
+        release: false,
+      },
+    });
+    const id = begun.run ?? "";
+    if (!options.wait) {
+      session.out.line(`${id} has begun; look at it with: slipway run show ${id}`);
+      session.out.json({ run: id });
+      return 0;
+    }
+    const ended = await followRun(session.reconnect, id, session.out, { timeoutMs });
+    session.out.json(ended);
+    return exitCodeOf(ended, session.out.mode === "json");
+  });
+}
+
+/** What the steps have said is shown already; what has nothing to do with them is still to be said. */
+function exitCodeOf({ phase, error, steps }: RunDetail, silent: boolean): number {
+  if (phase !== "failed") return 0;
+  const known = error === null ? new SlipwayError("PIPELINE_FAILED", { message: "the run failed" }) : fromWire(error);
+  if (!silent && steps.length === 0) throw known;
+  return known.exitCode;
+}
+
+function parameterOf(text: string): readonly [string, string] {
+  const at = text.indexOf("=");
+  if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
+  throw new SlipwayError("USAGE", {
+    message: `--param ${text} has no value`,
+    hint: "write it like --param level=full",
+  });
+}
+
+export function runs(options: GlobalOptions & { readonly limit: string }): Promise<number> {
+  return withRunning(options, async (session) => {
+    const query = new URLSearchParams({ product: session.product, limit: options.limit });
+    const list = await session.client.get<{ runs: readonly RunView[] }>(`/v1/runs?${query}`);
+    session.out.json(list);
+    if (list.runs.length === 0) session.out.line("no run yet; run: slipway run");
+    for (const line of table(list.runs.map(runRow))) session.out.line(line);
+    return 0;
+  });
+}
+
+function runRow(run: RunView): string[] {
+  const time = run.endedAt === null ? "" : took(run.endedAt - run.createdAt);
+  const mark =
+    run.endedAt === null
+      ? style.accent(sign.running)
+      : run.phase === "succeeded"
+        ? style.good(sign.done)
+        : style.bad(sign.failed);
+  return [
+    `${mark} ${style.name(run.id)}`,
+    run.commit.slice(0, 7),
+    run.event,
+    countsText(run),
+    style.quiet(time),
+    style.quiet(`${run.createdBy}, ${ago(run.createdAt, Date.now())}`),
+    run.phase === "succeeded" ? "" : style.quiet(run.reason),
+  ];
+}
+
+/** One run: its steps as they stand, and why it failed. */
+export function showRun(id: string, options: GlobalOptions): Promise<number> {
+  return withRunning(options, async (session) => {
+    const detail = await session.client.get<RunDetail>(`/v1/runs/${encodeURIComponent(id)}`);
+    session.out.json(detail);
+    for (const line of runLines(detail, Date.now(), { rows: Number.MAX_SAFE_INTEGER })) session.out.line(line);
+    for (const line of runEndLines(detail)) session.out.line(line);
+    return 0;
+  });
+}
+
+export function cancelRun(id: string, options: GlobalOptions & { readonly reason?: string }): Promise<number> {
+  return withRunning(options, async (session) => {
+    const { cancelled } = await session.client.post<{ cancelled: boolean }>(
+      `/v1/runs/${encodeURIComponent(id)}/cancel`,
+      { actor: session.actor, reason: options.reason ?? "" },
+    );
+    session.out.json({ run: id, cancelled });
+    session.out.line(cancelled ? `${style.warn(sign.back)} ${id} is cancelled` : `${id} had ended already`);
+    return 0;
+  });
+}
+
+export type RunLogsOptions = GlobalOptions & {
+  readonly run: string;
+  readonly step?: string;
+  readonly follow?: boolean;
+};
+
+/** What the steps of a run have printed, colours and all; with --follow until they have ended. */
+export function runLogs(options: RunLogsOptions): Promise<number> {
+  return withRunning(options, async (session) => {
+    const query = new URLSearchParams({ follow: String(options.follow === true) });
+    if (options.step !== undefined) query.set("step", options.step);
+    const stop = new AbortController();
+    process.once("SIGINT", () => stop.abort(new SlipwayError("INTERRUPTED", { message: "interrupted" })));
+    const path = `/v1/runs/${encodeURIComponent(options.run)}/logs?${query}`;
+    let last = "";
+    try {
+      for await (const piece of session.client.stream<LogPieceView>(path, stop.signal)) {
+        session.out.json(piece);
+        if (session.out.mode === "json") continue;
+        const head = `${piece.step}${piece.attempt === 1 ? "" : `, attempt ${piece.attempt}`}`;
+        if (options.step === undefined && head !== last) await print(`${style.accent(`── ${head}`)}\n`);
+        last = head;
+        await print(piece.text);
+      }
+    } catch (error) {
+      // Leaving a follow is how it ends.
+      if (!stop.signal.aborted) throw error;
+    }
+    return 0;
+  });
+}
+
+/** Waits for who reads: nothing is dropped, and nothing piles up here. */
+function print(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+  });
+}

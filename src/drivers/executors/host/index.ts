@@ -1,0 +1,167 @@
+import { existsSync } from "node:fs";
+import { mkdir, open, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { readJsonFile, writeJsonFile } from "../../../lib/json-file.ts";
+import type { Supervisor } from "../../../lib/supervisor/client.ts";
+import { type InstanceReport, SupervisorError, type UnitSpec } from "../../../lib/supervisor/contract.ts";
+import type { Executor, JobEnd, StepJob } from "../../../ports/executor.ts";
+import { DiskWatch } from "./disk-watch.ts";
+import { Tail } from "./tail.ts";
+
+/** How often output is looked for while a step runs. */
+const lookMs = 50;
+/** Between SIGTERM and SIGKILL of a step that is stopped. */
+const stopGraceMs = 5_000;
+/** Builds give way to the services on the same machine. */
+const niceness = 10;
+
+const stepRole = { role: "step" } as const;
+
+/**
+ * Steps as processes of this machine, under the supervisor: they outlive the control plane, which finds them again, and are ended
+ * with all that they have forked. What a step prints is in a file of its own (0600) until it has ended; only the log, without the
+ * secrets, stays.
+ */
+export function hostExecutor({ supervisor }: { readonly supervisor: Supervisor }): Executor {
+  const disks = new DiskWatch();
+  return {
+    name: "host",
+    run: (job, onOutput, signal) => run(supervisor, disks, { job, onOutput }, signal),
+    stop: async (labels) => {
+      const units = await supervisor.observe({ labels: { ...labels, ...stepRole } });
+      await Promise.all(units.map(({ key }) => supervisor.remove(key)));
+    },
+    running: async () => (await supervisor.observe({ labels: stepRole })).map(({ labels }) => labels),
+  };
+}
+
+type Run = { readonly job: StepJob; readonly onOutput: (chunk: Buffer) => void };
+
+async function run(
+  supervisor: Supervisor,
+  disks: DiskWatch,
+  { job, onOutput }: Run,
+  signal: AbortSignal,
+): Promise<JobEnd> {
+  const files = { raw: join(job.room, "output"), log: join(job.room, "log"), end: join(job.room, "end.json") };
+  await mkdir(job.room, { recursive: true, mode: 0o700 });
+  const before = await readJsonFile<JobEnd>(files.end).catch(() => null);
+  const end = before ?? (await begun(supervisor, job, files.raw, signal));
+  const conclude = async (ended: JobEnd): Promise<JobEnd> => {
+    await writeJsonFile(files.end, ended, { mode: 0o600, durable: false });
+    await supervisor.remove(job.key);
+    await rm(files.raw, { force: true });
+    return ended;
+  };
+  if (before !== null) return conclude(before);
+  const tail = await Tail.open(files, job.secrets, onOutput);
+  const unwatch = disks.watch(job.disk.directory);
+  try {
+    const ended = end ?? (await untilEnd(supervisor, disks, { job, tail }, signal));
+    await tail.finish();
+    return await conclude(ended);
+  } finally {
+    unwatch();
+    await tail.close();
+  }
+}
+
+/** Starts it, unless it was. Answers an end that is known already. */
+async function begun(supervisor: Supervisor, job: StepJob, raw: string, signal: AbortSignal): Promise<JobEnd | null> {
+  const [unit] = await supervisor.observe({ key: job.key }, signal);
+  if (unit !== undefined) return null;
+  // Its file is made before it is started: so the file without the unit says that it was.
+  if (existsSync(raw)) return { is: "lost" };
+  await (await open(raw, "a", 0o600)).close();
+  try {
+    await supervisor.ensure(unitOf(job, raw), 1, signal);
+    return null;
+  } catch (error) {
+    if (error instanceof SupervisorError && error.code === "START_FAILED")
+      return { is: "not-started", why: error.message.replace(/^.*could not be started: /, "") };
+    throw error;
+  }
+}
+
+function unitOf(job: StepJob, raw: string): UnitSpec {
+  return {
+    key: job.key,
+    labels: { ...job.labels, ...stepRole },
+    notes: {},
+    mode: "job",
+    command: job.command,
+    cwd: job.directory,
+    env: job.env,
+    idVariable: null,
+    port: false,
+    stopGraceMs,
+    memoryBytes: null,
+    cpus: null,
+    outputFile: raw,
+    niceness,
+  };
+}
+
+/** Takes its output over until it has ended or must be ended. */
+async function untilEnd(
+  supervisor: Supervisor,
+  disks: DiskWatch,
+  { job, tail }: { readonly job: StepJob; readonly tail: Tail },
+  signal: AbortSignal,
+): Promise<JobEnd> {
+  const over = new AbortController();
+  const watching = AbortSignal.any([signal, over.signal]);
+  let last: InstanceReport | undefined;
+  let gone = false;
+  let wake: () => void = () => undefined;
+  const watch = (async () => {
+    for await (const [unit] of supervisor.watch({ key: job.key }, watching)) {
+      last = unit?.instances[0] ?? last;
+      gone = unit === undefined;
+      if (gone || last?.state === "exited") wake();
+    }
+  })();
+  let broken: unknown = null;
+  watch.catch((error: unknown) => {
+    broken = error;
+    wake();
+  });
+  signal.addEventListener("abort", () => wake(), { once: true });
+  const stopped = async (end: JobEnd): Promise<JobEnd> => {
+    await supervisor.remove(job.key);
+    return end;
+  };
+  try {
+    for (;;) {
+      await tail.read();
+      signal.throwIfAborted();
+      if (broken !== null) throw broken;
+      // Somebody else has ended it: then it is called off.
+      if (gone) return { is: "killed", by: "SIGKILL" };
+      if (last?.state === "exited") return endOf(last);
+      if (tail.bytes > job.outputBytes)
+        return await stopped({ is: "too-large", what: "output", maxBytes: job.outputBytes });
+      if (disks.bytes(job.disk.directory) > job.disk.maxBytes)
+        return await stopped({ is: "too-large", what: "workspace", maxBytes: job.disk.maxBytes });
+      if (last?.startedAt != null && Date.now() - last.startedAt > job.timeoutMs)
+        return await stopped({ is: "timed-out", afterMs: job.timeoutMs });
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, lookMs);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+        if (gone || last?.state === "exited" || signal.aborted) wake();
+      });
+    }
+  } finally {
+    over.abort();
+    await watch.catch(() => undefined);
+  }
+}
+
+function endOf({ lastExit, failure }: InstanceReport): JobEnd {
+  if (failure !== null) return { is: "not-started", why: failure.message };
+  if (lastExit?.signal != null) return { is: "killed", by: lastExit.signal };
+  return lastExit?.code == null ? { is: "lost" } : { is: "exited", code: lastExit.code };
+}

@@ -1,0 +1,31 @@
+import { formatDuration, formatSize } from "../../core/product/units.ts";
+import type { JobEnd } from "../../ports/executor.ts";
+
+/** How a step ended. */
+export type StepOutcome = {
+  readonly phase: "passed" | "restored" | "failed";
+  readonly reason: string;
+  readonly attempt: number;
+  /** The last lines of its log, without colours. */
+  readonly lines: readonly string[];
+};
+
+/** Why an attempt did not pass; null when it did. */
+export function whyFailed(end: JobEnd): string | null {
+  switch (end.is) {
+    case "exited":
+      return end.code === 0 ? null : `exit code ${end.code}`;
+    case "killed":
+      return `killed by ${end.by}`;
+    case "timed-out":
+      return `stopped after ${formatDuration(end.afterMs)}, its timeout`;
+    case "too-large":
+      return end.what === "output"
+        ? `stopped: it printed more than ${formatSize(end.maxBytes)}`
+        : `stopped: the run's workspace holds more than ${formatSize(end.maxBytes)}, its bound`;
+    case "not-started":
+      return `could not be started: ${end.why}`;
+    case "lost":
+      return "how it ended is not known: the machine went down under it";
+  }
+}

@@ -1,0 +1,198 @@
+import { lstat, mkdir, open, realpath } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { isSlipwayError, reasonOf } from "../../core/errors/error.ts";
+import { type RunId, runId } from "../../core/ids.ts";
+import type { JobEnd, StepJob } from "../../ports/executor.ts";
+import type { RunRow, RunStepRow } from "../../ports/tables.ts";
+import { type Workspace, workspaceOf } from "../release/build-log.ts";
+import { pipelineSecrets } from "../secrets/pipeline.ts";
+import type { World } from "../world.ts";
+import { plain } from "./live.ts";
+import { type StepOutcome, whyFailed } from "./outcome.ts";
+import type { StepSpec } from "./plan-steps.ts";
+
+/** What a step may print. */
+const outputBytes = 256 * 1024 * 1024;
+/** Of the last lines of a log: kept with the outcome. */
+const shownLines = 20;
+const tailBytes = 16 * 1024;
+
+export type StepOfRun = { readonly run: RunId; readonly number: number };
+
+/** A step of a run with what it needs, as its workflow gets it. */
+export type StepInput = {
+  readonly run: string;
+  readonly number: number;
+  readonly diskBytes: number;
+  readonly parameters: Readonly<Record<string, string>>;
+  readonly cache: boolean;
+};
+
+/** Runs a step until it has passed, or has failed as often as it may. Found again after a crash: an attempt is begun once. */
+export async function performStep(world: World, input: StepInput, signal: AbortSignal): Promise<StepOutcome> {
+  const at: StepOfRun = { run: runId(input.run), number: input.number };
+  const { run, row } = await rowsOf(world, at);
+  const spec = JSON.parse(row.spec) as StepSpec;
+  const workspace = workspaceOf(world, at.run);
+  try {
+    for (const directory of [workspace.home, workspace.temporary, roomOf(workspace, at.number)])
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+    const secrets = await pipelineSecrets(world, run.product, spec.step.secrets);
+    return await attempts(world, { at, run, spec, workspace, secrets, input }, signal);
+  } finally {
+    if (!signal.aborted) world.live.ended(at.run, at.number);
+  }
+}
+
+type Attempting = {
+  readonly at: StepOfRun;
+  readonly run: RunRow;
+  readonly spec: StepSpec;
+  readonly workspace: Workspace;
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly input: StepInput;
+};
+
+async function attempts(world: World, on: Attempting, signal: AbortSignal): Promise<StepOutcome> {
+  const { step, commands } = on.spec;
+  if (commands.length === 0) return { phase: "passed", reason: "nothing to run", attempt: 0, lines: [] };
+  for (let attempt = 1; ; attempt++) {
+    const job = jobOf(on, attempt);
+    const end = await inWorkspace(world, on, job, signal);
+    const why = await verdictOf(on, end);
+    const lines = await lastLines(join(job.room, "log"));
+    if (why === null) return { phase: "passed", reason: attempt === 1 ? "" : again(on, attempt), attempt, lines };
+    // Nobody knows how it ended: that is no attempt of its own, unless the config says that it must not happen twice.
+    const last = end.is === "lost" ? step.whenLost === "fail" || attempt > step.attempts : attempt >= step.attempts;
+    if (last) return { phase: "failed", reason: attempt === 1 ? why : `${why}, ${again(on, attempt)}`, attempt, lines };
+    await world.clock.sleep(step.retryWaitMs * 2 ** (attempt - 1), signal);
+  }
+}
+
+function again({ spec: { step } }: Attempting, attempt: number): string {
+  return `in attempt ${attempt}${step.retryReason === null ? "" : ` (${step.retryReason})`}`;
+}
+
+async function inWorkspace(
+  world: World,
+  { at, spec, workspace }: Attempting,
+  job: StepJob,
+  signal: AbortSignal,
+): Promise<JobEnd> {
+  // What a step before it has made may lead out of the workspace.
+  const outside = await leadsOut(workspace.source, job.directory);
+  if (outside !== null) return { is: "not-started", why: `${spec.directory} ${outside}` };
+  return world.executor.run(job, (chunk) => world.live.printed(at.run, at.number, chunk), signal);
+}
+
+/** Why it has not passed; null when it has: also what it was to make is there, inside the workspace. */
+async function verdictOf({ spec, workspace }: Attempting, end: JobEnd): Promise<string | null> {
+  const failed = whyFailed(end);
+  if (failed !== null) return failed;
+  for (const output of spec.step.outputs.filter((pattern) => !/[*?]/.test(pattern))) {
+    const path = join(workspace.source, spec.directory, output);
+    const why = await leadsOut(workspace.source, path);
+    if (why !== null) return `its output ${output} ${why}`;
+  }
+  return null;
+}
+
+/** Null when the path is there and leads nowhere else than into the directory. */
+async function leadsOut(top: string, path: string): Promise<string | null> {
+  const there = await lstat(path).catch(() => null);
+  if (there === null) return "is not there";
+  const real = await realpath(path).catch(() => null);
+  if (real === null) return "is a link to nothing";
+  const inside = relative(await realpath(top), real);
+  return inside === "" || !(inside === ".." || inside.startsWith("../")) ? null : "leads out of the workspace";
+}
+
+function jobOf({ at, run, spec, workspace, secrets, input }: Attempting, attempt: number): StepJob {
+  const caches = join(workspace.directory, "..", "packages");
+  const parameters = Object.entries(input.parameters).map(
+    ([name, value]) => [`SLIPWAY_PARAM_${name.toUpperCase().replaceAll("-", "_")}`, value] as const,
+  );
+  return {
+    key: `step-${at.run}-${at.number}-${attempt}`,
+    labels: { run: at.run, step: String(at.number) },
+    command: commandOf(spec.commands),
+    directory: join(workspace.source, spec.directory),
+    env: {
+      PATH: process.env.PATH ?? "",
+      HOME: workspace.home,
+      TMPDIR: workspace.temporary,
+      LANG: "C.UTF-8",
+      CI: "true",
+      // What package managers have fetched and checked before is not fetched again.
+      npm_config_cache: join(caches, "npm"),
+      PIP_CACHE_DIR: join(caches, "pip"),
+      COREPACK_HOME: join(caches, "corepack"),
+      COREPACK_ENABLE_DOWNLOAD_PROMPT: "0",
+      ...Object.fromEntries(parameters),
+      SLIPWAY_RUN: at.run,
+      SLIPWAY_STEP: spec.step.id,
+      SLIPWAY_COMMIT: run.commit_hash,
+      ...spec.step.env,
+      ...secrets,
+    },
+    secrets: Object.values(secrets),
+    room: join(roomOf(workspace, at.number), String(attempt)),
+    timeoutMs: spec.step.timeoutMs,
+    outputBytes,
+    disk: { directory: workspace.directory, maxBytes: input.diskBytes },
+  };
+}
+
+/** Several are one shell line, in which every word is quoted. */
+function commandOf(commands: readonly (readonly string[])[]): readonly string[] {
+  const [only] = commands;
+  if (commands.length === 1 && only !== undefined) return only;
+  const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
+  return ["sh", "-euc", commands.map((command) => command.map(quoted).join(" ")).join(" && ")];
+}
+
+/** Where the files of a step's attempts are. */
+export function roomOf(workspace: Workspace, number: number): string {
+  return join(workspace.steps, String(number));
+}
+
+async function lastLines(log: string): Promise<readonly string[]> {
+  const file = await open(log, "r").catch(() => null);
+  if (file === null) return [];
+  try {
+    const { size } = await file.stat();
+    const buffer = Buffer.alloc(Math.min(size, tailBytes));
+    await file.read(buffer, 0, buffer.length, size - buffer.length);
+    const lines = plain(buffer.toString("utf8")).split(/\r?\n/);
+    // The first may have lost its beginning.
+    return (buffer.length < size ? lines.slice(1) : lines).filter((line) => line.trim() !== "").slice(-shownLines);
+  } finally {
+    await file.close();
+  }
+}
+
+export async function rowsOf(
+  { store }: Pick<World, "store">,
+  { run, number }: StepOfRun,
+): Promise<{ readonly run: RunRow; readonly row: RunStepRow }> {
+  return {
+    run: await store.db.selectFrom("run").selectAll().where("id", "=", run).executeTakeFirstOrThrow(),
+    row: await store.db
+      .selectFrom("run_step")
+      .selectAll()
+      .where("run_id", "=", run)
+      .where("number", "=", number)
+      .executeTakeFirstOrThrow(),
+  };
+}
+
+/** An error as an outcome: the run must hear of it, whatever it is. */
+export function failedBy(
+  { log }: Pick<World, "log">,
+  at: Pick<StepInput, "run" | "number">,
+  error: unknown,
+): StepOutcome {
+  if (!isSlipwayError(error)) log.error("step.bug", { run: at.run, step: at.number, reason: reasonOf(error) });
+  const reason = isSlipwayError(error) ? `${error.code}: ${error.message}` : reasonOf(error);
+  return { phase: "failed", reason, attempt: 0, lines: [] };
+}

@@ -1,0 +1,146 @@
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { SlipwayError } from "../../core/errors/error.ts";
+import { builtIn, type Found, tellingFiles } from "../../core/pipeline/built-in.ts";
+import { planRun, unknownNames } from "../../core/pipeline/plan.ts";
+import { resolvePipeline } from "../../core/pipeline/resolve.ts";
+import type { PipelineStep } from "../../core/pipeline/step.ts";
+import { nearest } from "../../core/product/guess.ts";
+import type { ProductConfig } from "../../core/product/schema.ts";
+import { type Asked, parametersOf } from "./asked.ts";
+
+/** A step with what is really run. */
+export type StepSpec = {
+  readonly step: PipelineStep;
+  /** One after the other, while they pass; a step with none has passed. */
+  readonly commands: readonly (readonly string[])[];
+  /** Relative to the top of the checkout. */
+  readonly directory: string;
+  readonly skipped: string | null;
+};
+
+export type RunPlan = {
+  readonly steps: readonly StepSpec[];
+  /** Null: as many as there are cores. */
+  readonly parallel: number | null;
+  readonly diskBytes: number;
+  readonly parameters: Readonly<Record<string, string>>;
+};
+
+type Checkout = {
+  /** Of the product, in the checkout. */
+  readonly directory: string;
+  readonly prefix: string;
+  readonly branch: string | null;
+  readonly changed: () => Promise<readonly string[] | null>;
+};
+
+/** What a run of the product's pipeline does on this checkout; null where it has none. Errors: USAGE, PIPELINE_INVALID. */
+export async function planSteps(config: ProductConfig, asked: Asked, checkout: Checkout): Promise<RunPlan | null> {
+  const pipeline = resolvePipeline(config);
+  if (pipeline === null) {
+    if (asked.release) return null;
+    throw new SlipwayError("PIPELINE_INVALID", {
+      message: `the config of ${config.name} has no pipeline`,
+      hint: "add one, such as pipeline: { steps: { install: {}, unit: {} } }; see: slipway explain pipeline",
+    });
+  }
+  const names = [...new Set(pipeline.steps.map(({ name }) => name))];
+  const [unknown] = unknownNames(pipeline, asked);
+  if (unknown !== undefined) {
+    const near = nearest(unknown, names);
+    throw new SlipwayError("USAGE", {
+      message: `the pipeline has no step ${JSON.stringify(unknown)}`,
+      evidence: [["steps", names.join(", ")]],
+      hint: near === null ? "name one of the steps of the config" : `did you mean ${near}?`,
+    });
+  }
+  const service = asked.services.find((name) => !pipeline.steps.some((step) => step.service === name));
+  if (service !== undefined)
+    throw new SlipwayError("UNKNOWN_SERVICE", {
+      message: `no service ${JSON.stringify(service)} has steps of its own`,
+    });
+  const parameters = parametersOf(pipeline, asked.parameters);
+  const usesPaths = pipeline.steps.some(({ when }) => when.paths !== null);
+  const planned = planRun(pipeline, {
+    event: asked.event,
+    branch: asked.branch ?? checkout.branch,
+    changed: usesPaths ? await checkout.changed() : null,
+    steps: asked.steps,
+    services: asked.services,
+  });
+  const look = looker(checkout.directory);
+  const missing: [string, string][] = [];
+  const steps: StepSpec[] = [];
+  for (const { step, skipped } of planned) {
+    const found = skipped === null ? await commandsOf(step, look) : { commands: [], atTop: false };
+    if (typeof found === "string") missing.push([step.id, found]);
+    else {
+      const directory = join(checkout.prefix, found.atTop ? "." : step.path);
+      steps.push({ step, commands: found.commands, directory, skipped });
+    }
+  }
+  if (missing.length > 0)
+    throw new SlipwayError("PIPELINE_INVALID", {
+      message: `${missing.length === 1 ? "a built-in step has" : `${missing.length} built-in steps have`} nothing to run at this commit`,
+      evidence: missing,
+    });
+  return { steps, parallel: pipeline.parallel, diskBytes: pipeline.diskBytes, parameters };
+}
+
+/** What it runs, or what is missing for it. */
+async function commandsOf(
+  { work, path }: PipelineStep,
+  look: (path: string) => Promise<Found>,
+): Promise<{ readonly commands: readonly (readonly string[])[]; readonly atTop: boolean } | string> {
+  if (work.is === "command") return { commands: [work.command], atTop: false };
+  if (work.is === "shell") return { commands: [["sh", "-euc", work.line]], atTop: false };
+  const found = builtIn(work.uses, await look(path), await look("."));
+  return found.is === "commands" ? found : found.missing;
+}
+
+/** Larger ones are no package.json. */
+const maxFileBytes = 1024 * 1024;
+
+function looker(directory: string): (path: string) => Promise<Found> {
+  const known = new Map<string, Promise<Found>>();
+  return (path) => {
+    const found = known.get(path) ?? lookAt(join(directory, path));
+    known.set(path, found);
+    return found;
+  };
+}
+
+async function lookAt(directory: string): Promise<Found> {
+  const there = await Promise.all(
+    tellingFiles.map(async (name) => ({ name, size: await sizeOf(join(directory, name)) })),
+  );
+  const text = async (name: string): Promise<string> => {
+    const size = there.find((file) => file.name === name)?.size ?? null;
+    return size === null || size > maxFileBytes ? "" : readFile(join(directory, name), "utf8");
+  };
+  const { scripts, packageManager } = packageOf(await text("package.json"));
+  return {
+    scripts,
+    packageManager,
+    files: there.flatMap(({ name, size }) => (size === null ? [] : [name])),
+    pyproject: await text("pyproject.toml"),
+  };
+}
+
+async function sizeOf(file: string): Promise<number | null> {
+  const found = await stat(file).catch(() => null);
+  return found?.isFile() === true ? found.size : null;
+}
+
+function packageOf(text: string): Pick<Found, "scripts" | "packageManager"> {
+  try {
+    const { scripts, packageManager } = JSON.parse(text) as { scripts?: unknown; packageManager?: unknown };
+    return {
+      scripts: typeof scripts === "object" && scripts !== null ? (scripts as Record<string, string>) : {},
+      packageManager: typeof packageManager === "string" ? packageManager : null,
+    };
+  } catch {
+    return { scripts: null, packageManager: null };
+  }
+}

@@ -1,0 +1,44 @@
+import { type Json, runId } from "../../core/ids.ts";
+import type { Workflow } from "../../ports/engine.ts";
+import type { Trx } from "../../ports/store.ts";
+import type { World } from "../world.ts";
+import type { StepOutcome } from "./outcome.ts";
+import { failedBy, performStep, type StepInput } from "./perform-step.ts";
+
+export const stepKind = "step.v1";
+
+/** Topic of the run's workflow: one of its steps has ended. */
+export const stepEnded = "step";
+
+export const stepWorkflowId = (run: string, number: number): string => `${run}/${number}`;
+
+/** One step of a run: it runs, its end is recorded, and its run is told. */
+export function stepWorkflow(world: World): Workflow<StepInput, Json> {
+  return async (ctx, input) => {
+    await ctx.act(
+      "perform",
+      ({ signal }) =>
+        performStep(world, input, signal).catch((error: unknown) => {
+          signal.throwIfAborted();
+          return failedBy(world, input, error);
+        }),
+      (trx, outcome) => recordEnd(world, trx, input, outcome),
+    );
+    world.changes.announce();
+    await ctx.step("tell", () => world.engine.signal(input.run, stepEnded, input.number, `step-${input.number}`));
+    return null;
+  };
+}
+
+async function recordEnd(world: World, trx: Trx, { run, number }: StepInput, outcome: StepOutcome): Promise<null> {
+  const { phase, reason, attempt } = outcome;
+  await trx
+    .updateTable("run_step")
+    .set({ phase, reason, attempt, outcome: JSON.stringify(outcome), ended_at: world.clock.now() })
+    .where("run_id", "=", runId(run))
+    .where("number", "=", number)
+    // One that was called off meanwhile stays so.
+    .where("phase", "=", "running")
+    .execute();
+  return null;
+}

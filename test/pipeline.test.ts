@@ -1,0 +1,303 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { groupMembers, isAlive } from "../src/lib/supervisor/procfs.ts";
+import { type Plane, startPlane, tearDown } from "./fixture/plane.ts";
+import {
+  beginRun,
+  hasEnded,
+  logOf,
+  makeRepository,
+  phasesOf,
+  type Repository,
+  runToEnd,
+  runWhen,
+  stepOf,
+} from "./fixture/repository.ts";
+
+let repository: Repository;
+let plane: Plane;
+beforeAll(async () => {
+  repository = await makeRepository();
+  plane = await startPlane(repository);
+});
+afterAll(() => tearDown(repository, plane));
+
+const shell = (line: string, more: object = {}) => ({ shell: line, ...more });
+
+/** Waits until a file of a run says something. */
+async function said(run: string, file: string): Promise<string> {
+  const path = join(repository.directory, ".slipway", "runs", run, "source", file);
+  for (;;) {
+    const text = existsSync(path) ? readFileSync(path, "utf8").trim() : "";
+    if (text !== "") return text;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function untilDead(pid: number): Promise<void> {
+  while (isAlive(pid, null)) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+describe("a pipeline", () => {
+  it("of npm workspaces is installed, checked and tested as package.json says, and only then is there a release", async () => {
+    const files = {
+      "package.json": JSON.stringify({
+        name: "top",
+        private: true,
+        workspaces: ["lib", "api"],
+        scripts: { lint: "node lint.js" },
+      }),
+      "package-lock.json": JSON.stringify({
+        name: "top",
+        lockfileVersion: 3,
+        packages: {
+          "": { name: "top", workspaces: ["lib", "api"] },
+          "node_modules/lib": { resolved: "lib", link: true },
+          "node_modules/api": { resolved: "api", link: true },
+          lib: { version: "1.0.0" },
+          api: { version: "1.0.0" },
+        },
+      }),
+      "lint.js": "if (require('lib').add(1, 2) !== 3) process.exit(1)",
+      "lib/package.json": '{"name":"lib","version":"1.0.0","main":"index.js"}',
+      "lib/index.js": "exports.add = (a, b) => a + b;",
+      "api/package.json": '{"name":"api","version":"1.0.0","scripts":{"test":"node --test --test-reporter=tap"}}',
+      "api/a.test.js":
+        'const { add } = require("lib"); require("node:test")("adds", () => { if (add(1, 1) !== 2) throw 1; });',
+      "api/server.js": "",
+    };
+    const services = {
+      api: { kind: "web", path: "api", command: ["node", "server.js"], pipeline: { steps: { unit: {} } } },
+    };
+    repository.write({ steps: { install: {}, lint: {} } }, files, { services });
+    const run = await runToEnd(plane, repository, { event: "deploy", release: true });
+    expect(run.error).toBeNull();
+    expect(phasesOf(run)).toEqual({ install: "passed", lint: "passed", "api/unit": "passed" });
+    expect(stepOf(run, "api/unit").lines.join("\n")).toContain("# pass 1");
+    expect(run.release).toMatch(/^rel_/);
+
+    repository.write(
+      { steps: { install: {}, lint: {} } },
+      { ...files, "lib/index.js": "exports.add = () => 4;" },
+      { services },
+    );
+    const failed = await runToEnd(plane, repository, { event: "deploy", release: true });
+    expect(phasesOf(failed)).toEqual({ install: "passed", lint: "failed", "api/unit": "failed" });
+    expect(failed).toMatchObject({ phase: "failed", release: null, error: { code: "PIPELINE_FAILED" } });
+  });
+
+  it("of Node and Python runs both, in a clean environment of its own", async () => {
+    const files = {
+      "ml/test_model.py":
+        "import unittest\nclass T(unittest.TestCase):\n  def test_it(self):\n    self.assertEqual(1, 1)\n",
+      "web/check.js": "console.log(JSON.stringify(process.env))",
+    };
+    repository.write(
+      {
+        steps: {
+          ml: { command: ["python3", "-m", "unittest", "-v"], path: "ml" },
+          web: { command: ["node", "check.js"], path: "web", env: { LEVEL: "1" }, matrix: { SIZE: ["s", "l"] } },
+        },
+        parameters: { mode: { default: "quick", allowed: ["quick", "full"] } },
+      },
+      files,
+    );
+    const run = await runToEnd(plane, repository, { parameters: { mode: "full" } });
+    expect(phasesOf(run)).toEqual({ ml: "passed", "web[SIZE=s]": "passed", "web[SIZE=l]": "passed" });
+    const env = JSON.parse(await logOf(plane, run.id, "web[SIZE=l]")) as Record<string, string>;
+    expect(env).toMatchObject({ SIZE: "l", LEVEL: "1", CI: "true", SLIPWAY_PARAM_MODE: "full", SLIPWAY_RUN: run.id });
+    expect(env.HOME).toContain(run.id);
+    const ours = ["PATH", "HOME", "TMPDIR", "LANG", "CI", "LEVEL", "SIZE", "npm_config_cache", "SUPERVISOR_MARK"];
+    const strange = Object.keys(env).filter((name) => !ours.includes(name) && !/^(SLIPWAY_|PIP_|COREPACK_)/.test(name));
+    expect(strange).toEqual([]);
+  });
+
+  it("tries again with its reason, allows what is allowed to fail, and says what was left out", async () => {
+    repository.write({
+      steps: {
+        flaky: shell("[ -f tried ] || { touch tried; exit 7; }", {
+          retry: { attempts: 2, reason: "it is slow at night", wait: "1ms" },
+        }),
+        scan: shell("exit 1", { allowFailure: true }),
+        after: shell("true", { needs: ["scan"] }),
+        nightly: shell("exit 1", { when: { event: ["schedule"] } }),
+      },
+    });
+    const run = await runToEnd(plane, repository);
+    expect(run.phase).toBe("succeeded");
+    expect(phasesOf(run)).toEqual({ flaky: "passed", scan: "failed", after: "passed", nightly: "skipped" });
+    expect(stepOf(run, "flaky")).toMatchObject({ attempt: 2, reason: "in attempt 2 (it is slow at night)" });
+    expect(await logOf(plane, run.id, "scan")).toBe("");
+  });
+
+  it("says what is asked for and is not there", async () => {
+    repository.write({ steps: { lint: {} } }, { "package.json": "{}" });
+    const missing = await runToEnd(plane, repository);
+    expect(missing.error).toMatchObject({
+      code: "PIPELINE_INVALID",
+      evidence: [["lint", expect.stringContaining("no script")]],
+    });
+    repository.write({ steps: { unit: shell("true") }, parameters: { level: {} } });
+    expect((await runToEnd(plane, repository)).error).toMatchObject({
+      code: "USAGE",
+      message: "the parameter level must be given",
+    });
+    const named = await runToEnd(plane, repository, { steps: ["unti"], parameters: { level: "1" } });
+    expect(named.error).toMatchObject({ code: "USAGE", hint: "did you mean unit?" });
+  });
+});
+
+describe("a hostile step", () => {
+  it("leaves nothing running that it has forked, in its group or out of it", async () => {
+    repository.write({
+      steps: {
+        forks: shell(
+          "sleep 1000 & echo $! > inside; setsid sh -c 'echo $$ > outside; exec sleep 1000' & sleep 0.2; echo done",
+        ),
+        kept: shell("cat inside outside", { needs: ["forks"] }),
+      },
+    });
+    const run = await runToEnd(plane, repository);
+    expect(phasesOf(run)).toEqual({ forks: "passed", kept: "passed" });
+    const pids = (await logOf(plane, run.id, "kept")).trim().split("\n").map(Number);
+    expect(pids).toHaveLength(2);
+    for (const pid of pids) expect(isAlive(pid, null)).toBe(false);
+  });
+
+  it("is stopped at its timeout, with all that it has started, also when it does not listen", async () => {
+    repository.write({ steps: { deaf: shell("trap '' TERM; sleep 1000 & echo $! > child; wait", { timeout: "1s" }) } });
+    const id = await beginRun(plane, repository);
+    const child = Number(await said(id, "child"));
+    const run = await runWhen(plane, id, hasEnded);
+    expect(stepOf(run, "deaf")).toMatchObject({ phase: "failed", reason: "stopped after 1s, its timeout" });
+    expect(isAlive(child, null)).toBe(false);
+    expect(groupMembers(child)).toEqual([]);
+  });
+
+  it("cannot fill the disk", async () => {
+    repository.write({
+      steps: { fills: shell("dd if=/dev/zero of=big bs=1M count=60 2>/dev/null; sleep 1000") },
+      disk: "20MB",
+    });
+    const run = await runToEnd(plane, repository);
+    expect(stepOf(run, "fills")).toMatchObject({
+      phase: "failed",
+      reason: "stopped: the run's workspace holds more than 20MB, its bound",
+    });
+    const source = join(repository.directory, ".slipway", "runs", run.id, "source");
+    while (existsSync(source)) await new Promise((resolve) => setTimeout(resolve, 20));
+  });
+
+  it("cannot show a secret, in no encoding and not in two writes", async () => {
+    const value = "s3cr3t/väl+ue 77";
+    const body = { product: "probe", environment: "pipeline", name: "TOKEN", value, actor: "test", reason: "" };
+    await plane.client.post("/v1/secrets", body);
+    const program = `const t = process.env.TOKEN, b = Buffer.from(t);
+      console.log(t, encodeURIComponent(t), JSON.stringify(t), b.toString("hex"), b.toString("base64"));
+      console.log(Buffer.from("user:" + t).toString("base64"), b.toString("base64url"));
+      process.stdout.write(t.slice(0, 6)); setTimeout(() => process.stdout.write(t.slice(6) + "\\n"), 200);`;
+    repository.write(
+      { steps: { tells: { command: ["node", "tell.js"], secrets: ["TOKEN"] } } },
+      { "tell.js": program },
+    );
+    const run = await runToEnd(plane, repository);
+    expect(run.phase).toBe("succeeded");
+    const log = await logOf(plane, run.id, "tells");
+    expect(log.match(/\*\*\*/g)?.length).toBe(8);
+    const bytes = Buffer.from(value);
+    for (const form of [value, bytes.toString("hex"), bytes.toString("base64").slice(0, 12), "s3cr3t"]) {
+      expect(log).not.toContain(form);
+      expect(JSON.stringify(run)).not.toContain(form);
+    }
+    // Nor is it anywhere in what the run has left.
+    for (const file of readdirSync(join(repository.directory, ".slipway", "runs", run.id), {
+      recursive: true,
+      withFileTypes: true,
+    }))
+      if (file.isFile()) expect(readFileSync(join(file.parentPath, file.name), "utf8")).not.toContain("s3cr3t");
+  });
+
+  it("cannot give a file of the machine away as its output, nor send the next one out of the workspace", async () => {
+    repository.write({
+      steps: {
+        links: shell("ln -s /etc out", { outputs: ["out"] }),
+        moves: shell("mkdir -p sub && rm -r sub && ln -s /etc sub"),
+        next: shell("pwd", { path: "sub", needs: ["moves"] }),
+      },
+    });
+    const run = await runToEnd(plane, repository);
+    expect(stepOf(run, "links")).toMatchObject({
+      phase: "failed",
+      reason: "its output out leads out of the workspace",
+    });
+    expect(stepOf(run, "next").reason).toBe("could not be started: sub leads out of the workspace");
+  });
+});
+
+describe("a run", () => {
+  it("that is cancelled leaves nothing running, and makes no release", async () => {
+    repository.write({
+      steps: { long: shell("echo $$ > pid; sleep 1000"), after: shell("true", { needs: ["long"] }) },
+    });
+    const id = await beginRun(plane, repository, { release: true });
+    const pid = Number(await said(id, "pid"));
+    expect(await plane.client.post(`/v1/runs/${id}/cancel`, { actor: "eve", reason: "wrong branch" })).toEqual({
+      cancelled: true,
+    });
+    const run = await runWhen(plane, id, hasEnded);
+    expect(run).toMatchObject({ phase: "failed", reason: "cancelled by eve: wrong branch", release: null });
+    expect(phasesOf(run)).toEqual({ long: "cancelled", after: "cancelled" });
+    await untilDead(pid);
+    expect(await plane.client.post(`/v1/runs/${id}/cancel`, { actor: "eve", reason: "" })).toEqual({
+      cancelled: false,
+    });
+  });
+
+  it("survives kill -9 of the control plane: a finished step is not run again, and one under way is found again", async () => {
+    repository.write({
+      steps: {
+        first: shell("echo first >> steps"),
+        second: shell("echo second >> steps; echo $$ > pid; until [ -f go ]; do sleep 0.05; done; echo late", {
+          needs: ["first"],
+        }),
+        third: shell("cat steps", { needs: ["second"] }),
+      },
+    });
+    const id = await beginRun(plane, repository);
+    const pid = Number(await said(id, "pid"));
+    plane.child.kill("SIGKILL");
+    await plane.died;
+    plane.client.close();
+    expect(isAlive(pid, null)).toBe(true);
+    plane = await startPlane(repository);
+    writeFileSync(join(repository.directory, ".slipway", "runs", id, "source", "go"), "");
+    const run = await runWhen(plane, id, hasEnded);
+    expect(run.phase).toBe("succeeded");
+    expect(await logOf(plane, id, "second")).toBe("late\n");
+    expect(await logOf(plane, id, "third")).toBe("first\nsecond\n");
+  });
+
+  it("runs a step again that went down with the machine, unless it must not happen twice", async () => {
+    repository.write({
+      steps: {
+        again: shell("echo x >> again; [ $(wc -l < again) -gt 1 ] && exit 0; echo $$ > pid1; sleep 1000"),
+        once: shell("echo $$ > pid2; sleep 1000", { whenLost: "fail", allowFailure: true }),
+      },
+      parallel: 2,
+    });
+    const id = await beginRun(plane, repository);
+    const pids = [Number(await said(id, "pid1")), Number(await said(id, "pid2"))];
+    // All at once, as when the power fails: nobody sees how anything ends.
+    const daemon = Number(
+      /\d+/.exec(readFileSync(join(repository.directory, ".slipway", "supervisor", "supervisor.pid"), "utf8"))?.[0],
+    );
+    for (const pid of [daemon, plane.child.pid ?? 0, ...pids]) process.kill(pid, "SIGKILL");
+    await plane.died;
+    plane.client.close();
+    plane = await startPlane(repository);
+    const run = await runWhen(plane, id, hasEnded);
+    expect(phasesOf(run)).toEqual({ again: "passed", once: "failed" });
+    expect(stepOf(run, "once").reason).toContain("how it ended is not known");
+  });
+});
