@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from "node:util";
+
 /** A watcher is woken at most this often by what steps print. */
 const newsMs = 200;
 const longestLine = 500;
@@ -38,9 +40,5 @@ export class LiveSteps {
 
 /** Without colours and other signs to a terminal. */
 export function plain(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
-  return text.replaceAll(
-    /\u001b\[[0-?]*[ -/]*[@-~]|\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/g,
-    "",
-  );
+  return stripVTControlCharacters(text).replaceAll(/(?![\n\r\t])\p{Cc}/gu, "");
 }
