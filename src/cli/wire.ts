@@ -49,6 +49,7 @@ import { Metrics } from "../engine/metrics/metrics.ts";
 import { Past } from "../engine/metrics/past.ts";
 import { Revisions } from "../engine/metrics/revisions.ts";
 import { MetricSources } from "../engine/metrics/sources.ts";
+import { StepCache } from "../engine/pipeline/cache/store.ts";
 import { LiveSteps } from "../engine/pipeline/live.ts";
 import { stepKind, stepWorkflow } from "../engine/pipeline/step-workflow.ts";
 import { sweepSteps } from "../engine/pipeline/sweep.ts";
@@ -180,6 +181,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       vault: fileVault(join(directory, "secrets.key")),
       changes,
       executor: hostExecutor({ supervisor }),
+      stepCache: new StepCache(join(directory, "step-cache")),
       live: new LiveSteps(() => changes.announce()),
       metrics,
       judges: new Judges(),

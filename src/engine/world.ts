@@ -12,6 +12,7 @@ import type { Store } from "../ports/store.ts";
 import type { Changes } from "./history.ts";
 import type { Judges } from "./judge/judges.ts";
 import type { Metrics } from "./metrics/metrics.ts";
+import type { StepCache } from "./pipeline/cache/store.ts";
 import type { LiveSteps } from "./pipeline/live.ts";
 import type { KeptArtifacts } from "./release/artifacts.ts";
 import type { ImageWorks } from "./release/images.ts";
@@ -37,6 +38,7 @@ export type World = {
   readonly prober: Prober;
   readonly source: Source;
   readonly executor: Executor;
+  readonly stepCache: StepCache;
   /** What the steps of runs say at this moment. */
   readonly live: LiveSteps;
   readonly artifacts: KeptArtifacts;

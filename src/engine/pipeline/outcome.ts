@@ -8,6 +8,8 @@ export type StepOutcome = {
   readonly attempt: number;
   /** The last lines of its log, without colours. */
   readonly lines: readonly string[];
+  /** Of all that it depends on; null where it has no inputs. */
+  readonly key: string | null;
 };
 
 /** Why an attempt did not pass; null when it did. */

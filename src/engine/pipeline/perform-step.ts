@@ -7,6 +7,7 @@ import type { RunRow, RunStepRow } from "../../ports/tables.ts";
 import { type Workspace, workspaceOf } from "../release/build-log.ts";
 import { pipelineSecrets } from "../secrets/pipeline.ts";
 import type { World } from "../world.ts";
+import { restoredOrRun } from "./cache/results.ts";
 import { plain } from "./live.ts";
 import { type StepOutcome, whyFailed } from "./outcome.ts";
 import type { StepSpec } from "./plan-steps.ts";
@@ -38,33 +39,44 @@ export async function performStep(world: World, input: StepInput, signal: AbortS
     for (const directory of [workspace.home, workspace.temporary, roomOf(workspace, at.number)])
       await mkdir(directory, { recursive: true, mode: 0o700 });
     const secrets = await pipelineSecrets(world, run.product, spec.step.secrets);
-    return await attempts(world, { at, run, spec, workspace, secrets, input }, signal);
+    const on = { at, run, spec, workspace, secrets, input, room: roomOf(workspace, at.number) };
+    return await restoredOrRun(world, on, () => attempts(world, on, signal), signal);
   } finally {
     if (!signal.aborted) world.live.ended(at.run, at.number);
   }
 }
 
-type Attempting = {
+export type Attempting = {
   readonly at: StepOfRun;
   readonly run: RunRow;
   readonly spec: StepSpec;
   readonly workspace: Workspace;
   readonly secrets: Readonly<Record<string, string>>;
   readonly input: StepInput;
+  /** Where the files of its attempts are. */
+  readonly room: string;
 };
 
 async function attempts(world: World, on: Attempting, signal: AbortSignal): Promise<StepOutcome> {
   const { step, commands } = on.spec;
-  if (commands.length === 0) return { phase: "passed", reason: "nothing to run", attempt: 0, lines: [] };
+  if (commands.length === 0) return { phase: "passed", reason: "nothing to run", attempt: 0, lines: [], key: null };
   for (let attempt = 1; ; attempt++) {
     const job = jobOf(on, attempt);
     const end = await inWorkspace(world, on, job, signal);
     const why = await verdictOf(on, end);
     const lines = await lastLines(join(job.room, "log"));
-    if (why === null) return { phase: "passed", reason: attempt === 1 ? "" : again(on, attempt), attempt, lines };
+    if (why === null)
+      return { phase: "passed", reason: attempt === 1 ? "" : again(on, attempt), attempt, lines, key: null };
     // Nobody knows how it ended: that is no attempt of its own, unless the config says that it must not happen twice.
     const last = end.is === "lost" ? step.whenLost === "fail" || attempt > step.attempts : attempt >= step.attempts;
-    if (last) return { phase: "failed", reason: attempt === 1 ? why : `${why}, ${again(on, attempt)}`, attempt, lines };
+    if (last)
+      return {
+        phase: "failed",
+        reason: attempt === 1 ? why : `${why}, ${again(on, attempt)}`,
+        attempt,
+        lines,
+        key: null,
+      };
     await world.clock.sleep(step.retryWaitMs * 2 ** (attempt - 1), signal);
   }
 }
@@ -107,7 +119,7 @@ async function leadsOut(top: string, path: string): Promise<string | null> {
   return inside === "" || !(inside === ".." || inside.startsWith("../")) ? null : "leads out of the workspace";
 }
 
-function jobOf({ at, run, spec, workspace, secrets, input }: Attempting, attempt: number): StepJob {
+function jobOf({ at, run, spec, workspace, secrets, input, room }: Attempting, attempt: number): StepJob {
   const caches = join(workspace.directory, "..", "packages");
   const parameters = Object.entries(input.parameters).map(
     ([name, value]) => [`SLIPWAY_PARAM_${name.toUpperCase().replaceAll("-", "_")}`, value] as const,
@@ -136,7 +148,7 @@ function jobOf({ at, run, spec, workspace, secrets, input }: Attempting, attempt
       ...secrets,
     },
     secrets: Object.values(secrets),
-    room: join(roomOf(workspace, at.number), String(attempt)),
+    room: join(room, String(attempt)),
     timeoutMs: spec.step.timeoutMs,
     outputBytes,
     disk: { directory: workspace.directory, maxBytes: input.diskBytes },
@@ -194,5 +206,5 @@ export function failedBy(
 ): StepOutcome {
   if (!isSlipwayError(error)) log.error("step.bug", { run: at.run, step: at.number, reason: reasonOf(error) });
   const reason = isSlipwayError(error) ? `${error.code}: ${error.message}` : reasonOf(error);
-  return { phase: "failed", reason, attempt: 0, lines: [] };
+  return { phase: "failed", reason, attempt: 0, lines: [], key: null };
 }

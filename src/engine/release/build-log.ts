@@ -9,6 +9,8 @@ export type Workspace = {
   /** HOME and TMPDIR of its steps. */
   readonly home: string;
   readonly temporary: string;
+  /** The paths of all files of the checkout, each ended by a NUL; where steps have inputs. */
+  readonly files: string;
   /** What its steps printed, one directory a step. */
   readonly steps: string;
   readonly log: string;
@@ -21,6 +23,7 @@ export function workspaceOf(world: Pick<World, "runsDirectory">, run: string): W
     source: join(directory, "source"),
     home: join(directory, "home"),
     temporary: join(directory, "tmp"),
+    files: join(directory, "files"),
     steps: join(directory, "steps"),
     log: join(directory, "build.log"),
   };

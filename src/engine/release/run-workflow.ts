@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isSlipwayError, type WireError } from "../../core/errors/error.ts";
 import { type Digest, type EpochMs, type Json, type ReleaseId, type RunId, releaseId, runId } from "../../core/ids.ts";
@@ -18,6 +19,7 @@ import type { Trx } from "../../ports/store.ts";
 import type { ReleaseRow, RunRow } from "../../ports/tables.ts";
 import { appendHistory } from "../history.ts";
 import { askedOf } from "../pipeline/asked.ts";
+import { filesOf } from "../pipeline/cache/files.ts";
 import { passPipeline } from "../pipeline/pass.ts";
 import { planSteps, type RunPlan } from "../pipeline/plan-steps.ts";
 import { tidyRun } from "../pipeline/sweep.ts";
@@ -60,6 +62,11 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
           branch: checkout.branch,
           changed: () => changedSinceRelease(world, run),
         });
+        if (plan?.steps.some(({ step }) => step.inputs !== null))
+          await writeFile(
+            workspace.files,
+            (await filesOf(workspace.source, ["."])).map((path) => `${path}\0`).join(""),
+          );
         return { checkout, config: await releaseConfigOf(world, config), plan, asked };
       });
       // What was prepared before there were pipelines has none.

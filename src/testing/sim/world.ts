@@ -4,6 +4,7 @@ import { Changes } from "../../engine/history.ts";
 import { Judges } from "../../engine/judge/judges.ts";
 import { Keeper } from "../../engine/keeper.ts";
 import { Metrics } from "../../engine/metrics/metrics.ts";
+import { StepCache } from "../../engine/pipeline/cache/store.ts";
 import { LiveSteps } from "../../engine/pipeline/live.ts";
 import { sqliteEngine } from "../../engine/sqlite/engine.ts";
 import { Targets } from "../../engine/targets.ts";
@@ -229,7 +230,16 @@ const edgeBase = {
 /** What makes releases is not part of a simulated world: they are there. */
 const notSimulated: Pick<
   World,
-  "source" | "images" | "executor" | "live" | "readConfig" | "sealed" | "vault" | "runsDirectory" | "staticCommand"
+  | "source"
+  | "images"
+  | "executor"
+  | "stepCache"
+  | "live"
+  | "readConfig"
+  | "sealed"
+  | "vault"
+  | "runsDirectory"
+  | "staticCommand"
 > = {
   source: {
     resolve: () => notHere("a repository"),
@@ -255,6 +265,7 @@ const notSimulated: Pick<
     stop: async () => {},
     running: async () => [],
   },
+  stepCache: new StepCache("/step-cache"),
   live: new LiveSteps(() => {}),
   readConfig: () => notHere("a config file"),
   // Simulated services have no secrets.

@@ -1,0 +1,75 @@
+import { execFile } from "node:child_process";
+import { open, readFile, realpath, stat } from "node:fs/promises";
+import { delimiter, dirname, join } from "node:path";
+import { promisify } from "node:util";
+
+/** Programs that are behind most steps, whether a step names them or not. */
+const usualTools = ["node", "npm", "python3"] as const;
+/** A program that does not say its version within this is known by its file alone. */
+const versionMs = 10_000;
+
+const execute = promisify(execFile);
+
+/**
+ * Which program each name is, so that another version is another result: by its file, and where that is a script (which may be a
+ * shim that chooses a version by directory) by what it says of itself there.
+ */
+export async function toolsOf(
+  names: readonly string[],
+  at: { readonly path: string; readonly directory: string; readonly env: Readonly<Record<string, string>> },
+): Promise<Readonly<Record<string, string>>> {
+  const all = [...new Set([...usualTools, ...names])].sort();
+  return Object.fromEntries(await Promise.all(all.map(async (name) => [name, await toolOf(name, at)] as const)));
+}
+
+async function toolOf(
+  name: string,
+  {
+    path,
+    directory,
+    env,
+  }: { readonly path: string; readonly directory: string; readonly env: Readonly<Record<string, string>> },
+): Promise<string> {
+  const file = await find(name, path);
+  if (file === null) return "none";
+  const real = await realpath(file);
+  const { size, mtimeMs, ino } = await stat(real);
+  const identity = `${real} ${size} ${mtimeMs} ${ino}`;
+  if (!(await isScript(real))) return identity;
+  // npm and its like are scripts with their version beside them: a start of them takes a tenth of a second.
+  const version = await packageVersion(real);
+  if (version !== null) return `${identity} ${version}`;
+  const said = await execute(file, ["--version"], { cwd: directory, env: { ...env }, timeout: versionMs }).catch(
+    () => null,
+  );
+  return `${identity} ${said === null ? "" : said.stdout.trim() || said.stderr.trim()}`;
+}
+
+async function find(name: string, path: string): Promise<string | null> {
+  for (const directory of path.split(delimiter).filter((part) => part !== "")) {
+    const file = join(directory, name);
+    const found = await stat(file).catch(() => null);
+    if (found?.isFile() === true && (found.mode & 0o111) !== 0) return file;
+  }
+  return null;
+}
+
+async function isScript(file: string): Promise<boolean> {
+  const handle = await open(file, "r");
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(2), 0, 2, 0);
+    return bytesRead === 2 && buffer.toString("latin1") === "#!";
+  } finally {
+    await handle.close();
+  }
+}
+
+async function packageVersion(file: string): Promise<string | null> {
+  try {
+    const text = await readFile(join(dirname(file), "..", "package.json"), "utf8");
+    const { version } = JSON.parse(text) as { readonly version?: unknown };
+    return typeof version === "string" ? version : null;
+  } catch {
+    return null;
+  }
+}
