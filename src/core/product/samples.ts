@@ -82,7 +82,6 @@ export const fullProduct: ProductInput = {
         inputs: ["src/**", "package.json"],
         outputs: ["dist"],
         tools: ["go"],
-        reports: { junit: ["reports/junit.xml"], coverage: ["coverage/lcov.info"], sarif: ["reports/*.sarif"] },
       },
       pack: { shell: "npm pack && ls -l *.tgz", needs: ["web/unit", "lint"] },
     },
