@@ -47,7 +47,12 @@ export class ContainerProduct {
   ): void {
     const { web: usual, ...others } = this.#config.services;
     // One that never becomes healthy is given up soon; for the others a busy machine has all the time it needs.
-    const health = { ...probing, deadline: behaviour === "unhealthy" ? ("3s" as const) : ("60s" as const) };
+    const health = {
+      ...probing,
+      deadline: behaviour === "unhealthy" ? ("3s" as const) : ("60s" as const),
+      // On a busy machine it is deaf for seconds before memory ends it, and that end is what is to be seen.
+      ...(behaviour === "greedy" && { retries: 100 }),
+    };
     const services = { web: { ...usual, health }, ...others, ...changed } as Services;
     const files = {
       "slipway.config.json": JSON.stringify({ ...this.#config, ...more, services }, null, 2),

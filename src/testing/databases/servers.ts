@@ -5,6 +5,9 @@ import { type Database, startDatabase } from "./database.ts";
 
 /** The real servers of Debian that probes are tested on. Durable they need not be, so nothing waits for a disk. */
 
+/** For a server that listens to answer too. */
+const readyMs = 30_000;
+
 export const testPassword = "p@ss:wörd/1";
 
 export function startRedis(...settings: readonly string[]): Promise<Database> {
@@ -97,8 +100,8 @@ export async function startMariaDb(): Promise<Database> {
 }
 
 /** That scrapes itself every second. */
-export function startPrometheus(): Promise<Database> {
-  return startDatabase({
+export async function startPrometheus(): Promise<Database> {
+  const prometheus = await startDatabase({
     name: "prometheus",
     command: (directory, port) => {
       const config = join(directory, "prometheus.yml");
@@ -110,6 +113,13 @@ export function startPrometheus(): Promise<Database> {
       ];
     },
   });
+  // It listens before it answers: until its storage is open, every query gets 503.
+  const until = Date.now() + readyMs;
+  while (!(await fetch(`http://127.0.0.1:${prometheus.port}/-/ready`)).ok) {
+    if (Date.now() > until) throw new Error("Prometheus listens and is not ready");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return prometheus;
 }
 
 async function selfSigned(directory: string): Promise<void> {
