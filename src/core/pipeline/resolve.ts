@@ -117,7 +117,11 @@ function combinationsOf(
     inputs: input.inputs?.map(inside) ?? null,
     outputs: (input.outputs ?? []).map(inside),
     tools: input.tools ?? [],
-    reports: { junit: [], coverage: [], sarif: [] },
+    reports: {
+      junit: (input.reports?.junit ?? []).map(inside),
+      coverage: (input.reports?.coverage ?? []).map(inside),
+      sarif: (input.reports?.sarif ?? []).map(inside),
+    },
   }));
 }
 

@@ -402,6 +402,12 @@ export interface PipelineStepInput {
    * @example ["go"]
    */
   tools?: string[] | undefined;
+  /**
+   * Test reports, coverage and findings that it writes.
+   * @default {}
+   * @example { junit: ["reports/junit.xml"] }
+   */
+  reports?: StepReportsInput | undefined;
 }
 
 /** When a step is part of a run. All that is given must hold. */
@@ -446,6 +452,28 @@ export interface StepRetryInput {
    * @example "10s"
    */
   wait?: Duration | undefined;
+}
+
+/** Reports that a step writes; read when it has ended, also when it has failed. */
+export interface StepReportsInput {
+  /**
+   * JUnit XML files, relative to the step's path: their failing tests are shown.
+   * @default none
+   * @example ["reports/junit.xml"]
+   */
+  junit?: string[] | undefined;
+  /**
+   * Coverage as lcov or Cobertura XML.
+   * @default none
+   * @example ["coverage/lcov.info"]
+   */
+  coverage?: string[] | undefined;
+  /**
+   * Findings as SARIF 2.1.0.
+   * @default none
+   * @example ["reports/*.sarif"]
+   */
+  sarif?: string[] | undefined;
 }
 
 /** How one knows that a service is healthy. */

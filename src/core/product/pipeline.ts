@@ -78,6 +78,28 @@ const retrySchema = named(
   }),
 );
 
+const reportsSchema = named(
+  "StepReportsInput",
+  "Reports that a step writes; read when it has ended, also when it has failed.",
+  z.strictObject({
+    junit: optional(globs(), {
+      meaning: "JUnit XML files, relative to the step's path: their failing tests are shown.",
+      default: "(none)",
+      example: ["reports/junit.xml"],
+    }),
+    coverage: optional(globs(), {
+      meaning: "Coverage as lcov or Cobertura XML.",
+      default: "(none)",
+      example: ["coverage/lcov.info"],
+    }),
+    sarif: optional(globs(), {
+      meaning: "Findings as SARIF 2.1.0.",
+      default: "(none)",
+      example: ["reports/*.sarif"],
+    }),
+  }),
+);
+
 const stepSchema = named(
   "PipelineStepInput",
   "One step of a pipeline. Without command and shell it is a built-in one: that of its name, or of uses.",
@@ -170,6 +192,11 @@ const stepSchema = named(
       meaning: "Programs whose version its result depends on too, beside that of node, npm and python3.",
       default: [],
       example: ["go"],
+    }),
+    reports: optional(reportsSchema, {
+      meaning: "Test reports, coverage and findings that it writes.",
+      default: {},
+      example: { junit: ["reports/junit.xml"] },
     }),
   }),
 );

@@ -82,6 +82,7 @@ export const fullProduct: ProductInput = {
         inputs: ["src/**", "package.json"],
         outputs: ["dist"],
         tools: ["go"],
+        reports: { junit: ["reports/junit.xml"], coverage: ["coverage/lcov.info"], sarif: ["reports/*.sarif"] },
       },
       pack: { shell: "npm pack && ls -l *.tgz", needs: ["web/unit", "lint"] },
     },
