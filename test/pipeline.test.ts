@@ -131,6 +131,37 @@ describe("a pipeline", () => {
     expect(await logOf(plane, run.id, "scan")).toBe("");
   });
 
+  it("reads the reports that its steps write, secrets and links to elsewhere left out", async () => {
+    const junit =
+      '<testsuite><testcase name="adds" classname="math"/><testcase name="divides" classname="math"><failure message="1 is not 2"/></testcase></testsuite>';
+    const sarif = JSON.stringify({ runs: [{ results: [{ level: "error", ruleId: "R1", message: { text: "bad" } }] }] });
+    repository.write(
+      {
+        steps: {
+          unit: shell("exit 1", { reports: { junit: ["out/*.xml"], coverage: ["lcov.info"] } }),
+          scan: shell("ln -s /etc/passwd lost.sarif; mkfifo pipe.sarif", { reports: { sarif: ["*.sarif"] } }),
+        },
+      },
+      {
+        "out/a.xml": junit,
+        "out/b.xml": "<broken",
+        "lcov.info": "SF:a\nDA:1,1\nDA:2,0\nend_of_record\n",
+        "a.sarif": sarif,
+      },
+    );
+    const run = await runToEnd(plane, repository);
+    expect(stepOf(run, "unit").reports).toMatchObject({
+      tests: { tests: 2, failed: 1, failing: [{ suite: "math", name: "divides", message: "1 is not 2" }] },
+      coverage: { covered: 1, lines: 2 },
+      problems: ["out/b.xml was not read: it ends in the middle"],
+    });
+    expect(stepOf(run, "scan").reports).toMatchObject({
+      findings: { errors: 1, findings: [{ rule: "R1", message: "bad" }] },
+      problems: ["lost.sarif was not read: it leads out of the workspace", "pipe.sarif was not read: it is no file"],
+    });
+    expect(run.error?.evidence).toContainEqual(["failed", "math › divides"]);
+  });
+
   it("says what is asked for and is not there", async () => {
     repository.write({ steps: { lint: {} } }, { "package.json": "{}" });
     const missing = await runToEnd(plane, repository);

@@ -11,6 +11,7 @@ import type { AccessoryPlan } from "../engine/commands/accessories.ts";
 import type { Left } from "../engine/deploy/stop-all.ts";
 import type { MetricReading, ProbeReading, UptimeReading } from "../engine/metrics/view.ts";
 import type { LogPiece } from "../engine/pipeline/read-log.ts";
+import type { Reports } from "../engine/pipeline/read-reports.ts";
 import type { SecretView as KeptSecret } from "../engine/secrets/secrets.ts";
 
 /** What the CLI, the dashboard and scripts say to a control plane, and what they get back. Everything else is private. */
@@ -194,7 +195,11 @@ export type StepView = {
   readonly lastLine: string | null;
   /** When it has ended: the last lines of its log, without colours. */
   readonly lines: readonly string[];
+  /** Tests, coverage and findings of its reports; null where it has none, or has not ended. */
+  readonly reports: ReportsView | null;
 };
+
+export type ReportsView = Reports;
 
 /** A piece of a step's log, as it was printed: colours and all. */
 export type LogPieceView = LogPiece;

@@ -88,5 +88,6 @@ function stepView(world: World, row: RunStepRow): StepView {
     endedAt: row.ended_at,
     lastLine: row.phase === "running" ? (world.live.of(row.run_id, row.number)?.lastLine ?? null) : null,
     lines: outcome?.lines ?? [],
+    reports: outcome?.reports ?? null,
   };
 }

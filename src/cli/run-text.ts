@@ -2,6 +2,7 @@ import type { RunDetail, RunView, StepView } from "../api/contract.ts";
 import { catalogue } from "../core/errors/catalogue.ts";
 import type { StepPhase } from "../core/pipeline/decide.ts";
 import { evidenceLines } from "./output.ts";
+import { reportLines, reportsText } from "./report-text.ts";
 import { sign, style, table } from "./terminal/style.ts";
 import { took } from "./terminal/words.ts";
 
@@ -46,7 +47,9 @@ function sayingOf(step: StepView): string {
     case "cancelled":
       return style.warn(step.reason);
     default:
-      return style.quiet(step.reason);
+      return style.quiet(
+        [step.reason, step.reports === null ? "" : reportsText(step.reports)].filter((part) => part !== "").join(", "),
+      );
   }
 }
 
@@ -104,7 +107,8 @@ function failedLines(run: RunDetail, step: StepView): string[] {
   if (step.allowFailure) return [];
   return [
     "",
-    `${style.bad(sign.failed)} ${style.name(step.id)}  ${step.reason}`,
+    `${style.bad(sign.failed)} ${style.name(step.id)}  ${step.reason}${step.reports === null ? "" : style.quiet(`, ${reportsText(step.reports)}`)}`,
+    ...(step.reports === null ? [] : reportLines(step.reports)),
     ...step.lines.slice(-shownLines).map((line) => `  ${style.quiet("│")} ${line}`),
     `  ${style.quiet(`all of it: slipway logs --run ${run.id} --step ${step.id}`)}`,
   ];

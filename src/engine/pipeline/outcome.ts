@@ -1,5 +1,6 @@
 import { formatDuration, formatSize } from "../../core/product/units.ts";
 import type { JobEnd } from "../../ports/executor.ts";
+import type { Reports } from "./read-reports.ts";
 
 /** How a step ended. */
 export type StepOutcome = {
@@ -10,6 +11,7 @@ export type StepOutcome = {
   readonly lines: readonly string[];
   /** Of all that it depends on; null where it has no inputs. */
   readonly key: string | null;
+  readonly reports: Reports | null;
 };
 
 /** Why an attempt did not pass; null when it did. */

@@ -19,6 +19,8 @@ type Passing = {
 
 /** Lines of each failed step's log that its error shows. */
 const shownLines = 12;
+/** Of its failing tests too. */
+const shownTests = 10;
 
 type Turn = {
   readonly cancelled: readonly number[];
@@ -130,8 +132,13 @@ async function failure(world: World, ctx: Ctx, run: RunId, failed: readonly stri
       .orderBy("number")
       .execute();
     return rows.flatMap(({ name, reason, outcome }): Evidence[] => {
-      const lines = outcome === null ? [] : (JSON.parse(outcome) as StepOutcome).lines.slice(-shownLines);
-      return [[name, reason], ...lines.map((line): Evidence => ["", line])];
+      const ended = outcome === null ? null : (JSON.parse(outcome) as StepOutcome);
+      const tests = ended?.reports?.tests?.failing.slice(0, shownTests) ?? [];
+      const lines = ended?.lines.slice(-shownLines) ?? [];
+      const failing = tests.map(
+        (test): Evidence => ["failed", [test.suite, test.name].filter((part) => part !== "").join(" › ")],
+      );
+      return [[name, reason], ...failing, ...lines.map((line): Evidence => ["", line])];
     });
   });
   const what = failed.length === 1 ? `the step ${failed[0]} has` : `${failed.length} steps have`;

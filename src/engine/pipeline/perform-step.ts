@@ -11,6 +11,7 @@ import { restoredOrRun } from "./cache/results.ts";
 import { plain } from "./live.ts";
 import { type StepOutcome, whyFailed } from "./outcome.ts";
 import type { StepSpec } from "./plan-steps.ts";
+import { readReports } from "./read-reports.ts";
 
 /** What a step may print. */
 const outputBytes = 256 * 1024 * 1024;
@@ -59,24 +60,35 @@ export type Attempting = {
 
 async function attempts(world: World, on: Attempting, signal: AbortSignal): Promise<StepOutcome> {
   const { step, commands } = on.spec;
-  if (commands.length === 0) return { phase: "passed", reason: "nothing to run", attempt: 0, lines: [], key: null };
+  const { workspace, secrets } = on;
+  const from = {
+    top: workspace.source,
+    directory: join(workspace.source, on.spec.directory),
+    secrets: Object.values(secrets),
+  };
+  const ended = async (outcome: Omit<StepOutcome, "key" | "reports">): Promise<StepOutcome> => ({
+    ...outcome,
+    key: null,
+    reports: await readReports(step.reports, from),
+  });
+  if (commands.length === 0)
+    return { phase: "passed", reason: "nothing to run", attempt: 0, lines: [], key: null, reports: null };
   for (let attempt = 1; ; attempt++) {
     const job = jobOf(on, attempt);
     const end = await inWorkspace(world, on, job, signal);
     const why = await verdictOf(on, end);
     const lines = await lastLines(join(job.room, "log"));
     if (why === null)
-      return { phase: "passed", reason: attempt === 1 ? "" : again(on, attempt), attempt, lines, key: null };
+      return ended({ phase: "passed", reason: attempt === 1 ? "" : again(on, attempt), attempt, lines });
     // Nobody knows how it ended: that is no attempt of its own, unless the config says that it must not happen twice.
     const last = end.is === "lost" ? step.whenLost === "fail" || attempt > step.attempts : attempt >= step.attempts;
     if (last)
-      return {
+      return ended({
         phase: "failed",
         reason: attempt === 1 ? why : `${why}, ${again(on, attempt)}`,
         attempt,
         lines,
-        key: null,
-      };
+      });
     await world.clock.sleep(step.retryWaitMs * 2 ** (attempt - 1), signal);
   }
 }
@@ -206,5 +218,5 @@ export function failedBy(
 ): StepOutcome {
   if (!isSlipwayError(error)) log.error("step.bug", { run: at.run, step: at.number, reason: reasonOf(error) });
   const reason = isSlipwayError(error) ? `${error.code}: ${error.message}` : reasonOf(error);
-  return { phase: "failed", reason, attempt: 0, lines: [], key: null };
+  return { phase: "failed", reason, attempt: 0, lines: [], key: null, reports: null };
 }

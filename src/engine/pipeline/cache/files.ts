@@ -42,6 +42,8 @@ export async function marksOf(directory: string, paths: readonly string[]): Prom
 
 async function markOf(file: string, path: string, stat: Stats): Promise<FileMark> {
   if (stat.isSymbolicLink()) return [path, "l", await readlink(file)];
+  // A pipe would keep us waiting for ever.
+  if (!stat.isFile()) return [path, "-", "special"];
   const hash = createHash("sha256");
   const handle = await openQuietly(file);
   try {

@@ -13,7 +13,7 @@ beforeEach(() => {
   writeFileSync(join(directory, "log"), "said\n");
 });
 
-const outcome: StepOutcome = { phase: "passed", reason: "", attempt: 1, lines: ["said"], key: null };
+const outcome: StepOutcome = { phase: "passed", reason: "", attempt: 1, lines: ["said"], key: null, reports: null };
 const key = (digit: number): string => String(digit).repeat(64);
 
 async function keep(cache: StepCache, digit: number, bytes: number): Promise<void> {
