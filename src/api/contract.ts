@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Failure, StepEnd } from "../core/deploy/deployment.ts";
 import type { Plan } from "../core/deploy/plan.ts";
-import type { WireError } from "../core/errors/error.ts";
+import type { Evidence, WireError } from "../core/errors/error.ts";
 import type { DeploymentId, EnvironmentName, EpochMs, ReleaseId, RevisionId, RunId, ServiceName } from "../core/ids.ts";
 import type { StepPhase } from "../core/pipeline/decide.ts";
 import { type RunEvent, runEvents } from "../core/product/pipeline.ts";
@@ -9,6 +9,7 @@ import type { AccessoryState } from "../engine/accessories/state.ts";
 import type { AccessoryOutcome } from "../engine/accessories/workflow.ts";
 import type { AccessoryPlan } from "../engine/commands/accessories.ts";
 import type { Left } from "../engine/deploy/stop-all.ts";
+import type { RuleReading } from "../engine/judge/standings.ts";
 import type { MetricReading, ProbeReading, UptimeReading } from "../engine/metrics/view.ts";
 import type { LogPiece } from "../engine/pipeline/read-log.ts";
 import type { Reports } from "../engine/pipeline/read-reports.ts";
@@ -137,6 +138,7 @@ export const metricsQuery = z.object({
   /** How far back the plots go. */
   windowS: z.coerce.number().int().min(30).max(7_200).default(300),
 });
+export const rulesQuery = z.object({ environment: name.optional() });
 export const uptimeQuery = z.object({
   environment: name.optional(),
   service: name.optional(),
@@ -228,6 +230,7 @@ export type HistoryView = {
   readonly event: string;
   readonly actor: string;
   readonly reason: string;
+  readonly evidence: readonly Evidence[];
 };
 
 export type DeploymentView = {
@@ -349,6 +352,9 @@ export type CheckView = {
 export type ErrorBody = { readonly error: WireError };
 
 /** What is measured now. Everything may be unknown, which is neither zero nor good. */
+/** The rules in force, as they stood at the last look. */
+export type RulesView = { readonly at: EpochMs; readonly rules: readonly RuleReading[] };
+
 export type MetricsView = {
   readonly at: EpochMs;
   readonly metrics: readonly MetricReading[];

@@ -11,6 +11,7 @@ import { environmentRoutes } from "./routes/environments.ts";
 import { logRoutes } from "./routes/logs.ts";
 import { metricRoutes } from "./routes/metrics.ts";
 import { releaseRoutes } from "./routes/releases.ts";
+import { ruleRoutes } from "./routes/rules.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { secretRoutes } from "./routes/secrets.ts";
 import { stateRoutes } from "./routes/state.ts";
@@ -69,6 +70,7 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
   accessoryRoutes(server, world);
   logRoutes(server, world);
   metricRoutes(server, world);
+  ruleRoutes(server, world);
   secretRoutes(server, world);
   stateRoutes(server, world, options);
   return server;

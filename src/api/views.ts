@@ -1,7 +1,7 @@
 import { type Deployment, type Failure, hasEnded, type Wait } from "../core/deploy/deployment.ts";
 import type { Traffic } from "../core/deploy/traffic.ts";
 import { catalogue } from "../core/errors/catalogue.ts";
-import { SlipwayError } from "../core/errors/error.ts";
+import { type Evidence, SlipwayError } from "../core/errors/error.ts";
 import type { DeploymentId, EnvironmentName, ReleaseId, RevisionId, ServiceName } from "../core/ids.ts";
 import { type Counts, noCounts } from "../core/judge/counts.ts";
 import { accessoriesIn } from "../engine/accessories/state.ts";
@@ -117,6 +117,7 @@ export function historyView(row: HistoryRow): HistoryView {
     event: row.event,
     actor: row.actor,
     reason: row.reason,
+    evidence: JSON.parse(row.evidence) as readonly Evidence[],
   };
 }
 

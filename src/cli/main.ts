@@ -276,6 +276,14 @@ function control(slipway: Command): void {
         (await import("./commands/control.ts")).setLock(environment, { ...options, locked }),
     );
   }
+  act(
+    slipway
+      .command("rules")
+      .argument("[name]", "only this one, with its plot and how it turned before")
+      .description("the rules in force, and how each stands")
+      .option("-e, --env <environment>", "only this one"),
+    async ([name], options) => (await import("./commands/rules.ts")).rules(name, options),
+  );
 }
 
 function accessories(slipway: Command): void {

@@ -184,6 +184,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       stepCache: new StepCache(join(directory, "step-cache")),
       live: new LiveSteps(() => changes.announce()),
       metrics,
+      standings: new Map(),
       judges: new Judges(),
       notifier: webhookNotifier(secretOf),
       staticCommand: staticServerCommand,

@@ -11,6 +11,7 @@ import type { Source } from "../ports/source.ts";
 import type { Store } from "../ports/store.ts";
 import type { Changes } from "./history.ts";
 import type { Judges } from "./judge/judges.ts";
+import type { RuleStandings } from "./judge/standings.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { StepCache } from "./pipeline/cache/store.ts";
 import type { LiveSteps } from "./pipeline/live.ts";
@@ -46,6 +47,8 @@ export type World = {
   readonly vault: Vault;
   readonly changes: Changes;
   readonly metrics: Metrics;
+  /** How the rules in force stood at the last look. */
+  readonly standings: RuleStandings;
   readonly clock: Clock;
   /** Twelve hex digits that nobody has had before: the random part of an id. */
   readonly newId: () => string;

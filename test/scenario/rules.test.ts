@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { environmentName, type ReleaseId } from "../../src/core/ids.ts";
 import type { ProductInput } from "../../src/core/product/input.ts";
+import { ruleReadings } from "../../src/engine/judge/standings.ts";
 import { Plane } from "./plane.fixture.ts";
 
 const names = ["under-way", "later", "trial"];
@@ -156,5 +157,15 @@ describe("a rule with a rollback", () => {
     expect(told.slice(before).find(({ version }) => version === "4")?.alerts?.[0]?.status).toBe("firing");
     expect((await plane.environment(here)).live_release_id).toBe(trial);
     expect(await history("rule.action-failed")).toEqual([]);
+    const standing = ruleReadings(plane.world, { environment: environmentName(here) });
+    expect(standing.map(({ name, release, dryRun, actions }) => [name, release, dryRun, actions])).toEqual([
+      ["errors", trial, true, ["rollback", "notify team"]],
+      ["page", trial, false, ["page"]],
+    ]);
+    for (const { is, reason, forMs, firedAt, evidence } of standing) {
+      expect([is, reason]).toEqual(["firing", expect.stringMatching(/^error ratio is \d+ %|^error ratio is [\d.]+ %/)]);
+      expect([forMs, firedAt]).toEqual([expect.any(Number), expect.any(Number)]);
+      expect(evidence).toEqual([["plot", expect.stringContaining("limit 50 %")]]);
+    }
   });
 });

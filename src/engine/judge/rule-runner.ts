@@ -9,24 +9,15 @@ import { releaseView } from "../release/read.ts";
 import type { World } from "../world.ts";
 import { actionText, perform } from "./actions.ts";
 import { type RulePlace, rulePlaces } from "./places.ts";
+import type { RuleStanding } from "./standings.ts";
 
 /** How often rules are looked at. */
 export const lookMs = 1_000;
 
-/** How a rule stands, for whoever asks. */
-export type RuleStanding = {
-  readonly place: RulePlace;
-  readonly rule: Rule;
-  readonly look: RuleLook;
-  /** Of its last firing. */
-  readonly firedAt: EpochMs | null;
-};
-
-/** Looks at the rules of every environment, records each turn, then acts. One error stops nothing but itself. */
+/** Looks at the rules of every environment, says how each stands, records each turn, then acts. One error stops nothing but itself. */
 export class RuleRunner {
   readonly #world: World;
   readonly #stop = new AbortController();
-  readonly #standings = new Map<string, RuleStanding>();
   /** What was begun and may take longer than a look. */
   readonly #acting = new Set<Promise<void>>();
   /** The same trouble again is not news. */
@@ -45,11 +36,6 @@ export class RuleRunner {
     this.#stop.abort(new Error("the control plane is closing"));
     await this.#done;
     await Promise.allSettled(this.#acting);
-  }
-
-  /** All rules in force, as they were at the last look. */
-  standings(): readonly RuleStanding[] {
-    return [...this.#standings.values()];
   }
 
   async #run(): Promise<void> {
@@ -75,12 +61,12 @@ export class RuleRunner {
         await this.#guarded(key, () => this.#lookAt(key, place, rule));
       }
     }
-    for (const [key, standing] of this.#standings) if (!seen.has(key)) await this.#leave(key, standing);
+    for (const [key, standing] of this.#world.standings) if (!seen.has(key)) await this.#leave(key, standing);
   }
 
   /** Its release is not live any more: what fired is over. */
   async #leave(key: string, { place, rule, look, firedAt }: RuleStanding): Promise<void> {
-    this.#standings.delete(key);
+    this.#world.standings.delete(key);
     if (look.next.firingSince === null) return;
     const over: RuleLook = { ...look, is: "ok", turned: "resolved", reason: "its release is not live any more" };
     await this.#guarded(key, () => this.#turn(place, rule, over, firedAt));
@@ -89,12 +75,12 @@ export class RuleRunner {
   async #lookAt(key: string, place: RulePlace, rule: Rule): Promise<void> {
     const { metrics } = this.#world;
     const now = metrics.time.now();
-    const before = this.#standings.get(key);
+    const before = this.#world.standings.get(key);
     const state: RuleState = before?.look.next ?? quietRule;
     const look = evaluate(rule, (query) => metrics.measure(query), place, state, now);
     const firedAt = look.turned === "fired" ? this.#world.clock.now() : (before?.firedAt ?? null);
     if (look.turned !== null) await this.#turn(place, rule, look, firedAt);
-    this.#standings.set(key, { place, rule, look, firedAt });
+    this.#world.standings.set(key, { place, rule, look, firedAt });
   }
 
   /** Recorded first, then acted on. */

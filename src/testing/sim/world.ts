@@ -163,6 +163,7 @@ export class SimWorld {
       images: { ...notSimulated.images, collect: (needed) => life.call(() => this.#collect(needed)) },
       changes: new Changes(),
       metrics: new Metrics({ clock }),
+      standings: new Map(),
       judges: new Judges(),
       notifier: { send: async () => {} },
     };
