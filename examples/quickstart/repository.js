@@ -1,5 +1,4 @@
 // The quickstart's product, on two free ports of this machine.
-import { once } from "node:events";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { makeRepository } from "../parts/repository.js";
@@ -26,11 +25,18 @@ export async function quickstartRepository() {
   return { ...repository, origin: `http://127.0.0.1:${production}` };
 }
 
-/** All different: each is held until all are found, or the same one would be found twice. */
+/** Below 32,768, where Linux gives ports to outgoing connections: production's listens a while after it was found. */
 async function freePorts(count) {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => server.address().port);
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
+  const ports = [];
+  for (let port = 30_000 + Math.floor(Math.random() * 2_000); ports.length < count; port++)
+    if (await isFree(port)) ports.push(port);
   return ports;
+}
+
+function isFree(port) {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }

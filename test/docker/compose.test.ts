@@ -6,7 +6,7 @@ import { startEngine, type TestEngine } from "../../src/testing/hosts/engine.ts"
 import { engineRequest } from "../../src/testing/hosts/engine-request.ts";
 import { nodeImage } from "../../src/testing/hosts/node-image.ts";
 import { redisImage } from "../../src/testing/hosts/redis-image.ts";
-import { freePorts } from "../fixture/ports.ts";
+import { freePorts } from "../../src/testing/ports.ts";
 import { Visitors } from "../fixture/visitors.ts";
 import { ComposeProject, cacheImage, hasCompose, secret } from "./compose.fixture.ts";
 import { containersOf, type FoundContainer, networksOf } from "./engine.fixture.ts";

@@ -7,7 +7,7 @@ import { startEngine, type TestEngine } from "../../src/testing/hosts/engine.ts"
 import { nodeImage } from "../../src/testing/hosts/node-image.ts";
 import { redisImage } from "../../src/testing/hosts/redis-image.ts";
 import { startRegistry, type TestRegistry } from "../../src/testing/hosts/registry.ts";
-import { freePorts } from "../fixture/ports.ts";
+import { freePorts } from "../../src/testing/ports.ts";
 import { containersOf, imageIdsOf, imagesOf, networksOf } from "./engine.fixture.ts";
 import { ContainerProduct, web } from "./product.fixture.ts";
 import { deploy, expectAtRest, outcome, type Scene, status, tellStory, visit } from "./story.fixture.ts";

@@ -11,7 +11,7 @@ import { nodeImage } from "../../src/testing/hosts/node-image.ts";
 import { redisImage } from "../../src/testing/hosts/redis-image.ts";
 import { startRegistry, type TestRegistry } from "../../src/testing/hosts/registry.ts";
 import { sampleImage } from "../../src/testing/hosts/sample-image.ts";
-import { freePorts } from "../fixture/ports.ts";
+import { freePorts } from "../../src/testing/ports.ts";
 import { imageIdsOf } from "./engine.fixture.ts";
 import { bears, deployAnd } from "./fault.fixture.ts";
 import { ContainerProduct, worker } from "./product.fixture.ts";

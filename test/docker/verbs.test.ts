@@ -11,7 +11,7 @@ import { engineRequest } from "../../src/testing/hosts/engine-request.ts";
 import { nodeImage } from "../../src/testing/hosts/node-image.ts";
 import { redisImage } from "../../src/testing/hosts/redis-image.ts";
 import { startRegistry, type TestRegistry } from "../../src/testing/hosts/registry.ts";
-import { freePorts } from "../fixture/ports.ts";
+import { freePorts } from "../../src/testing/ports.ts";
 import { containersOf } from "./engine.fixture.ts";
 import { ContainerProduct, web, worker } from "./product.fixture.ts";
 import { outcome, type Scene, status } from "./story.fixture.ts";

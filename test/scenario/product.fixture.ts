@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { EnvironmentInput, HealthInput, ProductInput, ServiceInput } from "../../src/core/product/input.ts";
-import { freePorts } from "../fixture/ports.ts";
+import { freePorts } from "../../src/testing/ports.ts";
 
 /**
  * What a version of a service does, from the moment this is said: `sick` answers its probe badly, `errors` only its visitors,

@@ -1,9 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../testing/ports.ts";
 import type { SshOptions } from "./options.ts";
 
 /** The system's sshd on a port of 127.0.0.1, with keys of its own, for the user who runs the tests. */
@@ -22,12 +23,7 @@ export class Sshd {
   }
 
   static async start(more: readonly string[] = []): Promise<Sshd> {
-    const free = createServer().listen(0, "127.0.0.1");
-    await once(free, "listening");
-    const { port } = free.address() as AddressInfo;
-    free.close();
-    await once(free, "close");
-    const sshd = new Sshd(port);
+    const sshd = new Sshd(await freePort());
     await sshd.restart(more);
     return sshd;
   }

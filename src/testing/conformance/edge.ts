@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe } from "vitest";
 import type { Edge, EdgeConfig, EdgeTarget } from "../../ports/edge.ts";
+import { freePort } from "../ports.ts";
 import { type Backend, startBackend } from "./edge/backend.ts";
-import { freePort } from "./edge/client.ts";
 import { countingTests } from "./edge/counting.ts";
 import { failureTests } from "./edge/failures.ts";
 import { holdAndDrainTests } from "./edge/hold-and-drain.ts";

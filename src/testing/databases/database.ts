@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawnTied } from "../hosts/parts.ts";
+import { freePort } from "../ports.ts";
 
 /** A real server of one test file, on this machine's loopback, with a directory of its own. */
 export type Database = {
@@ -64,14 +65,6 @@ export async function startDatabase({ name, prepare, command }: Program): Promis
     throw error;
   }
   return { port, directory, kill, start, down };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  await once(server.close(), "close");
-  return port;
 }
 
 async function accepts(port: number): Promise<boolean> {

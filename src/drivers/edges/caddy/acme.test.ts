@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeAuthority, type TestAuthority } from "../../../testing/conformance/edge/authority.ts";
 import { type Backend, startBackend } from "../../../testing/conformance/edge/backend.ts";
-import { ask, freePort, within } from "../../../testing/conformance/edge/client.ts";
+import { ask, within } from "../../../testing/conformance/edge/client.ts";
 import { configOn, openPolicy, route, table, target } from "../../../testing/conformance/edge/tables.ts";
 import { askSecure } from "../../../testing/conformance/edge/tls-client.ts";
+import { freePort } from "../../../testing/ports.ts";
 import { type Pebble, startPebble } from "../embedded/acme/pebble.fixture.ts";
 import { type CaddyUnderTest, makeCaddyEdge } from "./made.fixture.ts";
 

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { EdgeConfig } from "../../../ports/edge.ts";
 import { makeAuthority, type TestAuthority } from "../../../testing/conformance/edge/authority.ts";
 import { type Backend, startBackend } from "../../../testing/conformance/edge/backend.ts";
-import { freePort } from "../../../testing/conformance/edge/client.ts";
 import { countsOf, sampleWith } from "../../../testing/conformance/edge/samples.ts";
 import { configOn, table, target } from "../../../testing/conformance/edge/tables.ts";
 import { type AskHttp3, http3Client } from "../../../testing/http3.ts";
+import { freePort } from "../../../testing/ports.ts";
 import { type CaddyUnderTest, makeCaddyEdge } from "./made.fixture.ts";
 
 let ask: AskHttp3;

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import type { EdgeConfig, RoutePolicy } from "../../../ports/edge.ts";
 import { type Backend, startBackend } from "../../../testing/conformance/edge/backend.ts";
-import { ask, freePort, within } from "../../../testing/conformance/edge/client.ts";
+import { ask, within } from "../../../testing/conformance/edge/client.ts";
 import { countsOf, sampleWith } from "../../../testing/conformance/edge/samples.ts";
 import { configOn, openPolicy, route, table, target } from "../../../testing/conformance/edge/tables.ts";
+import { freePort } from "../../../testing/ports.ts";
 import { sendRaw, statuses } from "../embedded/raw.fixture.ts";
 import { type CaddyUnderTest, makeCaddyEdge } from "./made.fixture.ts";
 

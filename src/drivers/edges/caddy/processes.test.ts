@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { caddyPart } from "../../../testing/caddy.ts";
 import { type Backend, startBackend } from "../../../testing/conformance/edge/backend.ts";
-import { ask, freePort, openLong, startLoad, webSocketHead, within } from "../../../testing/conformance/edge/client.ts";
+import { ask, openLong, startLoad, webSocketHead, within } from "../../../testing/conformance/edge/client.ts";
 import { countsOf, sampleWith } from "../../../testing/conformance/edge/samples.ts";
 import { configOn, openPolicy, route, table, target } from "../../../testing/conformance/edge/tables.ts";
+import { freePort } from "../../../testing/ports.ts";
 import { type CaddyUnderTest, makeCaddyEdge } from "./made.fixture.ts";
 import { startSteadyLoad } from "./steady-load.fixture.ts";
 

@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import { connect, type TLSSocket } from "node:tls";
 import type { Edge, EdgeConfig } from "../../../ports/edge.ts";
 import { makeAuthority } from "../../../testing/conformance/edge/authority.ts";
-import { freePort } from "../../../testing/conformance/edge/client.ts";
+import { freePort } from "../../../testing/ports.ts";
 import { type EmbeddedUnderTest, makeEmbeddedEdge } from "./made.fixture.ts";
 
 /**

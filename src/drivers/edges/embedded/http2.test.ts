@@ -4,9 +4,10 @@ import { connect } from "node:tls";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { makeAuthority, type TestAuthority } from "../../../testing/conformance/edge/authority.ts";
 import { type Backend, startBackend } from "../../../testing/conformance/edge/backend.ts";
-import { freePort, within } from "../../../testing/conformance/edge/client.ts";
+import { within } from "../../../testing/conformance/edge/client.ts";
 import { configOn, openPolicy, route, table, target, testLimits } from "../../../testing/conformance/edge/tables.ts";
 import { askHttp2, openHttp2, startHttp2Load } from "../../../testing/conformance/edge/tls-client.ts";
+import { freePort } from "../../../testing/ports.ts";
 import {
   continuationFrame,
   dataFrame,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { type Backend, startBackend } from "../../../testing/conformance/edge/backend.ts";
-import { freePort } from "../../../testing/conformance/edge/client.ts";
 import { configOn, openPolicy, route, table, target } from "../../../testing/conformance/edge/tables.ts";
+import { freePort } from "../../../testing/ports.ts";
 import { type EmbeddedUnderTest, makeEmbeddedEdge } from "./made.fixture.ts";
 import { sendRaw, statuses } from "./raw.fixture.ts";
 

@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { freePort, webSocketHead, within } from "../../../testing/conformance/edge/client.ts";
+import { webSocketHead, within } from "../../../testing/conformance/edge/client.ts";
 import { configOn, table, target, testLimits } from "../../../testing/conformance/edge/tables.ts";
+import { freePort } from "../../../testing/ports.ts";
 import { type EmbeddedUnderTest, makeEmbeddedEdge } from "./made.fixture.ts";
 import { sendRaw, statuses } from "./raw.fixture.ts";
 

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { RoutePolicy } from "../../../ports/edge.ts";
 import { type Backend, startBackend } from "../../../testing/conformance/edge/backend.ts";
-import { ask, freePort, within } from "../../../testing/conformance/edge/client.ts";
+import { ask, within } from "../../../testing/conformance/edge/client.ts";
 import { countsOf, sampleWith } from "../../../testing/conformance/edge/samples.ts";
 import { configOn, openPolicy, route, table, target } from "../../../testing/conformance/edge/tables.ts";
+import { freePort } from "../../../testing/ports.ts";
 import { type EmbeddedUnderTest, makeEmbeddedEdge } from "./made.fixture.ts";
 
 let made: EmbeddedUnderTest;

@@ -2,10 +2,11 @@ import { connect } from "node:tls";
 import { expect, test } from "vitest";
 import { makeAuthority } from "../../../testing/conformance/edge/authority.ts";
 import { startBackend } from "../../../testing/conformance/edge/backend.ts";
-import { ask, freePort, within } from "../../../testing/conformance/edge/client.ts";
+import { ask, within } from "../../../testing/conformance/edge/client.ts";
 import { configOn, table, target } from "../../../testing/conformance/edge/tables.ts";
 import { tlsConformance } from "../../../testing/conformance/edge/tls.ts";
 import { askHttp2, askSecure, openHttp2 } from "../../../testing/conformance/edge/tls-client.ts";
+import { freePort } from "../../../testing/ports.ts";
 import { makeEmbeddedEdge } from "./made.fixture.ts";
 
 tlsConformance("embedded", () => makeEmbeddedEdge());

@@ -2,10 +2,11 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { freePort } from "../../../testing/ports.ts";
 import { ContentTags } from "./content-tags.ts";
 import { healthPath, isHashedName, isPlainRange, staticServerCommand } from "./static-server.ts";
 
@@ -33,11 +34,7 @@ afterAll(async () => {
 });
 
 async function start(fallbackFile: string | null): Promise<{ server: ChildProcess; port: number }> {
-  const free = createServer().listen(0, "127.0.0.1");
-  await once(free, "listening");
-  const { port: found } = free.address() as AddressInfo;
-  free.close();
-  await once(free, "close");
+  const found = await freePort();
   const [program, ...args] = staticServerCommand(fallbackFile);
   const child = spawn(program ?? "", args, {
     cwd: join(directory, "site"),

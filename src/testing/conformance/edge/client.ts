@@ -1,5 +1,5 @@
 import { Agent, type IncomingMessage, request } from "node:http";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 
 export type Answer = {
   readonly status: number;
@@ -143,18 +143,6 @@ export function openLong(port: number, head: string): LongConnection {
 
 export const webSocketHead = (path = "/websocket"): string =>
   `GET ${path} HTTP/1.1\r\nHost: test.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`;
-
-/** A port that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
-}
 
 /** Asks until `look` is content; rejects with what it last saw. For what the edge promises within a time. */
 export async function within<T>(ms: number, look: () => T | null | Promise<T | null>, what: string): Promise<T> {

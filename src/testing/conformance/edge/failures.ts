@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { freePort } from "../../ports.ts";
 import type { EdgeBench } from "../edge.ts";
-import { ask, freePort, within } from "./client.ts";
+import { ask, within } from "./client.ts";
 import { countsOf, sampleWith } from "./samples.ts";
 import { target } from "./tables.ts";
 

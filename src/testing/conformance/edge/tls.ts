@@ -3,10 +3,11 @@ import { join } from "node:path";
 import { connect } from "node:tls";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { EdgeConfig, EdgeTarget, TlsConfig } from "../../../ports/edge.ts";
+import { freePort } from "../../ports.ts";
 import type { EdgeUnderTest } from "../edge.ts";
 import { type CertificateFiles, makeAuthority, type TestAuthority } from "./authority.ts";
 import { type Backend, startBackend } from "./backend.ts";
-import { ask, freePort, startLoad, webSocketHead, within } from "./client.ts";
+import { ask, startLoad, webSocketHead, within } from "./client.ts";
 import { configOn, openPolicy, route, table, target } from "./tables.ts";
 import { askHttp2, askSecure, handshake, openHttp2, startHttp2Load } from "./tls-client.ts";
 

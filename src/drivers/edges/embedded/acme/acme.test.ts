@@ -4,9 +4,10 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { CertificateStatus, EdgeConfig } from "../../../../ports/edge.ts";
 import { makeAuthority, type TestAuthority } from "../../../../testing/conformance/edge/authority.ts";
 import { type Backend, startBackend } from "../../../../testing/conformance/edge/backend.ts";
-import { ask, freePort, within } from "../../../../testing/conformance/edge/client.ts";
+import { ask, within } from "../../../../testing/conformance/edge/client.ts";
 import { configOn, openPolicy, route, table, target } from "../../../../testing/conformance/edge/tables.ts";
 import { askSecure, handshake, startHttp2Load } from "../../../../testing/conformance/edge/tls-client.ts";
+import { freePort } from "../../../../testing/ports.ts";
 import { type EmbeddedUnderTest, makeEmbeddedEdge } from "../made.fixture.ts";
 import { type Pebble, startPebble } from "./pebble.fixture.ts";
 

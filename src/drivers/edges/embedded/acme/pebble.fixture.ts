@@ -5,7 +5,7 @@ import { request as requestPlain } from "node:http";
 import { request } from "node:https";
 import { join } from "node:path";
 import type { TestAuthority } from "../../../../testing/conformance/edge/authority.ts";
-import { freePort } from "../../../../testing/conformance/edge/client.ts";
+import { freePort } from "../../../../testing/ports.ts";
 
 /** Pebble, the ACME server that Let's Encrypt tests clients with, and a DNS server that knows every name as 127.0.0.1. */
 export type Pebble = {
