@@ -94,7 +94,10 @@ export class Ssh {
     if (stop.aborted) {
       throw new SshError("TIMED_OUT", `${argv[0]} on ${destination} was not done in time`, { destination, stderr });
     }
-    if (code === null || (code === sshFailed && (master.isLost || isOwnFailure(stderr)))) {
+    if (
+      code === null ||
+      (code === sshFailed && (isOwnFailure(stderr) || !(await this.#isThere(master, options.signal))))
+    ) {
       throw new SshError(code === null ? "AWAY" : orAway(stderr), `${destination}: ${tellingLine(stderr)}`, {
         destination,
         stderr,
@@ -197,7 +200,19 @@ export class Ssh {
     ]);
   }
 
-  /** A question to the master itself: `-O forward`. */
+  /** A connection that is lost ends what goes through it, without a word, before it has ended itself. */
+  async #isThere(master: Master, signal: AbortSignal): Promise<boolean> {
+    if (master.isLost) return false;
+    const stop = AbortSignal.any([signal, this.#closing.signal, AbortSignal.timeout(doubtfulMs)]);
+    const answered = await this.#ask(master, ["-O", "check"], stop).then(
+      () => true,
+      () => false,
+    );
+    signal.throwIfAborted();
+    return answered && !master.isLost;
+  }
+
+  /** A question to the master itself: `-O forward`, `-O check`. */
   async #ask(master: Master, words: readonly string[], signal: AbortSignal): Promise<void> {
     const args = [...sshArguments(this.#options), "-S", master.socket, ...words, "--", this.destination];
     const child = sshChild(this.#options.program ?? "ssh", args);
