@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Failure, StepEnd } from "../core/deploy/deployment.ts";
 import type { Plan } from "../core/deploy/plan.ts";
 import type { Evidence, WireError } from "../core/errors/error.ts";
+import type { GateReading } from "../core/gates/reading.ts";
 import type { DeploymentId, EnvironmentName, EpochMs, ReleaseId, RevisionId, RunId, ServiceName } from "../core/ids.ts";
 import type { StepPhase } from "../core/pipeline/decide.ts";
 import { type RunEvent, runEvents } from "../core/product/pipeline.ts";
@@ -9,6 +10,7 @@ import type { AccessoryState } from "../engine/accessories/state.ts";
 import type { AccessoryOutcome } from "../engine/accessories/workflow.ts";
 import type { AccessoryPlan } from "../engine/commands/accessories.ts";
 import type { Left } from "../engine/deploy/stop-all.ts";
+import type { GateEvidence } from "../engine/gates/evidence.ts";
 import type { RuleReading } from "../engine/judge/standings.ts";
 import type { MetricReading, ProbeReading, UptimeReading } from "../engine/metrics/view.ts";
 import type { LogPiece } from "../engine/pipeline/read-log.ts";
@@ -77,6 +79,14 @@ export const askBody = z.strictObject({
   reason,
   /** With `promote`: only while the canary is at this step, counted from 1. */
   step: z.int().min(1).max(100).optional(),
+});
+/** Somebody's yes or no to a deployment that waits at its gates. */
+export const wordBody = z.strictObject({
+  verdict: z.enum(["approved", "rejected"]),
+  actor: person,
+  reason: reason.min(1),
+  /** The id of what was live when the person looked; null: nothing was. */
+  live: z.string().max(80).nullable().optional(),
 });
 export const lockBody = z.strictObject({
   product: name,
@@ -252,6 +262,8 @@ export type DeploymentView = {
   readonly bakeUntil: EpochMs | null;
   /** How far a canary is; null for other deployments. */
   readonly canary: CanaryView | null;
+  /** While it waits at its gates: how each stands. Null before and after. */
+  readonly gates: readonly GateReading[] | null;
   readonly createdAt: EpochMs;
   readonly createdBy: string;
   readonly startedAt: EpochMs | null;
@@ -322,6 +334,8 @@ export type EnvironmentView = {
   readonly locked: { readonly by: string; readonly reason: string; readonly at: EpochMs } | null;
   readonly deployment: DeploymentView | null;
   readonly queued: number;
+  /** Those that wait at their gates, oldest first; they hold nothing. */
+  readonly gated: readonly DeploymentView[];
   readonly services: readonly ServiceTraffic[];
   readonly accessories: readonly AccessoryView[];
 };
@@ -334,6 +348,8 @@ export type StatusView = {
   readonly environments: readonly EnvironmentView[];
 };
 
+/** What a person is shown before they say yes. */
+export type EvidenceView = GateEvidence;
 export type PlanView = Plan;
 
 /** Names and versions; a value is never given out. */

@@ -2,11 +2,13 @@ import { type Deployment, type Failure, hasEnded, type Wait } from "../core/depl
 import type { Traffic } from "../core/deploy/traffic.ts";
 import { catalogue } from "../core/errors/catalogue.ts";
 import { type Evidence, SlipwayError } from "../core/errors/error.ts";
+import { decideGates } from "../core/gates/decide.ts";
 import type { DeploymentId, EnvironmentName, ReleaseId, RevisionId, ServiceName } from "../core/ids.ts";
 import { type Counts, noCounts } from "../core/judge/counts.ts";
 import { accessoriesIn } from "../engine/accessories/state.ts";
-import { openDeployments } from "../engine/commands/start-deployment.ts";
+import { gatedDeployments, openDeployments } from "../engine/deploy/open.ts";
 import { findEnvironment } from "../engine/environment.ts";
+import { gateInput } from "../engine/gates/read.ts";
 import { releaseView } from "../engine/release/read.ts";
 import type { World } from "../engine/world.ts";
 import type { DeploymentRow, EnvironmentRow, HistoryRow, ReleaseRow } from "../ports/tables.ts";
@@ -92,7 +94,8 @@ export async function environmentView(
 ): Promise<EnvironmentView> {
   const { db } = world.store;
   const row = await environmentRow(world, { product: at.product, environment: at.name });
-  const [under, ...queued] = await openDeployments(db, at.product, at.name);
+  const [under, ...queued] = await openDeployments(db, { product: at.product, environment: at.name });
+  const gated = await gatedDeployments(db, { product: at.product, environment: at.name });
   const live = row.live_release_id === null ? null : await shortRelease(world, row.live_release_id);
   const routesOf = (JSON.parse(row.traffic) as Traffic).routesOf;
   return {
@@ -104,6 +107,7 @@ export async function environmentView(
       row.locked_by === null ? null : { by: row.locked_by, reason: row.locked_reason ?? "", at: row.locked_at ?? 0 },
     deployment: under === undefined ? null : await deploymentView(world, under),
     queued: queued.length,
+    gated: await Promise.all(gated.map((each) => deploymentView(world, each))),
     services: await serviceTraffic(world, row, running),
     accessories: await accessoriesIn(world, { product: at.product, environment: at.name }, running),
   };
@@ -136,6 +140,7 @@ export async function deploymentView(world: World, row: DeploymentRow): Promise<
     failure: failureOf(state),
     bakeUntil: state?.phase.is === "baking" ? state.phase.until : null,
     canary: state === null ? null : canaryView(state),
+    gates: row.phase === "gated" ? decideGates(await gateInput(world.store.db, row), world.clock.now()).readings : null,
     createdAt: row.created_at,
     createdBy: row.created_by,
     startedAt: row.started_at,

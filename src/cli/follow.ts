@@ -3,6 +3,7 @@ import type { DeploymentDetail, HistoryView, ServiceTraffic } from "../api/contr
 import { catalogue } from "../core/errors/catalogue.ts";
 import { isSlipwayError, SlipwayError } from "../core/errors/error.ts";
 import { canaryLines } from "./canary-text.ts";
+import { gateLines, mustNotWaitAtGates } from "./gates-text.ts";
 import { evidenceLines, type Output } from "./output.ts";
 import { LiveLines } from "./terminal/live.ts";
 import { bar, sign, style, table } from "./terminal/style.ts";
@@ -14,7 +15,8 @@ const againMs = 200;
 
 /**
  * Shows a deployment until it has ended, and returns it as it ended. Drawn in place on a terminal, a line a step elsewhere.
- * A step that somebody has just promoted (`from`) may still seem to wait. Outlives a restart of the control plane. Errors: TIMED_OUT, CONTROL_PLANE_DOWN, WAITS_FOR_PERSON (not on a terminal).
+ * A step that somebody has just promoted (`from`) may still seem to wait. Outlives a restart of the control plane. Errors: TIMED_OUT, CONTROL_PLANE_DOWN, and not on a terminal
+ * WAITS_FOR_PERSON, WAITS_FOR_APPROVAL.
  */
 export async function followDeployment(
   reconnect: () => Promise<Client>,
@@ -38,6 +40,7 @@ export async function followDeployment(
         view(detail);
         if (detail.ended) return detail;
         // Nobody is there to answer a script's question: it ends, and the canary stays as it is.
+        if (out.mode !== "terminal") mustNotWaitAtGates(detail);
         if (out.mode !== "terminal" && (from === null || detail.canary?.step !== from)) mustNotWait(detail);
       }
     } catch (error) {
@@ -78,6 +81,7 @@ function liveView(): (detail: DeploymentDetail) => void {
   return (detail) => {
     live.draw([
       ...stepLines(detail, Date.now()),
+      ...gateLines(detail),
       ...(detail.ended ? endLines(detail) : [...bakeLines(detail), ...trafficLines(detail.services)]),
     ]);
     if (detail.ended) live.done();
@@ -167,7 +171,7 @@ export function endLines(detail: DeploymentDetail): string[] {
         `${style.bad(sign.failed)} ${style.name(release)} ${detail.phase} in ${detail.environment}${stableText(detail)}`,
       );
   }
-  if (detail.failure !== null && detail.phase !== "cancelled") {
+  if (detail.failure !== null && detail.failure.code !== "CANCELLED") {
     lines.push(
       ...evidenceLines([
         ["reason", `${detail.failure.code}: ${detail.failure.message}`],
@@ -214,6 +218,6 @@ export function exitCodeOf(detail: DeploymentDetail): number {
     case "rollback-failed":
       return 4;
     default:
-      return 1;
+      return detail.failure === null ? 1 : catalogue[detail.failure.code].exit;
   }
 }

@@ -265,6 +265,19 @@ function control(slipway: Command): void {
       .option("--reason <text>", "why, for the history"),
     async ([what = ""], options) => (await import("./commands/control.ts")).promoteStep(what, options),
   );
+  const word = (command: Command): Command =>
+    command.argument("<environment>", "or a deployment's id").option("--reason <text>", "why, for the history");
+  act(
+    word(slipway.command("approve").description("say yes to a deployment that waits at its gates")).option(
+      "-y, --yes",
+      "do not ask",
+    ),
+    async ([what = ""], options) => (await import("./commands/approve.ts")).approve(what, options),
+  );
+  act(
+    word(slipway.command("reject").description("say no to it: it ends before it has begun")),
+    async ([what = ""], options) => (await import("./commands/approve.ts")).reject(what, options),
+  );
   for (const locked of [true, false]) {
     act(
       slipway

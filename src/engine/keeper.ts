@@ -1,10 +1,11 @@
 import { reasonOf } from "../core/errors/error.ts";
 import { deploymentId } from "../core/ids.ts";
-import { beginWorkflow } from "./commands/start-deployment.ts";
 import { beginRun } from "./commands/start-run.ts";
 import { ensureAccessories } from "./deploy/accessories.ts";
+import { beginWorkflow } from "./deploy/open.ts";
 import { revisionSpec } from "./deploy/revision-spec.ts";
 import { deployKind } from "./deploy/workflow.ts";
+import { GateKeeper } from "./gates/gate-keeper.ts";
 import { releaseView } from "./release/read.ts";
 import type { World } from "./world.ts";
 
@@ -13,10 +14,11 @@ const lookMs = 5_000;
 
 /**
  * Keeps what is at rest as it is recorded: live revisions run with all their instances, the edge is there and routes to their
- * addresses, and every deployment and run in the store has its workflow. What a deployment under way does is its own business.
+ * addresses, every deployment and run in the store has its workflow, and none waits at a gate that is open. What a deployment under way does is its own business.
  */
 export class Keeper {
   readonly #world: World;
+  readonly #gates: GateKeeper;
   readonly #stop = new AbortController();
   #done: Promise<unknown> = Promise.resolve();
   /** The same trouble again is not news. */
@@ -24,15 +26,17 @@ export class Keeper {
 
   constructor(world: World) {
     this.#world = world;
+    this.#gates = new GateKeeper(world);
   }
 
   open(): void {
     this.#done = Promise.all([this.#look(), this.#follow()]);
+    this.#gates.open();
   }
 
   async close(): Promise<void> {
     this.#stop.abort(new Error("the control plane is closing"));
-    await this.#done;
+    await Promise.all([this.#done, this.#gates.close()]);
   }
 
   async #look(): Promise<void> {
@@ -70,6 +74,8 @@ export class Keeper {
       .selectFrom("deployment")
       .select(["id", "product", "environment"])
       .where("ended_at", "is", null)
+      // It gets one when its gates open.
+      .where("phase", "!=", "gated")
       .orderBy("created_at")
       .execute();
     for (const row of open) {
@@ -113,7 +119,7 @@ export class Keeper {
           .onRef("deployment.product", "=", "environment.product")
           .onRef("deployment.environment", "=", "environment.name")
           .on("deployment.ended_at", "is", null)
-          .on("deployment.phase", "!=", "queued"),
+          .on("deployment.phase", "not in", ["queued", "gated"]),
       )
       .select(["environment.name", "environment.live_release_id"])
       .where("environment.live_release_id", "is not", null)

@@ -26,6 +26,8 @@ export interface Database {
   history: Numbered<HistoryRow>;
   environment: EnvironmentRow;
   request: RequestRow;
+  gated: GatedRow;
+  approval: ApprovalRow;
   revision: RevisionRow;
   secret: SecretRow;
   workflow: WorkflowRow;
@@ -181,6 +183,28 @@ export type RequestRow = {
   reason: string;
   created_at: EpochMs;
   handled_at: EpochMs | null;
+};
+
+/** A deployment that has waited, or waits, at its gates. Those that never had to have none. */
+export type GatedRow = {
+  deployment_id: DeploymentId;
+  /** The release that its change log begins at: what was live when that was read. */
+  compared_with: ReleaseId | null;
+  /** What it does when all its gates are open but others are under way. */
+  when_busy: "queue" | "replace" | "refuse";
+  /** Why it passes the windows by; null: it keeps to them. */
+  override_reason: string | null;
+};
+
+/** Somebody's yes to a deployment. Never changed, never removed. */
+export type ApprovalRow = {
+  id: string;
+  deployment_id: DeploymentId;
+  actor: string;
+  reason: string;
+  /** What was live then: what the person compared with. */
+  live_id: ReleaseId | null;
+  created_at: EpochMs;
 };
 
 /** Every revision ever made; which role it has now decides traffic and what is kept. */

@@ -134,7 +134,9 @@ export class Plane {
   }
 
   async ended(id: DeploymentId): Promise<Ended> {
-    await this.world.engine.ended(id, AbortSignal.timeout(patienceMs));
+    await this.#recordedEnd(id);
+    // One that ended at its gates never had a workflow.
+    if ((await this.world.engine.get(id)) !== null) await this.world.engine.ended(id, AbortSignal.timeout(patienceMs));
     const row = await this.row(id);
     const { phase } = row.state === "" ? { phase: null } : (JSON.parse(row.state) as Deployment);
     const failure = phase !== null && "failure" in phase ? phase.failure : null;
@@ -146,6 +148,16 @@ export class Plane {
     };
     expect(row.ended_at, `${id} is ${row.phase}: ${row.reason}`).not.toBeNull();
     return ended;
+  }
+
+  async #recordedEnd(id: DeploymentId): Promise<void> {
+    const signal = AbortSignal.timeout(patienceMs);
+    for (;;) {
+      const changed = this.world.changes.next(signal);
+      changed.catch(() => {});
+      if ((await this.row(id)).ended_at !== null) return;
+      await changed;
+    }
   }
 
   /** Resolves when the deployment is in the phase; rejects when it ends elsewhere. */

@@ -88,6 +88,12 @@ export class Product {
     return lines.filter((line) => line.startsWith(`${environment} `)).map((line) => line.slice(environment.length + 1));
   }
 
+  /** All environments, one of them with other keys than it was made with. */
+  environmentsWith(name: string, more: EnvironmentInput): Readonly<Record<string, EnvironmentInput>> {
+    const { edge = {} } = this.#environments[name] ?? {};
+    return { ...this.#environments, [name]: { ...more, ...(edge === null ? {} : { edge }) } };
+  }
+
   port(environment: string): number {
     return Number(String(this.#environments[environment]?.edge?.listen).split(":")[1]);
   }

@@ -12,7 +12,7 @@ import {
   revisionId,
   serviceName,
 } from "../../src/core/ids.ts";
-import { beginWorkflow } from "../../src/engine/commands/start-deployment.ts";
+import { beginWorkflow } from "../../src/engine/deploy/open.ts";
 import { artifactsOf, releaseView } from "../../src/engine/release/read.ts";
 import { Plane } from "./plane.fixture.ts";
 

@@ -1,10 +1,11 @@
 import type { FastifyInstance } from "fastify";
 import { type DeploymentId, deploymentId, environmentName, releaseId } from "../../core/ids.ts";
+import { approve, shown } from "../../engine/commands/approve.ts";
 import { ask } from "../../engine/commands/ask.ts";
 import { rollback } from "../../engine/commands/rollback.ts";
 import { startDeployment } from "../../engine/commands/start-deployment.ts";
 import type { World } from "../../engine/world.ts";
-import { askBody, type DeploymentDetail, listQuery, rollbackBody, startDeploymentBody } from "../contract.ts";
+import { askBody, type DeploymentDetail, listQuery, rollbackBody, startDeploymentBody, wordBody } from "../contract.ts";
 import { streamLines } from "../stream.ts";
 import { deploymentDetail, deploymentViews } from "../views.ts";
 
@@ -53,6 +54,17 @@ export function deploymentRoutes(server: FastifyInstance, world: World): void {
     const { step, ...body } = askBody.parse(request.body);
     const deployment = deploymentId(request.params.id);
     await ask(world, { deployment, ...body, ...(step === undefined ? {} : { step }) });
+    return {};
+  });
+
+  server.get<{ Params: { id: string } }>("/v1/deployments/:id/evidence", (request) =>
+    shown(world, deploymentId(request.params.id)),
+  );
+
+  server.post<{ Params: { id: string } }>("/v1/deployments/:id/approvals", async (request) => {
+    const { live, ...body } = wordBody.parse(request.body);
+    const seen = live === undefined ? {} : { live: live === null ? null : releaseId(live) };
+    await approve(world, { deployment: deploymentId(request.params.id), ...body, ...seen });
     return {};
   });
 }

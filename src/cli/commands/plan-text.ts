@@ -1,9 +1,10 @@
 import type { PlanView } from "../../api/contract.ts";
+import { readingLines } from "../gates-text.ts";
 import { sign, style, table } from "../terminal/style.ts";
 
 /** A plan as a person reads it before saying yes. */
 export function planLines(plan: PlanView): string[] {
-  const { differences = [] } = plan;
+  const { differences = [], gates = [] } = plan;
   const from = plan.live === null ? "nothing" : `r${plan.live.number} ${plan.live.version}`;
   return [
     `${style.name(plan.environment)}  ${from} ${sign.arrow} ${style.name(`r${plan.release.number} ${plan.release.version}`)}  ${style.quiet(plan.strategy)}`,
@@ -22,6 +23,7 @@ export function planLines(plan: PlanView): string[] {
       `  ${style.accent(section.title)}`,
       ...section.lines.map((line) => `    - ${line}`),
     ]),
+    ...(gates.length > 0 ? [`  ${style.accent("Gates")}`, ...readingLines(gates).map((line) => `  ${line}`)] : []),
     `  ${style.accent("Steps")}`,
     ...plan.steps.map((step, index) => `    ${index + 1}. ${step}`),
     ...(differences.length > 0 ? [`  ${style.accent("Otherwise than docker compose up")}`] : []),

@@ -1,6 +1,7 @@
 import type { EnvironmentView } from "../../api/contract.ts";
 import { canaryLines, phaseText } from "../canary-text.ts";
 import { trafficLines } from "../follow.ts";
+import { gateLines } from "../gates-text.ts";
 import { environmentIn, status as fetchStatus, type GlobalOptions, withRunning } from "../session.ts";
 import { sign, style, table } from "../terminal/style.ts";
 import { ago } from "../terminal/words.ts";
@@ -45,6 +46,10 @@ function environmentLines(environment: EnvironmentView): string[] {
           ...canaryLines(deployment, now).map((line) => `  ${line}`),
         ]),
     ...(environment.queued === 0 ? [] : [`  ${style.quiet(`${environment.queued} more wait their turn`)}`]),
+    ...environment.gated.flatMap((each) => [
+      `  ${style.warn(sign.waiting)} ${each.id}  r${each.release.number} waits at its gates  ${style.quiet(`asked for by ${each.createdBy} ${ago(each.createdAt, now)}`)}`,
+      ...gateLines(each).map((line) => `  ${line}`),
+    ]),
     ...trafficLines(environment.services),
     ...table(environment.accessories.map((each) => ["   ", ...accessoryRow(each, now)])),
     ...environment.accessories.flatMap((each) => differenceLines(each).map((line) => `  ${line}`)),

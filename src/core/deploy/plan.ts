@@ -1,4 +1,5 @@
 import type { Difference } from "../compose/difference.ts";
+import type { GateReading } from "../gates/reading.ts";
 import type { EnvironmentName, Json, ReleaseId, ServiceName } from "../ids.ts";
 import { canonicalJson } from "../product/canonical.ts";
 import { edgeUrl } from "../product/edge-url.ts";
@@ -31,6 +32,8 @@ export type Plan = {
   readonly release: { readonly id: ReleaseId | null; readonly number: number; readonly version: string };
   readonly live: { readonly number: number; readonly version: string } | null;
   readonly strategy: string;
+  /** What must be open before it begins, as it would stand now; absent where nothing must. */
+  readonly gates?: readonly GateReading[];
   /** What will be done, in order. */
   readonly steps: readonly string[];
   readonly services: readonly ServicePlan[];
@@ -60,6 +63,8 @@ export type PlanInput = {
   readonly locked: { readonly by: string; readonly reason: string } | null;
   /** Deployments that have not ended. */
   readonly open: number;
+  /** Its gates, if it were asked for now. */
+  readonly gates?: readonly GateReading[];
   /** Its artifacts have not been pruned. */
   readonly kept: boolean;
   /** What docker compose runs of the project; or why that is not known. Absent where that is not asked. */
@@ -77,6 +82,7 @@ export function planOf(input: PlanInput): Plan {
     release: { id: input.making === null ? release.id : null, number: release.number, version: release.version },
     live: live === null ? null : { number: live.number, version: live.version },
     strategy: spec.rollout.strategy,
+    ...(input.gates === undefined || input.gates.length === 0 || live?.id === release.id ? {} : { gates: input.gates }),
     steps:
       live?.id === release.id
         ? ["nothing: this release is live already"]

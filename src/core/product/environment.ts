@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { accessoryOverrideSchema } from "./accessory.ts";
 import { edgeOverrideSchema } from "./edge.ts";
+import { gatesDoc, gatesSchema } from "./gates.ts";
 import { named, optional, overriding, required } from "./key.ts";
 import { hostUrl } from "./mount-values.ts";
 import { metricSchema, probeSchema } from "./probes.ts";
@@ -167,6 +168,7 @@ export const environmentSchema = named(
       default: "(none: every release is let in)",
       example: "staging",
     }),
+    gates: optional(gatesSchema, gatesDoc),
     services: optional(z.record(name("service"), serviceOverrideSchema.nullable()), {
       meaning: "What is different about services here; null leaves a service out.",
       default: {},

@@ -92,6 +92,13 @@ export interface ProductInput {
    */
   notifiers?: Record<string, NotifierInput> | undefined;
   /**
+   * Groups of people, by name, for gates. A person is who the history names: ada is ada at every machine, ada@laptop
+   * only there.
+   * @default {}
+   * @example { ops: ["ada", "grace@example.com"] }
+   */
+  teams?: Record<string, string[]> | undefined;
+  /**
    * The named places of the product, each with what is different there.
    * @default { production: {} }
    * @example { staging: { edge: { listen: ":8081" } }, production: { promoteFrom: "staging" } }
@@ -1910,6 +1917,13 @@ export interface EnvironmentInput {
    */
   promoteFrom?: string | undefined;
   /**
+   * What must be open before a deployment begins here. What is live holds with its own gates too, so a release that has
+   * fewer must still pass those. A rollback passes all.
+   * @default nothing: a deployment begins at once
+   * @example { approval: { teams: ["ops"] } }
+   */
+  gates?: GatesInput | undefined;
+  /**
    * What is different about services here; null leaves a service out.
    * @default {}
    * @example { web: { instances: 3 }, "mail-catcher": null }
@@ -1975,6 +1989,50 @@ export interface EnvironmentInput {
    * @example { driver: "process" }
    */
   target?: TargetOverride | null | undefined;
+}
+
+/** What must be open before a deployment begins. */
+export interface GatesInput {
+  /**
+   * People who must approve before a deployment begins. A rollback needs nobody's word.
+   * @default nobody has to
+   * @example { teams: ["ops"], count: 2 }
+   */
+  approval?: ApprovalInput | undefined;
+}
+
+/** Whose word a deployment needs. */
+export interface ApprovalInput {
+  /**
+   * Whose members may approve. With neither teams nor people it is anybody.
+   * @default anybody may approve
+   * @example ["ops"]
+   */
+  teams?: string[] | undefined;
+  /**
+   * Who may approve, besides the members of teams.
+   * @default nobody besides the teams
+   * @example ["ada"]
+   */
+  people?: string[] | undefined;
+  /**
+   * How many people must approve.
+   * @default 1
+   * @example 2
+   */
+  count?: number | undefined;
+  /**
+   * Whether it counts when those approve who wrote the commits, made the release or asked for the deployment.
+   * @default false
+   * @example true
+   */
+  authorMayApprove?: boolean | undefined;
+  /**
+   * How long a deployment waits to be approved. Then it is called off.
+   * @default "7d"
+   * @example "12h"
+   */
+  expires?: Duration | undefined;
 }
 
 /** What is different about a service in one environment. Null goes back to the default. */

@@ -8,6 +8,7 @@ import { nearest } from "./guess.ts";
 import { frontPageStatuses, healthDefaults } from "./health.ts";
 import type {
   EdgeInput,
+  GatesInput,
   HealthInput,
   RolloutInput,
   RouteInput,
@@ -18,6 +19,7 @@ import type {
 } from "./input.ts";
 import { type Merged, mergeEnvironment } from "./merge.ts";
 import { accessoryOver, besideComposed, serviceOver } from "./resolve-composed.ts";
+import { resolveGates } from "./resolve-gates.ts";
 import {
   resolveAccessory,
   resolveContainer,
@@ -61,13 +63,21 @@ export function resolveEnvironment(config: ProductConfig, name: string): Environ
   const here = config.environments?.[name];
   const composed = config.composed?.[name] ?? null;
   const merged = mergeEnvironment(config, name, composed === null ? undefined : namesOf(composed));
-  return resolveMerged(merged, name, { promoteFrom: here?.promoteFrom ?? null, composed });
+  return resolveMerged(merged, name, { promoteFrom: here?.promoteFrom ?? null, gates: here?.gates, composed });
 }
 
 export function resolveMerged(
   product: Merged,
   name: string,
-  { promoteFrom, composed }: { readonly promoteFrom: string | null; readonly composed: ComposedEnvironment | null },
+  {
+    promoteFrom,
+    gates,
+    composed,
+  }: {
+    readonly promoteFrom: string | null;
+    readonly gates: GatesInput | undefined;
+    readonly composed: ComposedEnvironment | null;
+  },
 ): EnvironmentSpec {
   const services = Object.entries(product.services).map(([service, input]) => {
     const under = composed?.services[serviceName(service)];
@@ -92,6 +102,7 @@ export function resolveMerged(
     rollout: resolveRollout(product.rollout ?? {}),
     edge: resolveEdge(product.edge ?? {}),
     promoteFrom: promoteFrom === null ? null : environmentName(promoteFrom),
+    ...resolveGates(gates, product.teams ?? {}),
     retention: { releases: product.retention?.releases ?? environmentDefaults.releases },
     ...(composed === null ? {} : { compose: composed.compose }),
     rules: Object.fromEntries(Object.entries(product.rules ?? {}).map(([each, rule]) => [each, resolveRule(rule)])),

@@ -234,6 +234,7 @@ export const fullProduct: ProductInput = {
     },
   },
   notifiers: { team: { urlFrom: "SLACK_WEBHOOK", format: "slack" } },
+  teams: { ops: ["ada", "grace@example.com"] },
   environments: {
     staging: {
       services: {
@@ -275,6 +276,9 @@ export const fullProduct: ProductInput = {
     },
     production: {
       promoteFrom: "staging",
+      gates: {
+        approval: { teams: ["ops"], people: ["linus"], count: 2, authorMayApprove: false, expires: "12h" },
+      },
       services: { web: { instances: 4 }, api: { container: { user: null, logs: { keep: 9 } } } },
       probes: { database: { postgres: { urlFrom: "PRODUCTION_DATABASE_URL" } }, stock: null },
       metrics: { baskets: null },

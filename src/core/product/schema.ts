@@ -3,6 +3,7 @@ import { accessorySchema } from "./accessory.ts";
 import type { ComposedEnvironment } from "./composed.ts";
 import { edgeSchema } from "./edge.ts";
 import { environmentDefaults, environmentSchema, retentionSchema, targetSchema } from "./environment.ts";
+import { teamsDoc, teamsSchema } from "./gates.ts";
 import type { ProductInput } from "./input.ts";
 import { named, optional, required } from "./key.ts";
 import { pipelineDoc, pipelineSchema } from "./pipeline.ts";
@@ -82,6 +83,7 @@ export const productSchema = named(
     }),
     rules: optional(rulesByName, rulesDoc),
     notifiers: optional(notifiersByName, notifiersDoc),
+    teams: optional(teamsSchema, teamsDoc),
     environments: optional(z.record(environmentText(), environmentSchema), {
       meaning: "The named places of the product, each with what is different there.",
       default: { [environmentDefaults.name]: {} },

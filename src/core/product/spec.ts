@@ -1,5 +1,6 @@
 import type { Difference } from "../compose/difference.ts";
 import type { EnvironmentName, ServiceName } from "../ids.ts";
+import type { GatesSpec } from "./gates-spec.ts";
 import type { MetricSpec, ProbeSpec } from "./probe-spec.ts";
 
 /**
@@ -20,6 +21,8 @@ export type EnvironmentSpec = {
   readonly edge: EdgeSpec;
   /** A release is only let in after it has succeeded in this environment. */
   readonly promoteFrom: EnvironmentName | null;
+  /** Absent where nothing has to be open, and in releases of before. */
+  readonly gates?: GatesSpec;
   readonly retention: { readonly releases: number };
   /** Where its services come from a Compose file. */
   readonly compose?: ComposeSpec;

@@ -1,6 +1,7 @@
 import { checkCompose, checkProjects } from "./checks/compose.ts";
 import { checkEnvironments } from "./checks/environments.ts";
 import type { Finding, Place } from "./checks/finding.ts";
+import { checkGates } from "./checks/gates.ts";
 import { checkNeeds } from "./checks/needs.ts";
 import { checkPipeline } from "./checks/pipeline.ts";
 import { checkIdle, checkPlaces } from "./checks/places.ts";
@@ -88,8 +89,14 @@ function checkProduct(
       );
       continue;
     }
-    const promoteFrom = product.environments?.[name]?.promoteFrom ?? null;
-    const place = { name, merged, spec: resolveMerged(merged, name, { promoteFrom, composed }), where, composed };
+    const { promoteFrom = null, gates } = product.environments?.[name] ?? {};
+    const place = {
+      name,
+      merged,
+      spec: resolveMerged(merged, name, { promoteFrom, gates, composed }),
+      where,
+      composed,
+    };
     places.push(place);
     const ofCompose = checkCompose(place);
     findings.push(...ofCompose);
@@ -105,7 +112,7 @@ function checkProduct(
       ...checkProbes(place),
     );
   }
-  findings.push(...checkPipeline(product));
+  findings.push(...checkPipeline(product), ...checkGates(product));
   findings.push(...checkEnvironments(product, places, { unread }), ...checkProjects(places), ...checkIdle(places));
   return {
     findings: [...located, ...findings.map((finding) => checkedOf(finding, product))],

@@ -3,6 +3,8 @@ import type { EpochMs } from "../ids.ts";
 export type Commit = {
   readonly hash: string;
   readonly author: string;
+  /** The address of the author; absent in what was recorded before. */
+  readonly email?: string;
   readonly at: EpochMs;
   readonly subject: string;
   readonly body: string;

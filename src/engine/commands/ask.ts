@@ -18,7 +18,7 @@ export type Ask = {
 };
 
 /**
- * Asks something of a deployment under way; its workflow answers at once. One that still waits in the queue is ended here.
+ * Asks something of a deployment under way; its workflow answers at once. One that still waits in the queue or at its gates is ended here.
  * Errors: UNKNOWN_DEPLOYMENT, NOT_CANCELLABLE, NOT_PAUSABLE,
  * NO_STEP_TO_PROMOTE.
  */
@@ -37,7 +37,7 @@ export async function ask(world: World, input: Ask): Promise<void> {
     const reason = whyNot(input.kind, row);
     if (reason !== null) throw new SlipwayError(refusals[input.kind], { message: `${row.id} ${reason}` });
     if (input.kind === "promote") await mustBeAtStep(trx, row, input.step);
-    if (row.phase === "queued" && input.kind === "cancel") {
+    if ((row.phase === "queued" || row.phase === "gated") && input.kind === "cancel") {
       await cancelQueued(trx, row, { actor: input.actor, reason: input.reason, now });
       return true;
     }

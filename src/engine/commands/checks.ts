@@ -113,6 +113,7 @@ async function trafficCheck(world: World) {
       .where("product", "=", row.product)
       .where("environment", "=", row.name)
       .where("ended_at", "is", null)
+      .where("phase", "!=", "gated")
       .executeTakeFirst();
     if (open !== undefined) continue;
     const full = releasesAtFullTraffic(JSON.parse(row.traffic) as Traffic);

@@ -1,7 +1,10 @@
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { ReleaseView } from "../../core/deploy/course.ts";
 import { type Plan, type PlanInput, planOf } from "../../core/deploy/plan.ts";
 import { reasonOf } from "../../core/errors/error.ts";
+import { readGates } from "../../core/gates/decide.ts";
+import { policiesOf } from "../../core/gates/policy.ts";
 import { type EnvironmentName, type ReleaseId, releaseId } from "../../core/ids.ts";
 import type { EnvironmentSpec } from "../../core/product/spec.ts";
 import type { ReleaseArtifacts } from "../../core/release/artifacts.ts";
@@ -9,13 +12,13 @@ import { standingOf } from "../../core/release/standing.ts";
 import { nextVersion } from "../../core/release/version.ts";
 import type { Checkout } from "../../ports/source.ts";
 import { differencesOf, runningOf } from "../accessories/state.ts";
+import { openDeployments } from "../deploy/open.ts";
 import { findEnvironment } from "../environment.ts";
 import { changesFor } from "../release/changes.ts";
 import { readReleaseConfig } from "../release/config.ts";
-import { artifactsOf, type ReleaseConfig, releaseRow, viewOf } from "../release/read.ts";
+import { artifactsOf, type ReleaseConfig, releaseRow, releaseView, viewOf } from "../release/read.ts";
 import type { World } from "../world.ts";
 import { attemptsIn } from "./attempts.ts";
-import { openDeployments } from "./start-deployment.ts";
 import { madeFrom } from "./start-run.ts";
 
 /** What deploying the release to the environment would do now. Changes nothing. Errors: UNKNOWN_RELEASE, UNKNOWN_ENVIRONMENT. */
@@ -33,6 +36,7 @@ export async function plan(
     commits: await changesFor(world, row, at.environment),
     making: null,
     kept: row.pruned_at === null,
+    gates: await gatesNow(world, at.environment, row, viewOf(row, at.environment)),
     ...(await foundOf(world, viewOf(row, at.environment).spec)),
   });
   return withKept(world, planned, { spec: viewOf(row, at.environment).spec, artifacts });
@@ -83,6 +87,7 @@ export async function planSource(
     release: { ...view, version: next.version },
     artifacts: { release: {}, live: {} },
     commits: await world.source.commits(source.repository, { from, to: checkout.hash }, maxCommits),
+    gates: await gatesNow(world, environment, { product: source.product }, view),
     making: { commit: checkout.hash, dirtyPaths: paths.length, wantsDirty: dirty },
     kept: true,
     ...(await foundOf(world, view.spec)),
@@ -188,8 +193,21 @@ async function standingNow(
     before: promoteFrom === null ? null : await standingIn(promoteFrom),
     locked:
       environment?.locked_by == null ? null : { by: environment.locked_by, reason: environment.locked_reason ?? "" },
-    open: (await openDeployments(db, product, name)).length,
+    open: (await openDeployments(db, { product, environment: name })).length,
   };
+}
+
+/** As they would stand if it were asked for now; what is locked, under way or not promoted yet is said elsewhere. */
+async function gatesNow(
+  { store: { db }, clock }: World,
+  environment: EnvironmentName,
+  row: { readonly product: string },
+  view: ReleaseView,
+): Promise<NonNullable<PlanInput["gates"]>> {
+  const live = (await findEnvironment(db, { product: row.product, environment }))?.live_release_id ?? null;
+  const policies = policiesOf(view, live === null ? null : await releaseView(db, live, environment));
+  const asked = { at: clock.now(), release: view.id, live, authors: [] };
+  return readGates({ asked, policies, approvals: [], before: null, locked: null, ahead: [] });
 }
 
 async function liveArtifacts(world: World, product: string, environment: EnvironmentName) {

@@ -3,12 +3,13 @@ import type { DeploymentId, EnvironmentName, ReleaseId } from "../../core/ids.ts
 import { rollbackTarget, standingOf } from "../../core/release/standing.ts";
 import type { Db } from "../../ports/store.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
+import { gatedDeployments, openDeployments } from "../deploy/open.ts";
 import { findEnvironment } from "../environment.ts";
 import { releaseRow } from "../release/read.ts";
 import type { World } from "../world.ts";
 import { ask } from "./ask.ts";
 import { attemptsIn } from "./attempts.ts";
-import { openDeployments, startDeployment } from "./start-deployment.ts";
+import { startDeployment } from "./start-deployment.ts";
 
 export type Rollback = {
   readonly product: string;
@@ -35,8 +36,9 @@ export type Rollback = {
 export async function rollback(world: World, input: Rollback): Promise<DeploymentId> {
   const { db } = world.store;
   if (input.to === null && input.onlyFrom === undefined) {
-    const open = await openDeployments(db, input.product, input.environment);
+    const open = await openDeployments(db, input);
     const [under] = open;
+    if (under !== undefined) await callOff(world, input, await gatedDeployments(db, input));
     if (under?.kind === "rollback" || (under !== undefined && (await callOff(world, input, open)))) return under.id;
   }
   const attempts = await attemptsIn(db, input.product, input.environment);

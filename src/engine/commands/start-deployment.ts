@@ -1,17 +1,20 @@
-import type { Deployment } from "../../core/deploy/deployment.ts";
 import { unsetSecrets } from "../../core/deploy/plan.ts";
 import { noTraffic } from "../../core/deploy/traffic.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { type DeploymentId, deploymentId, type EnvironmentName, type ReleaseId } from "../../core/ids.ts";
 import type { EnvironmentSpec, RolloutSpec } from "../../core/product/spec.ts";
+import type { Commit } from "../../core/release/commit.ts";
 import { standingOf } from "../../core/release/standing.ts";
-import type { Trx } from "../../ports/store.ts";
+import type { Db, Trx } from "../../ports/store.ts";
 import type { DeploymentRow, ReleaseRow } from "../../ports/tables.ts";
-import { recordBegin } from "../deploy/record.ts";
-import { leaveRequest } from "../deploy/requests.ts";
-import { type DeployInput, deployKind } from "../deploy/workflow.ts";
+import { gatedDeployments, openDeployments, workflowOf } from "../deploy/open.ts";
+import { cancelQueued, recordBegin } from "../deploy/record.ts";
+import { askToMakeWay } from "../deploy/requests.ts";
 import { findEnvironment } from "../environment.ts";
+import { lookAtGates } from "../gates/look.ts";
+import { policiesIn } from "../gates/read.ts";
 import { appendHistory } from "../history.ts";
+import { changesFor } from "../release/changes.ts";
 import { releaseRow, releaseView } from "../release/read.ts";
 import type { World } from "../world.ts";
 import { attemptsIn } from "./attempts.ts";
@@ -27,8 +30,9 @@ export type StartDeployment = {
 };
 
 /**
- * Puts a deployment in the environment's queue and starts its workflow. Where nothing is before it, its first state is recorded
- * in the same transaction: another one would stand between the request and the first program that starts. Errors: UNKNOWN_RELEASE, UNKNOWN_ENVIRONMENT,
+ * Puts a deployment in the environment's queue and starts its workflow, or lets it wait at its gates. Where nothing is before it,
+ * its first state is recorded in the same transaction: another one would stand between the request and the first program that
+ * starts. A rollback passes every gate, and calls off what waits there: that was asked for on top of what is taken away. Errors: UNKNOWN_RELEASE, UNKNOWN_ENVIRONMENT,
  * ARTIFACT_MISSING, SECRET_MISSING, ENVIRONMENT_LOCKED (a rollback passes), PROMOTION_REFUSED, DEPLOYMENT_IN_PROGRESS.
  */
 export async function startDeployment(world: World, input: StartDeployment): Promise<DeploymentId> {
@@ -36,12 +40,23 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
   const { spec } = await releaseView(world.store.db, input.release, input.environment);
   const id = deploymentId(`dep_${world.newId()}`);
   const at = { id, product: release.product, environment: input.environment };
+  const changes = await changesBefore(world, release, input);
   const go = await world.store.db.transaction().execute(async (trx) => {
     await mustBeKept(trx, release);
     mustHaveSecrets(release, spec);
     await mustBeAllowed(trx, release, spec, input);
-    const isNext = await makeRoom(world, trx, { release, spec, input, id });
-    await insertQueued(world, trx, { id, release, input });
+    const { live, mustPass } = await gatesBefore(trx, release, input);
+    const whenBusy = input.whenBusy ?? spec.rollout.whenBusy;
+    const isNext = await makeRoom(world, trx, { release, input, id, whenBusy, mustPass });
+    await insertDeployment(world, trx, { id, release, input, phase: mustPass ? "gated" : "queued", changes });
+    if (mustPass) {
+      const compared_with = changes === null ? null : live;
+      await trx
+        .insertInto("gated")
+        .values({ deployment_id: id, compared_with, when_busy: whenBusy, override_reason: null })
+        .execute();
+      return (await lookAtGates(world, trx, id)).go;
+    }
     const begun = isNext ? await recordBegin(trx, id, world.clock.now()) : null;
     return world.engine.startWithin(trx, ...workflowOf(at, begun));
   });
@@ -50,32 +65,25 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
   return id;
 }
 
-type Place = { readonly id: DeploymentId; readonly product: string; readonly environment: EnvironmentName };
-
-/** Starts the workflow of a deployment that is in the store, for the sweep that finds one without. Safe to repeat. */
-export async function beginWorkflow(world: World, at: Place): Promise<void> {
-  await world.engine.start(...workflowOf(at));
+/** Has it gates to pass, and what is live before them. */
+async function gatesBefore(
+  db: Trx | Db,
+  { id, product }: ReleaseRow,
+  { environment, kind }: StartDeployment,
+): Promise<{ readonly live: ReleaseId | null; readonly mustPass: boolean }> {
+  const live = (await findEnvironment(db, { product, environment }))?.live_release_id ?? null;
+  const policies = kind === "rollback" ? [] : await policiesIn(db, { release: id, environment, live });
+  return { live, mustPass: policies.length > 0 };
 }
 
-function workflowOf({ id, product, environment }: Place, begun: Deployment | null = null) {
-  const input: DeployInput = { deployment: id, ...(begun === null ? {} : { begun }) };
-  return [deployKind, id, input, { lockKey: `${product}/${environment}` }] as const;
-}
-
-/** Deployments of the environment that have not ended, oldest first. */
-export function openDeployments(
-  db: Trx | World["store"]["db"],
-  product: string,
-  environment: EnvironmentName,
-): Promise<DeploymentRow[]> {
-  return db
-    .selectFrom("deployment")
-    .selectAll()
-    .where("product", "=", product)
-    .where("environment", "=", environment)
-    .where("ended_at", "is", null)
-    .orderBy("created_at")
-    .execute();
+/** The commits that people are asked about, where anybody is. Git is asked before the transaction. */
+async function changesBefore(
+  world: World,
+  release: ReleaseRow,
+  input: StartDeployment,
+): Promise<readonly Commit[] | null> {
+  const { mustPass } = await gatesBefore(world.store.db, release, input);
+  return mustPass ? changesFor(world, release, input.environment) : null;
 }
 
 /** Asked inside the transaction: retention may have pruned it a moment ago. */
@@ -124,17 +132,23 @@ async function mustBeAllowed(
 
 type Admission = {
   readonly release: ReleaseRow;
-  readonly spec: EnvironmentSpec;
   readonly input: StartDeployment;
   readonly id: DeploymentId;
+  readonly whenBusy: RolloutSpec["whenBusy"];
+  readonly mustPass: boolean;
 };
 
-/** True when nothing is before it. */
-async function makeRoom(world: World, trx: Trx, { release, spec, input, id }: Admission): Promise<boolean> {
-  const open = await openDeployments(trx, release.product, input.environment);
+/** True when nothing is before it. What is under way is not called off for one that may have to wait: its gates see to that. */
+async function makeRoom(
+  world: World,
+  trx: Trx,
+  { release, input, id, whenBusy, mustPass }: Admission,
+): Promise<boolean> {
+  const place = { product: release.product, environment: input.environment };
+  const open = await openDeployments(trx, place);
+  if (whenBusy === "replace" || input.kind === "rollback") await callOffGated(world, trx, { input, by: id });
   if (open.length === 0) return true;
-  const policy = input.whenBusy ?? spec.rollout.whenBusy;
-  if (policy === "refuse") {
+  if (whenBusy === "refuse") {
     const [first] = open;
     throw new SlipwayError("DEPLOYMENT_IN_PROGRESS", {
       message: `${first?.id} is under way in ${input.environment} (${first?.phase})`,
@@ -144,32 +158,37 @@ async function makeRoom(world: World, trx: Trx, { release, spec, input, id }: Ad
       ],
     });
   }
-  if (policy === "queue") return false;
-  for (const other of open) {
-    await leaveRequest(trx, {
-      id: `req_${world.newId()}`,
-      deployment_id: other.id,
-      kind: "cancel",
-      actor: input.actor,
-      reason: `replaced by ${id}`,
-      created_at: world.clock.now(),
-    });
-  }
+  if (whenBusy === "queue" || mustPass) return false;
+  await askToMakeWay(trx, open, { by: id, actor: input.actor, now: world.clock.now(), newId: world.newId });
   return false;
 }
 
-async function insertQueued(
+/** What waits at its gates ends here: it has no workflow yet that could be asked. */
+async function callOffGated(
   world: World,
   trx: Trx,
-  {
-    id,
-    release,
-    input,
-  }: {
-    readonly id: DeploymentId;
-    readonly release: ReleaseRow;
-    readonly input: StartDeployment;
-  },
+  { input, by }: { readonly input: StartDeployment; readonly by: DeploymentId },
+): Promise<void> {
+  const { product } = await releaseRow(trx, input.release);
+  for (const row of await gatedDeployments(trx, { product, environment: input.environment })) {
+    const reason =
+      input.kind === "rollback" ? `${input.environment} goes back by ${by}; ask again` : `replaced by ${by}`;
+    await cancelQueued(trx, row, { actor: input.actor, reason, now: world.clock.now() });
+  }
+}
+
+type Inserted = {
+  readonly id: DeploymentId;
+  readonly release: ReleaseRow;
+  readonly input: StartDeployment;
+  readonly phase: "queued" | "gated";
+  readonly changes: readonly Commit[] | null;
+};
+
+async function insertDeployment(
+  world: World,
+  trx: Trx,
+  { id, release, input, phase, changes }: Inserted,
 ): Promise<void> {
   const now = world.clock.now();
   await trx
@@ -195,12 +214,12 @@ async function insertQueued(
       release_id: release.id,
       stable_id: null,
       kind: input.kind,
-      phase: "queued",
+      phase,
       state: "",
       version: 0,
       reason: input.reason,
       // What is live when its turn comes is not known yet; git is asked when it has become live itself.
-      change_log: input.kind === "rollback" ? "[]" : release.commits,
+      change_log: input.kind === "rollback" ? "[]" : changes === null ? release.commits : JSON.stringify(changes),
       created_at: now,
       created_by: input.actor,
       started_at: null,
@@ -216,7 +235,7 @@ async function insertQueued(
     environment: input.environment,
     deployment: id,
     release: release.id,
-    event: "deployment.queued",
+    event: `deployment.${phase}`,
     actor: input.actor,
     reason: input.reason,
   });

@@ -27,7 +27,7 @@ export async function recordBegin(trx: Trx, id: DeploymentId, now: EpochMs): Pro
   }
   const live = (await findEnvironment(trx, row))?.live_release_id ?? null;
   if (live === row.release_id) {
-    await endQueued(trx, row, { failure: await failureOfLive(trx, row), actor: self, now });
+    await endBeforeBegin(trx, row, { failure: await failureOfLive(trx, row), actor: self, now });
     return null;
   }
   const deployment = begin(
@@ -222,24 +222,27 @@ async function writeRetired(trx: Trx, row: DeploymentRow, { course, phase }: Dep
     .execute();
 }
 
-/** Ends a deployment that waits for its turn, because a person says so. */
+/** Ends a deployment that waits for its turn or at its gates, because a person says so. */
 export async function cancelQueued(
   trx: Trx,
   row: DeploymentRow,
   { actor, reason, now }: { readonly actor: string; readonly reason: string; readonly now: EpochMs },
 ): Promise<void> {
   const message = `cancelled by ${actor}: ${reason}`;
-  await endQueued(trx, row, { failure: { code: "CANCELLED", message, evidence: [], service: null }, actor, now });
+  await endBeforeBegin(trx, row, { failure: { code: "CANCELLED", message, evidence: [], service: null }, actor, now });
 }
 
+/** What people, or their silence, decided before it began: it says nothing of the release. */
+const calledOff: ReadonlySet<string> = new Set(["CANCELLED", "APPROVAL_REFUSED", "APPROVAL_EXPIRED"]);
+
 /** Ends a deployment before its first step: there is nothing to do, or something against it. */
-async function endQueued(
+export async function endBeforeBegin(
   trx: Trx,
   row: DeploymentRow,
   { failure, actor, now }: { readonly failure: Failure | null; readonly actor: string; readonly now: EpochMs },
 ): Promise<void> {
   const end =
-    failure === null ? null : ({ is: failure.code === "CANCELLED" ? "cancelled" : "failed", failure } as const);
+    failure === null ? null : ({ is: calledOff.has(failure.code) ? "cancelled" : "failed", failure } as const);
   const phase = end?.is ?? "succeeded";
   const reason = failure?.message ?? "it is live already; nothing to do";
   // The state is where a failure is read from, like that of any other deployment.

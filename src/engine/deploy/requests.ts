@@ -1,5 +1,5 @@
 import type { DeploymentEvent } from "../../core/deploy/deployment.ts";
-import type { DeploymentId } from "../../core/ids.ts";
+import type { DeploymentId, EpochMs } from "../../core/ids.ts";
 import type { Db, Trx } from "../../ports/store.ts";
 import type { RequestRow } from "../../ports/tables.ts";
 import type { World } from "../world.ts";
@@ -28,6 +28,30 @@ export async function leaveRequest(
     .insertInto("request")
     .values({ ...request, handled_at: null })
     .execute();
+}
+
+/** Calls off what is under way or queued, once each, for the one that replaces it; true when any had not been asked. In the caller's transaction. */
+export async function askToMakeWay(
+  trx: Trx,
+  others: readonly { readonly id: DeploymentId }[],
+  asked: { readonly by: DeploymentId; readonly actor: string; readonly now: EpochMs; readonly newId: () => string },
+): Promise<boolean> {
+  let asks = false;
+  const reason = `replaced by ${asked.by}`;
+  for (const { id } of others) {
+    const open = await openRequests(trx, id);
+    if (open.some((request) => request.kind === "cancel" && request.reason === reason)) continue;
+    asks = true;
+    await leaveRequest(trx, {
+      id: `req_${asked.newId()}`,
+      deployment_id: id,
+      kind: "cancel",
+      actor: asked.actor,
+      reason,
+      created_at: asked.now,
+    });
+  }
+  return asks;
 }
 
 export function requestEvent(request: RequestRow): DeploymentEvent {

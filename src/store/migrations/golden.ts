@@ -210,6 +210,19 @@ export const goldenRows: Readonly<Record<number, Readonly<Record<string, readonl
       },
     ],
   },
+  5: {
+    gated: [{ deployment_id: "dep_1", compared_with: null, when_busy: "queue", override_reason: null }],
+    approval: [
+      {
+        id: "apr_1",
+        deployment_id: "dep_1",
+        actor: "grace",
+        reason: "looks good",
+        live_id: "rel_1",
+        created_at: 1_760_000_002_300,
+      },
+    ],
+  },
 };
 
 type Row = Readonly<Record<string, string | number | null>>;

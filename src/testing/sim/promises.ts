@@ -27,6 +27,8 @@ type Phase = { readonly is: string; readonly atMs: number };
 /** Which phase may follow which, as drawn in core/deploy/deployment.ts. The same again is a note, not a step. */
 const undoing = ["restoring", "unshifting", "cleaning", "failed", "rolled-back", "cancelled", "rollback-failed"];
 const follows: Readonly<Record<string, readonly string[]>> = {
+  gated: ["approved", "queued", "cancelled"],
+  approved: ["approved", "queued", "cancelled"],
   queued: ["starting", "cancelled", "succeeded", "failed"],
   starting: ["verifying", "paused", ...undoing],
   verifying: ["starting", "shifting", "paused", ...undoing],

@@ -110,6 +110,7 @@ describe("resolving a commit", () => {
       commit: {
         hash,
         author: "Ada Lovelace",
+        email: "ada@example.org",
         at: Number(made.git("show", "-s", "--format=%ct")) * 1000,
         subject: "feat(web): begin",
         body: "With a body\nof two lines.\n\nBREAKING CHANGE: all",

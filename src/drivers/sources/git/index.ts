@@ -4,9 +4,9 @@ import type { Checkout, Source } from "../../../ports/source.ts";
 import { git, must } from "./command.ts";
 import { exportTo } from "./export.ts";
 
-/** Hash, author, time, subject, body. The one byte that can be in none of them stands between them. */
-const commitFormat = ["%H", "%an", "%ct", "%s", "%b"].join("%x00");
-const commitFields = 5;
+/** Hash, author and address, time, subject, body. The one byte that can be in none of them stands between them. */
+const commitFormat = ["%H", "%an", "%ae", "%ct", "%s", "%b"].join("%x00");
+const commitFields = 6;
 
 /** Commits from the repositories of this machine, through the system's git. */
 export function gitSource(): Source {
@@ -89,7 +89,7 @@ async function log(repository: string, args: readonly string[]): Promise<Commit[
   // What follows the last argument is empty: a file named like a commit is not meant.
   const fields = (await must(repository, ["log", ...format, ...args, "--"])).split("\0");
   return Array.from({ length: Math.floor(fields.length / commitFields) }, (_, index) => {
-    const [hash = "", author = "", at = "0", subject = "", body = ""] = fields.slice(index * commitFields);
-    return shortened({ hash, author, at: Number(at) * 1000, subject, body: body.trim() });
+    const [hash = "", author = "", email = "", at = "0", subject = "", body = ""] = fields.slice(index * commitFields);
+    return shortened({ hash, author, email, at: Number(at) * 1000, subject, body: body.trim() });
   });
 }

@@ -1,0 +1,67 @@
+import type { DeploymentDetail, DeploymentView, EvidenceView } from "../../api/contract.ts";
+import { SlipwayError } from "../../core/errors/error.ts";
+import { gateLines } from "../gates-text.ts";
+import { evidenceLines } from "../output.ts";
+import { type GlobalOptions, knownEnvironment, type Session, withSession } from "../session.ts";
+import { confirm } from "../terminal/confirm.ts";
+import { sign, style } from "../terminal/style.ts";
+
+export type ApproveOptions = GlobalOptions & { readonly reason?: string; readonly yes?: boolean };
+
+/** Says yes to a deployment that waits at its gates, to what is shown: at a terminal the evidence comes first, and a question. */
+export function approve(what: string, options: ApproveOptions): Promise<number> {
+  return withSession(options, async (session) => {
+    const { client, out, actor } = session;
+    const { id, environment } = await gatedIn(session, what);
+    const evidence = await client.get<EvidenceView>(`/v1/deployments/${id}/evidence`);
+    for (const line of evidenceLines(evidence.lines)) out.line(line);
+    if (out.mode === "terminal" && process.stdin.isTTY === true && options.yes !== true) {
+      if (!(await confirm(`Approve ${id} for ${environment} as ${actor}?`))) return 130;
+    }
+    const reason = options.reason ?? "approved by hand";
+    const { live } = evidence;
+    await client.post(`/v1/deployments/${id}/approvals`, { verdict: "approved", actor, reason, live });
+    const after = await client.get<DeploymentDetail>(`/v1/deployments/${id}`);
+    const goes = after.gates === null ? "its gates are open" : "it waits on";
+    out.line(`${style.good(sign.done)} ${id} approved by ${actor}: ${goes}`);
+    for (const line of gateLines(after)) out.line(line);
+    out.json({ deployment: id, verdict: "approved", phase: after.phase, gates: after.gates, evidence: evidence.lines });
+    return 0;
+  });
+}
+
+/** Says no: the deployment ends before it has begun. */
+export function reject(what: string, options: ApproveOptions): Promise<number> {
+  if ((options.reason ?? "") === "") {
+    throw new SlipwayError("USAGE", {
+      message: "a rejection needs a reason: who asked wants to know what to mend",
+      hint: `run: slipway reject ${what} --reason "..."`,
+    });
+  }
+  return withSession(options, async (session) => {
+    const { client, out, actor } = session;
+    const { id } = await gatedIn(session, what);
+    await client.post(`/v1/deployments/${id}/approvals`, { verdict: "rejected", actor, reason: options.reason });
+    out.line(`${style.warn(sign.back)} ${id} rejected by ${actor}; nothing was touched`);
+    out.json({ deployment: id, verdict: "rejected" });
+    return 0;
+  });
+}
+
+/** By its id, or the one that waits in an environment; where several do, it must be said which. */
+async function gatedIn(session: Session, what: string): Promise<Pick<DeploymentView, "id" | "environment">> {
+  if (what.startsWith("dep_")) return session.client.get<DeploymentDetail>(`/v1/deployments/${what}`);
+  const { gated } = await knownEnvironment(session, what);
+  const [only, ...others] = gated;
+  if (only === undefined)
+    throw new SlipwayError("NOTHING_TO_APPROVE", { message: `nothing waits at the gates of ${what}` });
+  if (others.length === 0) return only;
+  throw new SlipwayError("USAGE", {
+    message: `${gated.length} deployments wait at the gates of ${what}`,
+    evidence: gated.map(({ id, release, createdBy }) => [
+      id,
+      `r${release.number} ${release.version}, asked for by ${createdBy}`,
+    ]),
+    hint: `name one of them: slipway approve ${only.id}`,
+  });
+}

@@ -1,0 +1,39 @@
+import type { DeploymentView } from "../api/contract.ts";
+import { SlipwayError } from "../core/errors/error.ts";
+import type { GateReading } from "../core/gates/reading.ts";
+import { sign, style, table } from "./terminal/style.ts";
+
+type Gated = Pick<DeploymentView, "id" | "environment" | "gates">;
+
+/** One line a gate: open or not, and on what that rests; then what a person may type. */
+export function gateLines({ id, gates }: Gated): string[] {
+  if (gates === null) return [];
+  const ways = [`yes: slipway approve ${id}`, `no: slipway reject ${id}`, `call it off: slipway cancel ${id}`];
+  const waits = waitsForPerson(gates)
+    ? [`  ${style.warn(`${sign.warn} waits for people`)}  ${ways.join("  ·  ")}`]
+    : [];
+  return [...readingLines(gates), ...waits];
+}
+
+export function readingLines(gates: readonly GateReading[]): string[] {
+  return table(
+    gates.map(({ gate, open, says }) => [
+      `  ${open ? style.good(sign.done) : style.warn(sign.waiting)} ${gate}`,
+      open ? style.quiet(says) : says,
+    ]),
+  );
+}
+
+function waitsForPerson(gates: readonly GateReading[]): boolean {
+  return gates.some(({ gate, open }) => gate === "approval" && !open);
+}
+
+/** Nobody is there to answer a script's question. Errors: WAITS_FOR_APPROVAL. */
+export function mustNotWaitAtGates({ id, environment, gates }: Gated): void {
+  if (gates === null || !waitsForPerson(gates)) return;
+  throw new SlipwayError("WAITS_FOR_APPROVAL", {
+    message: `${id} waits to be approved in ${environment}`,
+    evidence: gates.filter(({ open }) => !open).map(({ gate, says }) => [gate, says]),
+    hint: `yes: slipway approve ${id}; or no: slipway reject ${id}`,
+  });
+}

@@ -1,0 +1,99 @@
+import type { ErrorCode } from "../errors/catalogue.ts";
+import type { EpochMs, ReleaseId } from "../ids.ts";
+import type { GatesSpec } from "../product/gates-spec.ts";
+import { formatDuration } from "../product/units.ts";
+import type { Standing } from "../release/standing.ts";
+import { type Approval, type Asked, expiresAt, readApprovals } from "./approval.ts";
+import type { GateReading } from "./reading.ts";
+
+/** The gates of one release: of the one that is asked for, or of the one that is live. */
+export type Policy = { readonly gates: GatesSpec; readonly of: string };
+
+/** Everything that the gates of one deployment look at. */
+export type GateInput = {
+  readonly asked: Asked & { readonly release: ReleaseId };
+  /** All must be satisfied. */
+  readonly policies: readonly Policy[];
+  readonly approvals: readonly Approval[];
+  /** How the release stands in the environment that it must be promoted from; null where there is none. */
+  readonly before: { readonly environment: string; readonly standing: Standing } | null;
+  readonly locked: { readonly by: string; readonly reason: string } | null;
+  /** The deployments that have to end first. */
+  readonly ahead: readonly string[];
+};
+
+/**
+ * `open`: it may begin at this instant. `waits`: look again at `lookAt`, or when anything changes. `over`: it has waited too
+ * long, or can never begin.
+ */
+export type GateDecision = {
+  readonly is: "open" | "waits" | "over";
+  readonly readings: readonly GateReading[];
+  readonly reason: string;
+  readonly lookAt: EpochMs | null;
+  /** Why it is over. */
+  readonly code: ErrorCode | null;
+};
+
+/**
+ * Whether a deployment may begin now, and why. All gates are looked at together at the instant of the beginning: one that was
+ * open an hour ago says nothing.
+ */
+export function decideGates(input: GateInput, now: EpochMs): GateDecision {
+  const readings = readGates(input);
+  const closed = readings.filter(({ open }) => !open);
+  const decision = { readings, lookAt: null, code: null };
+  // To make live what is live is to do nothing, and needs nobody's word.
+  if (input.asked.live === input.asked.release) return { ...decision, is: "open", reason: "it is live already" };
+  if (closed.length === 0) return { ...decision, is: "open", reason: saying(readings) };
+  const over = expired(input, readings, now);
+  if (over !== null) return { ...decision, is: "over", ...over };
+  const times = [...closed.map(({ opensAt }) => opensAt), ...expiries(input, readings)].filter((at) => at !== null);
+  return { ...decision, is: "waits", reason: saying(closed), lookAt: times.length === 0 ? null : Math.min(...times) };
+}
+
+/** Each gate as it stands. */
+export function readGates(input: GateInput): readonly GateReading[] {
+  const { asked, policies, approvals, before, locked, ahead } = input;
+  return [
+    ...policies.flatMap(({ gates, of }, index) => {
+      if (gates.approval === null) return [];
+      const reading = readApprovals(gates.approval, asked, approvals);
+      return [index === 0 ? reading : { ...reading, says: `${reading.says}, as ${of} asks, which is live` }];
+    }),
+    ...(before === null ? [] : [promotion(before)]),
+    ...(locked === null ? [] : [shut("lock", `locked by ${locked.by}: ${locked.reason}`)]),
+    ...(ahead.length === 0 ? [] : [shut("turn", `waits for ${ahead.join(", ")} to end`)]),
+  ];
+}
+
+function promotion({ environment, standing }: NonNullable<GateInput["before"]>): GateReading {
+  if (standing === "good")
+    return { gate: "promotion", open: true, says: `it has succeeded in ${environment}`, opensAt: null };
+  return shut(
+    "promotion",
+    standing === "bad" ? `it has failed in ${environment} since` : `it has not succeeded in ${environment}`,
+  );
+}
+
+function shut(gate: GateReading["gate"], says: string): GateReading {
+  return { gate, open: false, says, opensAt: null };
+}
+
+/** Only those who wait for people expire: a lock or a window that stays shut is nobody's forgetting. */
+function expiries({ policies, asked }: GateInput, readings: readonly GateReading[]): readonly EpochMs[] {
+  if (!readings.some(({ gate, open }) => gate === "approval" && !open)) return [];
+  return policies.flatMap(({ gates }) => (gates.approval === null ? [] : [expiresAt(gates.approval, asked)]));
+}
+
+function expired(input: GateInput, readings: readonly GateReading[], now: EpochMs) {
+  const at = Math.min(...expiries(input, readings));
+  if (now < at) return null;
+  const missing = readings.filter(({ gate, open }) => gate === "approval" && !open);
+  const reason = `not approved within ${formatDuration(at - input.asked.at)}: ${saying(missing)}`;
+  return { reason, code: "APPROVAL_EXPIRED" as const };
+}
+
+function saying(readings: readonly GateReading[]): string {
+  return readings.map(({ says }) => says).join("; ") || "nothing has to be open";
+}

@@ -1,0 +1,25 @@
+import { gatesDefaults } from "./gates.ts";
+import type { ApprovalSpec, GatesSpec } from "./gates-spec.ts";
+import type { ApprovalInput, GatesInput } from "./input.ts";
+import { ms } from "./resolve-values.ts";
+
+type Teams = Readonly<Record<string, readonly string[]>>;
+
+/** Nothing where the environment has no gates, so that a config without them is what it was. */
+export function resolveGates(gates: GatesInput | undefined, teams: Teams): { readonly gates?: GatesSpec } {
+  if (gates === undefined || Object.keys(gates).length === 0) return {};
+  return { gates: { approval: gates.approval === undefined ? null : resolveApproval(gates.approval, teams) } };
+}
+
+/** Members as they are when the release is made: a later config names others for releases to come. */
+function resolveApproval(approval: ApprovalInput, teams: Teams): ApprovalSpec {
+  const { teams: named = [], people = [] } = approval;
+  const all = [...new Set([...named.flatMap((team) => teams[team] ?? []), ...people])];
+  return {
+    from: [...named, ...people].join(", ") || "anybody",
+    people: all.length === 0 ? null : all,
+    count: approval.count ?? gatesDefaults.count,
+    authorMayApprove: approval.authorMayApprove ?? false,
+    expiresMs: ms(approval.expires ?? gatesDefaults.expires),
+  };
+}

@@ -1,0 +1,133 @@
+import type { Evidence } from "../../core/errors/error.ts";
+import type { EnvironmentName, EpochMs, ReleaseId } from "../../core/ids.ts";
+import { metricOf } from "../../core/metric/catalogue.ts";
+import { formatDuration } from "../../core/product/units.ts";
+import { changeLog } from "../../core/release/change-log.ts";
+import type { Commit } from "../../core/release/commit.ts";
+import type { DeploymentRow } from "../../ports/tables.ts";
+import { findEnvironment } from "../environment.ts";
+import { releaseRow, releaseView } from "../release/read.ts";
+import type { World } from "../world.ts";
+
+/** What a person is shown before they say yes, and what was live then: a yes is to this and to nothing else. */
+export type GateEvidence = { readonly live: ReleaseId | null; readonly lines: readonly Evidence[] };
+
+/** Lines of a change log that are shown, and incidents. */
+const maxChanges = 30;
+const maxIncidents = 5;
+
+/** The change log against what is live, what the release's run did, and how it has been in the environment before. Changes nothing. */
+export async function gateEvidence(world: World, row: DeploymentRow): Promise<GateEvidence> {
+  const { db } = world.store;
+  const live = (await findEnvironment(db, row))?.live_release_id ?? null;
+  const release = await releaseRow(db, row.release_id);
+  const before = live === null ? null : await releaseRow(db, live);
+  const { spec } = await releaseView(db, row.release_id, row.environment);
+  return {
+    live,
+    lines: [
+      ["release", `r${release.number} ${release.version} (${release.commit_hash.slice(0, 7)}) ${release.subject}`],
+      ["by", `${release.author}; asked for by ${row.created_by}: ${await askedWhy(world, row)}`],
+      ["instead of", before === null ? "nothing, it is the first" : `r${before.number} ${before.version}`],
+      ...changesOf(JSON.parse(row.change_log) as Commit[]),
+      ...(await stepsOf(world, row.release_id)),
+      ...(spec.promoteFrom === null ? [] : await healthIn(world, row, spec.promoteFrom)),
+    ],
+  };
+}
+
+/** The row's own reason is what it waits for by now. */
+async function askedWhy({ store }: World, { id }: DeploymentRow): Promise<string> {
+  const first = await store.db
+    .selectFrom("history")
+    .select("reason")
+    .where("deployment_id", "=", id)
+    .orderBy("id")
+    .executeTakeFirst();
+  return first?.reason ?? "";
+}
+
+function changesOf(commits: readonly Commit[]): readonly Evidence[] {
+  const lines = changeLog(commits).flatMap(({ title, lines: all }) => all.map((line) => `${title}: ${line}`));
+  const more = lines.length - maxChanges;
+  const shown = more > 0 ? [...lines.slice(0, maxChanges), `and ${more} more`] : lines;
+  return (shown.length > 0 ? shown : ["nothing new: what is live has these commits"]).map((line) => ["changes", line]);
+}
+
+async function stepsOf({ store }: World, release: ReleaseId): Promise<readonly Evidence[]> {
+  const steps = await store.db
+    .selectFrom("run_step")
+    .innerJoin("run", "run.id", "run_step.run_id")
+    .select(["run_step.name", "run_step.phase"])
+    .where("run.release_id", "=", release)
+    .orderBy("run_step.number")
+    .execute();
+  return steps.length === 0
+    ? [["pipeline", "no step: the product has no pipeline"]]
+    : [["pipeline", steps.map(({ name, phase }) => `${name} ${phase}`).join(", ")]];
+}
+
+/** How the release has been there since it went live. What is not known is said. */
+async function healthIn(
+  world: World,
+  { product, release_id: release }: DeploymentRow,
+  environment: EnvironmentName,
+): Promise<readonly Evidence[]> {
+  const { db } = world.store;
+  const last = await db
+    .selectFrom("deployment")
+    .select(["live_at", "reason"])
+    .where("product", "=", product)
+    .where("environment", "=", environment)
+    .where("release_id", "=", release)
+    .where("phase", "=", "succeeded")
+    .orderBy("ended_at", "desc")
+    .executeTakeFirst();
+  if (last?.live_at == null) return [[environment, "it has never succeeded there"]];
+  const isLive = (await findEnvironment(db, { product, environment }))?.live_release_id === release;
+  const sinceMs = Math.max(0, world.clock.now() - last.live_at);
+  const said = `went live ${new Date(last.live_at).toISOString()}, ${formatDuration(Math.round(sinceMs / 1_000) * 1_000)} ago`;
+  return [
+    [environment, isLive ? `${said}, and is live there` : `${said}; another release is live there by now`],
+    ...(isLive ? [[environment, await measured(world, environment, sinceMs)] as const] : []),
+    ...(await incidentsIn(world, { product, environment, release, since: last.live_at })),
+  ];
+}
+
+async function measured({ metrics }: World, environment: EnvironmentName, windowMs: number): Promise<string> {
+  const look = async (name: string) => {
+    const metric = metricOf(name);
+    if (metric === null || windowMs === 0) return null;
+    const found = await metrics.measureLong({ metric, labels: { environment }, windowMs });
+    return found.is === "known" ? found : null;
+  };
+  const [errors, up] = [await look("error ratio"), await look("uptime")];
+  return [
+    up === null ? "uptime not known" : `up ${(up.value * 100).toFixed(2)} % of the known time`,
+    errors === null
+      ? "no requests were counted"
+      : `${errors.count} requests, ${(errors.value * 100).toFixed(2)} % of them failed`,
+  ].join("; ");
+}
+
+async function incidentsIn(
+  { store }: World,
+  at: { product: string; environment: EnvironmentName; release: ReleaseId; since: EpochMs },
+): Promise<readonly Evidence[]> {
+  const rows = await store.db
+    .selectFrom("history")
+    .select(["at", "actor", "reason"])
+    .where("product", "=", at.product)
+    .where("environment", "=", at.environment)
+    .where("release_id", "=", at.release)
+    .where("event", "=", "rule.fired")
+    .where("at", ">=", at.since)
+    .orderBy("id", "desc")
+    .execute();
+  if (rows.length === 0) return [[at.environment, "no rule has fired"]];
+  const shown = rows.slice(0, maxIncidents).map(({ at: when, actor, reason }): Evidence => {
+    return [at.environment, `${actor} fired ${new Date(when).toISOString()}: ${reason}`];
+  });
+  const more = rows.length - shown.length;
+  return more > 0 ? [...shown, [at.environment, `and ${more} more`]] : shown;
+}

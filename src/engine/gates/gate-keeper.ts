@@ -1,0 +1,88 @@
+import { reasonOf } from "../../core/errors/error.ts";
+import type { EpochMs } from "../../core/ids.ts";
+import type { World } from "../world.ts";
+import { lookAtGates, refreshChanges } from "./look.ts";
+
+/** How often gates are looked at, besides every change and every time at which one of them opens. */
+const lookMs = 5_000;
+
+/**
+ * Looks at every deployment that waits at its gates, oldest first, whenever something changes and whenever a gate opens by the
+ * clock. What waits is in the store and nowhere else, so a control plane that died in between has lost nothing.
+ */
+export class GateKeeper {
+  readonly #world: World;
+  readonly #stop = new AbortController();
+  #done: Promise<void> = Promise.resolve();
+  /** The same trouble again is not news. */
+  readonly #troubles = new Map<string, string>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  open(): void {
+    this.#done = this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(new Error("the control plane is closing"));
+    await this.#done;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    const { changes, clock } = this.#world;
+    while (!signal.aborted) {
+      const over = new AbortController();
+      const either = AbortSignal.any([signal, over.signal]);
+      // Taken before the store is read: what changes meanwhile is looked at again.
+      const changed = changes.next(either).catch(() => {});
+      const at = await this.#look();
+      const waitMs = Math.max(0, Math.min(lookMs, at === null ? lookMs : at - clock.now()));
+      await Promise.race([changed, clock.sleep(waitMs, either).catch(() => {})]);
+      over.abort();
+    }
+  }
+
+  /** When the next gate opens or expires by itself. */
+  async #look(): Promise<EpochMs | null> {
+    const times: EpochMs[] = [];
+    const waiting = await this.#guarded("gates", () =>
+      this.#world.store.db
+        .selectFrom("deployment")
+        .selectAll()
+        .where("phase", "=", "gated")
+        .orderBy("created_at")
+        .execute(),
+    );
+    for (const row of waiting ?? []) {
+      const at = await this.#guarded(row.id, async () => {
+        await refreshChanges(this.#world, row);
+        const look = await this.#world.store.db.transaction().execute((trx) => lookAtGates(this.#world, trx, row.id));
+        await look.go();
+        if (look.moved) {
+          this.#world.log.info("deployment.gates", { deployment: row.id, reason: look.decision?.reason });
+          this.#world.changes.announce();
+        }
+        return look.decision?.lookAt ?? null;
+      });
+      if (at !== null) times.push(at);
+    }
+    return times.length === 0 ? null : Math.min(...times);
+  }
+
+  async #guarded<T>(what: string, work: () => Promise<T | null>): Promise<T | null> {
+    try {
+      const done = await work();
+      this.#troubles.delete(what);
+      return done;
+    } catch (error) {
+      if (this.#stop.signal.aborted) return null;
+      const trouble = reasonOf(error);
+      if (this.#troubles.get(what) !== trouble) this.#world.log.warn("gates.not-looked-at", { what, reason: trouble });
+      this.#troubles.set(what, trouble);
+      return null;
+    }
+  }
+}

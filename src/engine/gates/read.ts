@@ -1,0 +1,59 @@
+import type { Approval } from "../../core/gates/approval.ts";
+import type { GateInput, Policy } from "../../core/gates/decide.ts";
+import { authorsOf } from "../../core/gates/person.ts";
+import { policiesOf } from "../../core/gates/policy.ts";
+import type { DeploymentId, EnvironmentName, ReleaseId } from "../../core/ids.ts";
+import type { Commit } from "../../core/release/commit.ts";
+import { standingOf } from "../../core/release/standing.ts";
+import type { Db, Trx } from "../../ports/store.ts";
+import type { DeploymentRow } from "../../ports/tables.ts";
+import { attemptsIn } from "../commands/attempts.ts";
+import { openDeployments } from "../deploy/open.ts";
+import { findEnvironment } from "../environment.ts";
+import { releaseFacts, releaseView } from "../release/read.ts";
+
+/** Everything that the gates of a deployment look at, as it is in the store at this instant. */
+export async function gateInput(db: Trx | Db, row: DeploymentRow): Promise<GateInput> {
+  const { product, environment } = row;
+  const { spec } = await releaseView(db, row.release_id, environment);
+  const release = await releaseFacts(db, row.release_id);
+  const place = await findEnvironment(db, { product, environment });
+  const live = place?.live_release_id ?? null;
+  const { promoteFrom } = spec;
+  const attempts = promoteFrom === null ? [] : await attemptsIn(db, product, promoteFrom);
+  const commits = JSON.parse(row.change_log) as Commit[];
+  return {
+    asked: {
+      at: row.created_at,
+      release: row.release_id,
+      live,
+      authors: [row.created_by, release.created_by, release.author, ...authorsOf(commits)],
+    },
+    policies: await policiesIn(db, { release: row.release_id, environment, live }),
+    approvals: await approvalsOf(db, row.id),
+    before: promoteFrom === null ? null : { environment: promoteFrom, standing: standingOf(release.id, attempts) },
+    locked: place?.locked_by == null ? null : { by: place.locked_by, reason: place.locked_reason ?? "" },
+    ahead: (await openDeployments(db, { product, environment })).map(({ id }) => id),
+  };
+}
+
+/** Whose gates a release has to pass there. None: it begins as it always did. */
+export async function policiesIn(
+  db: Trx | Db,
+  at: { readonly release: ReleaseId; readonly environment: EnvironmentName; readonly live: ReleaseId | null },
+): Promise<readonly Policy[]> {
+  const { environment, live } = at;
+  const release = await releaseView(db, at.release, environment);
+  return policiesOf(release, live === null ? null : await releaseView(db, live, environment));
+}
+
+async function approvalsOf(db: Trx | Db, id: DeploymentId): Promise<readonly Approval[]> {
+  const rows = await db
+    .selectFrom("approval")
+    .selectAll()
+    .where("deployment_id", "=", id)
+    .orderBy("created_at")
+    .orderBy("id")
+    .execute();
+  return rows.map(({ actor, reason, created_at, live_id }) => ({ by: actor, at: created_at, reason, live: live_id }));
+}
