@@ -33,8 +33,8 @@ const exceptions: Readonly<Record<string, string>> = {
 
 /** Only the place that wires the drivers in may name them. */
 const wires = "cli/wire.ts";
-/** What `core` may take from npm: the config is described with it. */
-const corePackages = new Set(["zod"]);
+/** What `core` may take from npm: what the config is described with, and crons, which are told the time. */
+const corePackages = new Set(["zod", "croner"]);
 const maxLines = 500;
 
 type Import = { readonly from: string; readonly names: string };

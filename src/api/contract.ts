@@ -53,6 +53,8 @@ export const startDeploymentBody = z.strictObject({
   actor: person,
   reason,
   whenBusy: z.enum(["queue", "replace", "refuse"]).optional(),
+  /** Begin outside the windows and in a freeze; the reason says why. */
+  overrideWindow: z.boolean().optional(),
 });
 /** Of a release, or of what one would be made of. */
 export const planBody = z.union([

@@ -28,9 +28,18 @@ function waitsForPerson(gates: readonly GateReading[]): boolean {
   return gates.some(({ gate, open }) => gate === "approval" && !open);
 }
 
-/** Nobody is there to answer a script's question. Errors: WAITS_FOR_APPROVAL. */
+/** Nobody is there to answer a script's question, or to wait for Monday. Errors: WAITS_FOR_APPROVAL, ENVIRONMENT_FROZEN. */
 export function mustNotWaitAtGates({ id, environment, gates }: Gated): void {
-  if (gates === null || !waitsForPerson(gates)) return;
+  if (gates === null) return;
+  const shut = gates.filter(({ gate, open }) => !open && (gate === "window" || gate === "freeze"));
+  if (!waitsForPerson(gates) && shut.length > 0) {
+    throw new SlipwayError("ENVIRONMENT_FROZEN", {
+      message: `${id} waits, and begins by itself when ${environment} opens`,
+      evidence: shut.map(({ gate, says }) => [gate, says]),
+      hint: `call it off: slipway cancel ${id}; or do not wait: deploy again with --override-window --reason "..."`,
+    });
+  }
+  if (!waitsForPerson(gates)) return;
   throw new SlipwayError("WAITS_FOR_APPROVAL", {
     message: `${id} waits to be approved in ${environment}`,
     evidence: gates.filter(({ open }) => !open).map(({ gate, says }) => [gate, says]),

@@ -116,6 +116,7 @@ function release(slipway: Command): void {
       .addOption(
         new Option("--busy <policy>", "when another deployment is under way").choices(["queue", "replace", "refuse"]),
       )
+      .option("--override-window", "begin outside the windows and in a freeze; needs --reason")
       .option("-y, --yes", "do not ask");
   act(
     begin(slipway.command("deploy").description("make a release of a commit and deploy it"))

@@ -5,7 +5,7 @@ import { lock, unlock } from "../../src/engine/commands/lock.ts";
 import { plan } from "../../src/engine/commands/plan.ts";
 import { Plane } from "./plane.fixture.ts";
 
-const names = ["asked", "urgent", "back", "crash", "late", "staging"];
+const names = ["asked", "urgent", "back", "crash", "late", "staging", "frozen", "soon"];
 const gated = { gates: { approval: { teams: ["ops"], count: 1 } } };
 
 const teams = { ops: ["grace", "linus"] };
@@ -22,6 +22,8 @@ beforeAll(async () => {
       ...Object.fromEntries(names.map((name) => [name, gated])),
       staging: {},
       asked: { promoteFrom: "staging", gates: { approval: { teams: ["ops"], count: 2 } } },
+      frozen: { gates: { freezes: [{ cron: "0 0 * * *", duration: "48h", reason: "the audit" }] } },
+      soon: {},
       late: { gates: { approval: { expires: "1s" } } },
     },
   });
@@ -204,5 +206,39 @@ describe("a deployment that must be approved", () => {
     // From now on nothing is asked.
     const next = await plane.version("v5", { teams, environments });
     expect((await plane.deploy(here, next)).phases.slice(0, 2)).toEqual(["queued", "starting"]);
+  });
+});
+
+describe("a frozen environment", () => {
+  it("lets a deployment wait and says why; with a reason it passes, and a rollback always does", async () => {
+    here = "frozen";
+    const planned = await plan(plane.world, { release: one, environment: environmentName(here) });
+    expect([planned.gates?.map(({ gate, open }) => [gate, open]), planned.blocked]).toEqual([[["freeze", false]], []]);
+    const reason = "the fix cannot wait";
+    const first = await plane.deploy(here, one, { overrideWindow: true, reason });
+    expect([first.phase, first.phases.slice(0, 3)]).toEqual(["succeeded", ["gated", "queued", "starting"]]);
+    const queued = (await plane.history(first.row.id)).find(({ event }) => event === "deployment.queued");
+    expect(queued?.evidence).toMatch(
+      /frozen until .*: the audit; does not open within a year; passed by ada: the fix cannot wait/,
+    );
+    expect((await plane.deploy(here, two, { overrideWindow: true, reason })).phase).toBe("succeeded");
+    const waits = await plane.start(here, three);
+    expect(await plane.row(waits)).toMatchObject({ phase: "gated", reason: expect.stringContaining("the audit") });
+    await expect(say(waits, "grace")).rejects.toMatchObject({
+      code: "NOTHING_TO_APPROVE",
+      message: expect.stringContaining("waits for nobody's approval: frozen until"),
+    });
+    expect((await plane.ended(await plane.rollback(here))).phase).toBe("succeeded");
+    expect([await plane.visit(here), (await plane.row(waits)).phase]).toEqual(["200 v1", "cancelled"]);
+  });
+
+  it("begins by itself when its window opens, and not before", async () => {
+    here = "soon";
+    const opens = Math.ceil(plane.world.clock.now() / 1_000) * 1_000 + 4_000;
+    const gates = { windows: [{ cron: new Date(opens).toISOString().slice(0, 19), duration: "1h" as const }] };
+    const release = await plane.version("v6", { teams, environments: plane.product.environmentsWith(here, { gates }) });
+    const { phase, row, phases } = await plane.deploy(here, release);
+    expect([phase, phases.slice(0, 3)]).toEqual(["succeeded", ["gated", "queued", "starting"]]);
+    expect(row.started_at).toBeGreaterThanOrEqual(opens);
   });
 });

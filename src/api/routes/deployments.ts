@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import { SlipwayError } from "../../core/errors/error.ts";
 import { type DeploymentId, deploymentId, environmentName, releaseId } from "../../core/ids.ts";
 import { approve, shown } from "../../engine/commands/approve.ts";
 import { ask } from "../../engine/commands/ask.ts";
@@ -15,9 +16,12 @@ const maxListed = 500;
 
 export function deploymentRoutes(server: FastifyInstance, world: World): void {
   server.post("/v1/deployments", async (request) => {
-    const { whenBusy, ...body } = startDeploymentBody.parse(request.body);
+    const { whenBusy, overrideWindow = false, ...body } = startDeploymentBody.parse(request.body);
+    if (overrideWindow && body.reason.trim() === "")
+      throw new SlipwayError("USAGE", { message: "to pass a window by needs a reason" });
     const deployment = await startDeployment(world, {
       ...body,
+      overrideWindow,
       ...(whenBusy === undefined ? {} : { whenBusy }),
       environment: environmentName(body.environment),
       release: releaseId(body.release),

@@ -27,11 +27,13 @@ export type DeployOptions = GlobalOptions & {
   readonly reason?: string;
   readonly dryRun?: boolean;
   readonly busy?: "queue" | "replace" | "refuse";
+  readonly overrideWindow?: boolean;
 };
 
 /** Makes a release of the commit (or takes a given one) and deploys it. */
 export function deploy(options: DeployOptions): Promise<number> {
   timeoutOf(options.timeout);
+  mustSayWhy(options);
   return withSession(options, async (session) => {
     if (options.dryRun === true && options.release === undefined) return showPlan(session, options);
     await mustBeOpen(session, options);
@@ -60,6 +62,7 @@ export type PromoteOptions = Omit<DeployOptions, "env" | "commit" | "dirty">;
 /** Takes the release that is live in the environment before to this one: the same artifacts, nothing rebuilt. */
 export function promote(environment: string, options: PromoteOptions & { readonly from?: string }): Promise<number> {
   timeoutOf(options.timeout);
+  mustSayWhy(options);
   return withSession(options, async (session) => {
     const release =
       options.release === undefined
@@ -72,6 +75,15 @@ export function promote(environment: string, options: PromoteOptions & { readonl
       kind: "promotion",
       reason: options.reason ?? "promoted by hand",
     });
+  });
+}
+
+/** Before anything is built for it. */
+function mustSayWhy({ overrideWindow, reason = "" }: Pick<DeployOptions, "overrideWindow" | "reason">): void {
+  if (overrideWindow !== true || reason.trim() !== "") return;
+  throw new SlipwayError("USAGE", {
+    message: "--override-window needs a reason: it is in the history",
+    hint: 'add: --reason "..."',
   });
 }
 
@@ -117,6 +129,7 @@ type Bring = {
   readonly yes?: boolean;
   readonly dryRun?: boolean;
   readonly busy?: "queue" | "replace" | "refuse";
+  readonly overrideWindow?: boolean;
 };
 
 async function bring(session: Session, options: Bring): Promise<number> {
@@ -140,6 +153,7 @@ async function bring(session: Session, options: Bring): Promise<number> {
     actor: session.actor,
     reason: options.reason,
     ...(options.busy === undefined ? {} : { whenBusy: options.busy }),
+    ...(options.overrideWindow === true ? { overrideWindow: true } : {}),
   });
   const ended = await conclude(session, deployment, options);
   return ended === null ? 0 : exitCodeOf(ended);

@@ -39,6 +39,7 @@ export const catalogue = {
   ARTIFACT_TOO_LARGE: entry(2, 413, "pack less: set the service's path, or ignore generated files in git"),
   // Deployment
   ENVIRONMENT_LOCKED: entry(6, 423, "run: slipway unlock <environment>, or wait for the owner"),
+  ENVIRONMENT_FROZEN: entry(6, 423, 'wait, or deploy it with --override-window --reason "..."'),
   DEPLOYMENT_IN_PROGRESS: entry(6, 409, "wait for it, cancel it, or pass --busy queue", true),
   PROMOTION_REFUSED: entry(5, 409, "deploy the release to the earlier environment first"),
   NOT_AN_APPROVER: entry(5, 403, "ask one of those who may approve, or change gates.approval in the config"),

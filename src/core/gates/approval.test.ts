@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { releaseId } from "../ids.ts";
-import type { ApprovalSpec } from "../product/gates-spec.ts";
+import type { ApprovalSpec, GatesSpec } from "../product/gates-spec.ts";
 import { type Approval, readApprovals, whyNotCounted } from "./approval.ts";
 import { decideGates, type GateInput } from "./decide.ts";
 import { authorsOf, isNamed, personOf } from "./person.ts";
@@ -21,8 +21,9 @@ const asked = { at: 5_000, authors: ["ken@desk"], live };
 const yes = (by: string, more: Partial<Approval> = {}): Approval => ({ by, at: 0, reason: "fine", live, ...more });
 const input = (more: Partial<GateInput> = {}): GateInput => ({
   asked: { ...asked, release: releaseId("rel_new") },
-  policies: [{ gates: { approval: spec() }, of: "r2" }],
+  policies: [{ gates: { approval: spec(), windows: [], freezes: [] }, of: "r2" }],
   approvals: [],
+  override: null,
   before: null,
   locked: null,
   ahead: [],
@@ -135,18 +136,16 @@ describe("gates", () => {
 });
 
 describe("the gates that hold", () => {
-  const side = (number: number, gates?: { approval: ApprovalSpec | null }) => ({
+  const side = (number: number, gates?: GatesSpec) => ({
     number,
     spec: gates === undefined ? {} : { gates },
   });
 
   it("are the release's own and those of what is live: a config that takes them away does not get past them", () => {
-    const strict = { approval: spec({ count: 2 }) };
+    const strict = { approval: spec({ count: 2 }), windows: [], freezes: [] };
     expect(policiesOf(side(2), null)).toEqual([]);
     expect(policiesOf(side(2), side(1))).toEqual([]);
-    expect(policiesOf(side(2, strict), side(1, { approval: spec({ count: 2 }) }))).toEqual([
-      { gates: strict, of: "r2" },
-    ]);
+    expect(policiesOf(side(2, strict), side(1, { ...strict }))).toEqual([{ gates: strict, of: "r2" }]);
     const policies = policiesOf(side(2), side(1, strict));
     expect(policies.map(({ of }) => of)).toEqual(["r2", "r1"]);
     expect(decideGates(input({ policies, approvals: [yes("ada")] }), 5_100)).toMatchObject({

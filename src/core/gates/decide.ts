@@ -5,6 +5,7 @@ import { formatDuration } from "../product/units.ts";
 import type { Standing } from "../release/standing.ts";
 import { type Approval, type Asked, expiresAt, readApprovals } from "./approval.ts";
 import type { GateReading } from "./reading.ts";
+import { readCalendar } from "./window.ts";
 
 /** The gates of one release: of the one that is asked for, or of the one that is live. */
 export type Policy = { readonly gates: GatesSpec; readonly of: string };
@@ -15,6 +16,8 @@ export type GateInput = {
   /** All must be satisfied. */
   readonly policies: readonly Policy[];
   readonly approvals: readonly Approval[];
+  /** Why windows and freezes are passed by, and by whom; null: they hold. */
+  readonly override: { readonly by: string; readonly reason: string } | null;
   /** How the release stands in the environment that it must be promoted from; null where there is none. */
   readonly before: { readonly environment: string; readonly standing: Standing } | null;
   readonly locked: { readonly by: string; readonly reason: string } | null;
@@ -40,7 +43,7 @@ export type GateDecision = {
  * open an hour ago says nothing.
  */
 export function decideGates(input: GateInput, now: EpochMs): GateDecision {
-  const readings = readGates(input);
+  const readings = readGates(input, now);
   const closed = readings.filter(({ open }) => !open);
   const decision = { readings, lookAt: null, code: null };
   // To make live what is live is to do nothing, and needs nobody's word.
@@ -53,18 +56,30 @@ export function decideGates(input: GateInput, now: EpochMs): GateDecision {
 }
 
 /** Each gate as it stands. */
-export function readGates(input: GateInput): readonly GateReading[] {
-  const { asked, policies, approvals, before, locked, ahead } = input;
+export function readGates(input: GateInput, now: EpochMs): readonly GateReading[] {
+  const { policies, before, locked, ahead } = input;
   return [
     ...policies.flatMap(({ gates, of }, index) => {
-      if (gates.approval === null) return [];
-      const reading = readApprovals(gates.approval, asked, approvals);
-      return [index === 0 ? reading : { ...reading, says: `${reading.says}, as ${of} asks, which is live` }];
+      const readings = readPolicy(gates, input, now);
+      if (index === 0) return readings;
+      return readings.map((reading) => ({ ...reading, says: `${reading.says}, as ${of} asks, which is live` }));
     }),
     ...(before === null ? [] : [promotion(before)]),
     ...(locked === null ? [] : [shut("lock", `locked by ${locked.by}: ${locked.reason}`)]),
     ...(ahead.length === 0 ? [] : [shut("turn", `waits for ${ahead.join(", ")} to end`)]),
   ];
+}
+
+function readPolicy(gates: GatesSpec, { asked, approvals, override }: GateInput, now: EpochMs): readonly GateReading[] {
+  return [
+    ...(gates.approval === null ? [] : [readApprovals(gates.approval, asked, approvals)]),
+    ...readCalendar(gates, now).map((reading) => (override === null ? reading : passedBy(reading, override))),
+  ];
+}
+
+function passedBy(reading: GateReading, { by, reason }: NonNullable<GateInput["override"]>): GateReading {
+  if (reading.open) return reading;
+  return { ...reading, open: true, opensAt: null, says: `${reading.says}; passed by ${by}: ${reason}` };
 }
 
 function promotion({ environment, standing }: NonNullable<GateInput["before"]>): GateReading {

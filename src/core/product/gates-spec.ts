@@ -1,7 +1,15 @@
 /** What must be open before a deployment begins. */
 export type GatesSpec = {
   readonly approval: ApprovalSpec | null;
+  /** Deployments begin only in one of them; none: at any time. */
+  readonly windows: readonly WindowSpec[];
+  /** And in none of these. */
+  readonly freezes: readonly FreezeSpec[];
 };
+
+/** Open at the times of its cron, for so long. */
+export type WindowSpec = { readonly cron: string; readonly durationMs: number; readonly timeZone: string };
+export type FreezeSpec = WindowSpec & { readonly reason: string | null };
 
 export type ApprovalSpec = {
   /** For a person: `ops, ada`, or `anybody`. */

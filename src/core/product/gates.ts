@@ -1,8 +1,10 @@
 import { z } from "zod";
-import { named, optional } from "./key.ts";
-import { duration, flag, name, text, wholeNumber } from "./values.ts";
+import { isTimeZone, whyNoCron } from "../gates/cron.ts";
+import { named, optional, required } from "./key.ts";
+import { checkedText, duration, flag, name, text, wholeNumber } from "./values.ts";
+import { show } from "./wording.ts";
 
-export const gatesDefaults = { count: 1, expires: "7d" } as const;
+export const gatesDefaults = { count: 1, expires: "7d", timeZone: "UTC" } as const;
 
 const people = () => z.array(text()).min(1).max(200);
 
@@ -47,7 +49,69 @@ const approvalShape = {
   }),
 };
 
+function cron(): z.ZodType<string, string> {
+  const allowed = 'five fields such as "0 9 * * mon-thu", or one local time such as "2026-12-20T00:00"';
+  return checkedText({ type: "string", allowed }, (seen) => {
+    const why = whyNoCron(seen);
+    return why === null ? null : `${show(seen)} is not a cron (${why}); use ${allowed}`;
+  });
+}
+
+function timeZone(): z.ZodType<string, string> {
+  const allowed = 'a time zone such as "Europe/Berlin" or "UTC"';
+  return checkedText({ type: "string", allowed }, (seen) =>
+    isTimeZone(seen) ? null : `${show(seen)} is not a time zone; use ${allowed}`,
+  );
+}
+
+const windowShape = {
+  cron: required(cron(), {
+    meaning:
+      "When it begins: minute, hour, day, month, weekday; or one local time. A time that the clocks jump over is the instant after, one that comes twice is its first.",
+    example: "0 9 * * mon-thu",
+  }),
+  duration: required(duration({ min: "1m", max: "366d" }), {
+    meaning: "How long it lasts, in real time.",
+    example: "8h",
+  }),
+  timeZone: optional(timeZone(), {
+    meaning: "Whose clock is meant.",
+    default: gatesDefaults.timeZone,
+    example: "Europe/Berlin",
+  }),
+};
+
+const freezeShape = {
+  ...windowShape,
+  reason: optional(text(), { meaning: "Why, for those who meet it.", default: "(none)", example: "Christmas" }),
+};
+
 const gatesShape = {
+  windows: optional(
+    z
+      .array(named("WindowInput", "A time at which deployments may begin.", z.strictObject(windowShape)))
+      .min(1)
+      .max(50),
+    {
+      meaning:
+        "When deployments may begin; what has begun may finish. A rollback passes, and so does one that is asked for with --override-window and a reason.",
+      default: "(at any time)",
+      example: [{ cron: "0 9 * * mon-thu", duration: "8h", timeZone: "Europe/Berlin" }],
+      allowed: 'a list such as [{ cron: "0 9 * * mon-thu", duration: "8h", timeZone: "Europe/Berlin" }]',
+    },
+  ),
+  freezes: optional(
+    z
+      .array(named("FreezeInput", "A time at which none may begin.", z.strictObject(freezeShape)))
+      .min(1)
+      .max(50),
+    {
+      meaning: "When no deployment may begin, also in a window. Rollbacks and --override-window pass.",
+      default: "(never)",
+      example: [{ cron: "2026-12-20T00:00", duration: "14d", timeZone: "Europe/Berlin", reason: "Christmas" }],
+      allowed: 'a list such as [{ cron: "2026-12-20T00:00", duration: "14d", reason: "Christmas" }]',
+    },
+  ),
   approval: optional(named("ApprovalInput", "Whose word a deployment needs.", z.strictObject(approvalShape)), {
     meaning: "People who must approve before a deployment begins. A rollback needs nobody's word.",
     default: "(nobody has to)",

@@ -1994,11 +1994,72 @@ export interface EnvironmentInput {
 /** What must be open before a deployment begins. */
 export interface GatesInput {
   /**
+   * When deployments may begin; what has begun may finish. A rollback passes, and so does one that is asked for with
+   * --override-window and a reason.
+   * @default at any time
+   * @example [{ cron: "0 9 * * mon-thu", duration: "8h", timeZone: "Europe/Berlin" }]
+   */
+  windows?: WindowInput[] | undefined;
+  /**
+   * When no deployment may begin, also in a window. Rollbacks and --override-window pass.
+   * @default never
+   * @example [{ cron: "2026-12-20T00:00", duration: "14d", timeZone: "Europe/Berlin", reason: "Christmas" }]
+   */
+  freezes?: FreezeInput[] | undefined;
+  /**
    * People who must approve before a deployment begins. A rollback needs nobody's word.
    * @default nobody has to
    * @example { teams: ["ops"], count: 2 }
    */
   approval?: ApprovalInput | undefined;
+}
+
+/** A time at which deployments may begin. */
+export interface WindowInput {
+  /**
+   * When it begins: minute, hour, day, month, weekday; or one local time. A time that the clocks jump over is the
+   * instant after, one that comes twice is its first.
+   * @example "0 9 * * mon-thu"
+   */
+  cron: string;
+  /**
+   * How long it lasts, in real time.
+   * @example "8h"
+   */
+  duration: Duration;
+  /**
+   * Whose clock is meant.
+   * @default "UTC"
+   * @example "Europe/Berlin"
+   */
+  timeZone?: string | undefined;
+}
+
+/** A time at which none may begin. */
+export interface FreezeInput {
+  /**
+   * When it begins: minute, hour, day, month, weekday; or one local time. A time that the clocks jump over is the
+   * instant after, one that comes twice is its first.
+   * @example "0 9 * * mon-thu"
+   */
+  cron: string;
+  /**
+   * How long it lasts, in real time.
+   * @example "8h"
+   */
+  duration: Duration;
+  /**
+   * Whose clock is meant.
+   * @default "UTC"
+   * @example "Europe/Berlin"
+   */
+  timeZone?: string | undefined;
+  /**
+   * Why, for those who meet it.
+   * @default none
+   * @example "Christmas"
+   */
+  reason?: string | undefined;
 }
 
 /** Whose word a deployment needs. */

@@ -1,6 +1,6 @@
 import { gatesDefaults } from "./gates.ts";
-import type { ApprovalSpec, GatesSpec } from "./gates-spec.ts";
-import type { ApprovalInput, GatesInput } from "./input.ts";
+import type { ApprovalSpec, GatesSpec, WindowSpec } from "./gates-spec.ts";
+import type { ApprovalInput, GatesInput, WindowInput } from "./input.ts";
 import { ms } from "./resolve-values.ts";
 
 type Teams = Readonly<Record<string, readonly string[]>>;
@@ -8,7 +8,18 @@ type Teams = Readonly<Record<string, readonly string[]>>;
 /** Nothing where the environment has no gates, so that a config without them is what it was. */
 export function resolveGates(gates: GatesInput | undefined, teams: Teams): { readonly gates?: GatesSpec } {
   if (gates === undefined || Object.keys(gates).length === 0) return {};
-  return { gates: { approval: gates.approval === undefined ? null : resolveApproval(gates.approval, teams) } };
+  const { approval, windows = [], freezes = [] } = gates;
+  return {
+    gates: {
+      approval: approval === undefined ? null : resolveApproval(approval, teams),
+      windows: windows.map(resolveWindow),
+      freezes: freezes.map((freeze) => ({ ...resolveWindow(freeze), reason: freeze.reason ?? null })),
+    },
+  };
+}
+
+function resolveWindow({ cron, duration, timeZone = gatesDefaults.timeZone }: WindowInput): WindowSpec {
+  return { cron, durationMs: ms(duration), timeZone };
 }
 
 /** Members as they are when the release is made: a later config names others for releases to come. */

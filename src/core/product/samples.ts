@@ -278,6 +278,8 @@ export const fullProduct: ProductInput = {
       promoteFrom: "staging",
       gates: {
         approval: { teams: ["ops"], people: ["linus"], count: 2, authorMayApprove: false, expires: "12h" },
+        windows: [{ cron: "0 9 * * mon-thu", duration: "8h", timeZone: "Europe/Berlin" }],
+        freezes: [{ cron: "2026-12-20T00:00", duration: "14d", reason: "Christmas" }],
       },
       services: { web: { instances: 4 }, api: { container: { user: null, logs: { keep: 9 } } } },
       probes: { database: { postgres: { urlFrom: "PRODUCTION_DATABASE_URL" } }, stock: null },

@@ -208,6 +208,32 @@ slipway.config.ts: 20 problems, 6 warnings
   });
 });
 
+test("gates that could never open, or that name what is not there, are refused", () => {
+  const environment = (gates: object) => ({ edge: { listen: "127.0.0.1:0" }, gates });
+  const product = {
+    ...withWeb({}),
+    teams: { ops: ["ada", "grace"] },
+    environments: {
+      one: environment({ approval: { teams: ["op"] } }),
+      two: environment({ approval: { teams: ["ops"], people: ["ada"], count: 3 } }),
+      three: environment({
+        windows: [{ cron: "9 to 5", duration: "8h" }],
+        freezes: [{ cron: "0 0 30 2 *", duration: "1h", timeZone: "Europe/Atlantis" }],
+      }),
+    },
+  };
+  expect(`\n${report(product)}\n`).toMatchInlineSnapshot(`
+    "
+    slipway.config.ts: 5 problems
+      environments.three.gates.windows[0].cron       "9 to 5" is not a cron (it has 3 fields); use five fields such as "0 9 * * mon-thu", or one local time such as "2026-12-20T00:00"
+      environments.three.gates.freezes[0].cron       "0 0 30 2 *" is not a cron (it never comes); use five fields such as "0 9 * * mon-thu", or one local time such as "2026-12-20T00:00"
+      environments.three.gates.freezes[0].timeZone   "Europe/Atlantis" is not a time zone; use a time zone such as "Europe/Berlin" or "UTC"
+      environments.one.gates.approval.teams[0]       there is no team "op"; did you mean "ops"?
+      environments.two.gates.approval.count          3 people must approve, and there are 2 who may
+    "
+  `);
+});
+
 describe("two environments on one machine", () => {
   const at = (listen: string | number, routes: string) => ({ edge: { listen }, services: { web: { routes } } });
   const two = (staging: object, production: object) =>

@@ -207,7 +207,8 @@ async function gatesNow(
   const live = (await findEnvironment(db, { product: row.product, environment }))?.live_release_id ?? null;
   const policies = policiesOf(view, live === null ? null : await releaseView(db, live, environment));
   const asked = { at: clock.now(), release: view.id, live, authors: [] };
-  return readGates({ asked, policies, approvals: [], before: null, locked: null, ahead: [] });
+  const nothing = { approvals: [], override: null, before: null, locked: null, ahead: [] };
+  return readGates({ asked, policies, ...nothing }, clock.now());
 }
 
 async function liveArtifacts(world: World, product: string, environment: EnvironmentName) {

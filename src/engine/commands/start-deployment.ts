@@ -25,6 +25,8 @@ export type StartDeployment = {
   readonly kind: DeploymentRow["kind"];
   readonly actor: string;
   readonly reason: string;
+  /** Windows and freezes are passed by; the reason says why. */
+  readonly overrideWindow?: boolean;
   /** Instead of what the config says. */
   readonly whenBusy?: RolloutSpec["whenBusy"];
 };
@@ -53,7 +55,12 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
       const compared_with = changes === null ? null : live;
       await trx
         .insertInto("gated")
-        .values({ deployment_id: id, compared_with, when_busy: whenBusy, override_reason: null })
+        .values({
+          deployment_id: id,
+          compared_with,
+          when_busy: whenBusy,
+          override_reason: input.overrideWindow === true ? input.reason : null,
+        })
         .execute();
       return (await lookAtGates(world, trx, id)).go;
     }

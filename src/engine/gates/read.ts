@@ -31,6 +31,7 @@ export async function gateInput(db: Trx | Db, row: DeploymentRow): Promise<GateI
     },
     policies: await policiesIn(db, { release: row.release_id, environment, live }),
     approvals: await approvalsOf(db, row.id),
+    override: await overrideOf(db, row),
     before: promoteFrom === null ? null : { environment: promoteFrom, standing: standingOf(release.id, attempts) },
     locked: place?.locked_by == null ? null : { by: place.locked_by, reason: place.locked_reason ?? "" },
     ahead: (await openDeployments(db, { product, environment })).map(({ id }) => id),
@@ -45,6 +46,15 @@ export async function policiesIn(
   const { environment, live } = at;
   const release = await releaseView(db, at.release, environment);
   return policiesOf(release, live === null ? null : await releaseView(db, live, environment));
+}
+
+async function overrideOf(db: Trx | Db, { id, created_by }: DeploymentRow): Promise<GateInput["override"]> {
+  const found = await db
+    .selectFrom("gated")
+    .select("override_reason")
+    .where("deployment_id", "=", id)
+    .executeTakeFirst();
+  return found?.override_reason == null ? null : { by: created_by, reason: found.override_reason };
 }
 
 async function approvalsOf(db: Trx | Db, id: DeploymentId): Promise<readonly Approval[]> {
