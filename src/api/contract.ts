@@ -9,12 +9,15 @@ import { type RunEvent, runEvents } from "../core/product/pipeline.ts";
 import type { AccessoryState } from "../engine/accessories/state.ts";
 import type { AccessoryOutcome } from "../engine/accessories/workflow.ts";
 import type { AccessoryPlan } from "../engine/commands/accessories.ts";
+import type { Scaled } from "../engine/commands/scale.ts";
 import type { Left } from "../engine/deploy/stop-all.ts";
 import type { GateEvidence } from "../engine/gates/evidence.ts";
 import type { RuleReading } from "../engine/judge/standings.ts";
 import type { MetricReading, ProbeReading, UptimeReading } from "../engine/metrics/view.ts";
 import type { LogPiece } from "../engine/pipeline/read-log.ts";
 import type { Reports } from "../engine/pipeline/read-reports.ts";
+import type { ScaleReading } from "../engine/scale/standings.ts";
+import type { ScaleOutcome } from "../engine/scale/workflow.ts";
 import type { SecretView as KeptSecret } from "../engine/secrets/secrets.ts";
 
 /** What the CLI, the dashboard and scripts say to a control plane, and what they get back. Everything else is private. */
@@ -97,6 +100,16 @@ export const lockBody = z.strictObject({
   reason,
   locked: z.boolean(),
 });
+export const scaleBody = z.strictObject({
+  product: name,
+  environment: name,
+  service: name,
+  /** Null gives the number back to the config and to what is measured. */
+  instances: z.int().min(1).max(100).nullable(),
+  actor: person,
+  reason,
+});
+export const scaleQuery = z.object({ product: name.optional(), environment: name.optional() });
 export const execBody = z.strictObject({
   instance: z.string().max(200),
   command: z.array(z.string().max(32_768)).min(1).max(256),
@@ -298,6 +311,8 @@ export type DeploymentDetail = DeploymentView & {
 
 export type ServiceTraffic = {
   readonly service: ServiceName;
+  /** Within which numbers the live release's instances come and go: `1–3`, `by hand`; null where its config says one number. */
+  readonly limits: string | null;
   readonly revisions: readonly {
     readonly revision: RevisionId;
     readonly release: ReleaseId;
@@ -372,6 +387,12 @@ export type ErrorBody = { readonly error: WireError };
 /** What is measured now. Everything may be unknown, which is neither zero nor good. */
 /** The rules in force, as they stood at the last look. */
 export type RulesView = { readonly at: EpochMs; readonly rules: readonly RuleReading[] };
+
+/** How many instances the live services have, within which limits, and why. */
+export type ScalesView = { readonly at: EpochMs; readonly services: readonly ScaleReading[] };
+/** One change of a number of instances; `outcome` is null until it has ended. */
+export type ScaleWorkView = { readonly id: string; readonly outcome: ScaleOutcome | null };
+export type ScaledView = Scaled;
 
 export type MetricsView = {
   readonly at: EpochMs;

@@ -13,6 +13,7 @@ import { metricRoutes } from "./routes/metrics.ts";
 import { releaseRoutes } from "./routes/releases.ts";
 import { ruleRoutes } from "./routes/rules.ts";
 import { runRoutes } from "./routes/runs.ts";
+import { scaleRoutes } from "./routes/scales.ts";
 import { secretRoutes } from "./routes/secrets.ts";
 import { stateRoutes } from "./routes/state.ts";
 
@@ -71,6 +72,7 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
   logRoutes(server, world);
   metricRoutes(server, world);
   ruleRoutes(server, world);
+  scaleRoutes(server, world);
   secretRoutes(server, world);
   stateRoutes(server, world, options);
   return server;

@@ -10,6 +10,7 @@ import { gatedDeployments, openDeployments } from "../engine/deploy/open.ts";
 import { findEnvironment } from "../engine/environment.ts";
 import { gateInput } from "../engine/gates/read.ts";
 import { releaseView } from "../engine/release/read.ts";
+import { scaleReadings } from "../engine/scale/standings.ts";
 import type { World } from "../engine/world.ts";
 import type { DeploymentRow, EnvironmentRow, HistoryRow, ReleaseRow } from "../ports/tables.ts";
 import type { RevisionStatus } from "../ports/target.ts";
@@ -230,7 +231,9 @@ async function serviceTraffic(
       errors: counts.errors,
     });
   }
-  return [...services].map(([service, revisions]) => ({ service, revisions }));
+  const readings = await scaleReadings(world, { product: environment.product, environment: environment.name });
+  const limits = new Map(readings.map((reading) => [reading.service, reading.limits]));
+  return [...services].map(([service, revisions]) => ({ service, limits: limits.get(service) ?? null, revisions }));
 }
 
 /** Of the one edge that has counted the revision; an environment that moves to another begins anew there. */

@@ -128,13 +128,13 @@ function bakeLines(detail: DeploymentDetail): string[] {
 
 export function trafficLines(services: readonly ServiceTraffic[]): string[] {
   return table(
-    services.flatMap(({ service, revisions }) =>
+    services.flatMap(({ service, limits, revisions }) =>
       revisions.map((revision) => [
         `    ${service}`,
         `r${revision.number}`,
         revision.role,
         revision.weight === null ? style.quiet("no traffic") : percentOf(revision.weight),
-        instancesText(revision.instances),
+        instancesText(revision.instances, revision.role === "stable" ? limits : null),
         style.quiet(plural(revision.requests, "request")),
         revision.errors > 0 ? style.bad(plural(revision.errors, "error")) : "",
       ]),
@@ -142,11 +142,11 @@ export function trafficLines(services: readonly ServiceTraffic[]): string[] {
   );
 }
 
-/** What is away is not counted as running: nobody knows. */
-function instancesText(instances: ServiceTraffic["revisions"][number]["instances"]): string {
+/** `2/1–3 instances` where they come and go. What is away is not counted as running: nobody knows. */
+function instancesText(instances: ServiceTraffic["revisions"][number]["instances"], limits: string | null): string {
   const running = instances.filter(({ state, lastSeen }) => state === "running" && lastSeen === null).length;
   const away = instances.flatMap(({ lastSeen }) => lastSeen ?? []);
-  if (away.length === 0) return plural(running, "instance");
+  if (away.length === 0) return limits === null ? plural(running, "instance") : `${running}/${limits} instances`;
   const seen = `${away.length} away, last seen ${ago(Math.max(...away), Date.now())}`;
   return style.warn(running === 0 ? seen : `${plural(running, "instance")}, ${seen}`);
 }

@@ -292,6 +292,22 @@ function control(slipway: Command): void {
   }
   act(
     slipway
+      .command("scale")
+      .argument("[service]", "only this one, with its changes before")
+      .argument(
+        "[instances]",
+        "set it to so many, until somebody says otherwise; auto: as configured and measured again",
+      )
+      .description("how many instances run, within which limits and why; or set how many")
+      .option("-e, --env <environment>", "where; must be given to set a number")
+      .option("--wait", "wait until it is so (the default)", true)
+      .option("--no-wait", "return when it has begun")
+      .option("--timeout <duration>", "stop waiting after this, like 10m; it goes on")
+      .option("--reason <text>", "why, for the history"),
+    async ([service, instances], options) => (await import("./commands/scale.ts")).scale(service, instances, options),
+  );
+  act(
+    slipway
       .command("rules")
       .argument("[name]", "only this one, with its plot and how it turned before")
       .description("the rules in force, and how each stands")

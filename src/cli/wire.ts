@@ -56,6 +56,9 @@ import { sweepSteps } from "../engine/pipeline/sweep.ts";
 import { Artifacts } from "../engine/release/artifacts.ts";
 import type { ImageWorks } from "../engine/release/images.ts";
 import { runKind, runWorkflow } from "../engine/release/run-workflow.ts";
+import { scaleKind } from "../engine/scale/job.ts";
+import { Scaler } from "../engine/scale/scaler.ts";
+import { scaleWorkflow } from "../engine/scale/workflow.ts";
 import { sqliteEngine } from "../engine/sqlite/engine.ts";
 import type { SqliteEngineOptions } from "../engine/sqlite/services.ts";
 import { Targets } from "../engine/targets.ts";
@@ -185,6 +188,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       live: new LiveSteps(() => changes.announce()),
       metrics,
       standings: new Map(),
+      scalings: new Map(),
       judges: new Judges(),
       notifier: webhookNotifier(secretOf),
       staticCommand: staticServerCommand,
@@ -201,6 +205,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     engine.register(runKind, runWorkflow(world));
     engine.register(stepKind, stepWorkflow(world));
     engine.register(accessoryKind, accessoryWorkflow(world));
+    engine.register(scaleKind, scaleWorkflow(world));
     const keeper = new Keeper(world);
     keeper.open();
     closers.push(() => keeper.close());
@@ -221,6 +226,9 @@ export async function wire(options: WireOptions): Promise<Wired> {
     const rules = new RuleRunner(world);
     rules.open();
     closers.push(() => rules.close());
+    const scaler = new Scaler(world);
+    scaler.open();
+    closers.push(() => scaler.close());
     await engine.open();
     const sweeping = new AbortController();
     void sweepFresh(world, sweeping.signal);
@@ -231,6 +239,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       await engine.close();
       await keeper.close();
       await rules.close();
+      await scaler.close();
       await sources.close();
     };
     return {

@@ -7,6 +7,9 @@ import { revisionSpec } from "./deploy/revision-spec.ts";
 import { deployKind } from "./deploy/workflow.ts";
 import { GateKeeper } from "./gates/gate-keeper.ts";
 import { releaseView } from "./release/read.ts";
+import { restingCount } from "./scale/held.ts";
+import { lostJob, scaleWorkflowOf } from "./scale/job.ts";
+import { recordLost } from "./scale/workflow.ts";
 import type { World } from "./world.ts";
 
 /** How often the levels are looked at, besides every change the target tells of. */
@@ -45,6 +48,7 @@ export class Keeper {
       await this.#guarded("keeper.look", async () => {
         await this.#startLostWorkflows();
         await this.#startLostRuns();
+        await this.#startLostScalings();
         await this.#runLive();
         await this.#routeToLive();
       });
@@ -110,6 +114,18 @@ export class Keeper {
     }
   }
 
+  async #startLostScalings(): Promise<void> {
+    const { store, engine } = this.#world;
+    const open = await store.db.selectFrom("scale").selectAll().where("operation", "is not", null).execute();
+    for (const row of open) {
+      const job = await lostJob(store.db, row);
+      const workflow = job === null ? null : await engine.get(job.operation);
+      if (job === null || workflow?.status === "running" || workflow?.status === "queued") continue;
+      if (workflow === null) await engine.start(...scaleWorkflowOf(job));
+      else await recordLost(this.#world, job, workflow.error ?? "it ended by a bug");
+    }
+  }
+
   async #runLive(): Promise<void> {
     const { store, targets } = this.#world;
     const environments = await store.db
@@ -139,9 +155,11 @@ export class Keeper {
       for (const service of Object.values(view.spec.services)) {
         if (service.kind === "job") continue;
         const spec = await revisionSpec(this.#world, view, service.name);
-        if (running.get(spec.id)?.wanted === service.instances) continue;
-        this.#world.log.warn("revision.started-again", { revision: spec.id, instances: service.instances });
-        await targets.of(view.spec.target).ensure(spec, service.instances, this.#stop.signal);
+        // Asked only now: what is being scaled is its own business, and may have begun since we looked.
+        const instances = await restingCount(store.db, view, service);
+        if (instances === null || running.get(spec.id)?.wanted === instances) continue;
+        this.#world.log.warn("revision.started-again", { revision: spec.id, instances });
+        await targets.of(view.spec.target).ensure(spec, instances, this.#stop.signal);
       }
     }
   }

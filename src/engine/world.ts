@@ -17,6 +17,7 @@ import type { StepCache } from "./pipeline/cache/store.ts";
 import type { LiveSteps } from "./pipeline/live.ts";
 import type { KeptArtifacts } from "./release/artifacts.ts";
 import type { ImageWorks } from "./release/images.ts";
+import type { ScaleStandings } from "./scale/standings.ts";
 import type { Targets } from "./targets.ts";
 import type { EdgeSites } from "./traffic/sites.ts";
 
@@ -49,6 +50,8 @@ export type World = {
   readonly metrics: Metrics;
   /** How the rules in force stood at the last look. */
   readonly standings: RuleStandings;
+  /** What was decided of the services that scale, in the last look. */
+  readonly scalings: ScaleStandings;
   readonly clock: Clock;
   /** Twelve hex digits that nobody has had before: the random part of an id. */
   readonly newId: () => string;

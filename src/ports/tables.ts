@@ -30,6 +30,7 @@ export interface Database {
   approval: ApprovalRow;
   revision: RevisionRow;
   secret: SecretRow;
+  scale: ScaleRow;
   workflow: WorkflowRow;
   workflow_step: WorkflowStepRow;
   workflow_signal: Numbered<WorkflowSignalRow>;
@@ -218,6 +219,26 @@ export type RevisionRow = {
   role: "candidate" | "stable" | "warm" | "stopped" | "removed";
   created_at: EpochMs;
   updated_at: EpochMs;
+};
+
+/** How many instances a service has been brought to in an environment, over all its releases. Without a row it was never scaled there. */
+export type ScaleRow = {
+  product: string;
+  environment: EnvironmentName;
+  service: ServiceName;
+  /** How many take work. Rises when those that were started are healthy, falls before those that go are asked to stop. */
+  instances: number;
+  /** What it is being brought to by `operation`; both null at rest. */
+  wanted: number | null;
+  operation: string | null;
+  /** `hand`: a person has said so, and it stays until one says otherwise. */
+  mode: "auto" | "hand";
+  /** JSON: what the autoscaler remembers of the past (`ScalePast` in core/scale). */
+  past: string;
+  /** Of the last change, for a person. */
+  actor: string;
+  reason: string;
+  changed_at: EpochMs;
 };
 
 /** One version of a secret. Older ones stay as long as a release that is kept was made with them. */

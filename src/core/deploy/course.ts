@@ -2,6 +2,7 @@ import type { DeploymentId, ReleaseId, RevisionId, ServiceName } from "../ids.ts
 import { revisionId } from "../ids.ts";
 import { type LoneReason, loneReason } from "../product/lone.ts";
 import type { CanarySpec, EnvironmentSpec, RolloutSpec, ServiceSpec } from "../product/spec.ts";
+import { type HeldCounts, instancesNow, nothingHeld } from "../scale/count.ts";
 import { allTraffic, type Course, type Rollout } from "./deployment.ts";
 import { rollbackStages, stages } from "./stages.ts";
 import { waves } from "./waves.ts";
@@ -18,11 +19,13 @@ export function courseOf(input: {
   readonly kind: "deploy" | "promotion" | "rollback";
   readonly release: ReleaseView;
   readonly stable: ReleaseView | null;
+  /** How many instances its services have been brought to: as many come, and as many go. */
+  readonly held?: HeldCounts;
 }): Course {
-  const { release, stable } = input;
+  const { release, stable, held = nothingHeld } = input;
   const { rollout } = release.spec;
   const isRollback = input.kind === "rollback";
-  const all = rolloutsOf(release, stable);
+  const all = rolloutsOf(release, stable, held);
   const rollouts = isRollback ? all.flatMap(withoutJob) : all;
   const steps = isRollback
     ? rollbackStages(rollouts)
@@ -88,7 +91,8 @@ function isBehind({ kind, routes, composed }: ServiceSpec): boolean {
   return composed !== undefined && kind === "web" && routes.length === 0;
 }
 
-function rolloutsOf(release: ReleaseView, stable: ReleaseView | null): Rollout[] {
+function rolloutsOf(release: ReleaseView, stable: ReleaseView | null, held: HeldCounts): Rollout[] {
+  const countIn = ({ spec }: ReleaseView, service: ServiceSpec) => instancesNow(spec, service, held.get(service.name));
   const dropped = Object.values<ServiceSpec>(stable?.spec.services ?? {}).filter(
     (service) => release.spec.services[service.name] === undefined && service.kind !== "job",
   );
@@ -102,9 +106,9 @@ function rolloutsOf(release: ReleaseView, stable: ReleaseView | null): Rollout[]
         service: service.name,
         kind: service.kind,
         candidate: revisionOf(release, service.name),
-        candidateInstances: service.kind === "job" ? 1 : service.instances,
+        candidateInstances: countIn(release, service),
         stable: replaces ? revisionOf(stable, service.name) : null,
-        stableInstances: replaces ? before.instances : 0,
+        stableInstances: replaces ? countIn(stable, before) : 0,
         ...(replaces && before.kind !== service.kind ? { stableKind: before.kind } : {}),
         routed: service.routes.length > 0 || (replaces && before.routes.length > 0),
         ...(isBehind(service) || (replaces && isBehind(before)) ? { behind: true as const } : {}),
@@ -118,7 +122,7 @@ function rolloutsOf(release: ReleaseView, stable: ReleaseView | null): Rollout[]
         candidate: null,
         candidateInstances: 0,
         stable: stable === null ? null : revisionOf(stable, service.name),
-        stableInstances: service.instances,
+        stableInstances: stable === null ? 0 : countIn(stable, service),
         routed: service.routes.length > 0,
         ...(isBehind(service) ? { behind: true as const } : {}),
       }),

@@ -10,6 +10,7 @@ import { identityOf, type ReleaseArtifacts } from "../release/artifacts.ts";
 import { type ChangeLogSection, changeLog } from "../release/change-log.ts";
 import type { Commit } from "../release/commit.ts";
 import type { Standing } from "../release/standing.ts";
+import { type HeldCounts, limitsText, nothingHeld } from "../scale/count.ts";
 import { courseOf, type ReleaseView } from "./course.ts";
 import { allTraffic, type Course, type Rollout, takesRequests } from "./deployment.ts";
 import { canarySteps, canaryWarnings } from "./plan-canary.ts";
@@ -69,6 +70,8 @@ export type PlanInput = {
   readonly kept: boolean;
   /** What docker compose runs of the project; or why that is not known. Absent where that is not asked. */
   readonly found?: readonly Found[] | { readonly unknown: string };
+  /** How many instances its services have been brought to. */
+  readonly held?: HeldCounts;
 };
 
 /** Everything a deployment would do, from what is recorded now. Changes nothing. */
@@ -76,7 +79,13 @@ export function planOf(input: PlanInput): Plan {
   const { release, live } = input;
   const { spec } = release;
   const takeover = takeoverIn(input);
-  const course = courseOf({ id: "dep_plan" as Course["id"], kind: "deploy", release, stable: live });
+  const course = courseOf({
+    id: "dep_plan" as Course["id"],
+    kind: "deploy",
+    release,
+    stable: live,
+    held: input.held ?? nothingHeld,
+  });
   return {
     environment: spec.environment,
     release: { id: input.making === null ? release.id : null, number: release.number, version: release.version },
@@ -198,7 +207,7 @@ function list(noun: string, names: readonly string[]): string {
   return `${noun}${names.length === 1 ? "" : "s"} ${names.join(", ")}`;
 }
 
-function servicePlan(rollout: Rollout, { release, live, artifacts, making }: PlanInput): ServicePlan {
+function servicePlan(rollout: Rollout, { release, live, artifacts, making, held }: PlanInput): ServicePlan {
   const after = release.spec.services[rollout.service];
   const before = live?.spec.services[rollout.service];
   const config = after === undefined || before === undefined ? [] : differences(before, after);
@@ -218,12 +227,23 @@ function servicePlan(rollout: Rollout, { release, live, artifacts, making }: Pla
               : sameCode
                 ? "same"
                 : "changed",
-    instances:
-      rollout.stable === null
-        ? `${rollout.candidateInstances}`
-        : `${rollout.stableInstances} -> ${rollout.candidateInstances}`,
+    instances: instancesText(rollout, after, held),
     config,
   };
+}
+
+/** `2 -> 2 (1–3)`: what is scaled begins as it is now, whatever number its config says. */
+function instancesText(
+  { service, stable, stableInstances, candidateInstances }: Rollout,
+  after: ServiceSpec | undefined,
+  held: HeldCounts = nothingHeld,
+): string {
+  const numbers = stable === null ? `${candidateInstances}` : `${stableInstances} -> ${candidateInstances}`;
+  if (after === undefined || after.kind === "job") return numbers;
+  const limits = limitsText(after, held.get(service));
+  if (limits === null) return numbers;
+  const asConfigured = candidateInstances === after.instances;
+  return `${numbers} (${limits}${asConfigured ? "" : `; as many as now, the config says ${after.instances}`})`;
 }
 
 /** `health.path: "/up" -> "/healthz"`, one a changed key. Values of env are not shown, they may be private; those of secrets are not known. */

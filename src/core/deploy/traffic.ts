@@ -137,6 +137,13 @@ function traffic(
   return { routesOf, services };
 }
 
+/** Whether a revision is one of those that the edge sends requests to. */
+export function takesTraffic({ services }: Traffic, revision: RevisionId): boolean {
+  return Object.values<readonly TrafficTarget[]>(services).some((targets) =>
+    targets.some((each) => each.revision === revision),
+  );
+}
+
 /** Brings a release that is at rest to its traffic: what an environment's row says between deployments. */
 export function releasesAtFullTraffic(traffic: Traffic): ReleaseId[] {
   const full = Object.values<readonly TrafficTarget[]>(traffic.services).flatMap((targets) =>

@@ -51,6 +51,7 @@ export const catalogue = {
   RELEASE_KNOWN_BAD: entry(1, 409, "deploy another release; a rollback goes to this one only with --force"),
   NOT_CANCELLABLE: entry(1, 409, "the deployment has ended; to go back run: slipway rollback"),
   NOT_PAUSABLE: entry(1, 409, "only a deployment under way can be paused"),
+  NOT_SCALABLE: entry(2, 409, "leave it at one instance; or take away what only one can have"),
   NO_STEP_TO_PROMOTE: entry(1, 409, "look at where it is: slipway status"),
   WAITS_FOR_PERSON: entry(
     5,

@@ -166,11 +166,18 @@ export interface ServiceInput {
    */
   stopGrace?: Duration | undefined;
   /**
-   * How many instances run. A job runs once and has none.
-   * @default 1
+   * How many instances run; with scale, how many the first release begins with. A job runs once and has none.
+   * @default 1; with scale its min
    * @example 3
    */
   instances?: number | undefined;
+  /**
+   * Within which limits the number of instances follows the load, and by what. Without it there are as many as
+   * instances says.
+   * @default none
+   * @example { min: 1, max: 3, cpu: "70%", memory: "80%", when: ["queue delay > 30s"] }
+   */
+  scale?: ScaleInput | undefined;
   /**
    * Environment variables of the instances. Values are text. PORT and names that begin with SLIPWAY_ are set by
    * Slipway. Not for secrets, because this file is in git: they have a key of their own.
@@ -538,6 +545,67 @@ export interface HealthInput {
    * @example "2m"
    */
   deadline?: Duration | undefined;
+}
+
+/** Within which limits, and by what, instances come and go. */
+export interface ScaleInput {
+  /**
+   * Never fewer instances than these.
+   * @default 1
+   * @example 2
+   */
+  min?: number | undefined;
+  /**
+   * Never more instances than these, unless a person asks for them.
+   * @default 3
+   * @example 6
+   */
+  max?: number | undefined;
+  /**
+   * The use of processor time, of what an instance may use, above which another one is wanted; the average of all
+   * instances.
+   * @default "70%" where no other target is given
+   * @example "70%"
+   */
+  cpu?: Percent | undefined;
+  /**
+   * The same for memory, of the service's resources.memory, which it needs; of several instances the fullest.
+   * @default not looked at
+   * @example "80%"
+   */
+  memory?: Percent | undefined;
+  /**
+   * What else is too much, as rules say it. requests, errors and in flight are those of one instance. The service's
+   * own, unless it says of another one.
+   * @default []
+   * @example ["queue delay > 30s"]
+   */
+  when?: string[] | undefined;
+  /**
+   * How long one of the targets must be passed without a break before there is an instance more.
+   * @default "30s"
+   * @example "1m"
+   */
+  upAfter?: Duration | undefined;
+  /**
+   * How long all targets must leave room for an instance less. Twice as long each time that it soon turns out to have
+   * been one too few.
+   * @default "5m"
+   * @example "10m"
+   */
+  downAfter?: Duration | undefined;
+  /**
+   * How many instances at most are started or stopped at once.
+   * @default 1
+   * @example 2
+   */
+  step?: number | undefined;
+  /**
+   * Only says what it would do, in the history, and does nothing.
+   * @default false
+   * @example true
+   */
+  suggest?: boolean | undefined;
 }
 
 /** Which requests a service answers. */
@@ -2118,11 +2186,17 @@ export interface ServiceOverride {
    */
   stopGrace?: Duration | null | undefined;
   /**
-   * How many instances run. A job runs once and has none.
+   * How many instances run; with scale, how many the first release begins with. A job runs once and has none.
    * @default the product's value
    * @example 3
    */
   instances?: number | null | undefined;
+  /**
+   * How the number of instances follows the load.
+   * @default the product's value
+   * @example { max: 6 }
+   */
+  scale?: ScaleOverride | null | undefined;
   /**
    * Variables added or changed here; null removes one.
    * @default the product's value
@@ -2239,6 +2313,67 @@ export interface HealthOverride {
    * @example "2m"
    */
   deadline?: Duration | null | undefined;
+}
+
+/** Scaling, as far as it is different here. */
+export interface ScaleOverride {
+  /**
+   * Never fewer instances than these.
+   * @default the product's value
+   * @example 2
+   */
+  min?: number | null | undefined;
+  /**
+   * Never more instances than these, unless a person asks for them.
+   * @default the product's value
+   * @example 6
+   */
+  max?: number | null | undefined;
+  /**
+   * The use of processor time, of what an instance may use, above which another one is wanted; the average of all
+   * instances.
+   * @default the product's value
+   * @example "70%"
+   */
+  cpu?: Percent | null | undefined;
+  /**
+   * The same for memory, of the service's resources.memory, which it needs; of several instances the fullest.
+   * @default the product's value
+   * @example "80%"
+   */
+  memory?: Percent | null | undefined;
+  /**
+   * What else is too much, as rules say it. requests, errors and in flight are those of one instance. The service's
+   * own, unless it says of another one.
+   * @default the product's value
+   * @example ["queue delay > 30s"]
+   */
+  when?: string[] | null | undefined;
+  /**
+   * How long one of the targets must be passed without a break before there is an instance more.
+   * @default the product's value
+   * @example "1m"
+   */
+  upAfter?: Duration | null | undefined;
+  /**
+   * How long all targets must leave room for an instance less. Twice as long each time that it soon turns out to have
+   * been one too few.
+   * @default the product's value
+   * @example "10m"
+   */
+  downAfter?: Duration | null | undefined;
+  /**
+   * How many instances at most are started or stopped at once.
+   * @default the product's value
+   * @example 2
+   */
+  step?: number | null | undefined;
+  /**
+   * Only says what it would do, in the history, and does nothing.
+   * @default the product's value
+   * @example true
+   */
+  suggest?: boolean | null | undefined;
 }
 
 /** Limits, as far as they are different here. */

@@ -99,6 +99,7 @@ function mergeService(service: ServiceInput, override: ServiceOverride): Service
   return mergeKeys(service, override, {
     health: mergeKeys(service.health, override.health),
     env: mergeKeys(service.env, override.env),
+    scale: mergeKeys(service.scale, override.scale),
     resources: mergeKeys(service.resources, override.resources),
     container: mergeKeys(service.container, override.container, {
       logs: mergeKeys(service.container?.logs, override.container?.logs),

@@ -14,6 +14,7 @@ import type {
   RouteInput,
   RuleInput,
   RulesInput,
+  ScaleInput,
   ServiceInput,
   StepInput,
 } from "./input.ts";
@@ -34,6 +35,7 @@ import { bytes, inside, ms, range, ratio, valid } from "./resolve-values.ts";
 import { rolloutDefaults } from "./rollout.ts";
 import { rulesDefaults } from "./rollout-rules.ts";
 import { ruleDefaults } from "./rules.ts";
+import { scaleDefaults } from "./scale.ts";
 import type { ProductConfig } from "./schema.ts";
 import { serviceDefaults } from "./service.ts";
 import type {
@@ -44,6 +46,7 @@ import type {
   RolloutSpec,
   RouteSpec,
   RuleSpec,
+  ScaleSpec,
   ServiceSpec,
 } from "./spec.ts";
 
@@ -149,7 +152,8 @@ function resolveService(name: string, service: KnownService): ServiceSpec {
     fallbackFile: service.fallback === undefined ? null : inside(service.fallback),
     health: resolveHealth(service.kind, service.health ?? {}),
     stopGraceMs: ms(service.stopGrace ?? serviceDefaults.stopGrace),
-    instances: service.instances ?? serviceDefaults.instances,
+    instances: service.instances ?? service.scale?.min ?? serviceDefaults.instances,
+    ...(service.scale === undefined ? {} : { scale: resolveScale(service.scale) }),
     env: service.env ?? {},
     ...unsetSecrets(service.secrets),
     needs: (service.needs ?? []).map(serviceName),
@@ -158,6 +162,24 @@ function resolveService(name: string, service: KnownService): ServiceSpec {
       memoryBytes: resources?.memory === undefined ? null : bytes(resources.memory),
       cpus: resources?.cpu ?? null,
     },
+  };
+}
+
+function resolveScale({ min, max, cpu, memory, when = [], ...own }: ScaleInput): ScaleSpec {
+  const isGiven = cpu !== undefined || memory !== undefined || when.length > 0;
+  const cpuLimit = cpu ?? (isGiven ? undefined : scaleDefaults.cpu);
+  return {
+    min: min ?? scaleDefaults.min,
+    max: max ?? scaleDefaults.max,
+    targets: [
+      ...(cpuLimit === undefined ? [] : [`cpu > ${cpuLimit}`]),
+      ...(memory === undefined ? [] : [`memory share > ${memory}`]),
+      ...when,
+    ],
+    upAfterMs: ms(own.upAfter ?? scaleDefaults.upAfter),
+    downAfterMs: ms(own.downAfter ?? scaleDefaults.downAfter),
+    step: own.step ?? scaleDefaults.step,
+    suggest: own.suggest ?? false,
   };
 }
 

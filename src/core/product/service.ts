@@ -4,6 +4,7 @@ import { healthSchema, healthShape } from "./health.ts";
 import { hostName, routeText, urlPath } from "./http-values.ts";
 import { named, optional, overriding, required } from "./key.ts";
 import { servicePipelineDoc, servicePipelineSchema } from "./pipeline.ts";
+import { scaleSchema, scaleShape } from "./scale.ts";
 import {
   choice,
   command,
@@ -109,9 +110,16 @@ const placedShape = {
     example: "2m",
   }),
   instances: optional(wholeNumber({ min: 1, max: 100 }), {
-    meaning: "How many instances run. A job runs once and has none.",
-    default: serviceDefaults.instances,
+    meaning:
+      "How many instances run; with scale, how many the first release begins with. A job runs once and has none.",
+    default: "(1; with scale its min)",
     example: 3,
+  }),
+  scale: optional(scaleSchema, {
+    meaning:
+      "Within which limits the number of instances follows the load, and by what. Without it there are as many as instances says.",
+    default: "(none)",
+    example: { min: 1, max: 3, cpu: "70%", memory: "80%", when: ["queue delay > 30s"] },
   }),
   env: optional(z.record(environmentVariable(), environmentValue()), {
     meaning:
@@ -210,6 +218,12 @@ export const serviceOverrideSchema = named(
         allowed: 'names and texts, such as { LOG_LEVEL: "info" }',
       }),
     }).env,
+    scale: overriding({
+      scale: optional(
+        named("ScaleOverride", "Scaling, as far as it is different here.", z.strictObject(overriding(scaleShape))),
+        { meaning: "How the number of instances follows the load.", example: { max: 6 } },
+      ),
+    }).scale,
     resources: overriding({
       resources: optional(
         named(

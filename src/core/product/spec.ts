@@ -221,7 +221,10 @@ export type ServiceSpec = {
   readonly fallbackFile: string | null;
   readonly health: HealthSpec;
   readonly stopGraceMs: number;
+  /** With `scale`: what the first release begins with. */
   readonly instances: number;
+  /** Absent: there are as many as `instances` says. */
+  readonly scale?: ScaleSpec;
   readonly env: Readonly<Record<string, string>>;
   /** Absent: it has none. */
   readonly secrets?: SecretRefs;
@@ -230,6 +233,18 @@ export type ServiceSpec = {
   readonly routes: readonly RouteSpec[];
   readonly resources: { readonly memoryBytes: number | null; readonly cpus: number | null };
   readonly composed?: ComposedSettings;
+};
+
+export type ScaleSpec = {
+  readonly min: number;
+  readonly max: number;
+  /** Lines that say what is too much, read by `core/scale/target.ts`. */
+  readonly targets: readonly string[];
+  readonly upAfterMs: number;
+  readonly downAfterMs: number;
+  readonly step: number;
+  /** Says what it would do, and does nothing. */
+  readonly suggest: boolean;
 };
 
 export type HealthSpec = {

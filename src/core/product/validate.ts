@@ -9,6 +9,7 @@ import { checkPolicy } from "./checks/policy.ts";
 import { checkProbes } from "./checks/probes.ts";
 import { checkRoutes } from "./checks/routes.ts";
 import { checkRules } from "./checks/rules.ts";
+import { checkScale } from "./checks/scale.ts";
 import { checkServices } from "./checks/services.ts";
 import { type ComposedEnvironment, type ComposeReader, composedEnvironment, namesOf } from "./composed.ts";
 import type { ProductInput } from "./input.ts";
@@ -108,6 +109,7 @@ function checkProduct(
       ...checkRoutes(place),
       ...checkPolicy(place),
       ...checkRules(place),
+      ...checkScale(place),
       ...checkPlaces(place),
       ...checkProbes(place),
     );

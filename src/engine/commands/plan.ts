@@ -17,6 +17,7 @@ import { findEnvironment } from "../environment.ts";
 import { changesFor } from "../release/changes.ts";
 import { readReleaseConfig } from "../release/config.ts";
 import { artifactsOf, type ReleaseConfig, releaseRow, releaseView, viewOf } from "../release/read.ts";
+import { heldCounts } from "../scale/held.ts";
 import type { World } from "../world.ts";
 import { attemptsIn } from "./attempts.ts";
 import { madeFrom } from "./start-run.ts";
@@ -180,7 +181,7 @@ async function standingNow(
   world: World,
   { product, environment: name, release }: At,
   row: Parameters<typeof viewOf>[0],
-): Promise<Pick<PlanInput, "live" | "standing" | "before" | "locked" | "open">> {
+): Promise<Pick<PlanInput, "live" | "standing" | "before" | "locked" | "open" | "held">> {
   const { db } = world.store;
   const environment = await findEnvironment(db, { product, environment: name });
   const liveRow = environment?.live_release_id == null ? null : await releaseRow(db, environment.live_release_id);
@@ -194,6 +195,7 @@ async function standingNow(
     locked:
       environment?.locked_by == null ? null : { by: environment.locked_by, reason: environment.locked_reason ?? "" },
     open: (await openDeployments(db, { product, environment: name })).length,
+    held: await heldCounts(db, { product, environment: name }),
   };
 }
 

@@ -16,6 +16,7 @@ import { policiesIn } from "../gates/read.ts";
 import { appendHistory } from "../history.ts";
 import { changesFor } from "../release/changes.ts";
 import { releaseRow, releaseView } from "../release/read.ts";
+import { isScaling } from "../scale/held.ts";
 import type { World } from "../world.ts";
 import { attemptsIn } from "./attempts.ts";
 
@@ -154,7 +155,8 @@ async function makeRoom(
   const place = { product: release.product, environment: input.environment };
   const open = await openDeployments(trx, place);
   if (whenBusy === "replace" || input.kind === "rollback") await callOffGated(world, trx, { input, by: id });
-  if (open.length === 0) return true;
+  // Its counts are known when what is being scaled has ended, which it does at once for a deployment.
+  if (open.length === 0) return !(await isScaling(trx, place));
   if (whenBusy === "refuse") {
     const [first] = open;
     throw new SlipwayError("DEPLOYMENT_IN_PROGRESS", {

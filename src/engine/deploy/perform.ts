@@ -6,6 +6,7 @@ import type { Counts } from "../../core/judge/counts.ts";
 import { logEvidence } from "../health/evidence.ts";
 import { noteChanges } from "../release/changes.ts";
 import { releaseView } from "../release/read.ts";
+import { scaleRows } from "../scale/held.ts";
 import type { EdgeSite } from "../traffic/sites.ts";
 import type { World } from "../world.ts";
 import { ensureAccessories } from "./accessories.ts";
@@ -258,11 +259,29 @@ async function retire(world: World, { course }: Deployment, signal: AbortSignal)
     retirePredecessors(world, course, signal),
     // Only now: asked before the start, git would take a tenth of the time until the release is live.
     noteChanges(world, course.id),
+    trimWarm(world, course, signal),
     ...surplus.map((revision) =>
       stop(world, course, { release: revision.release_id, service: revision.service }, signal),
     ),
   ]);
   return { is: "retired" };
+}
+
+/** Of what was being scaled when this deployment came, more may run than its counts say. */
+async function trimWarm(world: World, course: Deployment["course"], signal: AbortSignal): Promise<void> {
+  const { stable: release, environment } = course;
+  const last = course.stages.at(-1);
+  if (release === null) return;
+  const { spec } = await releaseView(world.store.db, release, environment);
+  if ((await scaleRows(world.store.db, { product: spec.product, environment })).length === 0) return;
+  const running = new Map((await world.targets.observe({ environment })).map(({ id, wanted }) => [id, wanted]));
+  await Promise.all(
+    course.rollouts.map(async ({ service, stable }) => {
+      const count = last?.[service]?.stable ?? 0;
+      if (stable === null || count === 0 || (running.get(stable) ?? 0) <= count) return;
+      await scale(world, course, { release, service, count }, signal);
+    }),
+  );
 }
 
 /** A candidate that answers has done so by then; one that hangs must not keep those who wait for stable. */

@@ -11,6 +11,7 @@ import { attemptsIn } from "../commands/attempts.ts";
 import { findEnvironment } from "../environment.ts";
 import { appendHistory } from "../history.ts";
 import { releaseView } from "../release/read.ts";
+import { heldCounts } from "../scale/held.ts";
 import { openRequests, requestEvent } from "./requests.ts";
 
 /** Who the history names when nobody asked: the machine itself. */
@@ -36,6 +37,7 @@ export async function recordBegin(trx: Trx, id: DeploymentId, now: EpochMs): Pro
       kind: row.kind,
       release: await releaseView(trx, row.release_id, row.environment),
       stable: live === null ? null : await releaseView(trx, live, row.environment),
+      held: await heldCounts(trx, row),
     }),
   );
   await write(trx, { row, before: null, deployment, actor: self, reason: "started", now });

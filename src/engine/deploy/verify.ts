@@ -5,7 +5,11 @@ import { exitText, instanceOf, seenEvidence, whichInstance } from "../health/evi
 import { HealthWatch, type InstanceReport, type Watched } from "../health/health-watch.ts";
 import type { World } from "../world.ts";
 
-export type Verified = Watched & { readonly kind: ServiceSpec["kind"] };
+export type Verified = Watched & {
+  readonly kind: ServiceSpec["kind"];
+  /** Only the instances from this index on are looked at; absent: all. */
+  readonly from?: number;
+};
 
 /** Longest wait between looks when nothing is announced: the clock itself (a start period, a deadline) is news too. */
 const lookMs = 50;
@@ -26,7 +30,7 @@ export async function verify(
   try {
     for (;;) {
       const tookMs = world.clock.monotonicMs() - started;
-      const states = services.map((service) => ({ service, reports: watch.report(service.revision) }));
+      const states = services.map((service) => ({ service, reports: reportsOf(watch, service) }));
       for (const { service, reports } of states) {
         const failure = failureOf(service, reports, tookMs);
         if (failure !== null) return failure;
@@ -42,10 +46,14 @@ export async function verify(
 /** Made once: a reason that is made costs a stack each time. */
 const over = new Error("the watch is over");
 
+function reportsOf(watch: HealthWatch, { revision, from = 0 }: Verified): readonly InstanceReport[] {
+  return watch.report(revision).filter(({ status }) => status.index >= from);
+}
+
 function isReady(service: Verified, reports: readonly InstanceReport[]): boolean {
   if (service.kind === "job")
     return reports.some(({ status }) => status.state === "exited" && status.lastExit?.code === 0);
-  return reports.filter(({ health }) => health.is === "healthy").length >= service.instances;
+  return reports.filter(({ health }) => health.is === "healthy").length >= service.instances - (service.from ?? 0);
 }
 
 function failureOf(service: Verified, reports: readonly InstanceReport[], tookMs: number): Failure | null {

@@ -223,6 +223,23 @@ export const goldenRows: Readonly<Record<number, Readonly<Record<string, readonl
       },
     ],
   },
+  6: {
+    scale: [
+      {
+        product: "shop",
+        environment: "production",
+        service: "web",
+        instances: 2,
+        wanted: 3,
+        operation: "scl_1",
+        mode: "auto",
+        past: '{"downAt":null,"relapses":0,"failedAt":null}',
+        actor: "slipway",
+        reason: "2 → 3: cpu is 95 % (above 70 %), for 30s",
+        changed_at: 1_760_000_005_000,
+      },
+    ],
+  },
 };
 
 type Row = Readonly<Record<string, string | number | null>>;

@@ -164,6 +164,7 @@ export class SimWorld {
       changes: new Changes(),
       metrics: new Metrics({ clock }),
       standings: new Map(),
+      scalings: new Map(),
       judges: new Judges(),
       notifier: { send: async () => {} },
     };

@@ -80,6 +80,19 @@ const columns: { readonly [Table in keyof Database]: Readonly<Record<keyof Datab
   },
   gated: { deployment_id: true, compared_with: true, when_busy: true, override_reason: true },
   approval: { id: true, deployment_id: true, actor: true, reason: true, live_id: true, created_at: true },
+  scale: {
+    product: true,
+    environment: true,
+    service: true,
+    instances: true,
+    wanted: true,
+    operation: true,
+    mode: true,
+    past: true,
+    actor: true,
+    reason: true,
+    changed_at: true,
+  },
   artifact: { digest: true, bytes: true, created_at: true },
   deployment: {
     id: true,
@@ -213,6 +226,7 @@ test("a released schema never changes", () => {
       "3 secrets b8deaf794f50914b755d1f5f5e2d98bd0e7a3d43eaf7cc4872f3fea4cbd89b60",
       "4 pipeline 2c9f849727e7dc430b57a3ad07145b6e4a17a71dd2813a62aacca16bd192115c",
       "5 gates a0e951c3fc62f309011b3db87f0b229e9faec585aad646e65fceb14aed7edd0d",
+      "6 scale 24a40fc05023ab9625bb6977b491e6fb9503d0058a871c89f98d8a9c6f00c03b",
     ]
   `);
 });
