@@ -11,6 +11,7 @@ import { rollback } from "../../src/engine/commands/rollback.ts";
 import { type StartDeployment, startDeployment } from "../../src/engine/commands/start-deployment.ts";
 import { startRun } from "../../src/engine/commands/start-run.ts";
 import { releaseView } from "../../src/engine/release/read.ts";
+import { restingCount } from "../../src/engine/scale/held.ts";
 import type { World } from "../../src/engine/world.ts";
 import type { Log } from "../../src/ports/log.ts";
 import type { DeploymentRow } from "../../src/ports/tables.ts";
@@ -275,7 +276,8 @@ export class Plane {
       if (role === "stable") expect(release_id).toBe(live);
       const status = wanted.get(id);
       const isJob = status?.instances.every(({ state }) => state === "exited") === true && status.instances.length > 0;
-      const count = expected.find(({ name }) => name === service)?.instances;
+      const known = expected.find(({ name }) => name === service);
+      const count = view === null || known === undefined ? undefined : await restingCount(db, view, known);
       const runs = role === "stable" || role === "warm";
       if (role === "stable") expect(status?.wanted, id).toBe(count);
       if (role === "warm") expect(status?.wanted, id).toBeGreaterThan(0);
