@@ -77,6 +77,7 @@ import type { Log } from "../ports/log.ts";
 import type { Sessions } from "../ports/session.ts";
 import type { Target } from "../ports/target.ts";
 import type { ComposeSource } from "./config/compose/for-target.ts";
+import { edgeBase, edgeRoom } from "./edge-base.ts";
 import { sealedBy } from "./sealed.ts";
 
 export { restoreSqliteStore as restoreStore } from "../drivers/stores/sqlite/restore.ts";
@@ -105,30 +106,6 @@ const edgeGraceMs = 5_000;
 const underWayMs = 60 * 60_000;
 /** How long a start of the control plane waits for the edge. */
 const edgeReadyMs = 3_000;
-
-/** Where Caddy has its room on a server of its own: made by `slipway server bootstrap`. */
-const edgeRoom = "/var/lib/slipway/edge";
-
-/** What holds for every environment: limits that protect the machine. Sources: docs/config.md, "Limits of the edge". */
-const edgeBase = (directory: string, place: EdgePlace): Omit<EdgeConfig, "listeners" | "trustedProxies"> => ({
-  limits: {
-    headerBytes: 16 * 1024,
-    bodyBytes: 1024 ** 3,
-    headersTimeoutMs: 10_000,
-    requestTimeoutMs: 300_000,
-    idleTimeoutMs: 65_000,
-    upstreamTimeoutMs: 60_000,
-    connectTimeoutMs: 2_000,
-    maxConnections: 10_000,
-  },
-  accessLog: { file: accessLogOf(directory, place), maxBytes: 32 * 1024 ** 2, keep: 4 },
-});
-
-/** One file an edge: each turns its own over. */
-function accessLogOf(directory: string, { driver, server }: EdgePlace): string {
-  if (server !== null) return `${edgeRoom}/access.log`;
-  return join(directory, "logs", driver === "embedded" ? "access.log" : `access-${driver}.log`);
-}
 
 /** The one place where drivers are named and put together. Opens the store first: its lock says that this is the only one. */
 export async function wire(options: WireOptions): Promise<Wired> {
