@@ -71,7 +71,7 @@ import { openSupervisor, type Supervisor } from "../lib/supervisor/client.ts";
 import { systemClock } from "../lib/system-clock.ts";
 import { Vault } from "../lib/vault.ts";
 import type { Builder } from "../ports/builder.ts";
-import type { Edge, EdgeConfig } from "../ports/edge.ts";
+import type { Edge } from "../ports/edge.ts";
 import type { Gauge, Outcome } from "../ports/gauge.ts";
 import type { Log } from "../ports/log.ts";
 import type { Sessions } from "../ports/session.ts";
