@@ -141,7 +141,10 @@ export async function deploymentView(world: World, row: DeploymentRow): Promise<
     failure: failureOf(state),
     bakeUntil: state?.phase.is === "baking" ? state.phase.until : null,
     canary: state === null ? null : canaryView(state),
-    gates: row.phase === "gated" ? decideGates(await gateInput(world.store.db, row), world.clock.now()).readings : null,
+    gates:
+      row.phase === "gated"
+        ? decideGates(await gateInput(world, world.store.db, row), world.clock.now()).readings
+        : null,
     createdAt: row.created_at,
     createdBy: row.created_by,
     startedAt: row.started_at,

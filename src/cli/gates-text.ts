@@ -28,7 +28,7 @@ function waitsForPerson(gates: readonly GateReading[]): boolean {
   return gates.some(({ gate, open }) => gate === "approval" && !open);
 }
 
-/** Nobody is there to answer a script's question, or to wait for Monday. Errors: WAITS_FOR_APPROVAL, ENVIRONMENT_FROZEN. */
+/** Nobody is there to answer a script's question, or to wait for Monday. Errors: WAITS_FOR_APPROVAL, ENVIRONMENT_FROZEN, WAITS_TO_BAKE. */
 export function mustNotWaitAtGates({ id, environment, gates }: Gated): void {
   if (gates === null) return;
   const shut = gates.filter(({ gate, open }) => !open && (gate === "window" || gate === "freeze"));
@@ -37,6 +37,14 @@ export function mustNotWaitAtGates({ id, environment, gates }: Gated): void {
       message: `${id} waits, and begins by itself when ${environment} opens`,
       evidence: shut.map(({ gate, says }) => [gate, says]),
       hint: `call it off: slipway cancel ${id}; or do not wait: deploy again with --override-window --reason "..."`,
+    });
+  }
+  const young = gates.filter(({ gate, open }) => !open && gate === "baked");
+  if (!waitsForPerson(gates) && young.length > 0) {
+    throw new SlipwayError("WAITS_TO_BAKE", {
+      message: `${id} waits, and begins in ${environment} by itself when its release has lived long enough`,
+      evidence: young.map(({ gate, says }) => [gate, says]),
+      hint: `call it off: slipway cancel ${id}`,
     });
   }
   if (!waitsForPerson(gates)) return;

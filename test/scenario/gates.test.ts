@@ -5,7 +5,7 @@ import { lock, unlock } from "../../src/engine/commands/lock.ts";
 import { plan } from "../../src/engine/commands/plan.ts";
 import { Plane } from "./plane.fixture.ts";
 
-const names = ["asked", "urgent", "back", "crash", "late", "staging", "frozen", "soon"];
+const names = ["asked", "urgent", "back", "crash", "late", "staging", "frozen", "soon", "trial", "patient"];
 const gated = { gates: { approval: { teams: ["ops"], count: 1 } } };
 
 const teams = { ops: ["grace", "linus"] };
@@ -24,6 +24,8 @@ beforeAll(async () => {
       asked: { promoteFrom: "staging", gates: { approval: { teams: ["ops"], count: 2 } } },
       frozen: { gates: { freezes: [{ cron: "0 0 * * *", duration: "48h", reason: "the audit" }] } },
       soon: {},
+      trial: {},
+      patient: { promoteFrom: "trial", gates: { baked: "2s", wait: "1s" } },
       late: { gates: { approval: { expires: "1s" } } },
     },
   });
@@ -241,4 +243,32 @@ describe("a frozen environment", () => {
     expect([phase, phases.slice(0, 3)]).toEqual(["succeeded", ["gated", "queued", "starting"]]);
     expect(row.started_at).toBeGreaterThanOrEqual(opens);
   });
+});
+
+it("a release that must have lived in the environment before waits there for a rule to calm down, and then for its time", async () => {
+  here = "trial";
+  const turns = async (event: string) => {
+    const query = plane.world.store.db.selectFrom("history").select("at").where("event", "=", event);
+    for (;;) {
+      const row = await query.where("environment", "=", environmentName("trial")).executeTakeFirst();
+      if (row !== undefined) return row.at;
+      await plane.visit("trial").catch(() => {});
+      await plane.world.clock.sleep(10);
+    }
+  };
+  const release = await plane.version("v7", { teams, rules: { errors: "error ratio of web > 50% over 3s" } });
+  expect((await plane.deploy("trial", release)).phase).toBe("succeeded");
+  plane.product.behave("web", "v7", "errors");
+  await turns("rule.fired");
+  here = "patient";
+  const id = await plane.start(here, release, { kind: "promotion" });
+  expect(await plane.row(id)).toMatchObject({
+    phase: "gated",
+    reason: expect.stringContaining("a rule fires in trial now; the 2s begin when that is over"),
+  });
+  plane.product.behave("web", "v7", "good");
+  const calm = await turns("rule.resolved");
+  const { phase, row } = await plane.ended(id);
+  expect(phase).toBe("succeeded");
+  expect(row.started_at).toBeGreaterThanOrEqual(calm + 2_000);
 });

@@ -21,7 +21,7 @@ const asked = { at: 5_000, authors: ["ken@desk"], live };
 const yes = (by: string, more: Partial<Approval> = {}): Approval => ({ by, at: 0, reason: "fine", live, ...more });
 const input = (more: Partial<GateInput> = {}): GateInput => ({
   asked: { ...asked, release: releaseId("rel_new") },
-  policies: [{ gates: { approval: spec(), windows: [], freezes: [] }, of: "r2" }],
+  policies: [{ gates: { approval: spec(), windows: [], freezes: [], waitMs: 0, bakedMs: 0 }, of: "r2" }],
   approvals: [],
   override: null,
   before: null,
@@ -108,7 +108,7 @@ describe("gates", () => {
     const shut: Partial<GateInput>[] = [
       { locked: { by: "bob", reason: "audit" } },
       { ahead: ["dep_1"] },
-      { before: { environment: "staging", standing: "bad" } },
+      { before: { environment: "staging", standing: "bad", life: { live: [], troubles: [] } } },
     ];
     expect(
       shut.map((more) => decideGates(input({ approvals, ...more }), 5_500)).map(({ is, reason }) => [is, reason]),
@@ -142,7 +142,7 @@ describe("the gates that hold", () => {
   });
 
   it("are the release's own and those of what is live: a config that takes them away does not get past them", () => {
-    const strict = { approval: spec({ count: 2 }), windows: [], freezes: [] };
+    const strict = { approval: spec({ count: 2 }), windows: [], freezes: [], waitMs: 0, bakedMs: 0 };
     expect(policiesOf(side(2), null)).toEqual([]);
     expect(policiesOf(side(2), side(1))).toEqual([]);
     expect(policiesOf(side(2, strict), side(1, { ...strict }))).toEqual([{ gates: strict, of: "r2" }]);

@@ -4,7 +4,9 @@ import type { GatesSpec } from "../product/gates-spec.ts";
 import { formatDuration } from "../product/units.ts";
 import type { Standing } from "../release/standing.ts";
 import { type Approval, type Asked, expiresAt, readApprovals } from "./approval.ts";
+import type { Life } from "./life.ts";
 import type { GateReading } from "./reading.ts";
+import { readBaked, readWait } from "./time.ts";
 import { readCalendar } from "./window.ts";
 
 /** The gates of one release: of the one that is asked for, or of the one that is live. */
@@ -18,8 +20,8 @@ export type GateInput = {
   readonly approvals: readonly Approval[];
   /** Why windows and freezes are passed by, and by whom; null: they hold. */
   readonly override: { readonly by: string; readonly reason: string } | null;
-  /** How the release stands in the environment that it must be promoted from; null where there is none. */
-  readonly before: { readonly environment: string; readonly standing: Standing } | null;
+  /** How the release stands, and has been, in the environment that it must be promoted from; null where there is none. */
+  readonly before: { readonly environment: string; readonly standing: Standing; readonly life: Life } | null;
   readonly locked: { readonly by: string; readonly reason: string } | null;
   /** The deployments that have to end first. */
   readonly ahead: readonly string[];
@@ -70,12 +72,21 @@ export function readGates(input: GateInput, now: EpochMs): readonly GateReading[
   ];
 }
 
-function readPolicy(gates: GatesSpec, { asked, approvals, override }: GateInput, now: EpochMs): readonly GateReading[] {
+function readPolicy(
+  gates: GatesSpec,
+  { asked, approvals, override, before }: GateInput,
+  now: EpochMs,
+): readonly GateReading[] {
   return [
     ...(gates.approval === null ? [] : [readApprovals(gates.approval, asked, approvals)]),
     ...readCalendar(gates, now).map((reading) => (override === null ? reading : passedBy(reading, override))),
+    ...(gates.waitMs === 0 ? [] : [readWait(gates.waitMs, asked.at, now)]),
+    ...(gates.bakedMs === 0 ? [] : [before === null ? nowhere : readBaked(gates.bakedMs, before, now)]),
   ];
 }
+
+/** A config that names no environment before does not get past the time that a release must have lived there. */
+const nowhere = shut("baked", "its config names no environment in which it could have lived: set promoteFrom");
 
 function passedBy(reading: GateReading, { by, reason }: NonNullable<GateInput["override"]>): GateReading {
   if (reading.open) return reading;

@@ -19,4 +19,4 @@ export function policiesOf(release: Side, live: Side | null): readonly Policy[] 
   return [ownPolicy, { gates: theirs, of: `r${live.number}` }];
 }
 
-const noGates: GatesSpec = { approval: null, windows: [], freezes: [] };
+const noGates: GatesSpec = { approval: null, windows: [], freezes: [], waitMs: 0, bakedMs: 0 };

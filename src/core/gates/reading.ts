@@ -1,6 +1,6 @@
 import type { EpochMs } from "../ids.ts";
 
-export type GateName = "approval" | "window" | "freeze" | "promotion" | "lock" | "turn";
+export type GateName = "approval" | "window" | "freeze" | "wait" | "baked" | "promotion" | "lock" | "turn";
 
 /** One gate, as it stands at one instant. */
 export type GateReading = {

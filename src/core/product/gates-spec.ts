@@ -5,6 +5,10 @@ export type GatesSpec = {
   readonly windows: readonly WindowSpec[];
   /** And in none of these. */
   readonly freezes: readonly FreezeSpec[];
+  /** So long after it was asked for; 0: at once. */
+  readonly waitMs: number;
+  /** So long must the release have lived in the environment before; 0: it need not. */
+  readonly bakedMs: number;
 };
 
 /** Open at the times of its cron, for so long. */

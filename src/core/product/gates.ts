@@ -87,6 +87,17 @@ const freezeShape = {
 };
 
 const gatesShape = {
+  wait: optional(duration({ max: "30d" }), {
+    meaning: "How long after it was asked for a deployment begins: time to think better of it.",
+    default: "(none)",
+    example: "10m",
+  }),
+  baked: optional(duration({ max: "30d" }), {
+    meaning:
+      "How long the release must have been live in `promoteFrom` after its bake there, without a rule that fired. A rule that fires begins the time anew.",
+    default: "(it must have succeeded there, however short ago)",
+    example: "4h",
+  }),
   windows: optional(
     z
       .array(named("WindowInput", "A time at which deployments may begin.", z.strictObject(windowShape)))

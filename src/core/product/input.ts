@@ -2062,6 +2062,19 @@ export interface EnvironmentInput {
 /** What must be open before a deployment begins. */
 export interface GatesInput {
   /**
+   * How long after it was asked for a deployment begins: time to think better of it.
+   * @default none
+   * @example "10m"
+   */
+  wait?: Duration | undefined;
+  /**
+   * How long the release must have been live in `promoteFrom` after its bake there, without a rule that fired. A rule
+   * that fires begins the time anew.
+   * @default it must have succeeded there, however short ago
+   * @example "4h"
+   */
+  baked?: Duration | undefined;
+  /**
    * When deployments may begin; what has begun may finish. A rollback passes, and so does one that is asked for with
    * --override-window and a reason.
    * @default at any time

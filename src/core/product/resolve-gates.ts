@@ -8,12 +8,14 @@ type Teams = Readonly<Record<string, readonly string[]>>;
 /** Nothing where the environment has no gates, so that a config without them is what it was. */
 export function resolveGates(gates: GatesInput | undefined, teams: Teams): { readonly gates?: GatesSpec } {
   if (gates === undefined || Object.keys(gates).length === 0) return {};
-  const { approval, windows = [], freezes = [] } = gates;
+  const { approval, windows = [], freezes = [], wait, baked } = gates;
   return {
     gates: {
       approval: approval === undefined ? null : resolveApproval(approval, teams),
       windows: windows.map(resolveWindow),
       freezes: freezes.map((freeze) => ({ ...resolveWindow(freeze), reason: freeze.reason ?? null })),
+      waitMs: wait === undefined ? 0 : ms(wait),
+      bakedMs: baked === undefined ? 0 : ms(baked),
     },
   };
 }

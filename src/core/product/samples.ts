@@ -290,6 +290,8 @@ export const fullProduct: ProductInput = {
       promoteFrom: "staging",
       gates: {
         approval: { teams: ["ops"], people: ["linus"], count: 2, authorMayApprove: false, expires: "12h" },
+        wait: "10m",
+        baked: "4h",
         windows: [{ cron: "0 9 * * mon-thu", duration: "8h", timeZone: "Europe/Berlin" }],
         freezes: [{ cron: "2026-12-20T00:00", duration: "14d", reason: "Christmas" }],
       },

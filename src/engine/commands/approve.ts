@@ -34,7 +34,7 @@ export async function approve(world: World, word: Word): Promise<void> {
       await reject(world, trx, row, word, seen);
       return null;
     }
-    const input = await gateInput(trx, row);
+    const input = await gateInput(world, trx, row);
     mustBeAsked(row, input, word);
     mustBeTheSame(row, { shown: word.live ?? null, now: input.asked.live, isGiven: word.live !== undefined });
     mustBeTheSame(row, { shown: seen.live, now: input.asked.live, isGiven: true });

@@ -14,6 +14,7 @@ import type { Checkout } from "../../ports/source.ts";
 import { differencesOf, runningOf } from "../accessories/state.ts";
 import { openDeployments } from "../deploy/open.ts";
 import { findEnvironment } from "../environment.ts";
+import { beforeOf } from "../gates/before.ts";
 import { changesFor } from "../release/changes.ts";
 import { readReleaseConfig } from "../release/config.ts";
 import { artifactsOf, type ReleaseConfig, releaseRow, releaseView, viewOf } from "../release/read.ts";
@@ -201,16 +202,21 @@ async function standingNow(
 
 /** As they would stand if it were asked for now; what is locked, under way or not promoted yet is said elsewhere. */
 async function gatesNow(
-  { store: { db }, clock }: World,
+  world: World,
   environment: EnvironmentName,
-  row: { readonly product: string },
+  { product }: { readonly product: string },
   view: ReleaseView,
 ): Promise<NonNullable<PlanInput["gates"]>> {
-  const live = (await findEnvironment(db, { product: row.product, environment }))?.live_release_id ?? null;
+  const { db } = world.store;
+  const live = (await findEnvironment(db, { product, environment }))?.live_release_id ?? null;
   const policies = policiesOf(view, live === null ? null : await releaseView(db, live, environment));
-  const asked = { at: clock.now(), release: view.id, live, authors: [] };
-  const nothing = { approvals: [], override: null, before: null, locked: null, ahead: [] };
-  return readGates({ asked, policies, ...nothing }, clock.now());
+  const now = world.clock.now();
+  const asked = { at: now, release: view.id, live, authors: [] };
+  const { promoteFrom } = view.spec;
+  const before =
+    promoteFrom === null ? null : await beforeOf(world, db, { product, environment: promoteFrom, release: view.id });
+  const input = { asked, policies, before, approvals: [], override: null, locked: null, ahead: [] };
+  return readGates(input, now).filter(({ gate }) => gate !== "promotion");
 }
 
 async function liveArtifacts(world: World, product: string, environment: EnvironmentName) {

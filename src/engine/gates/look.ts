@@ -32,7 +32,7 @@ export async function lookAtGates(world: World, trx: Trx, id: DeploymentId): Pro
   const row = await deploymentRow(trx, id);
   if (row.phase !== "gated") return { moved: false, decision: null, go: nothing };
   const now = world.clock.now();
-  const decision = decideGates(await gateInput(trx, row), now);
+  const decision = decideGates(await gateInput(world, trx, row), now);
   switch (decision.is) {
     case "waits": {
       const hasAsked = await replaceOthers(world, trx, row, decision);

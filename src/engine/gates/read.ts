@@ -4,23 +4,22 @@ import { authorsOf } from "../../core/gates/person.ts";
 import { policiesOf } from "../../core/gates/policy.ts";
 import type { DeploymentId, EnvironmentName, ReleaseId } from "../../core/ids.ts";
 import type { Commit } from "../../core/release/commit.ts";
-import { standingOf } from "../../core/release/standing.ts";
 import type { Db, Trx } from "../../ports/store.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
-import { attemptsIn } from "../commands/attempts.ts";
 import { openDeployments } from "../deploy/open.ts";
 import { findEnvironment } from "../environment.ts";
 import { releaseFacts, releaseView } from "../release/read.ts";
+import type { World } from "../world.ts";
+import { beforeOf } from "./before.ts";
 
 /** Everything that the gates of a deployment look at, as it is in the store at this instant. */
-export async function gateInput(db: Trx | Db, row: DeploymentRow): Promise<GateInput> {
+export async function gateInput(world: Pick<World, "standings">, db: Trx | Db, row: DeploymentRow): Promise<GateInput> {
   const { product, environment } = row;
   const { spec } = await releaseView(db, row.release_id, environment);
   const release = await releaseFacts(db, row.release_id);
   const place = await findEnvironment(db, { product, environment });
   const live = place?.live_release_id ?? null;
   const { promoteFrom } = spec;
-  const attempts = promoteFrom === null ? [] : await attemptsIn(db, product, promoteFrom);
   const commits = JSON.parse(row.change_log) as Commit[];
   return {
     asked: {
@@ -32,7 +31,10 @@ export async function gateInput(db: Trx | Db, row: DeploymentRow): Promise<GateI
     policies: await policiesIn(db, { release: row.release_id, environment, live }),
     approvals: await approvalsOf(db, row.id),
     override: await overrideOf(db, row),
-    before: promoteFrom === null ? null : { environment: promoteFrom, standing: standingOf(release.id, attempts) },
+    before:
+      promoteFrom === null
+        ? null
+        : await beforeOf(world, db, { product, environment: promoteFrom, release: release.id }),
     locked: place?.locked_by == null ? null : { by: place.locked_by, reason: place.locked_reason ?? "" },
     ahead: (await openDeployments(db, { product, environment })).map(({ id }) => id),
   };

@@ -2,9 +2,13 @@ import { nearest } from "../guess.ts";
 import type { ProductInput } from "../input.ts";
 import { error, type Finding } from "./finding.ts";
 
-/** Gates that name teams which are not there, or ask for more people than there are. */
+/** Gates that could never open: of teams that are not there, of more people than there are, of an environment before that there is not. */
 export function checkGates({ environments = {}, teams = {} }: ProductInput): readonly Finding[] {
-  return Object.entries(environments).flatMap(([environment, { gates }]) => {
+  return Object.entries(environments).flatMap(([environment, { gates, promoteFrom }]) => {
+    if (gates?.baked !== undefined && promoteFrom === undefined) {
+      const message = "there is nowhere to have lived: set promoteFrom to the environment before";
+      return [error(["environments", environment, "gates", "baked"], message)];
+    }
     const approval = gates?.approval;
     if (approval === undefined) return [];
     const at = ["environments", environment, "gates", "approval"];
