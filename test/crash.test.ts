@@ -1,3 +1,4 @@
+import { rmSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DeploymentDetail, StatusView } from "../src/api/contract.ts";
 import { deploy, ended, type Plane, release, startPlane, tearDown } from "./fixture/plane.ts";
@@ -15,12 +16,15 @@ describe("a control plane that is killed at every boundary of a deployment", () 
   let product: TestProduct;
   let plane: Plane;
   let visitors: Visitors;
+  let crashFile: string;
   const releases: Record<string, string> = {};
 
   beforeAll(async () => {
     product = await makeProduct({ strategy: "canary" });
     product.commit("one", "good");
-    plane = await startPlane(product);
+    crashFile = `${product.directory}.crash-at`;
+    writeFileSync(crashFile, "0");
+    plane = await startPlane(product, { crashFile });
     releases.one = await release(plane, product);
     product.commit("two", "good");
     releases.two = await release(plane, product);
@@ -34,24 +38,23 @@ describe("a control plane that is killed at every boundary of a deployment", () 
   afterAll(async () => {
     await visitors.leave();
     await tearDown(product, plane);
+    rmSync(crashFile);
   });
 
-  /** Deploys with a kill at the boundary. False when the deployment was over before that boundary came. */
+  /** Deploys with a kill at the boundary. Not killed when the deployment was over before that boundary came. */
   async function deployWithCrash(
     version: string,
     crashAt: number,
   ): Promise<{ killed: boolean; detail: DeploymentDetail }> {
-    plane.child.kill("SIGKILL");
-    await plane.died;
-    plane.client.close();
-    plane = await startPlane(product, { crashAt });
+    writeFileSync(crashFile, String(crashAt));
     const deployment = await deploy(plane, releases[version] ?? "");
     const first = await ended(plane, deployment).catch(() => null);
+    writeFileSync(crashFile, "0");
     // When it has ended, what follows the end (pruning) may still meet the boundary: the next one starts from a kill too.
     if (first !== null) plane.child.kill("SIGKILL");
     await plane.died;
     plane.client.close();
-    plane = await startPlane(product);
+    plane = await startPlane(product, { crashFile });
     return { killed: first === null, detail: first ?? (await ended(plane, deployment)) };
   }
 

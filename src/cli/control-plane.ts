@@ -1,4 +1,4 @@
-import { appendFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { apiServer } from "../api/server.ts";
 import { isSlipwayError, reasonOf, SlipwayError, type WireError } from "../core/errors/error.ts";
@@ -75,16 +75,27 @@ async function main(): Promise<void> {
 
 /**
  * For the crash test of the deployment: ends this process, as SIGKILL would, at the n-th boundary between record and perform
- * of work that began in this process. What an earlier one left to be finished does not count.
+ * of the first deployment that began after n was written to the file, and of what began after it; 0 is never. What began
+ * earlier and was left to be finished does not count.
  */
 function crashPoint(): Pick<WireOptions, "onBoundary"> {
-  const at = Number(process.env.SLIPWAY_TEST_CRASH_AT ?? 0);
-  if (at <= 0) return {};
-  const begun = new Set<string>();
+  const file = process.env.SLIPWAY_TEST_CRASH_FILE;
+  if (file === undefined) return {};
+  let at = 0;
   let seen = 0;
+  const begun = new Set<string>();
+  const begin = (workflow: string): void => {
+    const wanted = Number(readFileSync(file, "utf8"));
+    if (wanted !== at && (wanted === 0 || workflow.startsWith("dep_"))) {
+      begun.clear();
+      at = wanted;
+      seen = 0;
+    }
+    if (wanted === at) begun.add(workflow);
+  };
   return {
     onBoundary: ({ workflowId, seq }) => {
-      if (seq === 0) begun.add(workflowId);
+      if (seq === 0) begin(workflowId);
       if (!begun.has(workflowId)) return;
       seen += 1;
       if (seen === at) process.kill(process.pid, "SIGKILL");
