@@ -156,10 +156,17 @@ const dial = () => {
   redis.setNoDelay(true).setEncoding("utf8");
   redis.on("data", (text) => { for (const line of text.trim().split("\\r\\n")) answers.shift()?.(line.replace(":", "")); });
   redis.on("error", (error) => console.error("redis: " + error.message));
+  const socket = redis;
+  setTimeout(() => { if (socket.connecting) socket.destroy(new Error("nobody answers")); }, 2_000);
   redis.on("close", () => { for (const answer of answers.splice(0)) answer("lost"); setTimeout(dial, 100); });
 };
 dial();
-const count = () => new Promise((resolve) => { answers.push(resolve); redis.write("INCR visits\\r\\n"); });
+const count = () => new Promise((resolve) => {
+  // Between two connections nobody would ever answer.
+  if (redis.destroyed) return resolve("lost");
+  answers.push(resolve);
+  redis.write("INCR visits\\r\\n");
+});
 const taken = [];
 const takeMemory = () => { taken.push(Buffer.alloc(8 * 1024 * 1024, 1)); setImmediate(takeMemory); };
 createServer(async (request, response) => {
