@@ -82,7 +82,7 @@ describe("a control plane that is killed at every boundary of a deployment", () 
     }
     expect(kills).toBeGreaterThan(20);
     expect(visitors.failures).toEqual([]);
-  }, 600_000);
+  }, 900_000);
 
   it("ends with the old release live when the release is taken back", async () => {
     const before = (await production()).live?.id;
@@ -96,5 +96,5 @@ describe("a control plane that is killed at every boundary of a deployment", () 
     }
     expect(kills).toBeGreaterThan(20);
     expect(visitors.failures).toEqual([]);
-  }, 600_000);
+  }, 900_000);
 });
