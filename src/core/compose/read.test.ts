@@ -8,11 +8,13 @@ import { unusedServiceKeys } from "./reading/service.ts";
 import { toServices } from "./services.ts";
 import type { Raw } from "./tree.ts";
 
+const textOf = (value: Raw): string => (typeof value === "string" ? value : JSON.stringify(value));
+
 /** What a project says whose files are these values. */
 function read(files: Readonly<Record<string, Raw>>, variables: Readonly<Record<string, string>> = {}): ComposeReading {
   const disk: ComposeFiles = {
     yaml: (path) => (Object.hasOwn(files, path) ? [{ value: files[path]!, replaced: [] }] : null),
-    text: (path) => (Object.hasOwn(files, path) ? String(files[path]) : null),
+    text: (path) => (Object.hasOwn(files, path) ? textOf(files[path]!) : null),
   };
   return readModel(
     { paths: ["/p/compose.yaml"], directory: "/p", name: null, profiles: [], variables, home: null },
