@@ -29,6 +29,14 @@ export interface ProductInput {
    */
   pipeline?: PipelineInput | undefined;
   /**
+   * What begins runs, releases and deployments by itself: pushes, tags, the clock. In force after slipway triggers
+   * apply.
+   * @default none: everything is begun by hand
+   * @example { branches: { main: { deploy: "production" }, "feature/*": {} }, webhook: { forge: "github", listen:
+   * ":9800" } }
+   */
+  triggers?: TriggersInput | undefined;
+  /**
    * How a release takes the traffic and when it is taken back.
    * @default {}
    * @example { strategy: "blue-green", bake: "10m" }
@@ -756,6 +764,114 @@ export interface ParameterInput {
    * @example ["quick", "full"]
    */
   allowed?: string[] | undefined;
+}
+
+/** What begins runs, releases and deployments by itself. */
+export interface TriggersInput {
+  /**
+   * What a push to a branch begins. * stands for any text; a name without it goes before patterns, and of those the
+   * first one that fits. A branch that is not here begins nothing.
+   * @default {}
+   * @example { main: { deploy: "production" }, staging: { deploy: "staging" }, "feature/*": {} }
+   */
+  branches?: Record<string, TriggerInput> | undefined;
+  /**
+   * What a new tag begins, in the same way.
+   * @default {}
+   * @example { "v*": { deploy: "production" } }
+   */
+  tags?: Record<string, TriggerInput> | undefined;
+  /**
+   * What is begun by the clock, by name.
+   * @default {}
+   * @example { nightly: { cron: "0 3 * * *", branch: "main" } }
+   */
+  schedules?: Record<string, TriggerScheduleInput> | undefined;
+  /**
+   * Where pushed commits are fetched from: a remote of the repository, or an address of git. The control plane's own
+   * git, keys and credential helpers are used; it is never asked for a password.
+   * @default "origin"
+   * @example "git@github.com:acme/shop.git"
+   */
+  remote?: string | undefined;
+  /**
+   * The repository's name at the forge; webhooks of others begin nothing.
+   * @default whatever has the right secret
+   * @example "acme/shop"
+   */
+  repository?: string | undefined;
+  /**
+   * How the forge tells us of pushes.
+   * @default none
+   * @example { forge: "github", listen: ":9800" }
+   */
+  webhook?: WebhookInput | undefined;
+  /**
+   * How often the remote is asked for what was pushed; for forges that cannot reach us.
+   * @default never
+   * @example "1m"
+   */
+  poll?: Duration | undefined;
+}
+
+/** What a push begins: always a run of the pipeline. */
+export interface TriggerInput {
+  /**
+   * The environment that the release is deployed to when the run has passed. Without it the run checks the commit, and
+   * no release is made.
+   * @default none: a run only
+   * @example "production"
+   */
+  deploy?: string | undefined;
+}
+
+/** What is begun again and again, with the newest commit of a branch. */
+export interface TriggerScheduleInput {
+  /**
+   * When: minute, hour, day of the month, month, day of the week.
+   * @example "0 3 * * *"
+   */
+  cron: string;
+  /**
+   * The time zone of cron.
+   * @default "UTC"
+   * @example "Europe/Berlin"
+   */
+  timeZone?: string | undefined;
+  /**
+   * Whose newest commit is taken.
+   * @example "main"
+   */
+  branch: string;
+  /**
+   * The environment that the release is deployed to when the run has passed. Without it the run checks the commit, and
+   * no release is made.
+   * @default none: a run only
+   * @example "production"
+   */
+  deploy?: string | undefined;
+}
+
+/** How the forge tells us of pushes. */
+export interface WebhookInput {
+  /**
+   * Whose webhooks they are.
+   * @example "github"
+   */
+  forge: "github" | "gitlab" | "gitea" | "bitbucket";
+  /**
+   * Where they come in, and nothing else: the API is not reachable there. It speaks HTTP, for a proxy or a tunnel with
+   * TLS in front.
+   * @default "127.0.0.1:9800"
+   * @example ":9800"
+   */
+  listen?: string | number | undefined;
+  /**
+   * The secret that the forge signs with, or sends as its token: slipway secret set <name> -e triggers.
+   * @default "WEBHOOK_SECRET"
+   * @example "WEBHOOK_SECRET"
+   */
+  secret?: string | undefined;
 }
 
 /** How a release takes the traffic and when it is taken back. */

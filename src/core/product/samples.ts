@@ -101,6 +101,15 @@ export const fullProduct: ProductInput = {
     disk: "2GB",
     parameters: { level: { meaning: "how much is tested", default: "quick", allowed: ["quick", "full"] } },
   },
+  triggers: {
+    branches: { main: { deploy: "production" }, "feature/*": {} },
+    tags: { "v*": { deploy: "staging" } },
+    schedules: { nightly: { cron: "0 3 * * *", timeZone: "Europe/Berlin", branch: "main", deploy: "staging" } },
+    remote: "git@github.com:acme/shop.git",
+    repository: "acme/shop",
+    webhook: { forge: "github", listen: ":9800", secret: "WEBHOOK_SECRET" },
+    poll: "1m",
+  },
   rollout: {
     strategy: "canary",
     bake: "10m",

@@ -112,4 +112,5 @@ const besides: Readonly<Record<string, object>> = {
   synthetic: { path: "/", perSecond: 1 },
   target: { driver: "docker" },
   registry: { repository: "ghcr.io/acme/shop" },
+  webhook: { forge: "github" },
 };

@@ -12,6 +12,7 @@ import { registrySchema } from "./registry.ts";
 import { rolloutSchema } from "./rollout.ts";
 import { notifiersByName, notifiersDoc, rulesByName, rulesDoc } from "./rules.ts";
 import { serviceSchema } from "./service.ts";
+import { triggersDoc, triggersSchema } from "./triggers.ts";
 import { environmentText, name, text } from "./values.ts";
 
 /**
@@ -39,6 +40,7 @@ export const productSchema = named(
       allowed: 'names and services, such as { web: { kind: "web", command: ["node", "server.js"] } }',
     }),
     pipeline: optional(pipelineSchema, pipelineDoc),
+    triggers: optional(triggersSchema, triggersDoc),
     rollout: optional(rolloutSchema, {
       meaning: "How a release takes the traffic and when it is taken back.",
       default: {},

@@ -11,6 +11,7 @@ import { checkRoutes } from "./checks/routes.ts";
 import { checkRules } from "./checks/rules.ts";
 import { checkScale } from "./checks/scale.ts";
 import { checkServices } from "./checks/services.ts";
+import { checkTriggers } from "./checks/triggers.ts";
 import { type ComposedEnvironment, type ComposeReader, composedEnvironment, namesOf } from "./composed.ts";
 import type { ProductInput } from "./input.ts";
 import { mergeEnvironment } from "./merge.ts";
@@ -114,7 +115,7 @@ function checkProduct(
       ...checkProbes(place),
     );
   }
-  findings.push(...checkPipeline(product), ...checkGates(product));
+  findings.push(...checkPipeline(product), ...checkGates(product), ...checkTriggers(product));
   findings.push(...checkEnvironments(product, places, { unread }), ...checkProjects(places), ...checkIdle(places));
   return {
     findings: [...located, ...findings.map((finding) => checkedOf(finding, product))],

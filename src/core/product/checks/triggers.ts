@@ -1,0 +1,51 @@
+import { nearest } from "../guess.ts";
+import type { ProductInput } from "../input.ts";
+import type { Path } from "../problems.ts";
+import { environmentNames } from "../resolve.ts";
+import { error, type Finding, warning } from "./finding.ts";
+
+/** What is deployed to is there, and what is mapped can be heard of. */
+export function checkTriggers(product: ProductInput): readonly Finding[] {
+  const { triggers } = product;
+  if (triggers === undefined) return [];
+  const environments: readonly string[] = environmentNames(product);
+  const all = (["branches", "tags", "schedules"] as const).flatMap((kind) =>
+    Object.entries(triggers[kind] ?? {}).map(([key, { deploy }]) => ({ at: ["triggers", kind, key], deploy })),
+  );
+  const lost = all.flatMap(({ at, deploy }) =>
+    deploy === undefined || environments.includes(deploy)
+      ? []
+      : [unknownEnvironment([...at, "deploy"], deploy, environments)],
+  );
+  const mapped = Object.keys({ ...triggers.branches, ...triggers.tags }).length > 0;
+  const heard = triggers.webhook !== undefined || triggers.poll !== undefined;
+  return [
+    ...lost,
+    ...(mapped && !heard
+      ? [
+          warning(["triggers"], "nobody tells of pushes: add a webhook, or poll", {
+            because: [
+              ["triggers", "webhook"],
+              ["triggers", "poll"],
+            ],
+          }),
+        ]
+      : []),
+    ...(heard && !mapped
+      ? [
+          warning(["triggers"], "no branch and no tag is named, so no push begins anything", {
+            because: [
+              ["triggers", "branches"],
+              ["triggers", "tags"],
+            ],
+          }),
+        ]
+      : []),
+  ];
+}
+
+function unknownEnvironment(at: Path, seen: string, environments: readonly string[]): Finding {
+  const near = nearest(seen, environments);
+  const advice = near === null ? `the environments are ${environments.join(", ")}` : `did you mean "${near}"?`;
+  return error(at, `there is no environment "${seen}"; ${advice}`, near === null ? {} : { guess: near });
+}
