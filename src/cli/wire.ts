@@ -53,6 +53,8 @@ import { StepCache } from "../engine/pipeline/cache/store.ts";
 import { LiveSteps } from "../engine/pipeline/live.ts";
 import { stepKind, stepWorkflow } from "../engine/pipeline/step-workflow.ts";
 import { sweepSteps } from "../engine/pipeline/sweep.ts";
+import { Healer } from "../engine/recover/healer.ts";
+import { healKind, healWorkflow } from "../engine/recover/workflow.ts";
 import { Artifacts } from "../engine/release/artifacts.ts";
 import type { ImageWorks } from "../engine/release/images.ts";
 import { runKind, runWorkflow } from "../engine/release/run-workflow.ts";
@@ -74,6 +76,7 @@ import type { Builder } from "../ports/builder.ts";
 import type { Edge } from "../ports/edge.ts";
 import type { Gauge, Outcome } from "../ports/gauge.ts";
 import type { Log } from "../ports/log.ts";
+import type { Restarts } from "../ports/restarts.ts";
 import type { Sessions } from "../ports/session.ts";
 import type { Target } from "../ports/target.ts";
 import type { ComposeSource } from "./config/compose/for-target.ts";
@@ -183,6 +186,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     engine.register(stepKind, stepWorkflow(world));
     engine.register(accessoryKind, accessoryWorkflow(world));
     engine.register(scaleKind, scaleWorkflow(world));
+    engine.register(healKind, healWorkflow(world));
     const keeper = new Keeper(world);
     keeper.open();
     closers.push(() => keeper.close());
@@ -200,6 +204,9 @@ export async function wire(options: WireOptions): Promise<Wired> {
     const sources = new MetricSources(world, metrics, { declared, past });
     sources.open();
     closers.push(() => sources.close());
+    const healer = new Healer(world, sources.health);
+    healer.open();
+    closers.push(() => healer.close());
     const rules = new RuleRunner(world);
     rules.open();
     closers.push(() => rules.close());
@@ -217,6 +224,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       await keeper.close();
       await rules.close();
       await scaler.close();
+      await healer.close();
       await sources.close();
     };
     return {
@@ -258,7 +266,7 @@ type Places = {
   readonly onClose: (close: () => Promise<void>) => void;
 };
 
-function makeTarget({ directory, product, supervisor, log }: Places, spec: TargetSpec): Target & Sessions {
+function makeTarget({ directory, product, supervisor, log }: Places, spec: TargetSpec): Target & Sessions & Restarts {
   switch (spec.driver) {
     case "process":
       return processTarget({ directory, product, supervisor });

@@ -4,6 +4,7 @@ import { canonicalJson } from "../core/product/canonical.ts";
 import type { TargetSpec } from "../core/product/spec.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
+import type { Restarts } from "../ports/restarts.ts";
 import type { Session, SessionSpec, Sessions } from "../ports/session.ts";
 import type { Store } from "../ports/store.ts";
 import type { ExecResult, LogLine, LogQuery, RevisionSelector, RevisionStatus, Target } from "../ports/target.ts";
@@ -11,7 +12,7 @@ import { merged } from "./merged.ts";
 import { releaseView } from "./release/read.ts";
 
 /** A target, with what it can besides. */
-type Place = Target & Partial<Sessions>;
+type Place = Target & Partial<Sessions> & Partial<Restarts>;
 
 type Deps = {
   readonly store: Store;
@@ -107,6 +108,13 @@ export class Targets implements Everywhere {
 
   async exec(instance: InstanceId, command: readonly string[], signal: AbortSignal): Promise<ExecResult> {
     return (await this.#holding(instance)).exec(instance, command, signal);
+  }
+
+  /** As `Restarts`. Errors: also RESTART_REFUSED, where the target cannot. */
+  async restart(instance: InstanceId, startedAt: EpochMs, signal: AbortSignal): Promise<void> {
+    const target = await this.#holding(instance);
+    if (target.restart !== undefined) return target.restart(instance, startedAt, signal);
+    throw new SlipwayError("RESTART_REFUSED", { message: `the ${target.name} target restarts no single instance` });
   }
 
   async session(spec: SessionSpec, at: TargetSpec | null, signal: AbortSignal): Promise<Session> {

@@ -8,9 +8,9 @@ import { freePorts } from "../../src/testing/ports.ts";
 
 /**
  * What a version of a service does, from the moment this is said: `sick` answers its probe badly, `errors` only its visitors,
- * `crash` ends by itself, `hold` starts no further instance to the end; for a job, `fail` is its exit.
+ * `stale` does as `sick` in every process that is older than the word, `crash` ends by itself, `hold` starts no further instance to the end; for a job, `fail` is its exit.
  */
-export type Behaviour = "good" | "sick" | "errors" | "crash" | "hold" | "fail";
+export type Behaviour = "good" | "sick" | "stale" | "errors" | "crash" | "hold" | "fail";
 
 export type ProductOptions = {
   /** Each has an edge of its own; what is given here comes on top of the product's. */
@@ -123,12 +123,17 @@ export class Product {
 
 /** All services say what they do through one file, so that their order can be seen. */
 const common = `
-import { appendFileSync, readFileSync } from "node:fs";
+import { appendFileSync, readFileSync, statSync } from "node:fs";
+const begunAt = Date.now();
 export const version = VERSION;
 const { CONTROL, SLIPWAY_SERVICE: service, SLIPWAY_ENVIRONMENT: environment } = process.env;
 export const tell = (what) => appendFileSync(CONTROL + "/log", [environment, service, version, what].join(" ") + "\\n");
 export function behaviour() {
-  try { return readFileSync(CONTROL + "/" + service + "-" + version, "utf8"); } catch { return "good"; }
+  const file = CONTROL + "/" + service + "-" + version;
+  try {
+    const now = readFileSync(file, "utf8");
+    return now !== "stale" ? now : statSync(file).mtimeMs > begunAt ? "sick" : "good";
+  } catch { return "good"; }
 }
 export function live() {
   tell("starts");

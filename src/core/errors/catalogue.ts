@@ -49,6 +49,7 @@ export const catalogue = {
   APPROVAL_REFUSED: entry(5, 409, "see why: slipway history; then deploy what is better"),
   APPROVAL_EXPIRED: entry(5, 409, "deploy it again, and ask somebody to approve it"),
   NOTHING_TO_ROLL_BACK: entry(1, 409, "there is no earlier good release in this environment; deploy one"),
+  RESTART_REFUSED: entry(1, 409, "look at it: slipway status, slipway history; or deploy the release again"),
   RELEASE_KNOWN_BAD: entry(1, 409, "deploy another release; a rollback goes to this one only with --force"),
   NOT_CANCELLABLE: entry(1, 409, "the deployment has ended; to go back run: slipway rollback"),
   NOT_PAUSABLE: entry(1, 409, "only a deployment under way can be paused"),

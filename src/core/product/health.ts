@@ -1,6 +1,8 @@
 import { z } from "zod";
+import { defaultHealing } from "../recover/healing.ts";
 import { urlPath } from "./http-values.ts";
 import { named, optional } from "./key.ts";
+import { formatDuration } from "./units.ts";
 import { duration, jsonShape, text, wholeNumber } from "./values.ts";
 
 /**
@@ -8,7 +10,8 @@ import { duration, jsonShape, text, wholeNumber } from "./values.ts";
  * is known after three); three failures in a row as Docker and Kubernetes; a minute until the first healthy answer as
  * Heroku's boot limit, because failing early on a slow cold start refuses a good release, and failing late costs nothing
  * while the stable one serves. What does not listen shows nothing but that it stays up: 5 s, near Kamal's readiness
- * delay of 7 s. Jobs have ten minutes, the time of a long migration.
+ * delay of 7 s. Jobs have ten minutes, the time of a long migration. Ten seconds of an unhealthy instance until its first restart
+ * is Kubernetes' default of three failures at its period of 10 s, less the first period; three restarts in ten minutes are our choice.
  */
 export const healthDefaults = {
   path: "/",
@@ -19,6 +22,9 @@ export const healthDefaults = {
   startPeriodWithoutPath: "5s",
   deadline: "1m",
   deadlineOfJob: "10m",
+  restarts: defaultHealing.limit,
+  restartAfter: formatDuration(defaultHealing.afterMs),
+  restartWithin: formatDuration(defaultHealing.withinMs),
 } as const;
 
 /** For a service that did not name its health path: the front page may send people to a login. */
@@ -73,6 +79,23 @@ export const healthShape = {
       "All instances must have been healthy once by then, or the deployment fails and nothing is switched. A job must have ended with exit code 0 by then.",
     default: "(1m; 10m for a job)",
     example: "2m",
+  }),
+  restarts: optional(wholeNumber({ min: 0, max: 20 }), {
+    meaning:
+      "How often an instance that is unhealthy is restarted within restartWithin. After that its release is taken back while a deployment watches it without a rule on health, else everybody is told. 0 restarts none.",
+    default: healthDefaults.restarts,
+    example: 0,
+  }),
+  restartAfter: optional(duration({ min: "100ms", max: "1h" }), {
+    meaning:
+      "How long an instance is unhealthy before it is restarted. Doubles with each restart within restartWithin.",
+    default: healthDefaults.restartAfter,
+    example: "1m",
+  }),
+  restartWithin: optional(duration({ min: "1s", max: "1d" }), {
+    meaning: "Time in which restarts are counted.",
+    default: healthDefaults.restartWithin,
+    example: "30m",
   }),
 };
 

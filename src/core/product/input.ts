@@ -553,6 +553,25 @@ export interface HealthInput {
    * @example "2m"
    */
   deadline?: Duration | undefined;
+  /**
+   * How often an instance that is unhealthy is restarted within restartWithin. After that its release is taken back
+   * while a deployment watches it without a rule on health, else everybody is told. 0 restarts none.
+   * @default 3
+   * @example 0
+   */
+  restarts?: number | undefined;
+  /**
+   * How long an instance is unhealthy before it is restarted. Doubles with each restart within restartWithin.
+   * @default "10s"
+   * @example "1m"
+   */
+  restartAfter?: Duration | undefined;
+  /**
+   * Time in which restarts are counted.
+   * @default "10m"
+   * @example "30m"
+   */
+  restartWithin?: Duration | undefined;
 }
 
 /** Within which limits, and by what, instances come and go. */
@@ -2442,6 +2461,25 @@ export interface HealthOverride {
    * @example "2m"
    */
   deadline?: Duration | null | undefined;
+  /**
+   * How often an instance that is unhealthy is restarted within restartWithin. After that its release is taken back
+   * while a deployment watches it without a rule on health, else everybody is told. 0 restarts none.
+   * @default the product's value
+   * @example 0
+   */
+  restarts?: number | null | undefined;
+  /**
+   * How long an instance is unhealthy before it is restarted. Doubles with each restart within restartWithin.
+   * @default the product's value
+   * @example "1m"
+   */
+  restartAfter?: Duration | null | undefined;
+  /**
+   * Time in which restarts are counted.
+   * @default the product's value
+   * @example "30m"
+   */
+  restartWithin?: Duration | null | undefined;
 }
 
 /** Scaling, as far as it is different here. */

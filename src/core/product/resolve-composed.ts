@@ -91,6 +91,9 @@ const healthKeys = {
   retries: ["retries"],
   startPeriod: ["startPeriodMs"],
   deadline: ["deadlineMs"],
+  restarts: ["healing"],
+  restartAfter: ["healing"],
+  restartWithin: ["healing"],
 } as const;
 
 const containerKeys = {

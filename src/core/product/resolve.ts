@@ -1,5 +1,6 @@
 import { SlipwayError } from "../errors/error.ts";
 import { type EnvironmentName, environmentName, type ServiceName, serviceName } from "../ids.ts";
+import { defaultHealing } from "../recover/healing.ts";
 import { normalPath, parseListen, parseRoute } from "./addresses.ts";
 import { type ComposedEnvironment, namesOf } from "./composed.ts";
 import { edgeDefaults } from "./edge.ts";
@@ -196,6 +197,19 @@ function resolveHealth(kind: KnownService["kind"], health: HealthInput): HealthS
     retries: health.retries ?? healthDefaults.retries,
     startPeriodMs: ms(health.startPeriod ?? startPeriod),
     deadlineMs: ms(health.deadline ?? deadline),
+    ...resolveHealing(health),
+  };
+}
+
+/** What is not said is not in the release, so that a default of ours is no change of the config. */
+function resolveHealing({ restarts, restartAfter, restartWithin }: HealthInput): Pick<HealthSpec, "healing"> {
+  if (restarts === undefined && restartAfter === undefined && restartWithin === undefined) return {};
+  return {
+    healing: {
+      limit: restarts ?? defaultHealing.limit,
+      afterMs: restartAfter === undefined ? defaultHealing.afterMs : ms(restartAfter),
+      withinMs: restartWithin === undefined ? defaultHealing.withinMs : ms(restartWithin),
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Difference } from "../compose/difference.ts";
 import type { EnvironmentName, ServiceName } from "../ids.ts";
+import type { HealingPolicy } from "../recover/healing.ts";
 import type { GatesSpec } from "./gates-spec.ts";
 import type { MetricSpec, ProbeSpec } from "./probe-spec.ts";
 
@@ -264,6 +265,8 @@ export type HealthSpec = {
   readonly deadlineMs: number;
   /** For services without a path: healthy is what the engine calls healthy, by the container's own check. */
   readonly byEngine?: true;
+  /** When an unhealthy instance is restarted. Absent, as in releases of before: by the defaults. */
+  readonly healing?: HealingPolicy;
 };
 
 export type JsonShape = {

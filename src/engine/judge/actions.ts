@@ -6,7 +6,8 @@ import type { Action, Rule } from "../../core/judge/rule/rule.ts";
 import { ask } from "../commands/ask.ts";
 import { rollback } from "../commands/rollback.ts";
 import { appendHistory } from "../history.ts";
-import { releaseView } from "../release/read.ts";
+import { restartService } from "../recover/restart-service.ts";
+import { tellPeople } from "../recover/tell.ts";
 import type { World } from "../world.ts";
 import type { RulePlace } from "./places.ts";
 
@@ -75,6 +76,12 @@ async function act(world: World, turn: Turn, action: Action, signal: AbortSignal
       return tell(world, turn, [action.to], signal);
     case "page":
       return tell(world, turn, null, signal);
+    case "restart":
+      return restartService(
+        world,
+        { ...place, service: rule.condition.service, rule: rule.name, why: look.reason },
+        signal,
+      );
     case "suggest-scale-up":
       // That it fired, and what it suggests, is in the history already.
       return;
@@ -104,8 +111,6 @@ async function takeBack(world: World, { place, rule, look }: Turn): Promise<void
 /** Null tells everybody. */
 async function tell(world: World, turn: Turn, names: readonly string[] | null, signal: AbortSignal): Promise<void> {
   const { place, rule, look, firedAt } = turn;
-  const { spec } = await releaseView(world.store.db, place.release, place.environment);
-  const notifiers = Object.entries(spec.notifiers ?? {}).filter(([name]) => names === null || names.includes(name));
   const notice: Notice = {
     is: look.turned ?? "fired",
     product: place.product,
@@ -118,9 +123,7 @@ async function tell(world: World, turn: Turn, names: readonly string[] | null, s
     startedAt: firedAt,
     endedAt: look.turned === "resolved" ? world.clock.now() : null,
   };
-  const results = await Promise.allSettled(notifiers.map(([, to]) => world.notifier.send(to, notice, signal)));
-  const failed = results.find((result) => result.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
+  await tellPeople(world, { release: place.release, names }, notice, signal);
 }
 
 async function recordFailed(world: World, { place, rule }: Turn, action: Action, error: unknown): Promise<void> {

@@ -13,6 +13,8 @@ export class MetricSources {
   readonly #metrics: Metrics;
   readonly #declared: DeclaredSource;
   readonly #past: Past;
+  /** What serves, and how each instance of it is. */
+  readonly health: HealthSource;
   readonly #stop = new AbortController();
   #done: Promise<unknown> = Promise.resolve();
   /** The same trouble again is not news. */
@@ -27,11 +29,11 @@ export class MetricSources {
     this.#metrics = metrics;
     this.#declared = declared;
     this.#past = past;
+    this.health = new HealthSource(world, metrics, this.#stop.signal);
   }
 
   open(): void {
-    const { signal } = this.#stop;
-    const health = new HealthSource(this.#world, this.#metrics, signal);
+    const { health } = this;
     const tick = async (): Promise<void> => {
       await health.tick();
       this.#metrics.record(uptimeNow(health, this.#metrics, this.#declared.uptime()));

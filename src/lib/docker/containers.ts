@@ -170,6 +170,18 @@ export async function stopContainer(docker: Docker, id: string, graceMs: number,
   await nullIfAbsent(docker.send(call));
 }
 
+/** As `stopContainer`, and started again by the engine, whatever becomes of this connection. */
+export async function restartContainer(
+  docker: Docker,
+  id: string,
+  graceMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const query = { t: Math.ceil(graceMs / 1000) };
+  const path = pathOf`/containers/${id}/restart`;
+  await docker.send({ method: "POST", path, query, signal, timeoutMs: graceMs + 120_000 });
+}
+
 /** An engine knows that a container has ended a moment after the kernel does. */
 const noticeMs = 20;
 const noticeTries = 150;

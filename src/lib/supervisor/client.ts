@@ -34,6 +34,8 @@ export interface Supervisor {
   watch(selector: Selector, signal: AbortSignal): AsyncGenerator<readonly UnitReport[]>;
   /** Stops the unit and forgets it. Its log stays. */
   remove(key: string, signal?: AbortSignal): Promise<void>;
+  /** Ends the process of that life and starts another. Returns when it has ended; does nothing when that life is over. */
+  restart(instance: string, startedAt: number, signal?: AbortSignal): Promise<void>;
   /** Ends when all is read, or, following, when the signal is aborted. */
   logs(request: LogRequest, signal: AbortSignal): AsyncGenerator<LogRecord>;
   /** Runs a command in a running instance's directory with its environment. */
@@ -79,6 +81,10 @@ class Client implements Supervisor {
 
   async remove(key: string, signal?: AbortSignal): Promise<void> {
     await this.#connection.call({ call: "remove", key }, signal);
+  }
+
+  async restart(instance: string, startedAt: number, signal?: AbortSignal): Promise<void> {
+    await this.#connection.call({ call: "restart", instance, startedAt }, signal);
   }
 
   async *logs(request: LogRequest, signal: AbortSignal): AsyncGenerator<LogRecord> {

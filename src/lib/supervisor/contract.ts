@@ -4,7 +4,7 @@
  */
 
 /** Rises when a daemon and a client of different versions would misunderstand each other. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 export type UnitSpec = {
   /** Names the unit, its instances (`<key>.<index>`) and its files. */
@@ -119,6 +119,7 @@ export type Request =
   | { readonly call: "observe"; readonly selector: Selector }
   | { readonly call: "watch"; readonly selector: Selector }
   | { readonly call: "remove"; readonly key: string }
+  | { readonly call: "restart"; readonly instance: string; readonly startedAt: number }
   | ({ readonly call: "logs" } & LogRequest)
   | { readonly call: "exec"; readonly instance: string; readonly command: readonly string[] }
   /** The daemon ends and everything goes on running: for an upgrade. */

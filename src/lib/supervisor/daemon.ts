@@ -65,6 +65,9 @@ async function main(): Promise<void> {
         return all.remove(request.key);
       case "watch":
         return watch(all, request.selector, send, signal);
+      case "restart":
+        await all.restart(request.instance, request.startedAt);
+        return null;
       case "logs":
         return followLogs(all.logs, request, send, signal);
       case "exec":

@@ -140,6 +140,15 @@ export class Instance {
     await this.#loop;
   }
 
+  /** Ends the process that was started then, and lets the loop start another. Another life, or none, is left alone. */
+  async restart(startedAt: number): Promise<void> {
+    const live = this.#live;
+    if (live === null || this.#startedAt !== startedAt || !this.#wanted) return;
+    this.#say("restarted on request");
+    this.#terminate();
+    await live.ended;
+  }
+
   /** Lets go of everything but the process: for a daemon that ends. */
   detach(): void {
     for (const { tail } of this.#tails.splice(0)) tail.close();

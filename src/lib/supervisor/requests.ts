@@ -25,6 +25,8 @@ export function parseRequest(line: string): Request {
       return { call, selector: selector(value.selector) };
     case "remove":
       return { call, key: text(value.key, "key") };
+    case "restart":
+      return { call, instance: text(value.instance, "instance"), startedAt: positive(value.startedAt, "startedAt") };
     case "logs":
       return {
         call,

@@ -113,6 +113,14 @@ export class Units {
     await this.#state.save();
   }
 
+  /** Returns when the process of that life has ended; another one is on its way then. */
+  async restart(id: string, startedAt: number): Promise<void> {
+    const unit = this.#units.get(id.slice(0, id.lastIndexOf(".")));
+    const instance = unit?.instances.find((each) => each.id === id);
+    if (instance === undefined) throw new SupervisorError("NOT_FOUND", `there is no instance ${id}`);
+    await instance.restart(startedAt);
+  }
+
   /** The running instance of this id, with what a command beside it needs. */
   find(id: string): { readonly instance: Instance; readonly spec: UnitSpec } {
     const unit = this.#units.get(id.slice(0, id.lastIndexOf(".")));

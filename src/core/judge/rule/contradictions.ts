@@ -22,12 +22,14 @@ function alone(
   for (const action of rule.actions) {
     if (action.do === "notify" && !known.notifiers.includes(action.to))
       say("error", `there is no notifier "${action.to}"`);
-    if (action.do === "suggest-scale-up" && service === null)
+    if ((action.do === "suggest-scale-up" || action.do === "restart") && service === null)
       say("error", `${action.do} needs a service: write "… of api"`);
     if (action.do === "page" && known.notifiers.length === 0)
       say("warning", "there is no notifier, so a page is only written to the history");
   }
   const doing = (what: Action["do"]) => rule.actions.some((action) => action.do === what);
+  if (doing("rollback") && doing("restart"))
+    say("error", "what is taken away by a rollback is not restarted as well; make two rules of it");
   if (doing("rollback") && doing("pause")) say("error", "a deployment cannot be held and taken back at once");
   if (isAlways(rule.condition)) say("error", "it is always broken");
   if (isNever(rule.condition)) say("warning", "it can never be broken");

@@ -182,6 +182,7 @@ function thresholdOf(metric: Metric, text: string): number {
 const verbs: Record<string, Action> = {
   rollback: { do: "rollback" },
   pause: { do: "pause" },
+  restart: { do: "restart" },
   page: { do: "page" },
   "suggest scale up": { do: "suggest-scale-up" },
   "suggest scale-up": { do: "suggest-scale-up" },
@@ -203,7 +204,9 @@ export function parseActions(text: string): { readonly actions: readonly Action[
     else {
       const guess = nearest(word, [...Object.keys(verbs), ...severities, "notify"]);
       const advice =
-        guess === null ? "use rollback, pause, page, notify <name>, suggest scale up" : `did you mean "${guess}"?`;
+        guess === null
+          ? "use rollback, pause, restart, page, notify <name>, suggest scale up"
+          : `did you mean "${guess}"?`;
       throw new Wrong(`"${word}" is not an action; ${advice}`);
     }
   }

@@ -1,11 +1,13 @@
 import { setMaxListeners } from "node:events";
 import { join } from "node:path";
 import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
-import type { InstanceId, RevisionId } from "../../../core/ids.ts";
+import type { EpochMs, InstanceId, RevisionId } from "../../../core/ids.ts";
+import { restartContainer } from "../../../lib/docker/containers.ts";
 import type { RegistryAuth } from "../../../lib/docker/images.ts";
 import { linkedSignal } from "../../../lib/linked-signal.ts";
 import type { Forward } from "../../../lib/ssh/forward.ts";
 import type { Log } from "../../../ports/log.ts";
+import type { Restarts } from "../../../ports/restarts.ts";
 import type { Session, SessionSpec, Sessions } from "../../../ports/session.ts";
 import type {
   ExecResult,
@@ -61,11 +63,11 @@ export type DockerTargetOptions = {
  * An accessory is never replaced: while another revision of it is there, `ensure` keeps that one running and answers with it, so its id
  * and configDigest say what runs; to replace it, stop that one, then ensure one that `replaces` it; the named volumes stay.
  */
-export function dockerTarget(options: DockerTargetOptions): Target & Sessions {
+export function dockerTarget(options: DockerTargetOptions): Target & Sessions & Restarts {
   return new DockerTarget(options);
 }
 
-class DockerTarget implements Target, Sessions {
+class DockerTarget implements Target, Sessions, Restarts {
   readonly name = "docker";
   readonly can: TargetCan = {
     jobs: true,
@@ -185,6 +187,17 @@ class DockerTarget implements Target, Sessions {
     if (fresh.artifact.kind !== "image") throw needsImage(fresh);
     const ground = await groundOf(this.#room, fresh, fresh.artifact, until);
     return ground.host.do(() => openFreshSession(fresh, ground, wanted, until));
+  }
+
+  async restart(instance: InstanceId, startedAt: EpochMs, signal: AbortSignal): Promise<void> {
+    const revision = instance.slice(0, instance.lastIndexOf("."));
+    await this.#inTurn(revision, () =>
+      this.#within(signal, async (until) => {
+        const { host, seen } = await this.#find(instance, until);
+        if (seen.container.State.StartedAt !== startedAt) return;
+        await host.do(() => restartContainer(host.docker, seen.container.Id, seen.identity.stopGraceMs, until));
+      }),
+    );
   }
 
   reach(instance: InstanceId, signal: AbortSignal): Promise<string> {

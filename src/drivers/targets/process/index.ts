@@ -1,8 +1,9 @@
 import { SlipwayError } from "../../../core/errors/error.ts";
-import type { InstanceId, RevisionId } from "../../../core/ids.ts";
+import type { EpochMs, InstanceId, RevisionId } from "../../../core/ids.ts";
 import { linkedSignal } from "../../../lib/linked-signal.ts";
 import type { Supervisor } from "../../../lib/supervisor/client.ts";
 import type { UnitReport, UnitSpec } from "../../../lib/supervisor/contract.ts";
+import type { Restarts } from "../../../ports/restarts.ts";
 import { freshPrefix, type Session, type SessionSpec, type Sessions } from "../../../ports/session.ts";
 import type {
   ExecResult,
@@ -35,11 +36,11 @@ export type ProcessTargetOptions = {
  * Revisions as local processes, kept running by the supervisor: they outlive the control plane and are found again by their
  * labels. Nothing of the control plane's environment reaches them. Does not close the supervisor it was given.
  */
-export function processTarget(options: ProcessTargetOptions): Target & Sessions {
+export function processTarget(options: ProcessTargetOptions): Target & Sessions & Restarts {
   return new ProcessTarget(options);
 }
 
-class ProcessTarget implements Target, Sessions {
+class ProcessTarget implements Target, Sessions, Restarts {
   readonly name = "process";
   readonly can: TargetCan;
   readonly #product: string;
@@ -164,6 +165,15 @@ class ProcessTarget implements Target, Sessions {
         throw new SlipwayError("INSTANCE_NOT_FOUND", { message: `no instance ${instance} listens here` });
       }
       return address;
+    });
+  }
+
+  async restart(instance: InstanceId, startedAt: EpochMs, signal: AbortSignal): Promise<void> {
+    await this.#wrapped(signal, async (until) => {
+      const unit = await this.#find(instance.slice(0, instance.lastIndexOf(".")), until);
+      if (unit === null || unit === "another-product's")
+        throw new SlipwayError("INSTANCE_NOT_FOUND", { message: `no instance ${instance} is here` });
+      await this.#supervisor.restart(instance, startedAt, until);
     });
   }
 
