@@ -14,8 +14,9 @@ import {
 } from "../../core/ids.ts";
 import { Secret } from "../../core/secret.ts";
 import type { Restarts } from "../../ports/restarts.ts";
-import type { Artifact, ContainerSpec, InstanceStatus, LogLine, RevisionSpec, Target } from "../../ports/target.ts";
+import type { Artifact, InstanceStatus, LogLine, RevisionSpec, Target } from "../../ports/target.ts";
 import { appSource } from "./target/app.ts";
+import { container } from "./target/container.ts";
 import type { TargetHarness } from "./target/harness.ts";
 import {
   ask,
@@ -29,21 +30,9 @@ import {
   textOf,
   textsOf,
 } from "./target/observing.ts";
+import { restartsOne } from "./target/restarting.ts";
 
 export type { TargetHarness } from "./target/harness.ts";
-
-const container: ContainerSpec = {
-  volumes: [],
-  hostPorts: [],
-  port: 3000,
-  readOnlyRoot: false,
-  dropCapabilities: [],
-  addCapabilities: [],
-  user: null,
-  init: true,
-  logs: { maxBytes: 10_000_000, keep: 2 },
-  rootUser: "allow",
-};
 
 const never = new AbortController().signal;
 
@@ -447,28 +436,7 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
 
     test("restarts one instance in its place, once for each life, and no other", async ({ skip }) => {
       if (target.restart === undefined) return skip();
-      const wanted = spec(["serve"]);
-      const [first, second] = runningOf(await target.ensure(wanted, 2, never));
-      if (first === undefined || second === undefined) throw new Error("two instances run");
-      const before = await whoIs(first.address);
-      const life = async (index: number) => (await target.observe({ revision: wanted.id }))[0]?.instances[index];
-      const begun = (await life(0))?.startedAt ?? 0;
-      await target.restart(first.id, begun, never);
-      const again = await eventually(async () => {
-        const now = await life(0);
-        return now?.state === "running" && now.startedAt !== begun && now;
-      });
-      expect(again?.address).toBe(first.address);
-      const after = await whoIs(first.address);
-      expect(after.instance).toBe(before.instance);
-      if (!isImage) expect(after.pid).not.toBe(before.pid);
-      // That life is over: asked again, as after a crash of who asked, nothing is done.
-      await target.restart(first.id, begun, never);
-      expect((await life(0))?.startedAt).toBe(again?.startedAt);
-      expect((await life(1))?.startedAt).toBe(second.startedAt);
-      const nobody = target.restart(instanceId(revisionId("rev_none"), 0), begun, never);
-      await expect(nobody).rejects.toMatchObject({ code: "INSTANCE_NOT_FOUND" });
-      await target.remove(wanted.id, never);
+      await restartsOne(target as Target & Restarts, spec(["serve"]), { whoIs, pidsAreOurs: !isImage });
     });
 
     test("selects by environment and service, and never sees or touches another product's revisions", async () => {
