@@ -46,9 +46,17 @@ export function promoteStep(what: string, options: PromoteStepOptions): Promise<
 }
 
 async function underWay(session: Session, environment: string): Promise<NonNullable<EnvironmentView["deployment"]>> {
-  const { deployment } = await knownEnvironment(session, environment);
+  const { deployment, gated } = await knownEnvironment(session, environment);
   if (deployment !== null) return deployment;
-  throw new SlipwayError("UNKNOWN_DEPLOYMENT", { message: `no deployment is under way in ${environment}` });
+  throw new SlipwayError("UNKNOWN_DEPLOYMENT", {
+    message: `no deployment is under way in ${environment}`,
+    ...(gated.length === 0
+      ? {}
+      : {
+          evidence: gated.map(({ id, release }) => ["at its gates", `${id} of r${release.number}`]),
+          hint: `name the one that waits: slipway cancel ${gated[0]?.id}`,
+        }),
+  });
 }
 
 /** Keeps deployments out of an environment, or lets them in again. */

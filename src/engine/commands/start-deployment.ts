@@ -5,8 +5,8 @@ import { type DeploymentId, deploymentId, type EnvironmentName, type ReleaseId }
 import type { EnvironmentSpec, RolloutSpec } from "../../core/product/spec.ts";
 import type { Commit } from "../../core/release/commit.ts";
 import { standingOf } from "../../core/release/standing.ts";
-import type { Db, Trx } from "../../ports/store.ts";
-import type { DeploymentRow, ReleaseRow } from "../../ports/tables.ts";
+import type { Trx } from "../../ports/store.ts";
+import type { DeploymentRow, EnvironmentRow, ReleaseRow } from "../../ports/tables.ts";
 import { gatedDeployments, openDeployments, workflowOf } from "../deploy/open.ts";
 import { cancelQueued, recordBegin } from "../deploy/record.ts";
 import { askToMakeWay } from "../deploy/requests.ts";
@@ -43,22 +43,23 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
   const { spec } = await releaseView(world.store.db, input.release, input.environment);
   const id = deploymentId(`dep_${world.newId()}`);
   const at = { id, product: release.product, environment: input.environment };
-  const changes = await changesBefore(world, release, input);
+  const changes = await changesBefore(world, release, spec, input);
   const go = await world.store.db.transaction().execute(async (trx) => {
     await mustBeKept(trx, release);
     mustHaveSecrets(release, spec);
-    await mustBeAllowed(trx, release, spec, input);
-    const { live, mustPass } = await gatesBefore(trx, release, input);
+    const place = await findEnvironment(trx, at);
+    await mustBeAllowed(trx, place, { release, spec, input });
+    const mustPass = await mustPassGates(trx, release, input, place?.live_release_id ?? null);
     const whenBusy = input.whenBusy ?? spec.rollout.whenBusy;
     const isNext = await makeRoom(world, trx, { release, input, id, whenBusy, mustPass });
     await insertDeployment(world, trx, { id, release, input, phase: mustPass ? "gated" : "queued", changes });
     if (mustPass) {
-      const compared_with = changes === null ? null : live;
       await trx
         .insertInto("gated")
         .values({
           deployment_id: id,
-          compared_with,
+          // Null where it is not known: then it is read again as soon as anybody looks.
+          compared_with: changes?.live ?? null,
           when_busy: whenBusy,
           override_reason: input.overrideWindow === true ? input.reason : null,
         })
@@ -73,25 +74,28 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
   return id;
 }
 
-/** Has it gates to pass, and what is live before them. */
-async function gatesBefore(
-  db: Trx | Db,
-  { id, product }: ReleaseRow,
+/** Has it gates to pass: its own, or those of what is live? */
+async function mustPassGates(
+  trx: Trx,
+  { id }: ReleaseRow,
   { environment, kind }: StartDeployment,
-): Promise<{ readonly live: ReleaseId | null; readonly mustPass: boolean }> {
-  const live = (await findEnvironment(db, { product, environment }))?.live_release_id ?? null;
-  const policies = kind === "rollback" ? [] : await policiesIn(db, { release: id, environment, live });
-  return { live, mustPass: policies.length > 0 };
+  live: ReleaseId | null,
+): Promise<boolean> {
+  return kind !== "rollback" && (await policiesIn(trx, { release: id, environment, live })).length > 0;
 }
 
-/** The commits that people are asked about, where anybody is. Git is asked before the transaction. */
+type Changes = { readonly live: ReleaseId | null; readonly commits: readonly Commit[] };
+
+/** The commits that people are asked about, where the release has gates: git is asked before the transaction. */
 async function changesBefore(
   world: World,
   release: ReleaseRow,
-  input: StartDeployment,
-): Promise<readonly Commit[] | null> {
-  const { mustPass } = await gatesBefore(world.store.db, release, input);
-  return mustPass ? changesFor(world, release, input.environment) : null;
+  { gates }: EnvironmentSpec,
+  { environment, kind }: StartDeployment,
+): Promise<Changes | null> {
+  if (gates === undefined || kind === "rollback") return null;
+  const place = await findEnvironment(world.store.db, { product: release.product, environment });
+  return { live: place?.live_release_id ?? null, commits: await changesFor(world, release, environment) };
 }
 
 /** Asked inside the transaction: retention may have pruned it a moment ago. */
@@ -115,11 +119,13 @@ function mustHaveSecrets({ number }: ReleaseRow, spec: EnvironmentSpec): void {
 
 async function mustBeAllowed(
   trx: Trx,
-  release: ReleaseRow,
-  spec: EnvironmentSpec,
-  input: StartDeployment,
+  row: EnvironmentRow | undefined,
+  {
+    release,
+    spec,
+    input,
+  }: { readonly release: ReleaseRow; readonly spec: EnvironmentSpec; readonly input: StartDeployment },
 ): Promise<void> {
-  const row = await findEnvironment(trx, { product: release.product, environment: input.environment });
   if (row?.locked_by != null && input.kind !== "rollback") {
     throw new SlipwayError("ENVIRONMENT_LOCKED", {
       message: `${input.environment} is locked by ${row.locked_by}: ${row.locked_reason}`,
@@ -191,7 +197,7 @@ type Inserted = {
   readonly release: ReleaseRow;
   readonly input: StartDeployment;
   readonly phase: "queued" | "gated";
-  readonly changes: readonly Commit[] | null;
+  readonly changes: Changes | null;
 };
 
 async function insertDeployment(
@@ -228,7 +234,8 @@ async function insertDeployment(
       version: 0,
       reason: input.reason,
       // What is live when its turn comes is not known yet; git is asked when it has become live itself.
-      change_log: input.kind === "rollback" ? "[]" : changes === null ? release.commits : JSON.stringify(changes),
+      change_log:
+        input.kind === "rollback" ? "[]" : changes === null ? release.commits : JSON.stringify(changes.commits),
       created_at: now,
       created_by: input.actor,
       started_at: null,

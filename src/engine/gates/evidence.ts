@@ -5,6 +5,7 @@ import { formatDuration } from "../../core/product/units.ts";
 import { changeLog } from "../../core/release/change-log.ts";
 import type { Commit } from "../../core/release/commit.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
+import { openDeployments } from "../deploy/open.ts";
 import { findEnvironment } from "../environment.ts";
 import { releaseRow, releaseView } from "../release/read.ts";
 import type { World } from "../world.ts";
@@ -29,11 +30,26 @@ export async function gateEvidence(world: World, row: DeploymentRow): Promise<Ga
       ["release", `r${release.number} ${release.version} (${release.commit_hash.slice(0, 7)}) ${release.subject}`],
       ["by", `${release.author}; asked for by ${row.created_by}: ${await askedWhy(world, row)}`],
       ["instead of", before === null ? "nothing, it is the first" : `r${before.number} ${before.version}`],
+      ...(await underWay(world, row)),
       ...changesOf(JSON.parse(row.change_log) as Commit[]),
       ...(await stepsOf(world, row.release_id)),
       ...(spec.promoteFrom === null ? [] : await healthIn(world, row, spec.promoteFrom)),
     ],
   };
+}
+
+/** Somebody who says yes now is asked again when that has gone live. */
+async function underWay({ store }: World, row: DeploymentRow): Promise<readonly Evidence[]> {
+  const others = await openDeployments(store.db, row);
+  return Promise.all(
+    others.map(async ({ id, release_id, phase }) => {
+      const { number } = await releaseRow(store.db, release_id);
+      return [
+        "under way",
+        `${id} of r${number} is ${phase}; if it goes live, this is to be approved against it`,
+      ] as const;
+    }),
+  );
 }
 
 /** The row's own reason is what it waits for by now. */

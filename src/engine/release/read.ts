@@ -43,6 +43,12 @@ export async function releaseFacts(db: Db | Trx, id: ReleaseId): Promise<Release
   return row;
 }
 
+/** Forgets what is kept of releases: for a process that goes on with another store, in which the same ids are others. */
+export function forgetReleases(): void {
+  views.clear();
+  facts.clear();
+}
+
 /** What a release keeps of its config: every environment resolved, so that a later change of a default changes no old release. */
 export type ReleaseConfig = {
   readonly product: string;

@@ -6,6 +6,7 @@ import { Keeper } from "../../engine/keeper.ts";
 import { Metrics } from "../../engine/metrics/metrics.ts";
 import { StepCache } from "../../engine/pipeline/cache/store.ts";
 import { LiveSteps } from "../../engine/pipeline/live.ts";
+import { forgetReleases } from "../../engine/release/read.ts";
 import { sqliteEngine } from "../../engine/sqlite/engine.ts";
 import { Targets } from "../../engine/targets.ts";
 import { EdgeSites } from "../../engine/traffic/sites.ts";
@@ -187,6 +188,7 @@ export class SimWorld {
   close(): void {
     this.kill();
     this.database.reset();
+    forgetReleases();
   }
 
   #newId(): string {
