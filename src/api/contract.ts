@@ -19,6 +19,7 @@ import type { Reports } from "../engine/pipeline/read-reports.ts";
 import type { ScaleReading } from "../engine/scale/standings.ts";
 import type { ScaleOutcome } from "../engine/scale/workflow.ts";
 import type { SecretView as KeptSecret } from "../engine/secrets/secrets.ts";
+import type { TriggersNow } from "../engine/triggers/view.ts";
 
 /** What the CLI, the dashboard and scripts say to a control plane, and what they get back. Everything else is private. */
 const name = z.string().min(1).max(80);
@@ -163,6 +164,12 @@ export const metricsQuery = z.object({
   /** How far back the plots go. */
   windowS: z.coerce.number().int().min(30).max(7_200).default(300),
 });
+export const applyTriggersBody = z.strictObject({
+  product: name,
+  repository: z.string().min(1).max(4_096),
+  actor: person,
+});
+export const beginTriggerBody = z.strictObject({ product: name, branch: z.string().min(1).max(255), actor: person });
 export const rulesQuery = z.object({ environment: name.optional() });
 export const uptimeQuery = z.object({
   environment: name.optional(),
@@ -393,6 +400,9 @@ export type ScalesView = { readonly at: EpochMs; readonly services: readonly Sca
 /** One change of a number of instances; `outcome` is null until it has ended. */
 export type ScaleWorkView = { readonly id: string; readonly outcome: ScaleOutcome | null };
 export type ScaledView = Scaled;
+
+/** The triggers in force, and what was heard last. */
+export type TriggersView = TriggersNow;
 
 export type MetricsView = {
   readonly at: EpochMs;

@@ -1,9 +1,9 @@
 import { timingSafeEqual } from "node:crypto";
-import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
-import { z } from "zod";
-import { isSlipwayError, reasonOf, SlipwayError } from "../core/errors/error.ts";
+import Fastify, { type FastifyInstance } from "fastify";
+import { SlipwayError } from "../core/errors/error.ts";
 import type { Left } from "../engine/deploy/stop-all.ts";
 import type { World } from "../engine/world.ts";
+import { sendError } from "./answer-error.ts";
 import { commandServer } from "./command-server.ts";
 import { accessoryRoutes } from "./routes/accessories.ts";
 import { deploymentRoutes } from "./routes/deployments.ts";
@@ -16,6 +16,7 @@ import { runRoutes } from "./routes/runs.ts";
 import { scaleRoutes } from "./routes/scales.ts";
 import { secretRoutes } from "./routes/secrets.ts";
 import { stateRoutes } from "./routes/state.ts";
+import { triggerRoutes } from "./routes/triggers.ts";
 
 export type ApiOptions = {
   readonly token: string;
@@ -23,6 +24,8 @@ export type ApiOptions = {
   readonly startedAt: number;
   /** Stops the edge and every instance, and tells what still runs. Nothing is decided any more after it was called. */
   readonly stopEverything: () => Promise<readonly Left[]>;
+  /** Called when other triggers are in force: opens and closes where webhooks come in. Errors: PORT_TAKEN. */
+  readonly onTriggers: () => Promise<void>;
   /** Called after the answer to a request to stop has been sent. */
   readonly onStop: () => void;
 };
@@ -75,6 +78,7 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
   scaleRoutes(server, world);
   secretRoutes(server, world);
   stateRoutes(server, world, options);
+  triggerRoutes(server, world, options);
   return server;
 }
 
@@ -85,30 +89,4 @@ function refusal(header: string | undefined, token: string): SlipwayError | null
   return new SlipwayError("UNAUTHORIZED", {
     message: header === undefined ? "the request carries no token" : "the token is not the right one",
   });
-}
-
-function sendError(world: World, reply: FastifyReply, error: unknown): FastifyReply {
-  const known = asSlipwayError(error);
-  if (known.code === "INTERNAL")
-    world.log.error("api.bug", { reason: reasonOf(error), stack: error instanceof Error ? error.stack : null });
-  return reply.code(known.httpStatus).send({ error: known.toJSON() });
-}
-
-function asSlipwayError(error: unknown): SlipwayError {
-  if (isSlipwayError(error)) return error;
-  if (error instanceof z.ZodError) {
-    return new SlipwayError("USAGE", {
-      message: "the request is not what this route takes",
-      evidence: error.issues.map((issue) => [issue.path.join(".") || "body", issue.message]),
-    });
-  }
-  if (
-    error instanceof Error &&
-    "statusCode" in error &&
-    typeof error.statusCode === "number" &&
-    error.statusCode < 500
-  ) {
-    return new SlipwayError(error.statusCode === 413 ? "BODY_TOO_LARGE" : "USAGE", { message: error.message });
-  }
-  return new SlipwayError("INTERNAL", { message: reasonOf(error), cause: error });
 }

@@ -1,5 +1,6 @@
 import { appendFileSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
+import { HookServer } from "../api/hook-server.ts";
 import { apiServer } from "../api/server.ts";
 import { isSlipwayError, reasonOf, SlipwayError, type WireError } from "../core/errors/error.ts";
 import { writeJsonFile } from "../lib/json-file.ts";
@@ -47,6 +48,7 @@ async function main(): Promise<void> {
     log.info("control-plane.stopping", { everything: false });
     try {
       await everythingStops?.catch(() => {}); // told to who asked for it
+      await hooks.close();
       await server.close();
       await wired.close();
       rmSync(at.running, { force: true });
@@ -57,13 +59,17 @@ async function main(): Promise<void> {
     }
     process.exit(0);
   };
+  const hooks = new HookServer(wired.world, product);
   const server = apiServer(wired.world, {
     token: readToken(at),
     version,
     startedAt,
     stopEverything,
+    onTriggers: () => hooks.sync(),
     onStop: () => void stop(),
   });
+  // A port that is taken must not keep the control plane from being asked about it.
+  await hooks.sync().catch((error: unknown) => log.error("hooks.not-listening", { reason: reasonOf(error) }));
   await server.listen({ host: "127.0.0.1", port: 0 });
   const running: Running = { pid: process.pid, port: (server.server.address() as AddressInfo).port, version, product };
   writeFileSync(at.product, product, { mode: 0o600 });

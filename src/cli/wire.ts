@@ -66,6 +66,9 @@ import type { SqliteEngineOptions } from "../engine/sqlite/services.ts";
 import { Targets } from "../engine/targets.ts";
 import { renewAfterUpgrade } from "../engine/traffic/renew.ts";
 import { type EdgePlace, EdgeSites } from "../engine/traffic/sites.ts";
+import { scheduleWorkflow } from "../engine/triggers/schedule.ts";
+import { scheduleKind } from "../engine/triggers/settings.ts";
+import { triggerKind, triggerWorkflow } from "../engine/triggers/workflow.ts";
 import type { World } from "../engine/world.ts";
 import { Layout } from "../lib/oci/layout.ts";
 import { openSsh } from "../lib/ssh/open-ssh.ts";
@@ -184,6 +187,8 @@ export async function wire(options: WireOptions): Promise<Wired> {
     engine.register(deployKind, deployWorkflow(world));
     engine.register(runKind, runWorkflow(world));
     engine.register(stepKind, stepWorkflow(world));
+    engine.register(triggerKind, triggerWorkflow(world));
+    engine.register(scheduleKind, scheduleWorkflow(world));
     engine.register(accessoryKind, accessoryWorkflow(world));
     engine.register(scaleKind, scaleWorkflow(world));
     engine.register(healKind, healWorkflow(world));

@@ -10,7 +10,7 @@ export type Checkout = {
   readonly tags: readonly string[];
 };
 
-/** Where commits come from. Changes nothing in the repository. */
+/** Where commits come from. Changes nothing in the repository, but for what `fetch` adds to it. */
 export interface Source {
   /** The commit that `revision` names. Errors: GIT_MISSING, GIT_NOT_A_REPOSITORY, GIT_UNKNOWN_COMMIT. */
   resolve(repository: string, revision: string): Promise<Checkout>;
@@ -27,6 +27,14 @@ export interface Source {
     repository: string,
     range: { readonly from: string; readonly to: string },
   ): Promise<readonly string[] | null>;
+  /** What the branches and tags of a remote, or of an address of git, point to, by their refs. Errors: REMOTE_AWAY. */
+  refs(repository: string, remote: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
+  /** Brings one of them here, under the name that is answered, and nothing that anybody works on. Safe to repeat. Errors: REMOTE_AWAY. */
+  fetch(
+    repository: string,
+    what: { readonly remote: string; readonly ref: string },
+    signal: AbortSignal,
+  ): Promise<string>;
   /**
    * Writes the files as of the commit (or of the working tree, when `dirty`) into the empty directory `into`, without the
    * history, and with those of its submodules. Errors: GIT_FAILED, DISK_FULL, GIT_UNKNOWN_COMMIT (a submodule's is not here).

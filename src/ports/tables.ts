@@ -11,6 +11,7 @@ import type {
 } from "../core/ids.ts";
 import type { StepPhase } from "../core/pipeline/decide.ts";
 import type { RunEvent } from "../core/product/pipeline.ts";
+import type { TriggerSource } from "../core/triggers/event.ts";
 
 /**
  * The tables, as rows. One schema for SQLite and PostgreSQL, so only: text, integer, bigint milliseconds, JSON as text,
@@ -31,6 +32,9 @@ export interface Database {
   revision: RevisionRow;
   secret: SecretRow;
   scale: ScaleRow;
+  trigger_config: TriggerConfigRow;
+  trigger_event: TriggerEventRow;
+  trigger_ref: TriggerRefRow;
   workflow: WorkflowRow;
   workflow_step: WorkflowStepRow;
   workflow_signal: Numbered<WorkflowSignalRow>;
@@ -254,6 +258,55 @@ export type SecretRow = {
   fingerprint: string;
   created_at: EpochMs;
   created_by: string;
+};
+
+/** The triggers in force. */
+export type TriggerConfigRow = {
+  product: string;
+  /** Directory of the git repository on the control plane's machine, with the config. */
+  repository: string;
+  /** JSON of `TriggerSettings` in core/triggers. */
+  settings: string;
+  applied_at: EpochMs;
+  applied_by: string;
+  /** When the remote was last asked; null: never since they were applied. */
+  polled_at: EpochMs | null;
+  /** Why it could not be asked the last time, or null. */
+  poll_error: string | null;
+};
+
+/** Something that was heard, and what it began or why not. The oldest are removed in time. */
+export type TriggerEventRow = {
+  id: string;
+  /** 1, 2, 3 … of the product, in the order of hearing. */
+  number: number;
+  product: string;
+  source: TriggerSource;
+  /** What the source calls it: heard twice, it is the same. */
+  delivery: string;
+  /** Of the signed body, which cannot be sent again under another name; null where nothing is signed. */
+  digest: string | null;
+  /** JSON of `TriggerEvent` in core/triggers, or of a ping. */
+  event: string;
+  /** JSON of `Begin` in core/triggers, or null when it begins nothing. */
+  begin: string | null;
+  phase: "ignored" | "begun" | "done" | "failed";
+  /** What it begins, or why not, or how that ended; for a person. */
+  reason: string;
+  run_id: RunId | null;
+  release_id: ReleaseId | null;
+  deployment_id: DeploymentId | null;
+  received_at: EpochMs;
+  ended_at: EpochMs | null;
+};
+
+/** Where a ref stood when it was last heard of. */
+export type TriggerRefRow = {
+  product: string;
+  /** `refs/heads/main` */
+  ref: string;
+  before: string | null;
+  after: string;
 };
 
 export type WorkflowRow = {

@@ -15,7 +15,7 @@ const maxBytes = 100_000;
 /** Keeps a value for the releases to come: read from a pipe, or asked for without showing it. Never an argument: all users see those. */
 export function setSecret(name: string, options: SecretOptions): Promise<number> {
   return withSession(options, async (session) => {
-    await mustBeAnEnvironment(options.env);
+    await mustBeAPlace(options.env);
     const value = await readValue(name);
     if (value === null) return 130;
     const { changed } = await session.client.post<{ changed: boolean }>("/v1/secrets", {
@@ -27,10 +27,13 @@ export function setSecret(name: string, options: SecretOptions): Promise<number>
       reason: options.reason ?? "",
     });
     session.out.json({ name, environment: options.env, changed });
+    const isPlace = places.includes(options.env);
     session.out.line(
-      changed
-        ? `${style.good(sign.done)} ${name} is set in ${options.env}, for releases that are made from now on: slipway deploy`
-        : `${style.good(sign.done)} ${name} has that value in ${options.env} already`,
+      changed && isPlace
+        ? `${style.good(sign.done)} ${name} is set in ${options.env}, from now on`
+        : changed
+          ? `${style.good(sign.done)} ${name} is set in ${options.env}, for releases that are made from now on: slipway deploy`
+          : `${style.good(sign.done)} ${name} has that value in ${options.env} already`,
     );
     return 0;
   });
@@ -108,8 +111,12 @@ function empty(name: string): SlipwayError {
   });
 }
 
+/** Of steps and of webhooks: no environments, and never given to a service. */
+const places: readonly string[] = ["pipeline", "triggers"];
+
 /** A typing error would keep a value that nothing ever reads. */
-async function mustBeAnEnvironment(environment: string): Promise<void> {
+async function mustBeAPlace(environment: string): Promise<void> {
+  if (places.includes(environment)) return;
   const { loadConfig } = await import("../config/load.ts");
   const { resolveEnvironment } = await import("../../core/product/resolve.ts");
   const { config } = await loadConfig({ directory: dirname(findConfig(process.cwd())) });

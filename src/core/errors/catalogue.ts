@@ -24,6 +24,7 @@ export const catalogue = {
   GIT_NOT_A_REPOSITORY: entry(2, 422, "run slipway inside a git repository, or: git init && git add -A && git commit"),
   GIT_UNKNOWN_COMMIT: entry(2, 404, "name a commit, branch or tag that exists in this repository"),
   GIT_FAILED: entry(1, 500, "run the git command shown by hand to see why"),
+  REMOTE_AWAY: entry(1, 503, "check the remote, and that the control plane may read it: git ls-remote <remote>", true),
   TREE_DIRTY: entry(2, 409, "commit the changes, or pass --dirty to make an explicit +dirty release"),
   BUILD_FAILED: entry(1, 422, "fix the build; its last lines are shown above"),
   PIPELINE_INVALID: entry(2, 422, "fix the step in the config, or what it looks for in the repository"),

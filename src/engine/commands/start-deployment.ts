@@ -21,6 +21,8 @@ import type { World } from "../world.ts";
 import { attemptsIn } from "./attempts.ts";
 
 export type StartDeployment = {
+  /** The name it gets; one that nobody has. Default: a new one. */
+  readonly id?: DeploymentId;
   readonly environment: EnvironmentName;
   readonly release: ReleaseId;
   readonly kind: DeploymentRow["kind"];
@@ -41,7 +43,7 @@ export type StartDeployment = {
 export async function startDeployment(world: World, input: StartDeployment): Promise<DeploymentId> {
   const release = await releaseRow(world.store.db, input.release);
   const { spec } = await releaseView(world.store.db, input.release, input.environment);
-  const id = deploymentId(`dep_${world.newId()}`);
+  const id = input.id ?? deploymentId(`dep_${world.newId()}`);
   const at = { id, product: release.product, environment: input.environment };
   const changes = await changesBefore(world, release, spec, input);
   const go = await world.store.db.transaction().execute(async (trx) => {

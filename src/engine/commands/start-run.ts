@@ -17,6 +17,8 @@ export type StartRun = {
   /** Take the working tree as it is, and mark the release `+dirty`. */
   readonly dirty: boolean;
   readonly actor: string;
+  /** The name it gets; where there is a run of that name, it is answered. Default: a new one. */
+  readonly id?: RunId;
   /** What of the pipeline, and why. Default: all, and a release when it has passed. */
   readonly asked?: Asked;
 };
@@ -33,6 +35,10 @@ export async function startRun(
   input: StartRun,
 ): Promise<{ readonly run: RunId | null; readonly release: ReleaseId | null }> {
   const { db } = world.store;
+  if (input.id !== undefined && (await isThere(world, input.id))) {
+    await beginRun(world, { id: input.id, product: input.product });
+    return { run: input.id, release: null };
+  }
   const checkout = await world.source.resolve(input.repository, input.revision);
   const asked = input.asked ?? askedForRelease;
   if (!input.dirty) {
@@ -40,7 +46,7 @@ export async function startRun(
     const release = asked.release ? await madeFrom(world, input, checkout.hash) : null;
     if (release !== null) return { run: null, release };
   }
-  const id = runId(`run_${world.newId()}`);
+  const id = input.id ?? runId(`run_${world.newId()}`);
   const { event, ...rest } = asked;
   await db.transaction().execute(async (trx) => {
     const row: RunRow = {
@@ -66,6 +72,10 @@ export async function startRun(
   await beginRun(world, { id, product: input.product });
   world.changes.announce();
   return { run: id, release: null };
+}
+
+async function isThere({ store }: World, id: RunId): Promise<boolean> {
+  return (await store.db.selectFrom("run").select("id").where("id", "=", id).executeTakeFirst()) !== undefined;
 }
 
 /** The release that was made of a commit, clean, and is kept; and of what is not in git, where it has some of that, as it is now. */

@@ -67,7 +67,8 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
             workspace.files,
             (await filesOf(workspace.source, ["."])).map((path) => `${path}\0`).join(""),
           );
-        return { checkout, config: await releaseConfigOf(world, config), plan, asked };
+        const branch = asked.branch ?? checkout.branch;
+        return { checkout: { ...checkout, branch }, config: await releaseConfigOf(world, config), plan, asked };
       });
       // What was prepared before there were pipelines has none.
       if (prepared.plan) {

@@ -240,6 +240,39 @@ export const goldenRows: Readonly<Record<number, Readonly<Record<string, readonl
       },
     ],
   },
+  7: {
+    trigger_config: [
+      {
+        product: "shop",
+        repository: "/srv/shop",
+        settings: '{"branches":[{"pattern":"main","deploy":"production"}]}',
+        applied_at: 1_760_000_005_000,
+        applied_by: "ada",
+        polled_at: 1_760_000_006_000,
+        poll_error: null,
+      },
+    ],
+    trigger_event: [
+      {
+        id: "evt_1",
+        number: 1,
+        product: "shop",
+        source: "github",
+        delivery: "72d3162e-cc78-11e3-81ab-4c9367dc0958#0",
+        digest: "cc#0",
+        event: '{"is":"push"}',
+        begin: '{"event":"push"}',
+        phase: "done",
+        reason: "deployed to production",
+        run_id: "run_1",
+        release_id: "rel_1",
+        deployment_id: "dep_1",
+        received_at: 1_760_000_007_000,
+        ended_at: 1_760_000_008_000,
+      },
+    ],
+    trigger_ref: [{ product: "shop", ref: "refs/heads/main", before: null, after: "0".repeat(40) }],
+  },
 };
 
 type Row = Readonly<Record<string, string | number | null>>;

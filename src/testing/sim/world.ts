@@ -250,6 +250,8 @@ const notSimulated: Pick<
     dirtyPaths: () => notHere("a repository"),
     commits: () => notHere("a repository"),
     changedPaths: () => notHere("a repository"),
+    refs: () => notHere("a remote"),
+    fetch: () => notHere("a remote"),
     export: () => notHere("a repository"),
   },
   images: {

@@ -3,6 +3,7 @@ import { type Commit, shortened } from "../../../core/release/commit.ts";
 import type { Checkout, Source } from "../../../ports/source.ts";
 import { git, must } from "./command.ts";
 import { exportTo } from "./export.ts";
+import { fetchRef, remoteRefs } from "./remote.ts";
 
 /** Hash, author and address, time, subject, body. The one byte that can be in none of them stands between them. */
 const commitFormat = ["%H", "%an", "%ae", "%ct", "%s", "%b"].join("%x00");
@@ -10,7 +11,7 @@ const commitFields = 6;
 
 /** Commits from the repositories of this machine, through the system's git. */
 export function gitSource(): Source {
-  return { resolve, dirtyPaths, commits, changedPaths, export: exportTo };
+  return { resolve, dirtyPaths, commits, changedPaths, refs: remoteRefs, fetch: fetchRef, export: exportTo };
 }
 
 async function resolve(repository: string, revision: string): Promise<Checkout> {

@@ -80,6 +80,33 @@ const columns: { readonly [Table in keyof Database]: Readonly<Record<keyof Datab
   },
   gated: { deployment_id: true, compared_with: true, when_busy: true, override_reason: true },
   approval: { id: true, deployment_id: true, actor: true, reason: true, live_id: true, created_at: true },
+  trigger_config: {
+    product: true,
+    repository: true,
+    settings: true,
+    applied_at: true,
+    applied_by: true,
+    polled_at: true,
+    poll_error: true,
+  },
+  trigger_event: {
+    id: true,
+    number: true,
+    product: true,
+    source: true,
+    delivery: true,
+    digest: true,
+    event: true,
+    begin: true,
+    phase: true,
+    reason: true,
+    run_id: true,
+    release_id: true,
+    deployment_id: true,
+    received_at: true,
+    ended_at: true,
+  },
+  trigger_ref: { product: true, ref: true, before: true, after: true },
   scale: {
     product: true,
     environment: true,
@@ -227,6 +254,7 @@ test("a released schema never changes", () => {
       "4 pipeline 2c9f849727e7dc430b57a3ad07145b6e4a17a71dd2813a62aacca16bd192115c",
       "5 gates a0e951c3fc62f309011b3db87f0b229e9faec585aad646e65fceb14aed7edd0d",
       "6 scale 24a40fc05023ab9625bb6977b491e6fb9503d0058a871c89f98d8a9c6f00c03b",
+      "7 triggers 6e5da90a4016c7072269b4f62f1db234cbd09c16fd81ccc4a2619c66685ad732",
     ]
   `);
 });

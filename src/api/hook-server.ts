@@ -1,0 +1,88 @@
+import Fastify, { type FastifyInstance } from "fastify";
+import { reasonOf, SlipwayError } from "../core/errors/error.ts";
+import type { TriggerSettings } from "../core/triggers/settings.ts";
+import { findSettings } from "../engine/triggers/settings.ts";
+import type { World } from "../engine/world.ts";
+import { sendError } from "./answer-error.ts";
+import { hookRoutes } from "./routes/hooks.ts";
+
+/** Strangers can reach it: so many connections at once, and each request is there after so long or not at all. */
+const maxConnections = 64;
+const requestTimeoutMs = 60_000;
+
+type Place = Pick<NonNullable<TriggerSettings["webhook"]>, "host" | "port">;
+
+/** Where webhooks come in: a listener of its own, so that the API is never where strangers are. */
+export class HookServer {
+  readonly #world: World;
+  readonly #product: string;
+  #open: { readonly place: Place; readonly server: FastifyInstance } | null = null;
+  /** One after the other. */
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(world: World, product: string) {
+    this.#world = world;
+    this.#product = product;
+  }
+
+  /** Listens where the triggers in force say, or nowhere. Safe to repeat. Errors: PORT_TAKEN. */
+  sync(): Promise<void> {
+    const next = this.#work.then(() => this.#sync());
+    this.#work = next.catch(() => {});
+    return next;
+  }
+
+  async close(): Promise<void> {
+    await this.#work;
+    await this.#open?.server.close();
+    this.#open = null;
+  }
+
+  async #sync(): Promise<void> {
+    const webhook = (await findSettings(this.#world.store.db, this.#product))?.settings.webhook ?? null;
+    const is = this.#open?.place;
+    if (webhook !== null && is?.host === webhook.host && is.port === webhook.port) return;
+    await this.#open?.server.close();
+    this.#open = null;
+    if (webhook === null) return;
+    const { host, port } = webhook;
+    const server = hookServer(this.#world, this.#product);
+    try {
+      await server.listen({ host, port });
+    } catch (cause) {
+      throw new SlipwayError("PORT_TAKEN", {
+        message: `webhooks cannot come in at ${host}:${port}: ${reasonOf(cause)}`,
+        hint: "set triggers.webhook.listen to another place, then: slipway triggers apply",
+        cause,
+      });
+    }
+    this.#open = { place: { host, port }, server };
+    this.#world.log.info("hooks.listening", { host, port });
+  }
+}
+
+export function hookServer(world: World, product: string): FastifyInstance {
+  const server = Fastify({
+    logger: false,
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+    requestTimeout: requestTimeoutMs,
+    frameworkErrors: (error, _request, reply) => {
+      sendError(world, reply, error);
+    },
+  });
+  server.server.maxConnections = maxConnections;
+  server.setErrorHandler((error, _request, reply) => sendError(world, reply, error));
+  server.setNotFoundHandler((request, reply) =>
+    sendError(
+      world,
+      reply,
+      new SlipwayError("NOT_FOUND", {
+        message: `${request.method} ${request.url.slice(0, 200)} is not where webhooks come in`,
+        hint: "send them by POST to /hooks/<forge>",
+      }),
+    ),
+  );
+  hookRoutes(server, world, product);
+  return server;
+}
