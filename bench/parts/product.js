@@ -27,29 +27,33 @@ export class Product {
       routes: ["/"],
       health: { path: "/up", interval: "250ms", timeout: "2s", deadline: "20s" },
     };
-    writeFileSync(
-      join(directory, "slipway.config.json"),
-      JSON.stringify({
-        name,
-        services: services?.(web) ?? { web },
-        edge: { listen: `127.0.0.1:${port}` },
-        environments: { [environment]: {} },
-        ...config,
-      }),
-    );
-    const product = new Product(directory, { port, base, env });
+    const all = {
+      name,
+      services: services?.(web) ?? { web },
+      edge: { listen: `127.0.0.1:${port}` },
+      environments: { [environment]: {} },
+      ...config,
+    };
+    const product = new Product(directory, { port, base, env, config: all });
+    product.configure({});
     git(directory, "init", "--quiet", "--initial-branch=main");
     const up = await product.slipway("up");
     if (up.code !== 0) throw new Error(`the control plane did not start: ${up.text}`);
     return product;
   }
 
-  constructor(directory, { port, base, env }) {
+  constructor(directory, { port, base, env, config }) {
     this.directory = directory;
+    this.config = config;
     this.port = port;
     this.base = base;
     this.env = env;
     this.state = join(directory, ".slipway");
+  }
+
+  /** Writes its config, with these keys beside those it was made with. The next commit has it. */
+  configure(more) {
+    writeFileSync(join(this.directory, "slipway.config.json"), JSON.stringify({ ...this.config, ...more }));
   }
 
   /** Runs `slipway …` as a person would; its exit code, its last JSON line, and how long it took. */
