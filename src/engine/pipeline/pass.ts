@@ -1,11 +1,12 @@
 import { availableParallelism } from "node:os";
 import { type Evidence, SlipwayError } from "../../core/errors/error.ts";
-import type { Json, RunId } from "../../core/ids.ts";
+import type { EpochMs, Json, RunId } from "../../core/ids.ts";
 import { decideRun } from "../../core/pipeline/decide.ts";
 import type { Ctx } from "../../ports/engine.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { RunStepRow } from "../../ports/tables.ts";
 import type { World } from "../world.ts";
+import { type Ahead, restoreAhead } from "./cache/ahead.ts";
 import type { StepOutcome } from "./outcome.ts";
 import type { StepInput } from "./perform-step.ts";
 import type { RunPlan, StepSpec } from "./plan-steps.ts";
@@ -34,6 +35,12 @@ type Turn = {
 export async function passPipeline(world: World, ctx: Ctx, passing: Passing): Promise<void> {
   const { run, plan } = passing;
   await ctx.tx("plan", (trx) => insertSteps(trx, run, plan.steps));
+  if (passing.cache && plan.steps.some(({ step }) => step.inputs !== null))
+    await ctx.act(
+      "restore",
+      ({ signal }) => restoreAhead(world, passing, signal),
+      (trx, restored) => recordRestored(trx, run, restored, world.clock.now()),
+    );
   for (let turn = 0; ; turn++) {
     const begun: (() => Promise<void>)[] = [];
     const { cancelled, end } = await ctx.tx(`turn ${turn}`, (trx) => takeTurn(world, trx, passing, begun));
@@ -63,6 +70,24 @@ async function insertSteps(trx: Trx, run: RunId, steps: readonly StepSpec[]): Pr
     };
     await trx.insertInto("run_step").values(row).execute();
   }
+  return null;
+}
+
+async function recordRestored(trx: Trx, run: RunId, restored: readonly Ahead[], now: EpochMs): Promise<null> {
+  for (const { number, outcome } of restored)
+    await trx
+      .updateTable("run_step")
+      .set({
+        phase: outcome.phase,
+        reason: outcome.reason,
+        attempt: outcome.attempt,
+        outcome: JSON.stringify(outcome),
+        started_at: now,
+        ended_at: now,
+      })
+      .where("run_id", "=", run)
+      .where("number", "=", number)
+      .execute();
   return null;
 }
 

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { reasonOf } from "../../../core/errors/error.ts";
 import type { Json } from "../../../core/ids.ts";
+import type { StepPhase } from "../../../core/pipeline/decide.ts";
 import { globMatcher } from "../../../core/pipeline/glob.ts";
 import { canonicalJson } from "../../../core/product/canonical.ts";
 import { Secret } from "../../../core/secret.ts";
@@ -34,7 +35,7 @@ export async function restoredOrRun(
   const { spec, input, room } = on;
   // One that is found again was not watched from its beginning.
   const isFoundAgain = existsSync(join(room, "1"));
-  const keyed = spec.step.inputs === null || isFoundAgain ? null : await keyOf(world, on, spec.step.inputs);
+  const keyed = spec.step.inputs === null || isFoundAgain ? null : await keyOf(world, on, await neededBy(world, on));
   if (keyed !== null && input.cache) {
     const restored = await restore(world, on, keyed);
     if (restored !== null) return restored;
@@ -51,14 +52,19 @@ export async function restoredOrRun(
   return { ...result, reason, key: keyed.key };
 }
 
-async function restore(world: World, on: Attempting, { key }: Keyed): Promise<StepOutcome | null> {
+/** Null when nothing is kept under the key. May be repeated. */
+export async function restore(world: World, on: Attempting, { key }: Keyed): Promise<StepOutcome | null> {
   const kept = await world.stepCache.find(key);
   if (kept === null) return null;
   const { spec, workspace, room } = on;
   await mkdir(join(room, "1"), { recursive: true, mode: 0o700 });
   const directory = join(workspace.source, spec.directory);
   const log = join(room, "1", "log");
-  if (!(await world.stepCache.restore(key, kept, { directory, patterns: spec.step.outputs, log, room }))) return null;
+  if (!(await world.stepCache.restore(key, kept, { directory, patterns: spec.step.outputs, log, room }))) {
+    // No attempt has begun there.
+    await rm(join(room, "1"), { recursive: true, force: true });
+    return null;
+  }
   return { ...kept.outcome, phase: "restored", reason: `unchanged since ${kept.run}`, attempt: 1, key };
 }
 
@@ -101,9 +107,10 @@ async function keptOrWhyNot(
   }
 }
 
-/** Everything that a step's result depends on, as one digest. */
-async function keyOf(world: World, on: Attempting, patterns: readonly string[]): Promise<Keyed> {
+/** Everything that a step's result depends on, as one digest. `needed` is what it needs, as that came out. */
+export async function keyOf(world: World, on: Attempting, needed: readonly Needed[]): Promise<Keyed> {
   const { spec, workspace, input, secrets, run } = on;
+  const patterns = spec.step.inputs ?? [];
   const directory = join(workspace.source, spec.directory);
   // What it makes may be in the commit too, and be read before it is made anew.
   const inputs = await marksOf(directory, await filesOf(directory, [...patterns, ...madeBy(on)]));
@@ -129,25 +136,34 @@ async function keyOf(world: World, on: Attempting, patterns: readonly string[]):
       env: { PATH: process.env.PATH ?? "", HOME: workspace.home, LANG: "C.UTF-8" },
     }),
     inputs,
-    needs: await needsOf(world, on, run.dirty === 1 ? run.id : run.commit_hash),
+    needs: needsOf(needed, run.dirty === 1 ? run.id : run.commit_hash),
   };
   return { key: digest(all as unknown as Json), definition: digest(definition), inputs };
 }
 
+/** A step that another needs, as it came out. */
+export type Needed = { readonly name: string; readonly phase: StepPhase; readonly key: string | null };
+
 /** What each needed step came to: by its key, or, where it has none, by the commit that everything in it follows from. */
-async function needsOf({ store }: World, { at, spec }: Attempting, commit: string): Promise<Json> {
+function needsOf(needed: readonly Needed[], commit: string): Json {
+  return needed
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, phase, key }) => [name, phase === "restored" ? "passed" : phase, key ?? commit]);
+}
+
+async function neededBy({ store }: World, { at, spec }: Attempting): Promise<readonly Needed[]> {
   if (spec.step.needs.length === 0) return [];
   const rows = await store.db
     .selectFrom("run_step")
     .select(["name", "phase", "outcome"])
     .where("run_id", "=", at.run)
     .where("name", "in", [...spec.step.needs])
-    .orderBy("name")
     .execute();
-  return rows.map(({ name, phase, outcome }) => {
-    const key = outcome === null ? null : ((JSON.parse(outcome) as StepOutcome).key ?? null);
-    return [name, phase === "restored" ? "passed" : phase, key ?? commit];
-  });
+  return rows.map(({ name, phase, outcome }) => ({
+    name,
+    phase,
+    key: outcome === null ? null : ((JSON.parse(outcome) as StepOutcome).key ?? null),
+  }));
 }
 
 function madeBy({ spec: { step } }: Attempting): readonly string[] {

@@ -8,6 +8,13 @@ const usualTools = ["node", "npm", "python3"] as const;
 /** A program that does not say its version within this is known by its file alone. */
 const versionMs = 10_000;
 
+/**
+ * What scripts have said of themselves in a directory, which is one run's. They are asked once there: what could make them say
+ * something else is a step before, whose own key is in the keys of what needs it.
+ */
+const answers = new Map<string, Promise<string>>();
+const mostAnswers = 64;
+
 const execute = promisify(execFile);
 
 /**
@@ -39,10 +46,17 @@ async function toolOf(
   // npm and its like are scripts with their version beside them: a start of them takes a tenth of a second.
   const version = await packageVersion(real);
   if (version !== null) return `${identity} ${version}`;
-  const said = await execute(file, ["--version"], { cwd: directory, env: { ...env }, timeout: versionMs }).catch(
-    () => null,
-  );
-  return `${identity} ${said === null ? "" : said.stdout.trim() || said.stderr.trim()}`;
+  const key = `${directory}\0${file}\0${identity}`;
+  let said = answers.get(key);
+  if (said === undefined) {
+    said = execute(file, ["--version"], { cwd: directory, env: { ...env }, timeout: versionMs }).then(
+      ({ stdout, stderr }) => stdout.trim() || stderr.trim(),
+      () => "",
+    );
+    answers.set(key, said);
+    for (const [old] of [...answers].slice(0, -mostAnswers)) answers.delete(old);
+  }
+  return `${identity} ${await said}`;
 }
 
 async function find(name: string, path: string): Promise<string | null> {
