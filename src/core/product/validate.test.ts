@@ -332,3 +332,48 @@ function changed(value: unknown, [turn, ...turns]: readonly number[], put: unkno
     return value.map((item, index) => (String(index) === chosen ? changed(item, turns, put) : item));
   return { ...value, [chosen]: changed((value as Record<string, unknown>)[chosen], turns, put) };
 }
+
+describe("scaling", () => {
+  const mailer = { kind: "worker", command: ["mailer"], scale: { max: 9, when: ["queue delay > 30s"] } };
+  const scaled = (scale: object, more: object = {}) => ({
+    name: "shop",
+    services: { web: { ...web, scale, ...more }, mailer },
+    probes: { mails: { queue: { url: "redis://cache.internal", bullmq: "mails" }, service: "mailer" } },
+    metrics: { load: { json: { url: "http://stats.internal/", path: "load" } } },
+  });
+
+  test("by what is there is right, also without a word about how", () => {
+    expect(report(scaled({ when: ["load > 10", "queue delay at mails > 1m"] }))).toBe("");
+    expect(report(withWeb({ scale: {} }))).toBe("");
+    expect(report(withWeb({ scale: { memory: "80%" }, resources: { memory: "512MB" } }))).toBe("");
+  });
+
+  test("that cannot be, or could not know by what, is said in words", () => {
+    const wrong = [
+      scaled({ min: 5 }),
+      scaled({ min: 2, max: 4 }, { instances: 1 }),
+      scaled({ memory: "80%" }),
+      scaled({ when: ["queue delay > 30s", "loud > 3", "queue depth of api > 3"] }),
+      withWeb({ scale: { when: ["response time > 2s"] } }),
+      withWeb({ kind: "job", scale: {} }),
+      { ...withWeb({ scale: {}, volumes: ["data:/data"] }), target: { driver: "docker", hosts: ["ssh://deploy@vm1"] } },
+      scaled({ min: 3, max: 3 }),
+      scaled({ downAfter: "10s" }),
+    ];
+    const lines = wrong.flatMap((product) => report(product).split("\n").slice(1));
+    const said = lines.filter((line) => line.startsWith("  "));
+    expect(said.map((line) => line.trim().replaceAll(/ {2,}/g, "  "))).toEqual([
+      "services.web.scale.min  the least (5) is more than the most (3)",
+      "services.web.instances  it begins outside its limits; use 2 to 4, or leave it out",
+      "services.web.scale.memory  a share of what? set resources.memory too",
+      'services.web.scale.when  "queue delay > 30s": no probe of web measures it; give one service: "web", or write "queue delay at mails …"',
+      'services.web.scale.when  "loud > 3": there is no metric "loud"; did you mean "load"?',
+      'services.web.scale.when  "queue depth of api > 3": there is no service "api"',
+      'services.web.scale.when  "response time > 2s": no probe measures it; declare one in probes, with service: "web"',
+      "services.web.scale  a job runs once in each deployment; leave it out",
+      "services.web.scale  it writes to a volume, so a second instance cannot run beside it; leave it out",
+      "services.web.scale  there are always 3: the least is the most; leave it out, and set instances",
+      "services.web.scale.downAfter  an instance goes sooner (10s) than it comes (30s); usually it is the other way round",
+    ]);
+  });
+});
