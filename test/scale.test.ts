@@ -1,5 +1,6 @@
+import { rmSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { HistoryView, ScaledView, ScalesView, StatusView } from "../src/api/contract.ts";
+import type { HistoryView, ScaledView, ScalesView, ScaleWorkView, StatusView } from "../src/api/contract.ts";
 import { deploy, ended, type Plane, release, startPlane, tearDown } from "./fixture/plane.ts";
 import { makeProduct, type TestProduct } from "./fixture/product.ts";
 import { Visitors } from "./fixture/visitors.ts";
@@ -11,11 +12,14 @@ const at = { product: "probe", environment: "production", service: "web", actor:
 let product: TestProduct;
 let plane: Plane;
 let visitors: Visitors;
+let crashFile: string;
 
 beforeAll(async () => {
   product = await makeProduct({ instances: 1 });
   product.commit("one", "good");
-  plane = await startPlane(product);
+  crashFile = `${product.directory}.crash-at`;
+  writeFileSync(crashFile, "0");
+  plane = await startPlane(product, { crashFile });
   expect((await ended(plane, await deploy(plane, await release(plane, product)))).phase).toBe("succeeded");
   visitors = new Visitors(product.port);
 });
@@ -23,14 +27,8 @@ beforeAll(async () => {
 afterAll(async () => {
   await visitors.leave();
   await tearDown(product, plane);
+  rmSync(crashFile);
 });
-
-async function killAndStart(options: Parameters<typeof startPlane>[1] = {}): Promise<void> {
-  plane.child.kill("SIGKILL");
-  await plane.died;
-  plane.client.close();
-  plane = await startPlane(product, options);
-}
 
 async function web(): Promise<{ readonly scale: ScalesView["services"][number]; readonly running: number }> {
   const { services } = await plane.client.get<ScalesView>("/v1/scales");
@@ -46,12 +44,14 @@ it("is brought about when the control plane is killed at every boundary, up and 
   let kills = 0;
   for (let crashAt = 1; crashAt < maxBoundaries; crashAt += 1) {
     const to = crashAt % 2 === 1 ? 3 : 1;
-    await killAndStart({ crashAt });
-    const asked = plane.client.post<ScaledView>("/v1/scales", { ...at, instances: to });
-    // Without the kill it is at rest before anybody dies.
-    const scaled = await asked.catch(() => null);
-    const outcome = await Promise.race([plane.died.then(() => "killed"), atRest(scaled)]);
-    await killAndStart();
+    writeFileSync(crashFile, String(crashAt));
+    const scaled = await plane.client.post<ScaledView>("/v1/scales", { ...at, instances: to }).catch(() => null);
+    const isKilled = await Promise.race([plane.died.then(() => true), atRest(scaled)]);
+    writeFileSync(crashFile, "0");
+    if (isKilled) {
+      plane.client.close();
+      plane = await startPlane(product, { crashFile });
+    }
     // Killed before it was recorded: whoever got no answer asks again.
     const { scale } = await web();
     if (scale.wanted === null && scale.instances !== to)
@@ -62,7 +62,7 @@ it("is brought about when the control plane is killed at every boundary, up and 
         message: `killed at boundary ${crashAt}`,
       })
       .toEqual([null, to, to]);
-    if (outcome !== "killed") break;
+    if (!isKilled) break;
     kills += 1;
   }
   expect(kills).toBeGreaterThan(2);
@@ -75,13 +75,14 @@ it("is brought about when the control plane is killed at every boundary, up and 
   expect(visitors.failures).toEqual([]);
 }, 600_000);
 
-async function atRest(scaled: ScaledView | null): Promise<string> {
-  if (scaled === null) return new Promise(() => {});
+/** False when it has come to its end; never, when whoever was asked for it died. */
+async function atRest(scaled: ScaledView | null): Promise<false> {
+  const { client } = plane;
   for (;;) {
-    const { outcome } = await plane.client
-      .get<{ outcome: unknown }>(`/v1/scales/${scaled.operation}`)
-      .catch(() => ({ outcome: null }));
-    if (outcome !== null) return "at rest";
+    const work =
+      scaled === null ? null : await client.get<ScaleWorkView>(`/v1/scales/${scaled.operation}`).catch(() => null);
+    if (work === null) return new Promise(() => {});
+    if (work.outcome !== null) return false;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

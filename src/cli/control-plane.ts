@@ -80,8 +80,8 @@ async function main(): Promise<void> {
 }
 
 /**
- * For the crash test of the deployment: ends this process, as SIGKILL would, at the n-th boundary between record and perform
- * of the first deployment that began after n was written to the file, and of what began after it; 0 is never. What began
+ * For the crash tests of deployments and of scaling: ends this process, as SIGKILL would, at the n-th boundary between record and
+ * perform of the first of them that began after n was written to the file, and of what began after it; 0 is never. What began
  * earlier and was left to be finished does not count.
  */
 function crashPoint(): Pick<WireOptions, "onBoundary"> {
@@ -92,7 +92,7 @@ function crashPoint(): Pick<WireOptions, "onBoundary"> {
   const begun = new Set<string>();
   const begin = (workflow: string): void => {
     const wanted = Number(readFileSync(file, "utf8"));
-    if (wanted !== at && (wanted === 0 || workflow.startsWith("dep_"))) {
+    if (wanted !== at && (wanted === 0 || /^(dep|scl)_/.test(workflow))) {
       begun.clear();
       at = wanted;
       seen = 0;
