@@ -19,7 +19,9 @@ import type { ErrorBody } from "./contract.ts";
 import { apiServer } from "./server.ts";
 
 const token = "a-token-of-the-test";
+const alertToken = "another-token-of-the-test";
 const bearer = { authorization: `Bearer ${token}` };
+const bearerAt = (url: string) => (url === "/v1/alerts" ? { authorization: `Bearer ${alertToken}` } : bearer);
 
 /** What the routes reach through the world, as far as a test sets it; the store is a real one. */
 let targets: Partial<Everywhere>;
@@ -62,6 +64,7 @@ beforeEach(() => {
   world = parts as unknown as World;
   server = apiServer(world, {
     token,
+    alertToken,
     version: "1.2.3",
     startedAt: 0,
     stopEverything: async () => {
@@ -87,7 +90,7 @@ const post = (url: string, payload: unknown) =>
   inject({
     method: "POST",
     url,
-    headers: { ...bearer, "content-type": "application/json" },
+    headers: { ...bearerAt(url), "content-type": "application/json" },
     payload: JSON.stringify(payload),
   });
 
@@ -202,7 +205,7 @@ describe("a request that is not what a route takes", () => {
         const { status, error } = await post(url, payload);
         expect([status, error.code], `${url} ${JSON.stringify(payload)}`).toEqual([400, "USAGE"]);
       }
-      const empty = await inject({ method: "POST", url });
+      const empty = await inject({ method: "POST", url, headers: bearerAt(url) });
       expect([empty.status, empty.error.code, empty.error.evidence.length], url).toEqual([400, "USAGE", 1]);
     }
     expect([bugs, stops]).toEqual([[], []]);

@@ -6,6 +6,7 @@ import type { World } from "../engine/world.ts";
 import { sendError } from "./answer-error.ts";
 import { commandServer } from "./command-server.ts";
 import { accessoryRoutes } from "./routes/accessories.ts";
+import { alertRoutes, alertsPath } from "./routes/alerts.ts";
 import { deploymentRoutes } from "./routes/deployments.ts";
 import { environmentRoutes } from "./routes/environments.ts";
 import { logRoutes } from "./routes/logs.ts";
@@ -20,6 +21,8 @@ import { triggerRoutes } from "./routes/triggers.ts";
 
 export type ApiOptions = {
   readonly token: string;
+  /** Of Alertmanager: opens the one route that it posts to. */
+  readonly alertToken: string;
   readonly version: string;
   readonly startedAt: number;
   /** Stops the edge and every instance, and tells what still runs. Nothing is decided any more after it was called. */
@@ -47,7 +50,8 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
     },
   });
   server.addHook("onRequest", async (request) => {
-    const refused = request.url === "/v1/alive" ? null : refusal(request.headers.authorization, options.token);
+    const token = request.url === alertsPath ? options.alertToken : options.token;
+    const refused = request.url === "/v1/alive" ? null : refusal(request.headers.authorization, token);
     if (refused !== null) throw refused;
   });
   // Connections that were upgraded are not closed with the server's others.
@@ -72,6 +76,7 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
   deploymentRoutes(server, world);
   environmentRoutes(server, world, options);
   accessoryRoutes(server, world);
+  alertRoutes(server, world);
   logRoutes(server, world);
   metricRoutes(server, world);
   ruleRoutes(server, world);

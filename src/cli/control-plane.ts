@@ -62,6 +62,7 @@ async function main(): Promise<void> {
   const hooks = new HookServer(wired.world, product);
   const server = apiServer(wired.world, {
     token: readToken(at),
+    alertToken: readToken({ token: at.alertToken }),
     version,
     startedAt,
     stopEverything,

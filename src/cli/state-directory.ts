@@ -9,6 +9,8 @@ export type StateDirectory = {
   readonly running: string;
   /** The API's bearer token. */
   readonly token: string;
+  /** Of Alertmanager, for the route that it posts to. */
+  readonly alertToken: string;
   readonly log: string;
   /** The product whose state this is: once it is known, no command has to run the config to find out. */
   readonly product: string;
@@ -21,6 +23,7 @@ export function stateDirectory(root: string): StateDirectory {
     root,
     running: join(root, "control-plane.json"),
     token: join(root, "token"),
+    alertToken: join(root, "alert-token"),
     log: join(root, "control-plane.log"),
     product: join(root, "product"),
   };
@@ -31,9 +34,13 @@ export function prepareStateDirectory(at: StateDirectory): void {
   mkdirSync(at.root, { recursive: true, mode: 0o700 });
   const ignore = join(at.root, ".gitignore");
   if (!existsSync(ignore)) writeFileSync(ignore, "*\n");
-  if (existsSync(at.token)) return;
+  for (const file of [at.token, at.alertToken]) makeToken(file);
+}
+
+function makeToken(file: string): void {
+  if (existsSync(file)) return;
   try {
-    writeFileSync(at.token, randomBytes(32).toString("base64url"), { mode: 0o600, flag: "wx" });
+    writeFileSync(file, randomBytes(32).toString("base64url"), { mode: 0o600, flag: "wx" });
   } catch (error) {
     // Another command has just written it.
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
@@ -55,6 +62,6 @@ export function readRunning(at: StateDirectory): Running | null {
   }
 }
 
-export function readToken(at: StateDirectory): string {
-  return readFileSync(at.token, "utf8").trim();
+export function readToken({ token }: Pick<StateDirectory, "token">): string {
+  return readFileSync(token, "utf8").trim();
 }

@@ -35,6 +35,7 @@ import { processTarget } from "../drivers/targets/process/index.ts";
 import { staticServerCommand } from "../drivers/targets/process/static-server.ts";
 import { fileVault } from "../drivers/vaults/file/index.ts";
 import { accessoryKind, accessoryWorkflow } from "../engine/accessories/workflow.ts";
+import { AlertDesk } from "../engine/alerts/desk.ts";
 import { sweepFresh } from "../engine/commands/command.ts";
 import { sweepPlans } from "../engine/commands/plan.ts";
 import { type Left, stopContainers } from "../engine/deploy/stop-all.ts";
@@ -170,6 +171,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       stepCache: new StepCache(join(directory, "step-cache")),
       live: new LiveSteps(() => changes.announce()),
       metrics,
+      alerts: new AlertDesk({ store, clock, changes, product: options.product }),
       standings: new Map(),
       scalings: new Map(),
       judges: new Judges(),
@@ -180,6 +182,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       sealed: sealedBy(vault),
       runsDirectory: join(directory, "runs"),
     };
+    await world.alerts.open();
     await sweepPlans(world);
     await sweepSteps(world);
     await edgesInPlace(world);

@@ -9,6 +9,7 @@ import type { Prober } from "../ports/probe.ts";
 import type { Vault } from "../ports/secrets.ts";
 import type { Source } from "../ports/source.ts";
 import type { Store } from "../ports/store.ts";
+import type { AlertDesk } from "./alerts/desk.ts";
 import type { Changes } from "./history.ts";
 import type { Judges } from "./judge/judges.ts";
 import type { RuleStandings } from "./judge/standings.ts";
@@ -48,6 +49,7 @@ export type World = {
   readonly vault: Vault;
   readonly changes: Changes;
   readonly metrics: Metrics;
+  readonly alerts: AlertDesk;
   /** How the rules in force stood at the last look. */
   readonly standings: RuleStandings;
   /** What was decided of the services that scale, in the last look. */

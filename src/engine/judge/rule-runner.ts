@@ -75,6 +75,7 @@ export class RuleRunner {
   async #lookAt(key: string, place: RulePlace, rule: Rule): Promise<void> {
     const { metrics } = this.#world;
     const now = metrics.time.now();
+    this.#world.alerts.record(metrics, rule, place);
     const before = this.#world.standings.get(key);
     const state: RuleState = before?.look.next ?? quietRule;
     const look = evaluate(rule, (query) => metrics.measure(query), place, state, now);

@@ -122,6 +122,30 @@ export async function startPrometheus(): Promise<Database> {
   return prometheus;
 }
 
+/** That tells `url` of what begins and ends at once, with this token, and repeats nothing. */
+export async function startAlertmanager(url: string, token: string): Promise<Database> {
+  const alertmanager = await startDatabase({
+    name: "alertmanager",
+    command: (directory, port) => {
+      const config = join(directory, "alertmanager.yml");
+      const hook = { url, send_resolved: true, http_config: { authorization: { credentials: token } } };
+      const route = { receiver: "slipway", group_by: ["..."], group_wait: "1ms", group_interval: "1s" };
+      // JSON is YAML.
+      writeFileSync(config, JSON.stringify({ route, receivers: [{ name: "slipway", webhook_configs: [hook] }] }));
+      return [
+        ...["prometheus-alertmanager", `--config.file=${config}`, `--storage.path=${join(directory, "data")}`],
+        ...[`--web.listen-address=127.0.0.1:${port}`, "--cluster.listen-address="],
+      ];
+    },
+  });
+  const until = Date.now() + readyMs;
+  while (!(await fetch(`http://127.0.0.1:${alertmanager.port}/-/ready`)).ok) {
+    if (Date.now() > until) throw new Error("Alertmanager listens and is not ready");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return alertmanager;
+}
+
 async function selfSigned(directory: string): Promise<void> {
   const files = ["-keyout", join(directory, "key.pem"), "-out", join(directory, "cert.pem")];
   const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=localhost"];

@@ -1,4 +1,5 @@
 import type { Digest } from "../../core/ids.ts";
+import { AlertDesk } from "../../engine/alerts/desk.ts";
 import { deployKind, deployWorkflow } from "../../engine/deploy/workflow.ts";
 import { Changes } from "../../engine/history.ts";
 import { Judges } from "../../engine/judge/judges.ts";
@@ -150,6 +151,7 @@ export class SimWorld {
       make: () => simEdge(this.gate, life),
     });
     const engine = sqliteEngine({ store, clock });
+    const changes = new Changes();
     const world: World = {
       store,
       engine,
@@ -162,7 +164,8 @@ export class SimWorld {
       artifacts: this.#artifacts(life),
       ...notSimulated,
       images: { ...notSimulated.images, collect: (needed) => life.call(() => this.#collect(needed)) },
-      changes: new Changes(),
+      changes,
+      alerts: new AlertDesk({ store, clock, changes, product }),
       metrics: new Metrics({ clock }),
       standings: new Map(),
       scalings: new Map(),

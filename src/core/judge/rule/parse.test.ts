@@ -66,6 +66,24 @@ describe("a rule in a line", () => {
     });
   });
 
+  it("may be about an alert of somebody else, by name and labels", () => {
+    expect(rule('alert HighErrorRate{severity="critical"} of api firing for 1m -> rollback')).toMatchObject({
+      condition: {
+        metric: { series: "alert", name: 'alert HighErrorRate{service="api",severity="critical"}' },
+        service: "api",
+        asked: 'HighErrorRate{service="api",severity="critical"}',
+        compare: ">=",
+        threshold: 1,
+      },
+      forMs: 60_000,
+      actions: [{ do: "rollback" }],
+    });
+    expect(rule("alert Down firing -> page").condition).toMatchObject({ asked: "Down", service: null });
+    expect(why("alert HighErrorRate")).toContain('"alert HighErrorRate" says no alert');
+    expect(why("alert {a=b} firing")).toContain("says no alert");
+    expect(why("alert Down firing over 5m")).toContain('"over" does not go with an alert');
+  });
+
   it("that is not understood is refused with what is wrong, and with what was probably meant", () => {
     expect(why("eror ratio > 10%")).toBe('there is no metric "eror ratio"; did you mean "error ratio"?');
     expect(why("error ratio > 10")).toBe('"10" does not fit error ratio; write for example error ratio > 10%');

@@ -3,6 +3,7 @@ import { declaredMetric, type Metric, metricNames, metricOf, type Unit } from ".
 import type { Take } from "../../metric/measured.ts";
 import { nearest } from "../../product/guess.ts";
 import { parseDuration, parsePercent, parseSize } from "../../product/units.ts";
+import { parseAlert } from "./alert-condition.ts";
 import { type Action, type Compare, type Condition, type Rule, type Severity, severities } from "./rule.ts";
 import { parseSchedule, type Schedule } from "./schedule.ts";
 
@@ -12,6 +13,7 @@ import { parseSchedule, type Schedule } from "./schedule.ts";
  * ```text
  * [take] metric [of service] [at probe]  > threshold | failing  [over 5m] [for 2m] [during mon-fri 09:00-17:00 zone] [-> actions]
  * error budget 99.9% [of service] burns  [-> actions]
+ * alert <name>[{label="value", …}] [of service] firing  [for 2m] [-> actions]
  * ```
  * Strict: what is not understood is refused with what was probably meant, and nothing is guessed silently.
  */
@@ -87,6 +89,12 @@ function parseCondition(text: string, overMs: number | null, declared: readonly 
       throw new Wrong(`"${burn[1]}" is not an objective; write for example error budget 99.9% burns`);
     if (overMs !== null) throw new Wrong(`"over" does not go with "burns": its windows are 5m to 6h`);
     return { is: "burn", metric: known("error ratio"), service: serviceOf(burn[2]), objective };
+  }
+  const alert = parseAlert(text);
+  if (alert !== null) {
+    if ("wrong" in alert) throw new Wrong(alert.wrong);
+    if (overMs !== null) throw new Wrong(`"over" does not go with an alert, which has its own; write "for"`);
+    return alert;
   }
   const failing = /^(.*?)\s+(?:is\s+)?(?:failing|lost|down)$/.exec(text);
   const compared = /^(.*?)\s*(>=|<=|>|<)\s*(.+)$/.exec(text);
