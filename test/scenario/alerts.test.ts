@@ -24,6 +24,7 @@ beforeAll(async () => {
     version: "0",
     startedAt: 0,
     stopEverything: async () => [],
+    onTriggers: async () => {},
     onStop: () => {},
   });
   await server.listen({ host: "127.0.0.1", port: 0 });
