@@ -1,9 +1,11 @@
 import type { Traffic } from "../../core/deploy/traffic.ts";
 import { reasonOf } from "../../core/errors/error.ts";
 import type { EnvironmentName, ReleaseId, RevisionId, ServiceName } from "../../core/ids.ts";
+import { instancesNow } from "../../core/scale/count.ts";
 import type { Db } from "../../ports/store.ts";
 import { HealthWatch, type InstanceReport, type Watched } from "../health/health-watch.ts";
 import { releaseView } from "../release/read.ts";
+import { heldCounts } from "../scale/held.ts";
 import type { World } from "../world.ts";
 import { tooOld } from "./intervals.ts";
 import type { Metrics, Taken } from "./metrics.ts";
@@ -40,10 +42,14 @@ export class HealthSource {
     return this.#serving;
   }
 
-  /** What is known of a revision's instances; none when they are not watched, or could not be. */
+  /**
+   * What is known of a revision's instances that serve; none when they are not watched, or could not be. One that is started or taken
+   * away because the load has changed says nothing about how those are that have the work.
+   */
   report(revision: RevisionId): readonly InstanceReport[] {
+    const count = this.#serving.find((each) => each.revision === revision)?.instances ?? 0;
     try {
-      return this.#watch?.watch.report(revision) ?? [];
+      return (this.#watch?.watch.report(revision) ?? []).filter(({ status }) => status.index < count);
     } catch (error) {
       this.#complain(error);
       // Another watch begins at the next tick.
@@ -162,6 +168,7 @@ async function servingOf(
 ): Promise<Serving[]> {
   const view = await releaseView(db, release, environment).catch(() => null);
   const spec = view?.spec.services[service];
-  if (spec === undefined || spec.kind === "job") return [];
-  return [{ revision, service, health: spec.health, instances: instances ?? spec.instances, environment, release }];
+  if (view === null || spec === undefined || spec.kind === "job") return [];
+  const count = instances ?? instancesNow(view.spec, spec, (await heldCounts(db, view.spec)).get(service));
+  return [{ revision, service, health: spec.health, instances: count, environment, release }];
 }
