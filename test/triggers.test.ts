@@ -150,6 +150,19 @@ describe("triggers", () => {
     expect(await eventEnded(quiet.id)).toMatchObject({ phase: "ignored", run: null });
   });
 
+  it("by hand the newest commit of a branch is taken, also where nobody has told of it", async () => {
+    pushed("feat: by hand", "feature/hand");
+    const { event: begun } = await plane.client.post<{ event: { id: string } }>("/v1/triggers/events", {
+      product: "probe",
+      branch: "feature/hand",
+      actor: "grace",
+    });
+    const byHand = await eventEnded(begun.id);
+    expect(byHand).toMatchObject({ phase: "done", source: "manual" });
+    const run = await plane.client.get<{ commit: string; createdBy: string }>(`/v1/runs/${byHand.run}`);
+    expect(run).toMatchObject({ commit: git(remote, "rev-parse", "feature/hand"), createdBy: "grace" });
+  });
+
   it("a control plane that is killed right after its answer begins what it has accepted, once", async () => {
     const { id } = await deliver(payload(pushed("feat: then it died", "feature/dies"), "feature/dies"));
     plane.child.kill("SIGKILL");

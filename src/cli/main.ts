@@ -16,6 +16,7 @@ export function program(): Command {
     .addHelpText("after", exitCodes);
   setUp(slipway);
   pipeline(slipway);
+  triggers(slipway);
   release(slipway);
   look(slipway);
   control(slipway);
@@ -99,6 +100,25 @@ function pipeline(slipway: Command): void {
       .description("runs of the pipeline, the newest first")
       .option("-n, --limit <count>", "how many", count, "20"),
     async (_, options) => (await import("./commands/run.ts")).runs(options),
+  );
+}
+
+function triggers(slipway: Command): void {
+  const triggers = slipway
+    .command("triggers")
+    .description("what begins runs by itself, where webhooks come in, and what was heard last")
+    .option("-n, --limit <count>", "how many events", count, "20");
+  act(triggers, async (_, options) => (await import("./commands/triggers.ts")).triggers(options));
+  act(
+    triggers.command("apply").description("put the triggers of the config, as it stands here, in force"),
+    async (_, options) => (await import("./commands/triggers.ts")).applyTriggers(options),
+  );
+  act(
+    triggers
+      .command("begin")
+      .argument("<branch>", "of the remote")
+      .description("by hand, what a push to a branch would begin, with its newest commit"),
+    async ([branch = ""], options) => (await import("./commands/triggers.ts")).beginTrigger(branch, options),
   );
 }
 

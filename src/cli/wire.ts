@@ -67,6 +67,7 @@ import type { SqliteEngineOptions } from "../engine/sqlite/services.ts";
 import { Targets } from "../engine/targets.ts";
 import { renewAfterUpgrade } from "../engine/traffic/renew.ts";
 import { type EdgePlace, EdgeSites } from "../engine/traffic/sites.ts";
+import { Poller } from "../engine/triggers/poller.ts";
 import { scheduleWorkflow } from "../engine/triggers/schedule.ts";
 import { scheduleKind } from "../engine/triggers/settings.ts";
 import { triggerKind, triggerWorkflow } from "../engine/triggers/workflow.ts";
@@ -222,12 +223,16 @@ export async function wire(options: WireOptions): Promise<Wired> {
     scaler.open();
     closers.push(() => scaler.close());
     await engine.open();
+    const poller = new Poller(world);
+    poller.open();
     const sweeping = new AbortController();
     void sweepFresh(world, sweeping.signal);
     closers.push(async () => sweeping.abort());
     closers.push(() => engine.close());
+    closers.push(() => poller.close());
     // First nobody decides any more, then what was decided is taken down.
     const quiet = async (): Promise<void> => {
+      await poller.close();
       await engine.close();
       await keeper.close();
       await rules.close();
