@@ -1,6 +1,8 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import { SlipwayError } from "../core/errors/error.ts";
 import { fail } from "./output.ts";
+import { act, count } from "./program/act.ts";
+import { pipeline, triggers } from "./program/pipeline.ts";
 import { slipwayVersion } from "./version.ts";
 
 /** The command line. Each command's code is loaded when it is asked for, so that a short one starts fast. */
@@ -32,15 +34,6 @@ Exit codes:
   0 ok   1 failed   2 usage or config invalid   3 failed and rolled back   4 rollback failed
   5 waiting for or refused approval   6 locked or frozen   124 timed out   130 interrupted`;
 
-/** What a command does, given its arguments and all options, those of the program included. */
-type Action = (args: readonly string[], options: never) => Promise<number>;
-
-function act(command: Command, action: Action): Command {
-  return command.action(async () => {
-    process.exitCode = await action(command.args, command.optsWithGlobals() as never);
-  });
-}
-
 function setUp(slipway: Command): void {
   act(
     slipway
@@ -61,64 +54,6 @@ function setUp(slipway: Command): void {
       .argument("<key>", "like services.web.health.interval")
       .description("what a key of the config means: unit, default, example"),
     async ([key = ""], options) => (await import("./commands/config.ts")).explain(key, options),
-  );
-}
-
-function pipeline(slipway: Command): void {
-  const several = (value: string, before: readonly string[] | undefined): readonly string[] => [
-    ...(before ?? []),
-    value,
-  ];
-  const run = slipway
-    .command("run")
-    .description("take a commit through the pipeline, or some of its steps; makes no release")
-    .option("--step <step>", "only this one, and what it needs; may be repeated", several)
-    .option("-s, --service <service>", "only this one's steps, and what they need; may be repeated", several)
-    .option("--param <name=value>", "a parameter of the pipeline; may be repeated", several)
-    .option("--commit <commit>", "commit, branch or tag (default: HEAD)")
-    .option("--dirty", "take the working tree as it is")
-    .option("--no-cache", "run every step, also where nothing has changed")
-    .option("--wait", "wait until it has ended (the default)", true)
-    .option("--no-wait", "return when it has begun")
-    .option("--timeout <duration>", "stop waiting after this, like 10m; it goes on");
-  act(run, async (_, options) => (await import("./commands/run.ts")).run(options));
-  act(
-    run.command("show").argument("<run>").description("one run: its steps, and why it failed"),
-    async ([id = ""], options) => (await import("./commands/run.ts")).showRun(id, options),
-  );
-  act(
-    run
-      .command("cancel")
-      .argument("<run>")
-      .description("end a run, with all that its steps have started")
-      .option("--reason <text>", "why"),
-    async ([id = ""], options) => (await import("./commands/run.ts")).cancelRun(id, options),
-  );
-  act(
-    slipway
-      .command("runs")
-      .description("runs of the pipeline, the newest first")
-      .option("-n, --limit <count>", "how many", count, "20"),
-    async (_, options) => (await import("./commands/run.ts")).runs(options),
-  );
-}
-
-function triggers(slipway: Command): void {
-  const triggers = slipway
-    .command("triggers")
-    .description("what begins runs by itself, where webhooks come in, and what was heard last")
-    .option("-n, --limit <count>", "how many events", count, "20");
-  act(triggers, async (_, options) => (await import("./commands/triggers.ts")).triggers(options));
-  act(
-    triggers.command("apply").description("put the triggers of the config, as it stands here, in force"),
-    async (_, options) => (await import("./commands/triggers.ts")).applyTriggers(options),
-  );
-  act(
-    triggers
-      .command("begin")
-      .argument("<branch>", "of the remote")
-      .description("by hand, what a push to a branch would begin, with its newest commit"),
-    async ([branch = ""], options) => (await import("./commands/triggers.ts")).beginTrigger(branch, options),
   );
 }
 
@@ -478,11 +413,6 @@ function servers(slipway: Command): void {
     ).option("--domain <name...>", "names that should lead to it: their DNS and certificates are looked at too"),
     async ([host = ""], options) => (await import("./commands/server.ts")).checkServer(host, options),
   );
-}
-
-function count(text: string): string {
-  if (/^\d{1,6}$/.test(text)) return text;
-  throw new InvalidArgumentError("it must be a whole number.");
 }
 
 // `slipway history | head`: a reader that has seen enough is no failure.

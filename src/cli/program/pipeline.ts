@@ -1,0 +1,62 @@
+import type { Command } from "commander";
+import { act, count } from "./act.ts";
+
+/** Runs, and what is known of them. */
+export function pipeline(slipway: Command): void {
+  const several = (value: string, before: readonly string[] | undefined): readonly string[] => [
+    ...(before ?? []),
+    value,
+  ];
+  const run = slipway
+    .command("run")
+    .description("take a commit through the pipeline, or some of its steps; makes no release")
+    .option("--step <step>", "only this one, and what it needs; may be repeated", several)
+    .option("-s, --service <service>", "only this one's steps, and what they need; may be repeated", several)
+    .option("--param <name=value>", "a parameter of the pipeline; may be repeated", several)
+    .option("--commit <commit>", "commit, branch or tag (default: HEAD)")
+    .option("--dirty", "take the working tree as it is")
+    .option("--no-cache", "run every step, also where nothing has changed")
+    .option("--wait", "wait until it has ended (the default)", true)
+    .option("--no-wait", "return when it has begun")
+    .option("--timeout <duration>", "stop waiting after this, like 10m; it goes on");
+  act(run, async (_, options) => (await import("../commands/run.ts")).run(options));
+  act(
+    run.command("show").argument("<run>").description("one run: its steps, and why it failed"),
+    async ([id = ""], options) => (await import("../commands/run.ts")).showRun(id, options),
+  );
+  act(
+    run
+      .command("cancel")
+      .argument("<run>")
+      .description("end a run, with all that its steps have started")
+      .option("--reason <text>", "why"),
+    async ([id = ""], options) => (await import("../commands/run.ts")).cancelRun(id, options),
+  );
+  act(
+    slipway
+      .command("runs")
+      .description("runs of the pipeline, the newest first")
+      .option("-n, --limit <count>", "how many", count, "20"),
+    async (_, options) => (await import("../commands/run.ts")).runs(options),
+  );
+}
+
+/** What begins them by itself. */
+export function triggers(slipway: Command): void {
+  const triggers = slipway
+    .command("triggers")
+    .description("what begins runs by itself, where webhooks come in, and what was heard last")
+    .option("-n, --limit <count>", "how many events", count, "20");
+  act(triggers, async (_, options) => (await import("../commands/triggers.ts")).triggers(options));
+  act(
+    triggers.command("apply").description("put the triggers of the config, as it stands here, in force"),
+    async (_, options) => (await import("../commands/triggers.ts")).applyTriggers(options),
+  );
+  act(
+    triggers
+      .command("begin")
+      .argument("<branch>", "of the remote")
+      .description("by hand, what a push to a branch would begin, with its newest commit"),
+    async ([branch = ""], options) => (await import("../commands/triggers.ts")).beginTrigger(branch, options),
+  );
+}

@@ -1,0 +1,24 @@
+import { accessoryKind, accessoryWorkflow } from "./accessories/workflow.ts";
+import { deployKind, deployWorkflow } from "./deploy/workflow.ts";
+import { stepKind, stepWorkflow } from "./pipeline/step-workflow.ts";
+import { healKind, healWorkflow } from "./recover/workflow.ts";
+import { runKind, runWorkflow } from "./release/run-workflow.ts";
+import { scaleKind } from "./scale/job.ts";
+import { scaleWorkflow } from "./scale/workflow.ts";
+import { scheduleWorkflow } from "./triggers/schedule.ts";
+import { scheduleKind } from "./triggers/settings.ts";
+import { triggerKind, triggerWorkflow } from "./triggers/workflow.ts";
+import type { World } from "./world.ts";
+
+/** Names the code of every kind of work there is. Before the engine is opened. */
+export function registerWorkflows(world: World): void {
+  const { engine } = world;
+  engine.register(deployKind, deployWorkflow(world));
+  engine.register(runKind, runWorkflow(world));
+  engine.register(stepKind, stepWorkflow(world));
+  engine.register(triggerKind, triggerWorkflow(world));
+  engine.register(scheduleKind, scheduleWorkflow(world));
+  engine.register(accessoryKind, accessoryWorkflow(world));
+  engine.register(scaleKind, scaleWorkflow(world));
+  engine.register(healKind, healWorkflow(world));
+}
