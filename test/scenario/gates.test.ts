@@ -10,6 +10,16 @@ const gated = { gates: { approval: { teams: ["ops"], count: 1 } } };
 
 const teams = { ops: ["grace", "linus"] };
 
+/** Its releases are good starters: a slow machine must not end the story. */
+function version(name: string, more: Parameters<Plane["version"]>[1] = {}): Promise<ReleaseId> {
+  const web = plane.product.web();
+  const services = {
+    web: { ...web, health: { ...web.health, deadline: "20s" as const } },
+    worker: plane.product.worker(),
+  };
+  return plane.version(name, { teams, services, ...more });
+}
+
 let plane: Plane;
 let here = "";
 let one: ReleaseId;
@@ -29,9 +39,9 @@ beforeAll(async () => {
       late: { gates: { approval: { expires: "1s" } } },
     },
   });
-  one = await plane.version("v1", { teams });
-  two = await plane.version("v2", { teams });
-  three = await plane.version("v3", { teams });
+  one = await version("v1");
+  two = await version("v2");
+  three = await version("v3");
 });
 
 afterEach(() => plane.expectAtRest(here));
@@ -198,7 +208,7 @@ describe("a deployment that must be approved", () => {
   it("keeps to the gates of what is live when its own config has none", async () => {
     here = "crash";
     const environments = plane.product.environmentsWith(here, {});
-    const open = await plane.version("v4", { teams, environments });
+    const open = await version("v4", { environments });
     const id = await plane.start(here, open);
     expect((await plane.row(id)).reason).toMatch(
       /^waits for 1 approval from ops \(grace, linus\), as r\d+ asks, which is live$/,
@@ -206,7 +216,7 @@ describe("a deployment that must be approved", () => {
     await say(id, "linus");
     expect((await plane.ended(id)).phase).toBe("succeeded");
     // From now on nothing is asked.
-    const next = await plane.version("v5", { teams, environments });
+    const next = await version("v5", { environments });
     expect((await plane.deploy(here, next)).phases.slice(0, 2)).toEqual(["queued", "starting"]);
   });
 });
@@ -238,7 +248,7 @@ describe("a frozen environment", () => {
     here = "soon";
     const opens = Math.ceil(plane.world.clock.now() / 1_000) * 1_000 + 4_000;
     const gates = { windows: [{ cron: new Date(opens).toISOString().slice(0, 19), duration: "1h" as const }] };
-    const release = await plane.version("v6", { teams, environments: plane.product.environmentsWith(here, { gates }) });
+    const release = await version("v6", { environments: plane.product.environmentsWith(here, { gates }) });
     const { phase, row, phases } = await plane.deploy(here, release);
     expect([phase, phases.slice(0, 3)]).toEqual(["succeeded", ["gated", "queued", "starting"]]);
     expect(row.started_at).toBeGreaterThanOrEqual(opens);
@@ -256,7 +266,7 @@ it("a release that must have lived in the environment before waits there for a r
       await plane.world.clock.sleep(10);
     }
   };
-  const release = await plane.version("v7", { teams, rules: { errors: "error ratio of web > 50% over 3s" } });
+  const release = await version("v7", { rules: { errors: "error ratio of web > 50% over 3s" } });
   expect((await plane.deploy("trial", release)).phase).toBe("succeeded");
   plane.product.behave("web", "v7", "errors");
   await turns("rule.fired");
