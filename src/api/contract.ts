@@ -6,6 +6,7 @@ import type { GateReading } from "../core/gates/reading.ts";
 import type { DeploymentId, EnvironmentName, EpochMs, ReleaseId, RevisionId, RunId, ServiceName } from "../core/ids.ts";
 import type { StepPhase } from "../core/pipeline/decide.ts";
 import { type RunEvent, runEvents } from "../core/product/pipeline.ts";
+import type { Restore } from "../core/recover/restore.ts";
 import type { AccessoryState } from "../engine/accessories/state.ts";
 import type { AccessoryOutcome } from "../engine/accessories/workflow.ts";
 import type { AccessoryPlan } from "../engine/commands/accessories.ts";
@@ -294,6 +295,8 @@ export type DeploymentView = {
   readonly liveAt: EpochMs | null;
   readonly detectedAt: EpochMs | null;
   readonly restoredAt: EpochMs | null;
+  /** Of an automatic rollback that is over: what it took, against the budget of each service. */
+  readonly restore: Restore | null;
   readonly endedAt: EpochMs | null;
 };
 
@@ -357,6 +360,8 @@ export type EnvironmentView = {
   } | null;
   readonly locked: { readonly by: string; readonly reason: string; readonly at: EpochMs } | null;
   readonly deployment: DeploymentView | null;
+  /** The newest automatic rollback: whether users were off the bad release soon enough. Null before the first. */
+  readonly restore: { readonly at: EpochMs; readonly met: boolean; readonly reason: string } | null;
   readonly queued: number;
   /** Those that wait at their gates, oldest first; they hold nothing. */
   readonly gated: readonly DeploymentView[];

@@ -5,6 +5,7 @@ import { type Evidence, SlipwayError } from "../core/errors/error.ts";
 import { decideGates } from "../core/gates/decide.ts";
 import type { DeploymentId, EnvironmentName, ReleaseId, RevisionId, ServiceName } from "../core/ids.ts";
 import { type Counts, noCounts } from "../core/judge/counts.ts";
+import { type Restore, restorable, restoreOf } from "../core/recover/restore.ts";
 import { accessoriesIn } from "../engine/accessories/state.ts";
 import { gatedDeployments, openDeployments } from "../engine/deploy/open.ts";
 import { findEnvironment } from "../engine/environment.ts";
@@ -107,11 +108,28 @@ export async function environmentView(
     locked:
       row.locked_by === null ? null : { by: row.locked_by, reason: row.locked_reason ?? "", at: row.locked_at ?? 0 },
     deployment: under === undefined ? null : await deploymentView(world, under),
+    restore: await lastRestore(world, at),
     queued: queued.length,
     gated: await Promise.all(gated.map((each) => deploymentView(world, each))),
     services: await serviceTraffic(world, row, running),
     accessories: await accessoriesIn(world, { product: at.product, environment: at.name }, running),
   };
+}
+
+async function lastRestore(
+  world: World,
+  { product, name }: { readonly product: string; readonly name: EnvironmentName },
+): Promise<EnvironmentView["restore"]> {
+  const row = await world.store.db
+    .selectFrom("history")
+    .select(["at", "event", "reason"])
+    .where("product", "=", product)
+    .where("environment", "=", name)
+    .where("event", "in", ["restore.met", "restore.missed"])
+    .orderBy("id", "desc")
+    .limit(1)
+    .executeTakeFirst();
+  return row === undefined ? null : { at: row.at, met: row.event === "restore.met", reason: row.reason };
 }
 
 export function historyView(row: HistoryRow): HistoryView {
@@ -152,8 +170,17 @@ export async function deploymentView(world: World, row: DeploymentRow): Promise<
     liveAt: row.live_at,
     detectedAt: row.detected_at,
     restoredAt: row.restored_at,
+    restore: state === null ? null : await restoreView(world, row, state),
     endedAt: row.ended_at,
   };
+}
+
+/** The release is read only where there is something to tell. */
+async function restoreView(world: World, row: DeploymentRow, deployment: Deployment): Promise<Restore | null> {
+  const seen = { kind: row.kind, createdBy: row.created_by, createdAt: row.created_at, deployment };
+  if (restoreOf(seen, []) === null) return null;
+  const { spec } = await releaseView(world.store.db, row.release_id, row.environment);
+  return restoreOf(seen, restorable(deployment.course.rollouts, spec.services));
 }
 
 function canaryView({ course, phase, shifted, steps = [] }: Deployment): CanaryView | null {

@@ -2,6 +2,7 @@ import type { Client } from "../api/client.ts";
 import type { DeploymentDetail, HistoryView, ServiceTraffic } from "../api/contract.ts";
 import { catalogue } from "../core/errors/catalogue.ts";
 import { isSlipwayError, SlipwayError } from "../core/errors/error.ts";
+import type { Restore } from "../core/recover/restore.ts";
 import { canaryLines } from "./canary-text.ts";
 import { gateLines, mustNotWaitAtGates } from "./gates-text.ts";
 import { evidenceLines, type Output } from "./output.ts";
@@ -190,7 +191,7 @@ function stableText({ stable, phase, restoredAt }: DeploymentDetail): string {
 }
 
 function timesOf(detail: DeploymentDetail): string {
-  const { startedAt, liveAt, detectedAt, restoredAt, canary } = detail;
+  const { startedAt, liveAt, detectedAt, restoredAt, restore, canary } = detail;
   const parts: string[] = [];
   const failed = canary?.steps.find(({ end }) => end?.is === "failed");
   if (failed?.end != null && detectedAt !== null)
@@ -198,7 +199,16 @@ function timesOf(detail: DeploymentDetail): string {
   if (startedAt !== null && liveAt !== null) parts.push(`all traffic after ${took(liveAt - startedAt)}`);
   if (liveAt !== null && detectedAt !== null) parts.push(`caught after ${took(detectedAt - liveAt)}`);
   if (detectedAt !== null && restoredAt !== null) parts.push(`back in ${took(restoredAt - detectedAt)}`);
+  if (restore !== null) parts.push(restoredText(restore));
   return parts.length === 0 ? "" : style.quiet(` (${parts.join(", ")})`);
+}
+
+/** In a word where all budgets were kept; else which were not. */
+export function restoredText({ tookMs, services }: Restore): string {
+  const missed = services.filter(({ met }) => !met);
+  if (missed.length === 0) return "restore time met";
+  const each = missed.map(({ service, withinMs }) => `${service} within ${took(withinMs)}`).join(", ");
+  return `restore time missed: ${tookMs === null ? "not restored" : took(tookMs)}, wanted ${each}`;
 }
 
 function phaseOf(entry: HistoryView): string {

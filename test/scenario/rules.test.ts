@@ -105,6 +105,12 @@ describe("a rule with a rollback", () => {
       ["plot", expect.stringMatching(/^[·▁▂▃▄▅▆▇█]{30} {2}highest 100 % in 1m, limit 50 %$/)],
       ["actions", "rollback, notify team"],
     ]);
+    const [restored] = await history("restore.met");
+    const budgets = "web \\(frontend\\) within 2m, met; worker \\(backend\\) within 5m, met";
+    expect([restored?.deployment_id, restored?.reason]).toEqual([
+      id,
+      expect.stringMatching(new RegExp(`^back in \\S+: ${budgets}$`)),
+    ]);
     await visitUntil("rule.resolved", 1);
     await expect
       .poll(() => told.map(({ text }) => text), { timeout: 20_000 })
@@ -136,6 +142,8 @@ describe("a rule with a rollback", () => {
       ["rollback", "succeeded", one],
     ]);
     expect([rows[2]?.created_by, rows[2]?.reason]).toEqual(["rule errors", expect.any(String)]);
+    const restored = await history("restore.met");
+    expect(restored.map(({ deployment_id }) => deployment_id)).toEqual([rows[2]?.id]);
   });
 
   it("that is a trial says what it would have done, and does nothing", async () => {

@@ -1,4 +1,5 @@
 import type { DeploymentView, HistoryView, ReleaseView } from "../../api/contract.ts";
+import { restoreText } from "../../core/recover/restore.ts";
 import { phaseText } from "../canary-text.ts";
 import {
   fetchReleases,
@@ -65,7 +66,9 @@ function deploymentRow(deployment: DeploymentView): string[] {
     phaseText(deployment),
     style.quiet(lasted),
     deployment.createdBy,
-    style.quiet(deployment.reason),
+    style.quiet(
+      deployment.restore === null ? deployment.reason : `${deployment.reason}; ${restoreText(deployment.restore)}`,
+    ),
   ];
 }
 

@@ -27,6 +27,13 @@ function nothingLive(deployment: EnvironmentView["deployment"]): string {
   return `nothing has passed a bake yet; r${deployment.release.number} serves on trial`;
 }
 
+/** The newest rollback, as long as nothing better is live since. */
+function restoreLines({ restore, live }: EnvironmentView, now: number): string[] {
+  if (restore === null || (live !== null && live.since > restore.at)) return [];
+  const text = `taken back ${ago(restore.at, now)}, ${restore.reason}`;
+  return [`  ${restore.met ? style.quiet(text) : style.warn(`${sign.warn} ${text}`)}`];
+}
+
 function environmentLines(environment: EnvironmentView): string[] {
   const now = Date.now();
   const { live, locked, deployment } = environment;
@@ -45,6 +52,7 @@ function environmentLines(environment: EnvironmentView): string[] {
           `  ${style.accent(sign.running)} ${deployment.id}  r${deployment.release.number} ${phaseText(deployment)}  ${style.quiet(deployment.reason)}`,
           ...canaryLines(deployment, now).map((line) => `  ${line}`),
         ]),
+    ...restoreLines(environment, now),
     ...(environment.queued === 0 ? [] : [`  ${style.quiet(`${environment.queued} more wait their turn`)}`]),
     ...environment.gated.flatMap((each) => [
       `  ${style.warn(sign.waiting)} ${each.id}  r${each.release.number} waits at its gates  ${style.quiet(`asked for by ${each.createdBy} ${ago(each.createdAt, now)}`)}`,

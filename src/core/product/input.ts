@@ -168,6 +168,19 @@ export interface ServiceInput {
    */
   health?: HealthInput | undefined;
   /**
+   * How soon users have to be off a bad release once it is known to be bad: frontend 2m, backend 5m, database 15m.
+   * Measured at each automatic rollback; nothing else depends on it.
+   * @default frontend for web and static, else backend
+   * @example "backend"
+   */
+  tier?: "frontend" | "backend" | "database" | undefined;
+  /**
+   * That time, where the tier's does not fit.
+   * @default by tier: 2m, 5m, 15m
+   * @example "1m"
+   */
+  restoreWithin?: Duration | undefined;
+  /**
    * Time between SIGTERM and SIGKILL when an instance is stopped.
    * @default "30s"
    * @example "2m"
@@ -2327,6 +2340,19 @@ export interface ServiceOverride {
    * @example { deadline: "2m" }
    */
   health?: HealthOverride | null | undefined;
+  /**
+   * How soon users have to be off a bad release once it is known to be bad: frontend 2m, backend 5m, database 15m.
+   * Measured at each automatic rollback; nothing else depends on it.
+   * @default the product's value
+   * @example "backend"
+   */
+  tier?: "frontend" | "backend" | "database" | null | undefined;
+  /**
+   * That time, where the tier's does not fit.
+   * @default the product's value
+   * @example "1m"
+   */
+  restoreWithin?: Duration | null | undefined;
   /**
    * Time between SIGTERM and SIGKILL when an instance is stopped.
    * @default the product's value

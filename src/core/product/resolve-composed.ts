@@ -17,6 +17,7 @@ export function serviceOver(composed: ServiceSpec, input: ServiceInput, told: Se
     ...own(input.build, "build"),
     ...own(input.image, "image"),
     ...own(input.stopGrace, "stopGraceMs"),
+    ...own(input.tier ?? input.restoreWithin, "restore"),
     ...own(input.instances ?? input.scale, "instances"),
     ...own(input.scale, "scale"),
     ...own(input.fallback, "fallbackFile"),

@@ -152,6 +152,7 @@ function resolveService(name: string, service: KnownService): ServiceSpec {
     command: service.command ?? [],
     fallbackFile: service.fallback === undefined ? null : inside(service.fallback),
     health: resolveHealth(service.kind, service.health ?? {}),
+    ...resolveRestore(service),
     stopGraceMs: ms(service.stopGrace ?? serviceDefaults.stopGrace),
     instances: service.instances ?? service.scale?.min ?? serviceDefaults.instances,
     ...(service.scale === undefined ? {} : { scale: resolveScale(service.scale) }),
@@ -181,6 +182,17 @@ function resolveScale({ min, max, cpu, memory, when = [], ...own }: ScaleInput):
     downAfterMs: ms(own.downAfter ?? scaleDefaults.downAfter),
     step: own.step ?? scaleDefaults.step,
     suggest: own.suggest ?? false,
+  };
+}
+
+/** What is not said is by its kind, and not in the release. */
+export function resolveRestore({ tier, restoreWithin }: ServiceInput): Pick<ServiceSpec, "restore"> {
+  if (tier === undefined && restoreWithin === undefined) return {};
+  return {
+    restore: {
+      ...(tier !== undefined && { tier }),
+      ...(restoreWithin !== undefined && { withinMs: ms(restoreWithin) }),
+    },
   };
 }
 

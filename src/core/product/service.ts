@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { tiers } from "../recover/restore.ts";
 import { containerOverride, imageSchema, mountedShape } from "./container.ts";
 import { healthSchema, healthShape } from "./health.ts";
 import { hostName, routeText, urlPath } from "./http-values.ts";
@@ -103,6 +104,17 @@ const placedShape = {
     meaning: "How one knows that an instance is healthy.",
     default: {},
     example: { path: "/up", deadline: "2m" },
+  }),
+  tier: optional(choice(tiers), {
+    meaning:
+      "How soon users have to be off a bad release once it is known to be bad: frontend 2m, backend 5m, database 15m. Measured at each automatic rollback; nothing else depends on it.",
+    default: "(frontend for web and static, else backend)",
+    example: "backend",
+  }),
+  restoreWithin: optional(duration({ min: "1s", max: "1d" }), {
+    meaning: "That time, where the tier's does not fit.",
+    default: "(by tier: 2m, 5m, 15m)",
+    example: "1m",
   }),
   stopGrace: optional(duration({ max: "1h" }), {
     meaning: "Time between SIGTERM and SIGKILL when an instance is stopped.",

@@ -1,6 +1,7 @@
 import type { Difference } from "../compose/difference.ts";
 import type { EnvironmentName, ServiceName } from "../ids.ts";
 import type { HealingPolicy } from "../recover/healing.ts";
+import type { RestoreSpec } from "../recover/restore.ts";
 import type { GatesSpec } from "./gates-spec.ts";
 import type { MetricSpec, ProbeSpec } from "./probe-spec.ts";
 
@@ -221,6 +222,8 @@ export type ServiceSpec = {
   /** For `static`: answer unknown paths with this file (single-page apps); null answers 404. */
   readonly fallbackFile: string | null;
   readonly health: HealthSpec;
+  /** Absent, as in releases of before: by its kind. */
+  readonly restore?: RestoreSpec;
   readonly stopGraceMs: number;
   /** With `scale`: what the first release begins with. */
   readonly instances: number;

@@ -4,6 +4,7 @@ import { type Deployment, type DeploymentEvent, type Failure, hasEnded } from ".
 import { rolesOf } from "../../core/deploy/roles.ts";
 import { trafficOf } from "../../core/deploy/traffic.ts";
 import type { DeploymentId, EpochMs, ReleaseId } from "../../core/ids.ts";
+import { restorable, restoreOf, restoreText } from "../../core/recover/restore.ts";
 import { standingOf } from "../../core/release/standing.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
@@ -153,7 +154,25 @@ async function write(
     reason,
     ...(failure === undefined ? {} : { evidence: failure.evidence }),
   });
+  await writeRestore(trx, row, { before, deployment, now });
   return { ...row, ...changed };
+}
+
+/** At the moment at which an automatic way back is over: how long it took, and whether that was soon enough for each service. */
+async function writeRestore(
+  trx: Trx,
+  row: DeploymentRow,
+  { before, deployment, now }: Pick<Written, "before" | "deployment" | "now">,
+): Promise<void> {
+  const seen = { kind: row.kind, createdBy: row.created_by, createdAt: row.created_at };
+  if (before === null || restoreOf({ ...seen, deployment: before }, []) !== null) return;
+  if (restoreOf({ ...seen, deployment }, []) === null) return;
+  const { spec } = await releaseView(trx, row.release_id, row.environment);
+  const restore = restoreOf({ ...seen, deployment }, restorable(deployment.course.rollouts, spec.services));
+  if (restore === null) return;
+  const isMet = restore.services.every(({ met }) => met) && restore.tookMs !== null;
+  const event = `restore.${isMet ? "met" : "missed"}`;
+  await appendHistory(trx, { ...entryOf(row, now), event, actor: self, reason: restoreText(restore) });
 }
 
 /** Which release is at 100 % at this end. */
