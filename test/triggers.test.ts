@@ -124,7 +124,7 @@ describe("triggers", () => {
     const { id, again } = await deliver(body, delivery);
     expect(again).toBe(false);
     const event = await eventEnded(id);
-    expect(event).toMatchObject({ phase: "done", reason: "deployed to production" });
+    expect(event).toMatchObject({ phase: "done", reason: "its deployment to production is on its way" });
     const detail = await ended(plane, event.deployment!);
     expect(detail).toMatchObject({ phase: "succeeded", environment: "production", createdBy: "ada" });
     expect(detail.release.subject).toBe("feat: by a push");

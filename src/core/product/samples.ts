@@ -102,7 +102,7 @@ export const fullProduct: ProductInput = {
     parameters: { level: { meaning: "how much is tested", default: "quick", allowed: ["quick", "full"] } },
   },
   triggers: {
-    branches: { main: { deploy: "production" }, "feature/*": {} },
+    branches: { main: { deploy: "staging" }, "feature/*": {} },
     tags: { "v*": { deploy: "staging" } },
     schedules: { nightly: { cron: "0 3 * * *", timeZone: "Europe/Berlin", branch: "main", deploy: "staging" } },
     remote: "git@github.com:acme/shop.git",

@@ -61,7 +61,10 @@ export function triggerWorkflow(world: World): Workflow<Input, Json> {
       const deployment = await ctx.step("begin the deployment", () => beginDeploymentOf(world, told, release));
       await note(world, ctx, id, {
         phase: "done",
-        reason: deployment === null ? `it is live in ${told.deploy} already` : `deployed to ${told.deploy}`,
+        reason:
+          deployment === null
+            ? `it is live in ${told.deploy} already`
+            : `its deployment to ${told.deploy} is on its way`,
         release_id: release,
         deployment_id: deployment,
       });

@@ -19,8 +19,23 @@ export function checkTriggers(product: ProductInput): readonly Finding[] {
   );
   const mapped = Object.keys({ ...triggers.branches, ...triggers.tags }).length > 0;
   const heard = triggers.webhook !== undefined || triggers.poll !== undefined;
+  const refused = all.flatMap(({ at, deploy = "" }) => {
+    const before = product.environments?.[deploy]?.promoteFrom;
+    return before === undefined
+      ? []
+      : [
+          warning(
+            [...at, "deploy"],
+            `${deploy} takes only what has succeeded in ${before}; deploy there, and promote`,
+            {
+              because: [["environments", deploy, "promoteFrom"]],
+            },
+          ),
+        ];
+  });
   return [
     ...lost,
+    ...refused,
     ...(mapped && !heard
       ? [
           warning(["triggers"], "nobody tells of pushes: add a webhook, or poll", {
