@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Compose are written so.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -8,7 +9,7 @@ import { unusedServiceKeys } from "./reading/service.ts";
 import { toServices } from "./services.ts";
 import type { Raw } from "./tree.ts";
 
-const textOf = (value: Raw): string => (typeof value === "string" ? value : JSON.stringify(value));
+const textOf = (value: Raw): string => (typeof value === "string" ? value : inspect(value));
 
 /** What a project says whose files are these values. */
 function read(files: Readonly<Record<string, Raw>>, variables: Readonly<Record<string, string>> = {}): ComposeReading {
