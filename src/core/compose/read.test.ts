@@ -1,5 +1,5 @@
-import { inspect } from "node:util";
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Compose are written so.
+import { inspect } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ComposeFiles } from "./assemble.ts";
