@@ -145,7 +145,9 @@ export class Plane {
       row,
       phase: row.phase,
       failure,
-      phases: (await this.history(id)).map(({ event }) => event.replace("deployment.", "")),
+      phases: (await this.history(id)).flatMap(({ event }) =>
+        event.startsWith("deployment.") ? [event.slice("deployment.".length)] : [],
+      ),
     };
     expect(row.ended_at, `${id} is ${row.phase}: ${row.reason}`).not.toBeNull();
     return ended;
