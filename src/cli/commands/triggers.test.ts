@@ -45,7 +45,8 @@ const event: TriggersView["events"][number] = {
   endedAt: now,
 };
 
-const shown = (view: TriggersView): string[] => triggersLines(view, now).map(stripVTControlCharacters);
+const shown = (view: TriggersView): string[] =>
+  triggersLines(view, now).map((line) => stripVTControlCharacters(line).trimEnd());
 
 test("the triggers in force are shown with where webhooks come in, what was heard last, and what it began", () => {
   const ping = { ...event, event: { is: "ping" as const }, phase: "ignored" as const, reason: "a ping", run: null };
