@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
 import { createServer as createPlainServer, type Server as PlainServer, type Socket } from "node:net";
@@ -8,13 +9,20 @@ import { makeAuthority } from "../../../testing/conformance/edge/authority.ts";
 import { freePort } from "../../../testing/ports.ts";
 import { type EmbeddedUnderTest, makeEmbeddedEdge } from "./made.fixture.ts";
 
+/** One for all tests of the process. */
+const shared = (async () => {
+  const authority = await makeAuthority();
+  const files = await authority.issue("bridged", ["test.example"]);
+  process.once("exit", () => rmSync(authority.directory, { recursive: true, force: true }));
+  return { authority, files };
+})();
+
 /**
  * An embedded edge whose listeners speak TLS, behind bridges in plain HTTP/1.1 on the ports that the config names. So the
  * whole conformance suite, whose clients speak plain HTTP, runs over TLS, in HTTP/1.1 or in HTTP/2.
  */
 export async function makeBridgedEdge(version: "h1" | "h2"): Promise<EmbeddedUnderTest> {
-  const authority = await makeAuthority();
-  const files = await authority.issue("bridged", ["test.example"]);
+  const { authority, files } = await shared;
   const made = await makeEmbeddedEdge();
   const bridges = new Map<number, { readonly tlsPort: number; close(): Promise<void> }>();
 
@@ -44,7 +52,6 @@ export async function makeBridgedEdge(version: "h1" | "h2"): Promise<EmbeddedUnd
     async dispose() {
       for (const bridge of bridges.values()) await bridge.close();
       await made.dispose();
-      await authority.dispose();
     },
   };
 }
