@@ -1,5 +1,5 @@
-import { reasonOf } from "../../core/errors/error.ts";
 import type { EpochMs } from "../../core/ids.ts";
+import { Troubles } from "../troubles.ts";
 import type { World } from "../world.ts";
 import { lookAtGates, refreshChanges } from "./look.ts";
 
@@ -14,11 +14,13 @@ export class GateKeeper {
   readonly #world: World;
   readonly #stop = new AbortController();
   #done: Promise<void> = Promise.resolve();
-  /** The same trouble again is not news. */
-  readonly #troubles = new Map<string, string>();
+  readonly #troubles: Troubles;
 
   constructor(world: World) {
     this.#world = world;
+    this.#troubles = new Troubles(this.#stop.signal, (what, reason) =>
+      world.log.warn("gates.not-looked-at", { what, reason }),
+    );
   }
 
   open(): void {
@@ -48,7 +50,7 @@ export class GateKeeper {
   /** When the next gate opens or expires by itself. */
   async #look(): Promise<EpochMs | null> {
     const times: EpochMs[] = [];
-    const waiting = await this.#guarded("gates", () =>
+    const waiting = await this.#troubles.guarded("gates", () =>
       this.#world.store.db
         .selectFrom("deployment")
         .selectAll()
@@ -57,7 +59,7 @@ export class GateKeeper {
         .execute(),
     );
     for (const row of waiting ?? []) {
-      const at = await this.#guarded(row.id, async () => {
+      const at = await this.#troubles.guarded(row.id, async () => {
         await refreshChanges(this.#world, row);
         const look = await this.#world.store.db.transaction().execute((trx) => lookAtGates(this.#world, trx, row.id));
         await look.go();
@@ -70,19 +72,5 @@ export class GateKeeper {
       if (at !== null) times.push(at);
     }
     return times.length === 0 ? null : Math.min(...times);
-  }
-
-  async #guarded<T>(what: string, work: () => Promise<T | null>): Promise<T | null> {
-    try {
-      const done = await work();
-      this.#troubles.delete(what);
-      return done;
-    } catch (error) {
-      if (this.#stop.signal.aborted) return null;
-      const trouble = reasonOf(error);
-      if (this.#troubles.get(what) !== trouble) this.#world.log.warn("gates.not-looked-at", { what, reason: trouble });
-      this.#troubles.set(what, trouble);
-      return null;
-    }
   }
 }

@@ -1,4 +1,3 @@
-import { reasonOf } from "../../core/errors/error.ts";
 import type { EpochMs } from "../../core/ids.ts";
 import { evaluate, quietRule, type RuleLook, type RuleState } from "../../core/judge/rule/evaluate.ts";
 import { explain } from "../../core/judge/rule/explain.ts";
@@ -6,6 +5,8 @@ import { rulesOf } from "../../core/judge/rule/of-spec.ts";
 import type { Rule } from "../../core/judge/rule/rule.ts";
 import { appendHistory } from "../history.ts";
 import { releaseView } from "../release/read.ts";
+import { Rounds } from "../rounds.ts";
+import { Troubles } from "../troubles.ts";
 import type { World } from "../world.ts";
 import { actionText, perform } from "./actions.ts";
 import { type RulePlace, rulePlaces } from "./places.ts";
@@ -17,33 +18,26 @@ export const lookMs = 1_000;
 /** Looks at the rules of every environment, says how each stands, records each turn, then acts. One error stops nothing but itself. */
 export class RuleRunner {
   readonly #world: World;
-  readonly #stop = new AbortController();
+  readonly #rounds: Rounds;
   /** What was begun and may take longer than a look. */
   readonly #acting = new Set<Promise<void>>();
-  /** The same trouble again is not news. */
-  readonly #troubles = new Map<string, string>();
-  #done: Promise<void> = Promise.resolve();
+  readonly #troubles: Troubles;
 
   constructor(world: World) {
     this.#world = world;
+    this.#rounds = new Rounds(world.clock, lookMs, () => this.#troubles.guarded("rules", () => this.look()));
+    this.#troubles = new Troubles(this.#rounds.signal, (rule, reason) =>
+      world.log.warn("rule.not-judged", { rule, reason }),
+    );
   }
 
   open(): void {
-    this.#done = this.#run();
+    this.#rounds.open();
   }
 
   async close(): Promise<void> {
-    this.#stop.abort(new Error("the control plane is closing"));
-    await this.#done;
+    await this.#rounds.close();
     await Promise.allSettled(this.#acting);
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await this.#guarded("rules", () => this.look());
-      await this.#world.clock.sleep(lookMs, signal).catch(() => {});
-    }
   }
 
   /** One look at everything. */
@@ -53,12 +47,12 @@ export class RuleRunner {
     for (const place of places) {
       const { spec } = await releaseView(this.#world.store.db, place.release, place.environment);
       const { rules, misunderstood } = rulesOf(spec);
-      for (const { name, why } of misunderstood) this.#complain(`${place.environment}/${name}`, why);
+      for (const { name, why } of misunderstood) this.#troubles.say(`${place.environment}/${name}`, why);
       for (const rule of rules) {
         // A new release begins with a clean record.
         const key = `${place.environment}/${place.release}/${rule.name}`;
         seen.add(key);
-        await this.#guarded(key, () => this.#lookAt(key, place, rule));
+        await this.#troubles.guarded(key, () => this.#lookAt(key, place, rule));
       }
     }
     for (const [key, standing] of this.#world.standings) if (!seen.has(key)) await this.#leave(key, standing);
@@ -69,7 +63,7 @@ export class RuleRunner {
     this.#world.standings.delete(key);
     if (look.next.firingSince === null) return;
     const over: RuleLook = { ...look, is: "ok", turned: "resolved", reason: "its release is not live any more" };
-    await this.#guarded(key, () => this.#turn(place, rule, over, firedAt));
+    await this.#troubles.guarded(key, () => this.#turn(place, rule, over, firedAt));
   }
 
   async #lookAt(key: string, place: RulePlace, rule: Rule): Promise<void> {
@@ -112,23 +106,8 @@ export class RuleRunner {
     log.info(event, { environment, rule: rule.name, reason: look.reason });
     changes.announce();
     if (rule.dryRun) return;
-    const acting = perform(this.#world, { place, rule, look, firedAt: firedAt ?? clock.now() }, this.#stop.signal);
+    const acting = perform(this.#world, { place, rule, look, firedAt: firedAt ?? clock.now() }, this.#rounds.signal);
     this.#acting.add(acting);
     void acting.finally(() => this.#acting.delete(acting));
-  }
-
-  async #guarded(what: string, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-      this.#troubles.delete(what);
-    } catch (error) {
-      if (!this.#stop.signal.aborted) this.#complain(what, reasonOf(error));
-    }
-  }
-
-  #complain(what: string, trouble: string): void {
-    if (this.#troubles.get(what) === trouble) return;
-    this.#troubles.set(what, trouble);
-    this.#world.log.warn("rule.not-judged", { rule: what, reason: trouble });
   }
 }

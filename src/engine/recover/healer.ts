@@ -1,8 +1,9 @@
-import { reasonOf } from "../../core/errors/error.ts";
 import { defaultHealing } from "../../core/recover/healing.ts";
 import { whichInstance } from "../health/evidence.ts";
 import type { InstanceReport } from "../health/health-watch.ts";
 import type { HealthSource, Serving } from "../metrics/health-source.ts";
+import { Rounds } from "../rounds.ts";
+import { Troubles } from "../troubles.ts";
 import type { World } from "../world.ts";
 import { decideHealing } from "./decide.ts";
 import { type Life, lifeOf } from "./life.ts";
@@ -25,7 +26,8 @@ type Sick = {
 export class Healer {
   readonly #world: World;
   readonly #health: Pick<HealthSource, "serving" | "report">;
-  readonly #stop = new AbortController();
+  readonly #rounds: Rounds;
+  readonly #troubles: Troubles;
   /** From when on each life counts as unhealthy, on the clock that nobody sets; it was so at every look since. */
   readonly #sickSinceMs = new Map<string, number>();
   /** Lives that have been healthy once. */
@@ -34,34 +36,20 @@ export class Healer {
   readonly #over = new Set<string>();
   /** Services with something under way. */
   readonly #busy = new Set<string>();
-  #done: Promise<void> = Promise.resolve();
-  #lastTrouble = "";
 
   constructor(world: World, health: Pick<HealthSource, "serving" | "report">) {
     this.#world = world;
     this.#health = health;
+    this.#rounds = new Rounds(world.clock, lookMs, () => this.#troubles.guarded("healing", () => this.look()));
+    this.#troubles = new Troubles(this.#rounds.signal, (_, reason) => world.log.warn("healing.failed", { reason }));
   }
 
   open(): void {
-    this.#done = this.#run();
+    this.#rounds.open();
   }
 
-  async close(): Promise<void> {
-    this.#stop.abort(new Error("the control plane is closing"));
-    await this.#done;
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await this.look().then(
-        () => {
-          this.#lastTrouble = "";
-        },
-        (error: unknown) => this.#complain(error),
-      );
-      await this.#world.clock.sleep(lookMs, signal).catch(() => {});
-    }
+  close(): Promise<void> {
+    return this.#rounds.close();
   }
 
   /** One look at everything. */
@@ -83,8 +71,8 @@ export class Healer {
       if (begun === null) continue;
       this.#busy.add(at);
       void this.#world.engine
-        .ended(begun, this.#stop.signal)
-        .catch((error: unknown) => this.#complain(error))
+        .ended(begun, this.#rounds.signal)
+        .catch((error: unknown) => this.#troubles.failed("healing", error))
         .finally(() => this.#busy.delete(at));
     }
   }
@@ -116,12 +104,6 @@ export class Healer {
   }
 
   /** The same trouble again is not news. */
-  #complain(error: unknown): void {
-    if (this.#stop.signal.aborted) return;
-    const reason = reasonOf(error);
-    if (reason !== this.#lastTrouble) this.#world.log.warn("healing.failed", { reason });
-    this.#lastTrouble = reason;
-  }
 }
 
 /** Of a place that is away nobody knows how it is now, and nobody could restart it. One that starts is not well yet. */

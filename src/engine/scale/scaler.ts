@@ -1,4 +1,3 @@
-import { reasonOf } from "../../core/errors/error.ts";
 import type { EnvironmentName, ReleaseId } from "../../core/ids.ts";
 import type { EnvironmentSpec, ScaleSpec, ServiceSpec } from "../../core/product/spec.ts";
 import { instancesNow } from "../../core/scale/count.ts";
@@ -8,6 +7,8 @@ import type { ScaleRow } from "../../ports/tables.ts";
 import { openDeployments } from "../deploy/open.ts";
 import { appendHistory } from "../history.ts";
 import { releaseView } from "../release/read.ts";
+import { Rounds } from "../rounds.ts";
+import { Troubles } from "../troubles.ts";
 import type { World } from "../world.ts";
 import { admit } from "./admit.ts";
 import { heldOf, pastOf, scaleRows } from "./held.ts";
@@ -38,30 +39,23 @@ type Begun = {
 /** Looks at every service that scales, and begins what is decided. One error stops nothing but itself. */
 export class Scaler {
   readonly #world: World;
-  readonly #stop = new AbortController();
-  /** The same trouble again is not news. */
-  readonly #troubles = new Map<string, string>();
-  #done: Promise<void> = Promise.resolve();
+  readonly #rounds: Rounds;
+  readonly #troubles: Troubles;
 
   constructor(world: World) {
     this.#world = world;
+    this.#rounds = new Rounds(world.clock, lookMs, () => this.#troubles.guarded("scale", () => this.#look()));
+    this.#troubles = new Troubles(this.#rounds.signal, (what, reason) =>
+      world.log.warn("scale.trouble", { what, reason }),
+    );
   }
 
   open(): void {
-    this.#done = this.#run();
+    this.#rounds.open();
   }
 
-  async close(): Promise<void> {
-    this.#stop.abort(new Error("the control plane is closing"));
-    await this.#done;
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await this.#guarded("scale", () => this.#look());
-      await this.#world.clock.sleep(lookMs, signal).catch(() => {});
-    }
+  close(): Promise<void> {
+    return this.#rounds.close();
   }
 
   async #look(): Promise<void> {
@@ -82,7 +76,7 @@ export class Scaler {
       for (const service of scaled) {
         const key = `${environment}/${release}/${service.name}`;
         seen.add(key);
-        await this.#guarded(key, () => this.#lookAt(key, place, service as Scaled));
+        await this.#troubles.guarded(key, () => this.#lookAt(key, place, service as Scaled));
       }
     }
     for (const key of scalings.keys()) if (!seen.has(key)) scalings.delete(key);
@@ -142,7 +136,7 @@ export class Scaler {
       const parsed = parseScaleTarget(line, declared);
       // A release of another version may say what this one does not understand: it says nothing then.
       if (parsed.is === "wrong") {
-        this.#complain(`${environment}/${service.name} ${line}`, parsed.why);
+        this.#troubles.say(`${environment}/${service.name} ${line}`, parsed.why);
         return [];
       }
       const { target } = parsed;
@@ -192,21 +186,6 @@ export class Scaler {
     );
     scalings.set(key, { ...standing, suggested: decision.to });
     changes.announce();
-  }
-
-  async #guarded(what: string, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-      this.#troubles.delete(what);
-    } catch (error) {
-      if (!this.#stop.signal.aborted) this.#complain(what, reasonOf(error));
-    }
-  }
-
-  #complain(what: string, reason: string): void {
-    if (this.#troubles.get(what) === reason) return;
-    this.#troubles.set(what, reason);
-    this.#world.log.warn("scale.trouble", { what, reason });
   }
 }
 

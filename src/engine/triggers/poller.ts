@@ -4,6 +4,7 @@ import { refPath } from "../../core/triggers/event.ts";
 import { lookAtRefs } from "../../core/triggers/poll.ts";
 import type { TriggerSettings } from "../../core/triggers/settings.ts";
 import type { TriggerConfigRow } from "../../ports/tables.ts";
+import { Rounds } from "../rounds.ts";
 import type { World } from "../world.ts";
 import { recordEvents } from "./record.ts";
 
@@ -13,36 +14,31 @@ const lookMs = 1_000;
 /** Asks the remotes of triggers what was pushed, each at its interval. One that is away is asked again, and stops nothing but itself. */
 export class Poller {
   readonly #world: World;
-  readonly #stop = new AbortController();
+  readonly #rounds: Rounds;
   readonly #triedAt = new Map<string, EpochMs>();
-  #done: Promise<void> = Promise.resolve();
 
   constructor(world: World) {
     this.#world = world;
+    this.#rounds = new Rounds(world.clock, lookMs, () => this.#look());
   }
 
   open(): void {
-    this.#done = this.#run();
+    this.#rounds.open();
   }
 
-  async close(): Promise<void> {
-    this.#stop.abort(new Error("the control plane is closing"));
-    await this.#done;
+  close(): Promise<void> {
+    return this.#rounds.close();
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    const { clock, log, store } = this.#world;
-    while (!signal.aborted) {
-      try {
-        for (const row of await store.db.selectFrom("trigger_config").selectAll().execute()) {
-          const settings = JSON.parse(row.settings) as TriggerSettings;
-          if (settings.pollMs !== null && this.#isDue(row, settings.pollMs)) await this.#ask(row, settings);
-        }
-      } catch (error) {
-        if (!signal.aborted) log.warn("triggers.poll", { reason: reasonOf(error) });
+  async #look(): Promise<void> {
+    const { log, store } = this.#world;
+    try {
+      for (const row of await store.db.selectFrom("trigger_config").selectAll().execute()) {
+        const settings = JSON.parse(row.settings) as TriggerSettings;
+        if (settings.pollMs !== null && this.#isDue(row, settings.pollMs)) await this.#ask(row, settings);
       }
-      await clock.sleep(lookMs, signal).catch(() => {});
+    } catch (error) {
+      if (!this.#rounds.signal.aborted) log.warn("triggers.poll", { reason: reasonOf(error) });
     }
   }
 
@@ -55,10 +51,10 @@ export class Poller {
     const { clock, log, source } = this.#world;
     this.#triedAt.set(row.product, clock.now());
     try {
-      const refs = await source.refs(row.repository, settings.remote, this.#stop.signal);
+      const refs = await source.refs(row.repository, settings.remote, this.#rounds.signal);
       await this.#take(row, settings, refs);
     } catch (error) {
-      if (this.#stop.signal.aborted) return;
+      if (this.#rounds.signal.aborted) return;
       const reason = reasonOf(error);
       // The same trouble again is not news.
       if (row.poll_error !== reason) log.warn("triggers.remote-away", { remote: row.product, reason });

@@ -1,0 +1,39 @@
+import type { Clock } from "../ports/clock.ts";
+
+/** A look that is taken again and again, a pause between two, from `open` until `close`, which waits for the last one. */
+export class Rounds {
+  readonly #clock: Clock;
+  readonly #pauseMs: number;
+  /** Must not reject. */
+  readonly #look: () => Promise<unknown>;
+  readonly #stop = new AbortController();
+  #done: Promise<void> = Promise.resolve();
+
+  constructor(clock: Clock, pauseMs: number, look: () => Promise<unknown>) {
+    this.#clock = clock;
+    this.#pauseMs = pauseMs;
+    this.#look = look;
+  }
+
+  /** Aborted when it closes. */
+  get signal(): AbortSignal {
+    return this.#stop.signal;
+  }
+
+  open(): void {
+    this.#done = this.#run();
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(new Error("the control plane is closing"));
+    await this.#done;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await this.#look();
+      await this.#clock.sleep(this.#pauseMs, signal).catch(() => {});
+    }
+  }
+}
