@@ -2,7 +2,7 @@
 // command it starts the program of a directory, polls its health every 10 ms, swaps the table, and ends the old one.
 import { spawn } from "node:child_process";
 import { Agent, createServer, request } from "node:http";
-import { freePort } from "../parts/product.js";
+import { freePort } from "../../dist/testing/ports.js";
 
 const pollMs = 10;
 const agent = new Agent({ keepAlive: true });

@@ -2,13 +2,13 @@
 // interleaved rounds of one run. `node bench/edge/run.js [--quick]`, after `npm run build`.
 import { fork } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { call } from "../../dist/drivers/edges/embedded/control-client.js";
 import { embeddedEdge } from "../../dist/drivers/edges/embedded/index.js";
 import { controlSocket } from "../../dist/drivers/edges/embedded/launch.js";
+import { freePort } from "../../dist/testing/ports.js";
 import { floor, printFloors } from "../parts/figures.js";
 import { treeCpuUs } from "./cpu.js";
 
@@ -183,15 +183,6 @@ function shuffled(names) {
     .map((name) => [Math.random(), name])
     .sort(([a], [b]) => a - b)
     .map(([, name]) => name);
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

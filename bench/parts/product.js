@@ -1,11 +1,11 @@
 // A product in a git repository of its own, its control plane, and what a person can do with it. For benches.
 import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Client } from "../../dist/api/client.js";
+import { freePort } from "../../dist/testing/ports.js";
 
 export const bin = fileURLToPath(new URL("../../bin/slipway.js", import.meta.url));
 const serverFile = fileURLToPath(new URL("server.js", import.meta.url));
@@ -146,15 +146,4 @@ CMD ["node", "server.js"]
 
 function git(directory, ...args) {
   execFileSync("git", args, { cwd: directory, stdio: ["ignore", "ignore", "inherit"] });
-}
-
-export function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
 }
