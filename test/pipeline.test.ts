@@ -156,7 +156,7 @@ describe("a pipeline", () => {
       problems: ["out/b.xml was not read: it ends in the middle"],
     });
     expect(stepOf(run, "scan").reports).toMatchObject({
-      findings: { errors: 1, findings: [{ rule: "R1", message: "bad" }] },
+      findings: { counts: { high: 1 }, findings: [{ rule: "R1", message: "bad" }] },
       problems: ["lost.sarif was not read: it leads out of the workspace", "pipe.sarif was not read: it is no file"],
     });
     expect(run.error?.evidence).toContainEqual(["failed", "math › divides"]);

@@ -5,6 +5,7 @@ import type { Evidence, WireError } from "../core/errors/error.ts";
 import type { GateReading } from "../core/gates/reading.ts";
 import type { DeploymentId, EnvironmentName, EpochMs, ReleaseId, RevisionId, RunId, ServiceName } from "../core/ids.ts";
 import type { StepPhase } from "../core/pipeline/decide.ts";
+import type { ScanVerdict } from "../core/pipeline/scan.ts";
 import { type RunEvent, runEvents } from "../core/product/pipeline.ts";
 import type { Restore } from "../core/recover/restore.ts";
 import type { AccessoryState } from "../engine/accessories/state.ts";
@@ -232,9 +233,12 @@ export type StepView = {
   readonly lines: readonly string[];
   /** Tests, coverage and findings of its reports; null where it has none, or has not ended. */
   readonly reports: ReportsView | null;
+  /** Of a scan step that has looked: why it has passed or not, what stops it, and which waivers hold or are over. */
+  readonly scan: ScanView | null;
 };
 
 export type ReportsView = Reports;
+export type ScanView = Omit<ScanVerdict, "fingerprints">;
 
 /** A piece of a step's log, as it was printed: colours and all. */
 export type LogPieceView = LogPiece;

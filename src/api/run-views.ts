@@ -1,11 +1,12 @@
 import { SlipwayError } from "../core/errors/error.ts";
 import type { RunId } from "../core/ids.ts";
 import type { StepPhase } from "../core/pipeline/decide.ts";
+import type { ScanVerdict } from "../core/pipeline/scan.ts";
 import type { StepOutcome } from "../engine/pipeline/outcome.ts";
 import type { StepSpec } from "../engine/pipeline/plan-steps.ts";
 import type { World } from "../engine/world.ts";
 import type { RunRow, RunStepRow } from "../ports/tables.ts";
-import type { RunDetail, RunView, StepView } from "./contract.ts";
+import type { ReportsView, RunDetail, RunView, ScanView, StepView } from "./contract.ts";
 
 /** The runs of a product, the newest first. */
 export async function runViews(
@@ -88,6 +89,16 @@ function stepView(world: World, row: RunStepRow): StepView {
     endedAt: row.ended_at,
     lastLine: row.phase === "running" ? (world.live.of(row.run_id, row.number)?.lastLine ?? null) : null,
     lines: outcome?.lines ?? [],
-    reports: outcome?.reports ?? null,
+    reports: outcome?.reports == null ? null : reportsView(outcome.reports),
+    scan: outcome?.scan === undefined ? null : scanView(outcome.scan),
   };
+}
+
+/** Findings of runs before they had severities are left out. */
+function reportsView(reports: ReportsView): ReportsView {
+  return reports.findings !== null && reports.findings.counts === undefined ? { ...reports, findings: null } : reports;
+}
+
+function scanView({ fingerprints, ...shown }: ScanVerdict): ScanView {
+  return shown;
 }

@@ -2,7 +2,7 @@ import type { RunDetail, RunView, StepView } from "../api/contract.ts";
 import { catalogue } from "../core/errors/catalogue.ts";
 import type { StepPhase } from "../core/pipeline/decide.ts";
 import { evidenceLines } from "./output.ts";
-import { reportLines, reportsText } from "./report-text.ts";
+import { reportLines, reportsText, scanLines } from "./report-text.ts";
 import { sign, style, table } from "./terminal/style.ts";
 import { took } from "./terminal/words.ts";
 
@@ -100,18 +100,25 @@ function wordOf(phase: StepPhase): string {
 export function runEndLines(run: RunDetail): string[] {
   const failed = run.steps.filter(({ phase }) => phase === "failed");
   const lines = failed.flatMap((step) => failedLines(run, step));
-  return [...lines, ...endLines(run)];
+  const scans = run.steps.filter(({ phase, scan }) => phase === "passed" && scan !== null);
+  return [...lines, ...scans.flatMap(scannedLines), ...endLines(run)];
 }
 
 function failedLines(run: RunDetail, step: StepView): string[] {
-  if (step.allowFailure) return [];
+  if (step.allowFailure) return step.scan === null ? [] : scannedLines(step);
   return [
     "",
     `${style.bad(sign.failed)} ${style.name(step.id)}  ${step.reason}${step.reports === null ? "" : style.quiet(`, ${reportsText(step.reports)}`)}`,
-    ...(step.reports === null ? [] : reportLines(step.reports)),
+    ...(step.scan !== null ? scanLines(step.scan) : step.reports === null ? [] : reportLines(step.reports)),
     ...step.lines.slice(-shownLines).map((line) => `  ${style.quiet("│")} ${line}`),
     `  ${style.quiet(`all of it: slipway logs --run ${run.id} --step ${step.id}`)}`,
   ];
+}
+
+/** Of a scan that has passed: what it was let pass by. */
+function scannedLines({ id, scan }: StepView): string[] {
+  const lines = scan === null ? [] : scanLines(scan);
+  return lines.length === 0 ? [] : ["", `${style.warn(sign.warn)} ${style.name(id)}  ${scan?.says ?? ""}`, ...lines];
 }
 
 function endLines(run: RunDetail): string[] {

@@ -1,4 +1,6 @@
-import type { BuiltInStep } from "../product/pipeline.ts";
+import { type BuiltInStep, scanFiles } from "../product/pipeline.ts";
+
+const [npmReport, pipReport] = scanFiles;
 
 /** What a directory of the checkout has that says how it is installed and checked. */
 export type Found = {
@@ -39,7 +41,7 @@ export type BuiltIn =
   | { readonly is: "nothing"; readonly missing: string };
 
 /** Scripts of package.json by what they are for; the first that is there is taken. */
-const scriptNames: Readonly<Record<Exclude<BuiltInStep, "checkout" | "install">, readonly string[]>> = {
+const scriptNames: Readonly<Record<Exclude<BuiltInStep, "checkout" | "install" | "scan">, readonly string[]>> = {
   lint: ["lint"],
   format: ["format:check", "format-check", "check:format", "format"],
   typecheck: ["typecheck", "type-check", "types", "check:types", "tsc"],
@@ -51,6 +53,7 @@ const scriptNames: Readonly<Record<Exclude<BuiltInStep, "checkout" | "install">,
 export function builtIn(uses: BuiltInStep, here: Found, top: Found): BuiltIn {
   if (uses === "checkout") return { is: "commands", commands: [], atTop: false };
   if (uses === "install") return install(here, top);
+  if (uses === "scan") return scan(here);
   const script = scriptNames[uses].find((name) => Object.hasOwn(here.scripts ?? {}, name));
   if (script !== undefined) return one(...managerOf(here, top), "run", script);
   const python = pythonCommand(uses, here, top);
@@ -69,6 +72,21 @@ function install(here: Found, top: Found): BuiltIn {
     is: "nothing",
     missing: "there is no package.json, requirements.txt, uv.lock, poetry.lock or pyproject.toml",
   };
+}
+
+/** Known advisories on what is locked; what they are is in files, and an exit code of 1 says only that there are some. */
+function scan({ files }: Found): BuiltIn {
+  const looked = (tool: string): readonly string[] => ["sh", "-euc", `${tool} || [ $? -eq 1 ]`];
+  const commands = [
+    ...(files.includes("package-lock.json") || files.includes("npm-shrinkwrap.json")
+      ? [looked(`npm audit --json > ${npmReport}`)]
+      : []),
+    ...(files.includes("requirements.txt")
+      ? [looked(`pip-audit --progress-spinner off --format json --output ${pipReport} --requirement requirements.txt`)]
+      : []),
+  ];
+  if (commands.length > 0) return { is: "commands", commands, atTop: false };
+  return { is: "nothing", missing: "there is no package-lock.json and no requirements.txt; give the step a command" };
 }
 
 /** Exactly what the lock file says; a lock file that does not fit is a failure. */

@@ -1,9 +1,10 @@
 import { type ServiceName, serviceName } from "../ids.ts";
 import type { PipelineStepInput, ServicePipelineInput } from "../product/input.ts";
-import { type BuiltInStep, builtInSteps, pipelineDefaults } from "../product/pipeline.ts";
+import { type BuiltInStep, builtInSteps, pipelineDefaults, scanFiles } from "../product/pipeline.ts";
 import { bytes, inside, ms } from "../product/resolve-values.ts";
 import type { ProductConfig } from "../product/schema.ts";
 import { serviceDefaults } from "../product/service.ts";
+import type { ScanPolicy, Waiver } from "./scan.ts";
 import type { Pipeline, PipelineStep, StepWork } from "./step.ts";
 
 type Steps = NonNullable<ServicePipelineInput["steps"]>;
@@ -20,7 +21,7 @@ export function resolvePipeline(config: ProductConfig): Pipeline | null {
   const combinations = new Map(named.map((step) => [step.name, matrixOf(step.input)]));
   const { pipeline = {} } = config;
   return {
-    steps: named.flatMap((step) => combinationsOf(step, combinations)),
+    steps: named.flatMap((step) => combinationsOf(step, combinations, waiversOf(config))),
     parallel: pipeline.parallel ?? null,
     diskBytes: bytes(pipeline.disk ?? pipelineDefaults.disk),
     parameters: Object.entries(pipeline.parameters ?? {}).map(([name, { default: value, allowed }]) => ({
@@ -87,6 +88,7 @@ export function matrixOf({ matrix = {} }: PipelineStepInput): readonly Readonly<
 function combinationsOf(
   step: NamedStep,
   combinations: ReadonlyMap<string, readonly Readonly<Record<string, string>>[]>,
+  waivers: readonly Waiver[],
 ): PipelineStep[] {
   const { input } = step;
   const work = workOf(step);
@@ -121,7 +123,39 @@ function combinationsOf(
       junit: (input.reports?.junit ?? []).map(inside),
       coverage: (input.reports?.coverage ?? []).map(inside),
       sarif: (input.reports?.sarif ?? []).map(inside),
+      scan: scanReports(step).map(inside),
     },
+    scan: scanOf(step, waivers),
+  }));
+}
+
+/** Globs of what a step's scan writes. */
+export function scanReports(step: Pick<NamedStep, "own" | "input">): readonly string[] {
+  const { reports = {} } = step.input;
+  if (reports.scan !== undefined) return reports.scan;
+  return isBuiltInScan(step) && reports.sarif === undefined ? scanFiles : [];
+}
+
+function scanOf(step: NamedStep, waivers: readonly Waiver[]): ScanPolicy | null {
+  const { scan } = step.input;
+  if (scan === undefined && !isBuiltInScan(step)) return null;
+  return { failOn: scan?.failOn ?? pipelineDefaults.failOn, newSince: scan?.newSince ?? null, waivers };
+}
+
+export function isBuiltInScan(step: Pick<NamedStep, "own" | "input">): boolean {
+  const work = workOf(step);
+  return work?.is === "built-in" && work.uses === "scan";
+}
+
+const dayMs = 86_400_000;
+
+function waiversOf({ pipeline }: Pick<ProductConfig, "pipeline">): readonly Waiver[] {
+  return (pipeline?.waivers ?? []).map(({ finding, in: where, owner, reason, expires }) => ({
+    finding,
+    in: where ?? null,
+    owner,
+    reason,
+    until: Date.parse(`${expires}T00:00:00Z`) + dayMs,
   }));
 }
 

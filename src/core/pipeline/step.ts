@@ -1,5 +1,6 @@
 import type { ServiceName } from "../ids.ts";
 import type { BuiltInStep, RunEvent } from "../product/pipeline.ts";
+import type { ScanPolicy } from "./scan.ts";
 
 /** What a step does: a built-in one is looked up in the checkout, which the config does not know. */
 export type StepWork =
@@ -38,12 +39,15 @@ export type PipelineStep = {
   readonly outputs: readonly string[];
   readonly tools: readonly string[];
   readonly reports: StepReports;
+  /** Not null: what its reports have found says whether it has passed. */
+  readonly scan: ScanPolicy | null;
 };
 
 export type StepReports = {
   readonly junit: readonly string[];
   readonly coverage: readonly string[];
   readonly sarif: readonly string[];
+  readonly scan: readonly string[];
 };
 
 export type Parameter = {

@@ -337,11 +337,12 @@ export interface ServicePipelineInput {
 export interface PipelineStepInput {
   /**
    * A built-in step: install runs the package manager that packageManager or the lock file names, lint, format,
-   * typecheck, unit and build what package.json or pyproject.toml has for it.
+   * typecheck, unit and build what package.json or pyproject.toml has for it, scan npm audit and pip-audit where there
+   * are their lock files.
    * @default the step's name, when that is one of them
    * @example "unit"
    */
-  uses?: "checkout" | "install" | "lint" | "format" | "typecheck" | "unit" | "build" | undefined;
+  uses?: "checkout" | "install" | "lint" | "format" | "typecheck" | "unit" | "build" | "scan" | undefined;
   /**
    * Argument array; the first is looked up on PATH. Never a shell string: for that there is shell.
    * @default that of the built-in step
@@ -443,6 +444,12 @@ export interface PipelineStepInput {
    * @example { junit: ["reports/junit.xml"] }
    */
   reports?: StepReportsInput | undefined;
+  /**
+   * Makes it a scan: what its reports have found says whether it has passed. It is always run.
+   * @default none; the built-in scan has one
+   * @example { failOn: "high", newSince: "production" }
+   */
+  scan?: StepScanInput | undefined;
 }
 
 /** When a step is part of a run. All that is given must hold. */
@@ -509,6 +516,32 @@ export interface StepReportsInput {
    * @example ["reports/*.sarif"]
    */
   sarif?: string[] | undefined;
+  /**
+   * Findings as the JSON of npm audit, pip-audit, Trivy or Gitleaks, or as SARIF; which, is seen.
+   * @default none; those of the built-in scan
+   * @example ["npm-audit.json"]
+   */
+  scan?: string[] | undefined;
+}
+
+/**
+ * Which findings fail a step. Its tool may end with 1, as scanners do that have found something; a report that is not
+ * there or cannot be read fails it too.
+ */
+export interface StepScanInput {
+  /**
+   * A finding of this severity or a worse one fails it; so does one whose severity its tool does not tell.
+   * @default "high"
+   * @example "critical"
+   */
+  failOn?: "critical" | "high" | "medium" | "low" | undefined;
+  /**
+   * An environment: only findings that the release which is live there did not have, when this step looked at it, fail
+   * it.
+   * @default every finding counts
+   * @example "production"
+   */
+  newSince?: string | undefined;
 }
 
 /** How one knows that a service is healthy. */
@@ -774,6 +807,13 @@ export interface PipelineInput {
    * @example { level: { default: "quick", allowed: ["quick", "full"] } }
    */
   parameters?: Record<string, ParameterInput> | undefined;
+  /**
+   * Findings that may stay for a time, for all scan steps. One that is over counts no more, and is named.
+   * @default []
+   * @example [{ finding: "GHSA-35jh-r3h4-6jhm", owner: "ada", reason: "only a build tool uses it", expires:
+   * "2026-12-31" }]
+   */
+  waivers?: WaiverInput[] | undefined;
 }
 
 /** Something that may be said when a run is begun by hand; steps have it as SLIPWAY_PARAM_<NAME>. */
@@ -796,6 +836,36 @@ export interface ParameterInput {
    * @example ["quick", "full"]
    */
   allowed?: string[] | undefined;
+}
+
+/** Somebody's word that a finding may stay, until a day. */
+export interface WaiverInput {
+  /**
+   * Its advisory or rule, or its fingerprint, as slipway run shows them.
+   * @example "GHSA-35jh-r3h4-6jhm"
+   */
+  finding: string;
+  /**
+   * Only in this package, or in files that match.
+   * @default wherever it is
+   * @example "lodash"
+   */
+  in?: string | undefined;
+  /**
+   * Who answers for it.
+   * @example "ada"
+   */
+  owner: string;
+  /**
+   * Why it may stay.
+   * @example "only a build tool uses it"
+   */
+  reason: string;
+  /**
+   * Its last day, in UTC. From the next day on it counts no more.
+   * @example "2026-12-31"
+   */
+  expires: string;
 }
 
 /** What begins runs, releases and deployments by itself. */

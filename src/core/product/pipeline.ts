@@ -3,7 +3,9 @@ import { named, optional, required } from "./key.ts";
 import {
   choice,
   command,
+  day,
   duration,
+  environmentText,
   environmentValue,
   environmentVariable,
   flag,
@@ -15,7 +17,7 @@ import {
 } from "./values.ts";
 
 /** What a step does without a command of its own; `checkout` is there for those who like to name it. */
-export const builtInSteps = ["checkout", "install", "lint", "format", "typecheck", "unit", "build"] as const;
+export const builtInSteps = ["checkout", "install", "lint", "format", "typecheck", "unit", "build", "scan"] as const;
 export type BuiltInStep = (typeof builtInSteps)[number];
 
 export const runEvents = ["manual", "deploy", "push", "pull-request", "tag", "schedule"] as const;
@@ -27,7 +29,11 @@ export const pipelineDefaults = {
   retryWait: "1s",
   disk: "10GB",
   whenLost: "again",
+  failOn: "high",
 } as const;
+
+/** What the built-in scan writes, and what is read of it where the config does not say. */
+export const scanFiles = ["npm-audit.json", "pip-audit.json"] as const;
 
 /** More combinations than this are a mistake. */
 export const maxCombinations = 64;
@@ -97,6 +103,51 @@ const reportsSchema = named(
       default: "(none)",
       example: ["reports/*.sarif"],
     }),
+    scan: optional(globs(), {
+      meaning: "Findings as the JSON of npm audit, pip-audit, Trivy or Gitleaks, or as SARIF; which, is seen.",
+      default: "(none; those of the built-in scan)",
+      example: ["npm-audit.json"],
+    }),
+  }),
+);
+
+const scanSchema = named(
+  "StepScanInput",
+  "Which findings fail a step. Its tool may end with 1, as scanners do that have found something; a report that is not there or cannot be read fails it too.",
+  z.strictObject({
+    failOn: optional(choice(["critical", "high", "medium", "low"]), {
+      meaning: "A finding of this severity or a worse one fails it; so does one whose severity its tool does not tell.",
+      default: pipelineDefaults.failOn,
+      example: "critical",
+    }),
+    newSince: optional(environmentText(), {
+      meaning:
+        "An environment: only findings that the release which is live there did not have, when this step looked at it, fail it.",
+      default: "(every finding counts)",
+      example: "production",
+    }),
+  }),
+);
+
+const waiverSchema = named(
+  "WaiverInput",
+  "Somebody's word that a finding may stay, until a day.",
+  z.strictObject({
+    finding: required(text(), {
+      meaning: "Its advisory or rule, or its fingerprint, as slipway run shows them.",
+      example: "GHSA-35jh-r3h4-6jhm",
+    }),
+    in: optional(text(), {
+      meaning: "Only in this package, or in files that match.",
+      default: "(wherever it is)",
+      example: "lodash",
+    }),
+    owner: required(text(), { meaning: "Who answers for it.", example: "ada" }),
+    reason: required(text(), { meaning: "Why it may stay.", example: "only a build tool uses it" }),
+    expires: required(day(), {
+      meaning: "Its last day, in UTC. From the next day on it counts no more.",
+      example: "2026-12-31",
+    }),
   }),
 );
 
@@ -106,7 +157,7 @@ const stepSchema = named(
   z.strictObject({
     uses: optional(choice(builtInSteps), {
       meaning:
-        "A built-in step: install runs the package manager that packageManager or the lock file names, lint, format, typecheck, unit and build what package.json or pyproject.toml has for it.",
+        "A built-in step: install runs the package manager that packageManager or the lock file names, lint, format, typecheck, unit and build what package.json or pyproject.toml has for it, scan npm audit and pip-audit where there are their lock files.",
       default: "(the step's name, when that is one of them)",
       example: "unit",
     }),
@@ -198,6 +249,11 @@ const stepSchema = named(
       default: {},
       example: { junit: ["reports/junit.xml"] },
     }),
+    scan: optional(scanSchema, {
+      meaning: "Makes it a scan: what its reports have found says whether it has passed. It is always run.",
+      default: "(none; the built-in scan has one)",
+      example: { failOn: "high", newSince: "production" },
+    }),
   }),
 );
 
@@ -249,6 +305,14 @@ export const pipelineSchema = named(
       default: {},
       example: { level: { default: "quick", allowed: ["quick", "full"] } },
       allowed: 'names and parameters, such as { level: { default: "quick" } }',
+    }),
+    waivers: optional(z.array(waiverSchema).max(200), {
+      meaning: "Findings that may stay for a time, for all scan steps. One that is over counts no more, and is named.",
+      default: [],
+      example: [
+        { finding: "GHSA-35jh-r3h4-6jhm", owner: "ada", reason: "only a build tool uses it", expires: "2026-12-31" },
+      ],
+      allowed: 'a list such as [{ finding: "GHSA-…", owner: "ada", reason: "…", expires: "2026-12-31" }]',
     }),
   }),
 );

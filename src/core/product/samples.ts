@@ -95,10 +95,24 @@ export const fullProduct: ProductInput = {
         tools: ["go"],
         reports: { junit: ["reports/junit.xml"], coverage: ["coverage/lcov.info"], sarif: ["reports/*.sarif"] },
       },
+      audit: {
+        command: ["trivy", "fs", "--format", "json", "--output", "trivy.json", "."],
+        reports: { scan: ["trivy.json"] },
+        scan: { failOn: "critical", newSince: "production" },
+      },
       pack: { shell: "npm pack && ls -l *.tgz", needs: ["web/unit", "lint"] },
     },
     parallel: 2,
     disk: "2GB",
+    waivers: [
+      {
+        finding: "CVE-2021-23337",
+        in: "lodash",
+        owner: "ada",
+        reason: "only a build tool uses it",
+        expires: "2026-12-31",
+      },
+    ],
     parameters: { level: { meaning: "how much is tested", default: "quick", allowed: ["quick", "full"] } },
   },
   triggers: {

@@ -89,6 +89,17 @@ export function text(): z.ZodType<string, string> {
   return checkedText({ type: "string", allowed }, (seen) => (seen === "" ? `empty; use ${allowed}` : null));
 }
 
+/** `2026-12-31`. */
+export function day(): z.ZodType<string, string> {
+  const allowed = "a day such as 2026-12-31";
+  const pattern = /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$/;
+  return checkedText({ type: "string", allowed, pattern: pattern.source }, (seen) => {
+    const parsed = pattern.test(seen) ? Date.parse(`${seen}T00:00:00Z`) : Number.NaN;
+    const isDay = !Number.isNaN(parsed) && new Date(parsed).toISOString().startsWith(seen);
+    return isDay ? null : notA(seen, "day", allowed);
+  });
+}
+
 /** A path inside the repository: relative, with `/`, never up and out. */
 export function insidePath(): z.ZodType<string, string> {
   const allowed = 'a path inside the repository, such as "." or "apps/web"';

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { readCoverage } from "./coverage.ts";
 import { mostFailing, readJunit } from "./junit.ts";
-import { mostFindings, readSarif } from "./sarif.ts";
+import { readScan } from "./scan.ts";
 import { UnreadableReport } from "./xml.ts";
 
 describe("a JUnit report", () => {
@@ -60,39 +60,6 @@ describe("coverage", () => {
   });
 });
 
-describe("a SARIF log", () => {
-  it("says what was found where, the worst first, without what is well or was suppressed", () => {
-    const at = { physicalLocation: { artifactLocation: { uri: "src/a.ts" }, region: { startLine: 3 } } };
-    const text = JSON.stringify({
-      version: "2.1.0",
-      runs: [
-        {
-          tool: { driver: { name: "x", rules: [{ id: "R1", defaultConfiguration: { level: "error" } }] } },
-          results: [
-            { ruleId: "R2", message: { text: "odd" } },
-            { ruleId: "R1", message: { text: "bad" }, locations: [at] },
-            { ruleId: "R1", kind: "pass", message: { text: "well" } },
-            { ruleId: "R1", message: { text: "known" }, suppressions: [{ kind: "external" }] },
-          ],
-        },
-      ],
-    });
-    expect(readSarif(text)).toEqual({
-      errors: 1,
-      warnings: 1,
-      notes: 0,
-      findings: [
-        { level: "error", rule: "R1", message: "bad", file: "src/a.ts", line: 3 },
-        { level: "warning", rule: "R2", message: "odd", file: null, line: null },
-      ],
-    });
-    const results = Array.from({ length: 1_000 }, () => ({ message: { text: "x".repeat(5_000) } }));
-    expect(readSarif(JSON.stringify({ runs: [{ results }] }))).toMatchObject({ warnings: 1_000 });
-    expect(readSarif(JSON.stringify({ runs: [{ results }] })).findings).toHaveLength(mostFindings);
-    for (const broken of ["", "[]", '{"runs":3}']) expect(() => readSarif(broken)).toThrow(UnreadableReport);
-  });
-});
-
 it("whatever a report holds, it is read or refused, and nothing else happens", () => {
   const piece = fc.constantFrom(
     "<testsuite>",
@@ -115,7 +82,7 @@ it("whatever a report holds, it is read or refused, and nothing else happens", (
   );
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
-      for (const read of [readJunit, readCoverage, readSarif]) {
+      for (const read of [readJunit, readCoverage, (text: string) => readScan(text, "/work")]) {
         try {
           read(pieces.join(""));
         } catch (error) {

@@ -1,104 +1,80 @@
+import { type Finding, insideOf, printOf, type Severity } from "./finding.ts";
+import { fieldOf, isObject, lineOf, listOf, textOf } from "./json.ts";
 import { UnreadableReport } from "./xml.ts";
 
-export type Finding = {
-  readonly level: "error" | "warning" | "note";
-  readonly rule: string;
-  readonly message: string;
-  readonly file: string | null;
-  readonly line: number | null;
-};
-
-export type FindingReport = {
-  readonly errors: number;
-  readonly warnings: number;
-  readonly notes: number;
-  /** The first of them, the worst before the others. */
-  readonly findings: readonly Finding[];
-};
-
-export const mostFindings = 100;
-const mostChars = 500;
-
 /** SARIF 2.1.0, as far as it says what was found where. Errors: UnreadableReport. */
-export function readSarif(text: string): FindingReport {
-  const log = parsed(text);
-  const runs = listOf(fieldOf(log, "runs"));
-  if (runs === null) throw new UnreadableReport("it is no SARIF log: it has no runs");
-  const all = runs.flatMap((run) => {
-    const levels = ruleLevels(run);
-    return (listOf(fieldOf(run, "results")) ?? [])
-      .filter((result) => (listOf(fieldOf(result, "suppressions")) ?? []).length === 0)
-      .flatMap((result) => findingOf(result, levels) ?? []);
+export function readSarif(log: unknown, top: string): readonly Finding[] {
+  const runs = fieldOf(log, "runs");
+  if (!Array.isArray(runs)) throw new UnreadableReport("it is no SARIF log: it has no runs");
+  return runs.flatMap((run) => {
+    const failed = listOf(fieldOf(run, "invocations")).find((one) => fieldOf(one, "executionSuccessful") === false);
+    if (failed !== undefined) throw new UnreadableReport("its tool says that it has not run to its end");
+    const rules = rulesOf(run);
+    const tool = textOf(fieldOf(run, "tool", "driver", "name")) || "SARIF";
+    return listOf(fieldOf(run, "results"))
+      .filter((result) => listOf(fieldOf(result, "suppressions")).length === 0)
+      .flatMap((result) => findingOf(result, { rules, tool, top }) ?? []);
   });
-  return counted(all);
 }
 
-export function addFindings(a: FindingReport, b: FindingReport): FindingReport {
-  return {
-    errors: a.errors + b.errors,
-    warnings: a.warnings + b.warnings,
-    notes: a.notes + b.notes,
-    findings: worstFirst([...a.findings, ...b.findings]),
-  };
-}
+type Rules = ReadonlyMap<string, unknown>;
 
-function counted(all: readonly Finding[]): FindingReport {
-  const count = (level: Finding["level"]): number => all.filter((one) => one.level === level).length;
-  return { errors: count("error"), warnings: count("warning"), notes: count("note"), findings: worstFirst(all) };
-}
-
-const order: readonly Finding["level"][] = ["error", "warning", "note"];
-
-function worstFirst(all: readonly Finding[]): readonly Finding[] {
-  return all.toSorted((a, b) => order.indexOf(a.level) - order.indexOf(b.level)).slice(0, mostFindings);
-}
-
-/** What a rule means where a result does not say it. */
-function ruleLevels(run: unknown): ReadonlyMap<string, unknown> {
-  const rules = listOf(fieldOf(fieldOf(fieldOf(run, "tool"), "driver"), "rules")) ?? [];
-  return new Map(
-    rules.map((rule) => [textOf(fieldOf(rule, "id")), fieldOf(fieldOf(rule, "defaultConfiguration"), "level")]),
-  );
+function rulesOf(run: unknown): Rules {
+  const parts = [fieldOf(run, "tool", "driver"), ...listOf(fieldOf(run, "tool", "extensions"))];
+  const rules = parts.flatMap((part) => listOf(fieldOf(part, "rules")));
+  return new Map(rules.map((rule) => [textOf(fieldOf(rule, "id")), rule]));
 }
 
 /** Null for what was looked at and is well. */
-function findingOf(result: unknown, levels: ReadonlyMap<string, unknown>): Finding | null {
+function findingOf(
+  result: unknown,
+  { rules, tool, top }: { readonly rules: Rules; readonly tool: string; readonly top: string },
+): Finding | null {
   const kind = fieldOf(result, "kind");
   if (kind !== undefined && kind !== "fail") return null;
-  const rule = textOf(fieldOf(result, "ruleId"));
-  const level = fieldOf(result, "level") ?? levels.get(rule) ?? "warning";
-  if (level === "none") return null;
-  const place = fieldOf((listOf(fieldOf(result, "locations")) ?? [])[0], "physicalLocation");
-  const file = textOf(fieldOf(fieldOf(place, "artifactLocation"), "uri"));
-  const line = fieldOf(fieldOf(place, "region"), "startLine");
+  const rule = textOf(fieldOf(result, "ruleId")) || textOf(fieldOf(result, "rule", "id"));
+  const severity = severityIn(result, rules.get(rule));
+  if (severity === null) return null;
+  const place = fieldOf(listOf(fieldOf(result, "locations"))[0], "physicalLocation");
+  const file = insideOf(textOf(fieldOf(place, "artifactLocation", "uri")), top);
+  const message = textOf(fieldOf(result, "message", "text"));
+  const theirs = theirPrint(result);
   return {
-    level: level === "error" || level === "note" ? level : "warning",
+    fingerprint: theirs === null ? printOf(tool, rule, file, message) : printOf(tool, rule, theirs),
+    tool,
+    severity,
     rule,
-    message: textOf(fieldOf(fieldOf(result, "message"), "text")),
-    file: file === "" ? null : file,
-    line: typeof line === "number" && Number.isSafeInteger(line) ? line : null,
+    message,
+    file,
+    line: lineOf(fieldOf(place, "region", "startLine")),
+    package: null,
   };
 }
 
-function parsed(text: string): unknown {
-  try {
-    // Some tools write a byte order mark.
-    return JSON.parse(text.replace(/^\uFEFF/, ""));
-  } catch {
-    throw new UnreadableReport("it is no JSON");
+/** What the tool itself calls the same from commit to commit. */
+function theirPrint(result: unknown): string | null {
+  for (const key of ["fingerprints", "partialFingerprints"]) {
+    const prints = fieldOf(result, key);
+    if (!isObject(prints)) continue;
+    const [first] = Object.keys(prints).toSorted();
+    const print = first === undefined ? "" : textOf(prints[first]);
+    if (print !== "") return print;
   }
+  return null;
 }
 
-function fieldOf(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null && Object.hasOwn(value, name)
-    ? (value as Record<string, unknown>)[name]
-    : undefined;
-}
-
-function listOf(value: unknown): readonly unknown[] | null {
-  return Array.isArray(value) ? value : null;
-}
-
-function textOf(value: unknown): string {
-  return typeof value === "string" ? value.slice(0, mostChars) : "";
+/**
+ * By `security-severity`, where a rule has one, in the steps of CVSS as GitHub takes them, else by its level. Source:
+ * https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning
+ */
+function severityIn(result: unknown, rule: unknown): Severity | null {
+  const level = fieldOf(result, "level") ?? fieldOf(rule, "defaultConfiguration", "level") ?? "warning";
+  if (level === "none") return null;
+  const score = Number(
+    fieldOf(result, "properties", "security-severity") ??
+      fieldOf(rule, "properties", "security-severity") ??
+      Number.NaN,
+  );
+  if (score > 0 && score <= 10) return score >= 9 ? "critical" : score >= 7 ? "high" : score >= 4 ? "medium" : "low";
+  return level === "error" ? "high" : level === "note" ? "low" : "medium";
 }

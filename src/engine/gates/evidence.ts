@@ -1,12 +1,15 @@
 import type { Evidence } from "../../core/errors/error.ts";
 import type { EnvironmentName, EpochMs, ReleaseId } from "../../core/ids.ts";
 import { metricOf } from "../../core/metric/catalogue.ts";
+import { waiverText } from "../../core/pipeline/scan.ts";
 import { formatDuration } from "../../core/product/units.ts";
 import { changeLog } from "../../core/release/change-log.ts";
 import type { Commit } from "../../core/release/commit.ts";
+import { placeOf } from "../../core/report/finding.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
 import { openDeployments } from "../deploy/open.ts";
 import { findEnvironment } from "../environment.ts";
+import type { StepOutcome } from "../pipeline/outcome.ts";
 import { releaseRow, releaseView } from "../release/read.ts";
 import type { World } from "../world.ts";
 
@@ -70,17 +73,32 @@ function changesOf(commits: readonly Commit[]): readonly Evidence[] {
   return (shown.length > 0 ? shown : ["nothing new: what is live has these commits"]).map((line) => ["changes", line]);
 }
 
-async function stepsOf({ store }: World, release: ReleaseId): Promise<readonly Evidence[]> {
+async function stepsOf({ store, clock }: World, release: ReleaseId): Promise<readonly Evidence[]> {
   const steps = await store.db
     .selectFrom("run_step")
     .innerJoin("run", "run.id", "run_step.run_id")
-    .select(["run_step.name", "run_step.phase"])
+    .select(["run_step.name", "run_step.phase", "run_step.outcome"])
     .where("run.release_id", "=", release)
     .orderBy("run_step.number")
     .execute();
-  return steps.length === 0
-    ? [["pipeline", "no step: the product has no pipeline"]]
-    : [["pipeline", steps.map(({ name, phase }) => `${name} ${phase}`).join(", ")]];
+  if (steps.length === 0) return [["pipeline", "no step: the product has no pipeline"]];
+  return [
+    ["pipeline", steps.map(({ name, phase }) => `${name} ${phase}`).join(", ")],
+    ...steps.flatMap(({ name, outcome }) => scanOf(name, outcome, clock.now())),
+  ];
+}
+
+/** What a scan has found, and on whose word it stays; a waiver may be over by now. */
+function scanOf(step: string, outcome: string | null, now: EpochMs): readonly Evidence[] {
+  const scan = outcome === null ? null : ((JSON.parse(outcome) as StepOutcome).scan ?? null);
+  if (scan === null) return [];
+  return [
+    ["scan", `${step}: ${scan.says}`],
+    ...scan.waived.map(({ finding, waiver }): Evidence => {
+      const over = now < waiver.until ? "" : ", which is over by now";
+      return ["scan", `${finding.severity} ${finding.rule} ${placeOf(finding)}: ${waiverText(waiver)}${over}`];
+    }),
+  ];
 }
 
 /** How the release has been there since it went live. What is not known is said. */

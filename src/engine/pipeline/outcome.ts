@@ -1,3 +1,4 @@
+import type { ScanVerdict } from "../../core/pipeline/scan.ts";
 import { formatDuration, formatSize } from "../../core/product/units.ts";
 import type { JobEnd } from "../../ports/executor.ts";
 import type { Reports } from "./read-reports.ts";
@@ -12,6 +13,8 @@ export type StepOutcome = {
   /** Of all that it depends on; null where it has no inputs. */
   readonly key: string | null;
   readonly reports: Reports | null;
+  /** Of a scan step that has looked. */
+  readonly scan?: ScanVerdict;
 };
 
 /** Why an attempt did not pass; null when it did. */

@@ -2,6 +2,7 @@ import { lstat, mkdir, open, realpath } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { isSlipwayError, reasonOf } from "../../core/errors/error.ts";
 import { type RunId, runId } from "../../core/ids.ts";
+import type { ScanVerdict } from "../../core/pipeline/scan.ts";
 import type { JobEnd, StepJob } from "../../ports/executor.ts";
 import type { RunRow, RunStepRow } from "../../ports/tables.ts";
 import { type Workspace, workspaceOf } from "../release/build-log.ts";
@@ -11,7 +12,8 @@ import { restoredOrRun } from "./cache/results.ts";
 import { plain } from "./live.ts";
 import { type StepOutcome, whyFailed } from "./outcome.ts";
 import type { StepSpec } from "./plan-steps.ts";
-import { readReports } from "./read-reports.ts";
+import { type ReadReports, readReports } from "./read-reports.ts";
+import { judgeFindings } from "./scan.ts";
 
 /** What a step may print. */
 const outputBytes = 256 * 1024 * 1024;
@@ -66,31 +68,47 @@ async function attempts(world: World, on: Attempting, signal: AbortSignal): Prom
     directory: join(workspace.source, on.spec.directory),
     secrets: Object.values(secrets),
   };
-  const ended = async (outcome: Omit<StepOutcome, "key" | "reports">): Promise<StepOutcome> => ({
-    ...outcome,
-    key: null,
-    reports: await readReports(step.reports, from),
-  });
   if (commands.length === 0)
     return { phase: "passed", reason: "nothing to run", attempt: 0, lines: [], key: null, reports: null };
   for (let attempt = 1; ; attempt++) {
     const job = jobOf(on, attempt);
     const end = await inWorkspace(world, on, job, signal);
-    const why = await verdictOf(on, end);
-    const lines = await lastLines(join(job.room, "log"));
-    if (why === null)
-      return ended({ phase: "passed", reason: attempt === 1 ? "" : again(on, attempt), attempt, lines });
+    const read = await readReports(step.reports, from);
+    const why = (await verdictOf(on, end)) ?? unreadScan(on, read);
+    const ended = {
+      attempt,
+      lines: await lastLines(join(job.room, "log")),
+      key: null,
+      reports: read.reports,
+    };
+    if (why === null) {
+      const times = attempt === 1 ? [] : [again(on, attempt)];
+      const scan = await scanned(world, on, read);
+      // What was found will be found again: no further attempt.
+      const phase = scan?.passed === false ? "failed" : "passed";
+      const reason = [...(scan === null ? [] : [scan.says]), ...times].join("; ");
+      return { ...ended, phase, reason, ...(scan === null ? {} : { scan }) };
+    }
     // Nobody knows how it ended: that is no attempt of its own, unless the config says that it must not happen twice.
     const last = end.is === "lost" ? step.whenLost === "fail" || attempt > step.attempts : attempt >= step.attempts;
-    if (last)
-      return ended({
-        phase: "failed",
-        reason: attempt === 1 ? why : `${why}, ${again(on, attempt)}`,
-        attempt,
-        lines,
-      });
+    if (last) return { ...ended, phase: "failed", reason: attempt === 1 ? why : `${why}, ${again(on, attempt)}` };
     await world.clock.sleep(step.retryWaitMs * 2 ** (attempt - 1), signal);
   }
+}
+
+/** A report that nobody could read is no clean one. */
+function unreadScan({ spec: { step } }: Attempting, { unread }: ReadReports): string | null {
+  return (step.scan ?? null) === null || unread.length === 0 ? null : unread.join("; ");
+}
+
+async function scanned(
+  world: World,
+  { run, spec: { step } }: Attempting,
+  { found }: ReadReports,
+): Promise<ScanVerdict | null> {
+  // One that was planned by the program before has none.
+  const policy = step.scan ?? null;
+  return policy === null ? null : judgeFindings(world, found, { policy, product: run.product, step: step.id });
 }
 
 function again({ spec: { step } }: Attempting, attempt: number): string {
@@ -111,7 +129,9 @@ async function inWorkspace(
 
 /** Why it has not passed; null when it has: also what it was to make is there, inside the workspace. */
 async function verdictOf({ spec, workspace }: Attempting, end: JobEnd): Promise<string | null> {
-  const failed = whyFailed(end);
+  // A scanner ends with 1 when it has found something: what that is, its report says.
+  const hasLooked = (spec.step.scan ?? null) !== null && end.is === "exited" && end.code === 1;
+  const failed = hasLooked ? null : whyFailed(end);
   if (failed !== null) return failed;
   for (const output of spec.step.outputs.filter((pattern) => !/[*?]/.test(pattern))) {
     const path = join(workspace.source, spec.directory, output);

@@ -3,8 +3,15 @@ import { join, relative } from "node:path";
 import { reasonOf } from "../../core/errors/error.ts";
 import type { StepReports } from "../../core/pipeline/step.ts";
 import { addCoverage, type CoverageReport, readCoverage } from "../../core/report/coverage.ts";
+import {
+  collected,
+  type Finding,
+  type FindingReport,
+  type Findings,
+  findingReport,
+} from "../../core/report/finding.ts";
 import { addTests, readJunit, type TestReport } from "../../core/report/junit.ts";
-import { addFindings, type FindingReport, readSarif } from "../../core/report/sarif.ts";
+import { readScan } from "../../core/report/scan.ts";
 import { masked } from "../../lib/mask.ts";
 import { filesOf } from "./cache/files.ts";
 
@@ -27,9 +34,22 @@ type From = {
   readonly secrets: readonly string[];
 };
 
-/** Reads what a step has written, whatever it is; null where it has no reports. Never fails: what cannot be read is said. */
-export async function readReports(asked: StepReports, from: From): Promise<Reports | null> {
-  if (asked.junit.length + asked.coverage.length + asked.sarif.length === 0) return null;
+/** What a step has written. */
+export type ReadReports = {
+  /** Null where it has none. */
+  readonly reports: Reports | null;
+  /** All that its scans have found, and why one of them could not be read. */
+  readonly found: Findings;
+  readonly unread: readonly string[];
+};
+
+/** Reads what a step has written, whatever it is. Never fails: what cannot be read is said. */
+export async function readReports(asked: StepReports, from: From): Promise<ReadReports> {
+  // A step that was planned by the program before has no scans.
+  const scans = [...asked.sarif, ...(asked.scan ?? [])];
+  const nothing = { all: [], cut: false };
+  if (asked.junit.length + asked.coverage.length + scans.length === 0)
+    return { reports: null, found: nothing, unread: [] };
   const problems: string[] = [];
   const all = async <T>(
     patterns: readonly string[],
@@ -52,12 +72,18 @@ export async function readReports(asked: StepReports, from: From): Promise<Repor
     }
     return sum;
   };
-  return {
-    tests: await all(asked.junit, readJunit, addTests),
-    coverage: await all(asked.coverage, readCoverage, addCoverage),
-    findings: await all(asked.sarif, readSarif, addFindings),
-    problems,
-  };
+  const tests = await all(asked.junit, readJunit, addTests);
+  const coverage = await all(asked.coverage, readCoverage, addCoverage);
+  const before = problems.length;
+  const top = await realpath(from.top);
+  const findings = await all<readonly Finding[]>(
+    scans,
+    (text) => readScan(text, top),
+    (a, b) => [...a, ...b],
+  );
+  const found = findings === null ? nothing : collected(findings);
+  const reports = { tests, coverage, findings: findings === null ? null : findingReport(found), problems };
+  return { reports, found, unread: problems.slice(before) };
 }
 
 async function textOf({ top, directory }: From, path: string): Promise<string> {

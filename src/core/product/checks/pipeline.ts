@@ -1,4 +1,13 @@
-import { matrixOf, type NamedStep, namedSteps, needsOf, workOf } from "../../pipeline/resolve.ts";
+import {
+  isBuiltInScan,
+  matrixOf,
+  type NamedStep,
+  namedSteps,
+  needsOf,
+  scanReports,
+  workOf,
+} from "../../pipeline/resolve.ts";
+import { environmentDefaults } from "../environment.ts";
 import { nearest } from "../guess.ts";
 import type { ProductInput } from "../input.ts";
 import { builtInSteps, maxCombinations } from "../pipeline.ts";
@@ -25,6 +34,7 @@ export function checkPipeline(product: ProductInput): readonly Finding[] {
       ...checkLost(step, names),
       ...checkMatrix(step),
       ...checkOut(step),
+      ...checkScan(step, product),
     ]),
     ...circles,
     ...checkParameters(product),
@@ -79,6 +89,41 @@ function checkOut(step: NamedStep): readonly Finding[] {
         ? [error([...pathOf(step), "secrets", index], `${name} is in env too; leave one out`)]
         : [],
     ),
+  ];
+}
+
+function checkScan(step: NamedStep, { environments = {} }: ProductInput): readonly Finding[] {
+  const { scan, inputs, reports = {} } = step.input;
+  if (scan === undefined && !isBuiltInScan(step)) return [];
+  const since = scan?.newSince;
+  const names = Object.keys(environments).length === 0 ? [environmentDefaults.name] : Object.keys(environments);
+  const guess = since === undefined ? null : nearest(since, names);
+  return [
+    ...(scanReports(step).length === 0 && reports.sarif === undefined
+      ? [
+          error(
+            [...pathOf(step), "scan"],
+            "nothing says what it has found: name its files in reports.scan or reports.sarif",
+          ),
+        ]
+      : []),
+    ...(inputs === undefined
+      ? []
+      : [
+          error(
+            [...pathOf(step), "inputs"],
+            "what it finds depends on what is known today, so it is always run: leave inputs out",
+          ),
+        ]),
+    ...(since === undefined || names.includes(since)
+      ? []
+      : [
+          error(
+            [...pathOf(step), "scan", "newSince"],
+            `there is no environment "${since}"${guess === null ? "" : `; did you mean "${guess}"?`}`,
+            { because: [["environments", since]], ...(guess === null ? {} : { guess }) },
+          ),
+        ]),
   ];
 }
 

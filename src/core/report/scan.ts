@@ -1,0 +1,139 @@
+import { type Finding, insideOf, printOf, severityOf } from "./finding.ts";
+import { fieldOf, isObject, lineOf, listOf, parseReport, textOf } from "./json.ts";
+import { readSarif } from "./sarif.ts";
+import { UnreadableReport } from "./xml.ts";
+
+/**
+ * What a scanner has found: the JSON of npm audit, pip-audit, Trivy or Gitleaks, or SARIF, told apart by what it is made of. Their
+ * shapes: npm 11's own output; https://github.com/pypa/pip-audit/blob/main/README.md;
+ * https://github.com/aquasecurity/trivy/tree/main/integration/testdata;
+ * https://github.com/gitleaks/gitleaks/tree/master/testdata/expected/report. `top`: where the checkout was. Errors: UnreadableReport.
+ */
+export function readScan(text: string, top: string): readonly Finding[] {
+  const report = parseReport(text);
+  if (fieldOf(report, "runs") !== undefined) return readSarif(report, top);
+  if (fieldOf(report, "auditReportVersion") !== undefined) return npmAudit(report);
+  if (fieldOf(report, "SchemaVersion") !== undefined) return trivy(report, top);
+  if (Array.isArray(fieldOf(report, "dependencies"))) return pipAudit(listOf(fieldOf(report, "dependencies")));
+  // An older pip-audit writes the list itself, and so does Gitleaks; of an empty one it is the same.
+  if (Array.isArray(report))
+    return report.some((one) => fieldOf(one, "vulns") !== undefined) ? pipAudit(report) : gitleaks(report, top);
+  const why = textOf(fieldOf(report, "message")) || textOf(fieldOf(report, "error", "summary"));
+  if (why !== "") throw new UnreadableReport(`its tool has failed: ${why}`);
+  throw new UnreadableReport("it is none of npm audit, pip-audit, Trivy, Gitleaks and SARIF");
+}
+
+function npmAudit(report: unknown): readonly Finding[] {
+  const vulnerabilities = fieldOf(report, "vulnerabilities");
+  if (!isObject(vulnerabilities)) throw new UnreadableReport("it is no report of npm audit: it has no vulnerabilities");
+  return Object.values(vulnerabilities).flatMap((vulnerable) =>
+    // A text among them names another package of this list, through which this one is vulnerable.
+    listOf(fieldOf(vulnerable, "via"))
+      .filter(isObject)
+      .map((advisory) => {
+        const name = textOf(advisory.name);
+        const rule = /GHSA(-[0-9a-z]{4}){3}/.exec(textOf(advisory.url))?.[0] ?? `npm ${String(advisory.source)}`;
+        const range = textOf(advisory.range);
+        return packaged("npm audit", {
+          severity: advisory.severity,
+          rule,
+          message: advisory.title,
+          name,
+          version: range,
+        });
+      }),
+  );
+}
+
+function pipAudit(dependencies: readonly unknown[]): readonly Finding[] {
+  return dependencies.flatMap((dependency) =>
+    listOf(fieldOf(dependency, "vulns")).map((vulnerability) =>
+      // It tells no severity.
+      packaged("pip-audit", {
+        severity: "unknown",
+        rule: fieldOf(vulnerability, "id"),
+        message: fieldOf(vulnerability, "description"),
+        name: fieldOf(dependency, "name"),
+        version: fieldOf(dependency, "version"),
+      }),
+    ),
+  );
+}
+
+function trivy(report: unknown, top: string): readonly Finding[] {
+  return listOf(fieldOf(report, "Results")).flatMap((result) => {
+    const file = insideOf(textOf(fieldOf(result, "Target")), top);
+    const inFile = (one: unknown, rule: unknown, line: unknown, message: unknown): Finding => ({
+      fingerprint: printOf("Trivy", textOf(rule), file, textOf(message)),
+      tool: "Trivy",
+      severity: severityOf(fieldOf(one, "Severity")),
+      rule: textOf(rule),
+      message: textOf(message),
+      file,
+      line: lineOf(line),
+      package: null,
+    });
+    return [
+      ...listOf(fieldOf(result, "Vulnerabilities")).map((one) =>
+        packaged("Trivy", {
+          severity: fieldOf(one, "Severity"),
+          rule: fieldOf(one, "VulnerabilityID"),
+          message: fieldOf(one, "Title") ?? fieldOf(one, "Description"),
+          name: fieldOf(one, "PkgName"),
+          version: fieldOf(one, "InstalledVersion"),
+        }),
+      ),
+      ...listOf(fieldOf(result, "Misconfigurations"))
+        .filter((one) => fieldOf(one, "Status") !== "PASS")
+        .map((one) =>
+          inFile(one, fieldOf(one, "ID"), fieldOf(one, "CauseMetadata", "StartLine"), fieldOf(one, "Message")),
+        ),
+      // What it matched is the secret.
+      ...listOf(fieldOf(result, "Secrets")).map((one) =>
+        inFile(one, fieldOf(one, "RuleID"), fieldOf(one, "StartLine"), fieldOf(one, "Title")),
+      ),
+    ];
+  });
+}
+
+function gitleaks(leaks: readonly unknown[], top: string): readonly Finding[] {
+  return leaks.map((leak) => {
+    const rule = textOf(fieldOf(leak, "RuleID"));
+    if (rule === "") throw new UnreadableReport("it is a list of what is no finding: one has no RuleID");
+    const path = textOf(fieldOf(leak, "File"));
+    const file = insideOf(path, top);
+    const line = lineOf(fieldOf(leak, "StartLine"));
+    return {
+      // With its line: two secrets of one file are two. Secret and Match are read by nobody.
+      fingerprint: printOf("Gitleaks", rule, textOf(fieldOf(leak, "Commit")), file, line),
+      tool: "Gitleaks",
+      // It tells none; a secret in a repository is out.
+      severity: "high",
+      rule,
+      message: textOf(fieldOf(leak, "Description")) || "a secret",
+      file,
+      line,
+      package: null,
+    };
+  });
+}
+
+/** An advisory and a package make one finding, whichever tool found it and in which version. */
+function packaged(
+  tool: string,
+  said: Readonly<Record<"severity" | "rule" | "message" | "name" | "version", unknown>>,
+): Finding {
+  const [rule, name] = [textOf(said.rule), textOf(said.name)];
+  if (rule === "" || name === "")
+    throw new UnreadableReport(`it is no report of ${tool}: a finding has no ${rule === "" ? "id" : "package"}`);
+  return {
+    fingerprint: printOf("package", rule, name),
+    tool,
+    severity: severityOf(said.severity),
+    rule,
+    message: textOf(said.message),
+    file: null,
+    line: null,
+    package: `${name} ${textOf(said.version)}`.trim(),
+  };
+}
