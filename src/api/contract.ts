@@ -289,7 +289,7 @@ export type DeploymentView = {
   readonly bakeUntil: EpochMs | null;
   /** How far a canary is; null for other deployments. */
   readonly canary: CanaryView | null;
-  /** While it waits at its gates: how each stands. Null before and after. */
+  /** While it waits at its gates, or at those of a canary's step: how each stands. Else null. */
   readonly gates: readonly GateReading[] | null;
   readonly createdAt: EpochMs;
   readonly createdBy: string;
@@ -313,8 +313,8 @@ export type CanaryView = {
   /** While a step is watched: at least until then, and how long in all. */
   readonly watchedUntil: EpochMs | null;
   readonly watchMs: number | null;
-  /** What it waits for a person for; null while it goes on by itself. */
-  readonly waits: { readonly for: "resume" | "promotion" | "evidence"; readonly why: string } | null;
+  /** What it waits for; null while it goes on by itself. */
+  readonly waits: { readonly for: "resume" | "promotion" | "evidence" | "gates"; readonly why: string } | null;
 };
 
 /** A deployment with the steps it has taken. */

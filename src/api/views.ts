@@ -3,6 +3,7 @@ import type { Traffic } from "../core/deploy/traffic.ts";
 import { catalogue } from "../core/errors/catalogue.ts";
 import { type Evidence, SlipwayError } from "../core/errors/error.ts";
 import { decideGates } from "../core/gates/decide.ts";
+import { decideStepGates } from "../core/gates/step.ts";
 import type { DeploymentId, EnvironmentName, ReleaseId, RevisionId, ServiceName } from "../core/ids.ts";
 import { type Counts, noCounts } from "../core/judge/counts.ts";
 import { type Restore, restorable, restoreOf } from "../core/recover/restore.ts";
@@ -10,6 +11,7 @@ import { accessoriesIn } from "../engine/accessories/state.ts";
 import { gatedDeployments, openDeployments } from "../engine/deploy/open.ts";
 import { findEnvironment } from "../engine/environment.ts";
 import { gateInput } from "../engine/gates/read.ts";
+import { stepGateInput, stepGatesOf } from "../engine/gates/step.ts";
 import { releaseView } from "../engine/release/read.ts";
 import { scaleReadings } from "../engine/scale/standings.ts";
 import type { World } from "../engine/world.ts";
@@ -159,10 +161,7 @@ export async function deploymentView(world: World, row: DeploymentRow): Promise<
     failure: failureOf(state),
     bakeUntil: state?.phase.is === "baking" ? state.phase.until : null,
     canary: state === null ? null : canaryView(state),
-    gates:
-      row.phase === "gated"
-        ? decideGates(await gateInput(world, world.store.db, row), world.clock.now()).readings
-        : null,
+    gates: await readingsOf(world, row),
     createdAt: row.created_at,
     createdBy: row.created_by,
     startedAt: row.started_at,
@@ -173,6 +172,14 @@ export async function deploymentView(world: World, row: DeploymentRow): Promise<
     restore: state === null ? null : await restoreView(world, row, state),
     endedAt: row.ended_at,
   };
+}
+
+async function readingsOf(world: World, row: DeploymentRow): Promise<DeploymentView["gates"]> {
+  const { db } = world.store;
+  const now = world.clock.now();
+  if (row.phase === "gated") return decideGates(await gateInput(world, db, row), now).readings;
+  const at = stepGatesOf(row);
+  return at === null ? null : decideStepGates(await stepGateInput(world, db, row, at), now).readings;
 }
 
 /** The release is read only where there is something to tell. */
@@ -204,6 +211,8 @@ function waitView(wait: Wait): NonNullable<CanaryView["waits"]> {
       return { for: "promotion", why: wait.note };
     case "evidence":
       return { for: "evidence", why: wait.missing };
+    case "gates":
+      return { for: "gates", why: wait.note };
   }
 }
 

@@ -40,6 +40,8 @@ function waitText({ for: what, why }: NonNullable<CanaryView["waits"]>): string 
       return why;
     case "promotion":
       return `passed: ${why}`;
+    case "gates":
+      return `over: ${why}`;
     case "evidence":
       return `cannot be judged: ${why}`;
   }
@@ -47,7 +49,8 @@ function waitText({ for: what, why }: NonNullable<CanaryView["waits"]>): string 
 
 /** What a person may type now. */
 function waitLines({ canary, environment }: Pick<DeploymentView, "canary" | "environment">): string[] {
-  if (canary?.waits == null) return [];
+  // What opens gates is said with them.
+  if (canary?.waits == null || canary.waits.for === "gates") return [];
   const promote = `next step: slipway promote-step ${environment}`;
   const cancel = `back: slipway cancel ${environment}`;
   const resume = `${canary.waits.for === "evidence" ? "look again" : "go on"}: slipway resume ${environment}`;

@@ -58,7 +58,7 @@ export async function followDeployment(
 
 function mustNotWait({ id, canary, reason, environment }: DeploymentDetail): void {
   const waits = canary?.waits ?? null;
-  if (canary === null || waits === null || waits.for === "resume") return;
+  if (canary === null || waits === null || waits.for === "resume" || waits.for === "gates") return;
   const weight = canary.steps[(canary.step ?? 1) - 1]?.weight ?? 0;
   throw new SlipwayError("WAITS_FOR_PERSON", {
     message: `${id} waits for a person in ${environment}, at ${percentOf(weight)} of the traffic: ${reason}`,

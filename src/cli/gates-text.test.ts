@@ -8,6 +8,7 @@ const at = (...gates: readonly GateReading[]) => ({
   id: deploymentId("dep_1"),
   environment: environmentName("production"),
   gates,
+  canary: null,
 });
 const gate = (name: GateReading["gate"], open: boolean, says = name as string): GateReading => {
   return { gate: name, open, says, opensAt: null };
@@ -42,7 +43,7 @@ it("a script does not wait for people, nor for a window or a bake; it does for a
     null,
     null,
   ]);
-  expect(() => mustNotWaitAtGates({ ...at(), gates: null })).not.toThrow();
+  expect(() => mustNotWaitAtGates({ ...at(), gates: null, canary: null })).not.toThrow();
 });
 
 it("people are told what they may type only where they are waited for", () => {

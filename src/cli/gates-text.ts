@@ -3,10 +3,10 @@ import { SlipwayError } from "../core/errors/error.ts";
 import type { GateReading } from "../core/gates/reading.ts";
 import { sign, style, table } from "./terminal/style.ts";
 
-type Gated = Pick<DeploymentView, "id" | "environment" | "gates">;
+type Gated = Pick<DeploymentView, "id" | "environment" | "gates" | "canary">;
 
 /** One line a gate: open or not, and on what that rests; then what a person may type. */
-export function gateLines({ id, gates }: Gated): string[] {
+export function gateLines({ id, gates }: Pick<Gated, "id" | "gates">): string[] {
   if (gates === null) return [];
   const ways = [`yes: slipway approve ${id}`, `no: slipway reject ${id}`, `call it off: slipway cancel ${id}`];
   const waits = waitsForPerson(gates)
@@ -29,14 +29,17 @@ function waitsForPerson(gates: readonly GateReading[]): boolean {
 }
 
 /** Nobody is there to answer a script's question, or to wait for Monday. Errors: WAITS_FOR_APPROVAL, ENVIRONMENT_FROZEN, WAITS_TO_BAKE. */
-export function mustNotWaitAtGates({ id, environment, gates }: Gated): void {
+export function mustNotWaitAtGates({ id, environment, gates, canary }: Gated): void {
   if (gates === null) return;
+  const isStep = canary?.waits?.for === "gates";
   const shut = gates.filter(({ gate, open }) => !open && (gate === "window" || gate === "freeze"));
   if (!waitsForPerson(gates) && shut.length > 0) {
     throw new SlipwayError("ENVIRONMENT_FROZEN", {
-      message: `${id} waits, and begins by itself when ${environment} opens`,
+      message: `${id} waits, and ${isStep ? "takes its next step" : "begins"} by itself when ${environment} opens`,
       evidence: shut.map(({ gate, says }) => [gate, says]),
-      hint: `call it off: slipway cancel ${id}; or do not wait: deploy again with --override-window --reason "..."`,
+      hint: isStep
+        ? `back: slipway cancel ${id}`
+        : `call it off: slipway cancel ${id}; or do not wait: deploy again with --override-window --reason "..."`,
     });
   }
   const young = gates.filter(({ gate, open }) => !open && gate === "baked");
@@ -49,7 +52,9 @@ export function mustNotWaitAtGates({ id, environment, gates }: Gated): void {
   }
   if (!waitsForPerson(gates)) return;
   throw new SlipwayError("WAITS_FOR_APPROVAL", {
-    message: `${id} waits to be approved in ${environment}`,
+    message: isStep
+      ? `${id} waits in ${environment} for its next step to be approved`
+      : `${id} waits to be approved in ${environment}`,
     evidence: gates.filter(({ open }) => !open).map(({ gate, says }) => [gate, says]),
     hint: `yes: slipway approve ${id}; or no: slipway reject ${id}`,
   });

@@ -38,6 +38,7 @@ import { AlertDesk } from "../engine/alerts/desk.ts";
 import { sweepFresh } from "../engine/commands/command.ts";
 import { sweepPlans } from "../engine/commands/plan.ts";
 import { type Left, stopContainers } from "../engine/deploy/stop-all.ts";
+import { StepConditions } from "../engine/gates/step-conditions.ts";
 import { Changes } from "../engine/history.ts";
 import { Judges } from "../engine/judge/judges.ts";
 import { RuleRunner } from "../engine/judge/rule-runner.ts";
@@ -165,6 +166,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       metrics,
       alerts: new AlertDesk({ store, clock, changes, product: options.product }),
       standings: new Map(),
+      stepConditions: new StepConditions(),
       scalings: new Map(),
       judges: new Judges(),
       notifier: webhookNotifier(secretOf),

@@ -10,6 +10,7 @@ import type { Vault } from "../ports/secrets.ts";
 import type { Source } from "../ports/source.ts";
 import type { Store } from "../ports/store.ts";
 import type { AlertDesk } from "./alerts/desk.ts";
+import type { StepConditions } from "./gates/step-conditions.ts";
 import type { Changes } from "./history.ts";
 import type { Judges } from "./judge/judges.ts";
 import type { RuleStandings } from "./judge/standings.ts";
@@ -52,6 +53,8 @@ export type World = {
   readonly alerts: AlertDesk;
   /** How the rules in force stood at the last look. */
   readonly standings: RuleStandings;
+  /** How what steps of canaries have to show stood at the last look. */
+  readonly stepConditions: StepConditions;
   /** What was decided of the services that scale, in the last look. */
   readonly scalings: ScaleStandings;
   readonly clock: Clock;

@@ -183,7 +183,7 @@ export type EnvironmentRow = {
 export type RequestRow = {
   id: string;
   deployment_id: DeploymentId;
-  kind: "cancel" | "pause" | "resume" | "promote" | "fail";
+  kind: "cancel" | "pause" | "resume" | "promote" | "approve" | "reject" | "fail";
   actor: string;
   reason: string;
   created_at: EpochMs;

@@ -1,13 +1,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { Deployment } from "../../src/core/deploy/deployment.ts";
+import { type Deployment, hasEnded } from "../../src/core/deploy/deployment.ts";
 import type { Traffic } from "../../src/core/deploy/traffic.ts";
 import type { DeploymentId, ReleaseId } from "../../src/core/ids.ts";
 import { environmentName } from "../../src/core/ids.ts";
 import type { RolloutInput } from "../../src/core/product/input.ts";
+import { approve, shown } from "../../src/engine/commands/approve.ts";
 import { plan } from "../../src/engine/commands/plan.ts";
 import { Plane } from "./plane.fixture.ts";
 
-const names = ["up", "caught", "quiet", "manual", "aborted", "away", "alone"];
+const names = ["up", "caught", "quiet", "manual", "aborted", "away", "alone", "gated"];
 const canary: RolloutInput = {
   strategy: "canary",
   steps: ["20%", "50%"],
@@ -51,6 +52,30 @@ async function candidateShare(): Promise<number> {
 
 async function state(id: DeploymentId): Promise<Deployment> {
   return JSON.parse((await plane.row(id)).state) as Deployment;
+}
+
+const word = (deployment: DeploymentId, verdict: "approved" | "rejected", actor: string) =>
+  approve(plane.world, { deployment, verdict, actor, reason: "looks good" });
+
+/** Resolves when what the deployment waits for reads so. */
+async function says(id: DeploymentId, wanted: RegExp): Promise<void> {
+  for (;;) {
+    const { reason, ended_at } = await plane.row(id);
+    if (wanted.test(reason)) return;
+    if (ended_at !== null) throw new Error(`${id} has ended: ${reason}`);
+    await plane.world.clock.sleep(20);
+  }
+}
+
+/** Visitors come until it waits at the gates of a step. */
+async function atGates(id: DeploymentId): Promise<void> {
+  for (;;) {
+    const { phase } = await state(id);
+    if (phase.is === "waiting" && phase.for.is === "gates") return;
+    if (hasEnded(phase)) throw new Error(`${id} has ended: ${phase.is}`);
+    await plane.visit(here).catch(() => {});
+    await plane.world.clock.sleep(5);
+  }
 }
 
 const both = async () => [await plane.running(here, "web"), await plane.running(here, "worker")];
@@ -153,6 +178,37 @@ describe("a canary", () => {
     const { phase, phases } = await plane.ended(id);
     expect([phase, phases.slice(-3)]).toEqual(["cancelled", ["unshifting", "cleaning", "cancelled"]]);
     expect(await both()).toEqual([{ r1: 4 }, { r1: 1 }]);
+  });
+
+  it("waits at the gates of a step for what it has to show and for a person, over a crash; a no takes it back", async () => {
+    await withLive("gated");
+    const gates = { when: ["error ratio of web < 1%"], approval: { people: ["grace", "ada"] } };
+    const steps: RolloutInput["steps"] = ["20%", { weight: "50%", gates }];
+    const good = await version("v10", { steps });
+    const { steps: planned } = await plan(plane.world, { release: good, environment: environmentName(here) });
+    expect(planned).toContain("wait until all are open: 1 approval from grace, ada, error ratio of web < 1%");
+    const id = await plane.start(here, good);
+    await atGates(id);
+    expect(await candidateShare()).toBe(50);
+    await expect(plane.promote(id, 2)).rejects.toMatchObject({ code: "NO_STEP_TO_PROMOTE" });
+    await expect(word(id, "approved", "ada")).rejects.toMatchObject({ code: "NOT_AN_APPROVER" });
+    const { lines } = await shown(plane.world, id);
+    expect(lines.filter(([what]) => what === "canary")).toHaveLength(2);
+    await plane.restart();
+    await word(id, "approved", "grace");
+    await plane.visitUntilEnded(here, id);
+    expect((await plane.ended(id)).phase).toBe("succeeded");
+    const told = (await plane.history(id)).filter(({ event }) => event === "deployment.starting").at(-1);
+    expect(told?.reason).toMatch(/^the gates of step 2 of 2 are open: approved by grace \(looks good\); error ratio/);
+    // What does not hold is not opened by a yes, and a no ends it.
+    const shut = { ...gates, when: ["requests of web > 100000/s"] };
+    const second = await plane.start(here, await version("v11", { steps: [{ weight: "60%", gates: shut }] }));
+    await atGates(second);
+    await word(second, "approved", "grace");
+    await says(second, /^requests of web > 100000\/s: /);
+    await word(second, "rejected", "grace");
+    const { phase, failure } = await plane.ended(second);
+    expect([phase, failure?.code, await plane.visit(here)]).toEqual(["cancelled", "APPROVAL_REFUSED", "200 v10"]);
   });
 
   it("without visitors is asked by Slipway itself, where the config names what to ask", async () => {

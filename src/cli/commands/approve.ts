@@ -22,7 +22,8 @@ export function approve(what: string, options: ApproveOptions): Promise<number> 
     const { live } = evidence;
     await client.post(`/v1/deployments/${id}/approvals`, { verdict: "approved", actor, reason, live });
     const after = await client.get<DeploymentDetail>(`/v1/deployments/${id}`);
-    const goes = after.gates === null ? "its gates are open" : "it waits on";
+    const isOpen = after.gates === null || after.gates.every(({ open }) => open);
+    const goes = isOpen ? "its gates are open" : "it waits on";
     out.line(`${style.good(sign.done)} ${id} approved by ${actor}: ${goes}`);
     for (const line of gateLines(after)) out.line(line);
     out.json({ deployment: id, verdict: "approved", phase: after.phase, gates: after.gates, evidence: evidence.lines });
@@ -30,7 +31,7 @@ export function approve(what: string, options: ApproveOptions): Promise<number> 
   });
 }
 
-/** Says no: the deployment ends before it has begun. */
+/** Says no: the deployment ends before it has begun; one that waits at a step of its canary is taken back. */
 export function reject(what: string, options: ApproveOptions): Promise<number> {
   if ((options.reason ?? "") === "") {
     throw new SlipwayError("USAGE", {
@@ -40,18 +41,20 @@ export function reject(what: string, options: ApproveOptions): Promise<number> {
   }
   return withSession(options, async (session) => {
     const { client, out, actor } = session;
-    const { id } = await gatedIn(session, what);
+    const { id, canary } = await gatedIn(session, what);
     await client.post(`/v1/deployments/${id}/approvals`, { verdict: "rejected", actor, reason: options.reason });
-    out.line(`${style.warn(sign.back)} ${id} rejected by ${actor}; nothing was touched`);
+    const then = canary == null ? "nothing was touched" : "it goes back";
+    out.line(`${style.warn(sign.back)} ${id} rejected by ${actor}; ${then}`);
     out.json({ deployment: id, verdict: "rejected" });
     return 0;
   });
 }
 
 /** By its id, or the one that waits in an environment; where several do, it must be said which. */
-async function gatedIn(session: Session, what: string): Promise<Pick<DeploymentView, "id" | "environment">> {
+async function gatedIn(session: Session, what: string): Promise<Pick<DeploymentView, "id" | "environment" | "canary">> {
   if (what.startsWith("dep_")) return session.client.get<DeploymentDetail>(`/v1/deployments/${what}`);
-  const { gated } = await knownEnvironment(session, what);
+  const { gated: before, deployment } = await knownEnvironment(session, what);
+  const gated = deployment?.gates == null ? before : [deployment, ...before];
   const [only, ...others] = gated;
   if (only === undefined)
     throw new SlipwayError("NOTHING_TO_APPROVE", { message: `nothing waits at the gates of ${what}` });

@@ -51,6 +51,7 @@ function environmentLines(environment: EnvironmentView): string[] {
       : [
           `  ${style.accent(sign.running)} ${deployment.id}  r${deployment.release.number} ${phaseText(deployment)}  ${style.quiet(deployment.reason)}`,
           ...canaryLines(deployment, now).map((line) => `  ${line}`),
+          ...gateLines(deployment).map((line) => `  ${line}`),
         ]),
     ...restoreLines(environment, now),
     ...(environment.queued === 0 ? [] : [`  ${style.quiet(`${environment.queued} more wait their turn`)}`]),

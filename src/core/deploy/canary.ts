@@ -37,6 +37,7 @@ export function noteOf(wait: Wait): string {
     case "pause":
       return "not watched to its end";
     case "promotion":
+    case "gates":
       return wait.note;
     case "evidence":
       return wait.missing;

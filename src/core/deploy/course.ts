@@ -48,10 +48,11 @@ export function courseOf(input: {
 
 function canaryOf({ steps, limitMs }: CanarySpec): NonNullable<Course["canary"]> {
   return {
-    steps: steps.map(({ weight, bakeMs, promotion }) => ({
+    steps: steps.map(({ weight, bakeMs, promotion, gates }) => ({
       weight: Math.round(weight * allTraffic),
       bakeMs,
       manual: promotion === "manual",
+      ...(gates === undefined ? {} : { gates }),
     })),
     limitMs,
   };

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { environmentName, type ReleaseId, type RevisionId, releaseId, revisionId, serviceName } from "../ids.ts";
 import { noCounts } from "../judge/counts.ts";
+import type { StepGatesSpec } from "../product/gates-spec.ts";
 import type { CanarySpec } from "../product/spec.ts";
 import { begin, decide, effectOf } from "./decide.ts";
 import {
@@ -44,6 +45,8 @@ const rolloutArbitrary = fc.record({
   stopFirst: fc.constantFrom(null, "volumes" as const, "hostPorts" as const),
 });
 
+const oneHour: StepGatesSpec = { approval: null, windows: [], freezes: [], waitMs: 3_600_000, conditions: [] };
+
 const courses = fc
   .record({
     parts: fc.array(rolloutArbitrary, { minLength: 1, maxLength: 4 }),
@@ -54,8 +57,9 @@ const courses = fc
     weights: fc.uniqueArray(fc.integer({ min: 1, max: allTraffic - 1 }), { minLength: 1, maxLength: 5 }),
     instances: fc.constantFrom("share" as const, "all" as const),
     manual: fc.boolean(),
+    gated: fc.boolean(),
   })
-  .map(({ parts, hasStable, strategy, batch, bakeMs, weights, instances, manual }): Course => {
+  .map(({ parts, hasStable, strategy, batch, bakeMs, weights, instances, manual, gated }): Course => {
     // A rollback does no jobs: `courseOf` leaves them out.
     const own = strategy === "rollback" ? parts.filter((part) => part.kind !== "job") : parts;
     const rollouts = own.flatMap((part, index): Rollout[] => {
@@ -104,7 +108,12 @@ const courses = fc
       ...(strategy === "canary" && made.length > 1
         ? {
             canary: {
-              steps: steps.map((weight, index) => ({ weight, bakeMs: 1_000, manual: manual && index % 2 === 0 })),
+              steps: steps.map((weight, index) => ({
+                weight,
+                bakeMs: 1_000,
+                manual: manual && index % 2 === 0,
+                ...(gated && index % 3 === 0 ? { gates: oneHour } : {}),
+              })),
               limitMs: 1_000,
             },
           }
@@ -157,6 +166,8 @@ class Outside {
           : { is: "passed", note: "healthy" };
       case "watch-step":
         return { is: "passed", note: "healthy" };
+      case "await-gates":
+        return { is: "opened", note: "1h after the step was over", evidence: [] };
       case "await-resume":
         return { is: "asked", to: "resume", by: "ada", why: "go on" };
       case "retire":

@@ -1,3 +1,4 @@
+import { personOf } from "../gates/person.ts";
 import type { EpochMs } from "../ids.ts";
 import { formatDuration } from "../product/units.ts";
 import {
@@ -19,6 +20,7 @@ import {
   type Deployment,
   type DeploymentEvent,
   type Failure,
+  type GateWait,
   hasEnded,
   type Phase,
   type Rollout,
@@ -94,8 +96,9 @@ export function decide(deployment: Deployment, event: DeploymentEvent, now: Epoc
         : unexpected(deployment, event);
     case "cleaning":
       return event.is === "cleaned" ? onCleaned(deployment, phase.end, event.evidence) : unexpected(deployment, event);
-    case "paused":
     case "waiting":
+      return onWaiting(deployment, phase, event, now);
+    case "paused":
       return unexpected(deployment, event);
   }
 }
@@ -121,7 +124,7 @@ function onStepPassed(deployment: Deployment, stage: number, note: string, now: 
       `${passed}; waits for a person to take the next step`,
     );
   }
-  return nextStep(deployment, { stage, is: "passed", note, now }, passed);
+  return goOn(deployment, { stage, is: "passed", note, now }, passed);
 }
 
 /** Unknown is not healthy: it never goes on by itself. */
@@ -131,6 +134,27 @@ function onUnclear(deployment: Deployment, stage: number, missing: string): Deci
     { is: "waiting", stage, for: { is: "evidence", missing } },
     `${stepText(deployment.course, stage)} cannot be judged: ${missing}; waits for a person`,
   );
+}
+
+/** To the next step, through the gates of this one. */
+function goOn(deployment: Deployment, ending: Ending, reason: string): Decision {
+  const { stage, note, is, now } = ending;
+  if (stepOf(deployment.course, stage)?.gates === undefined) return nextStep(deployment, ending, reason);
+  const wait: GateWait = { is: "gates", note, how: is === "promoted" ? is : "passed", since: now, approvals: [] };
+  return to(deployment, { is: "waiting", stage, for: wait }, `${reason}; waits for its gates`);
+}
+
+function onWaiting(
+  deployment: Deployment,
+  { stage, for: wait }: Extract<Phase, { is: "waiting" }>,
+  event: DeploymentEvent,
+  now: EpochMs,
+): Decision {
+  if (wait.is !== "gates") return unexpected(deployment, event);
+  if (event.is === "refused") return undo(deployment, "cancelled", event.failure, now, event.failure.message);
+  if (event.is !== "opened") return unexpected(deployment, event);
+  const reason = `the gates of ${stepText(deployment.course, stage)} are open: ${event.note}`;
+  return nextStep(deployment, { stage, is: wait.how, note: wait.note, now }, reason);
 }
 
 function nextStep(deployment: Deployment, ending: Ending, reason: string): Decision {
@@ -247,6 +271,10 @@ function onRequest(deployment: Deployment, event: Extract<DeploymentEvent, { is:
           `${text} held by ${event.by}: ${event.why}`,
         );
       }
+      if (phase.is === "waiting" && phase.for.is === "gates") {
+        const wait: Wait = { is: "pause", leftMs: 0, by: event.by, gates: phase.for };
+        return to(deployment, { ...phase, for: wait }, `held at its gates by ${event.by}: ${event.why}`);
+      }
       if (phase.is === "starting" || phase.is === "verifying") {
         return to(
           deployment,
@@ -280,7 +308,24 @@ function onRequest(deployment: Deployment, event: Extract<DeploymentEvent, { is:
       if (phase.is === "watching" || phase.is === "waiting") return onPromoted(deployment, phase, event, now);
       if (phase.is === "paused") return start(deployment, { stage: phase.stage, wave: 0 }, `resumed by ${event.by}`);
       return stay(deployment, `there is no step to take while ${phase.is}`);
+    case "approve":
+      return onApproved(deployment, event, now);
+    case "reject": {
+      const message = `rejected by ${event.by}: ${event.why}`;
+      return undo(deployment, "cancelled", { ...cancelled(event), code: "APPROVAL_REFUSED", message }, now, message);
+    }
   }
+}
+
+/** Who may, and whether it is enough, is the gates' to say: here it is kept, once a person. */
+function onApproved(deployment: Deployment, { by, why }: Asked, now: EpochMs): Decision {
+  const { phase, course } = deployment;
+  if (phase.is !== "waiting" || phase.for.is !== "gates") return stay(deployment, `nothing waits for ${by}'s approval`);
+  const { approvals } = phase.for;
+  if (approvals.some((approval) => personOf(approval.by) === personOf(by)))
+    return stay(deployment, `${by} has approved ${stepText(course, phase.stage)} already`);
+  const wait = { ...phase.for, approvals: [...approvals, { by, at: now, reason: why, live: course.stable }] };
+  return to(deployment, { ...phase, for: wait }, `${stepText(course, phase.stage)} approved by ${by}: ${why}`);
 }
 
 type Asked = Extract<DeploymentEvent, { is: "asked" }>;
@@ -292,8 +337,11 @@ function onResumed(
   { by, why }: Asked,
   now: EpochMs,
 ): Decision {
+  if (wait.is === "gates") return stay(deployment, "it was not paused; it waits for its gates");
+  if (wait.is === "pause" && wait.gates !== undefined)
+    return to(deployment, { is: "waiting", stage, for: wait.gates }, `resumed by ${by}; it waits for its gates`);
   if (wait.is === "promotion")
-    return nextStep(deployment, { stage, is: "promoted", note: wait.note, now }, `next step taken by ${by}: ${why}`);
+    return goOn(deployment, { stage, is: "promoted", note: wait.note, now }, `next step taken by ${by}: ${why}`);
   const leftMs = wait.is === "pause" ? wait.leftMs : (stepOf(deployment.course, stage)?.bakeMs ?? 0);
   const text = `${stepText(deployment.course, stage)} ${wait.is === "pause" ? "goes on" : "is looked at anew"}`;
   return to(
@@ -310,9 +358,14 @@ function onPromoted(
   { by, why }: Asked,
   now: EpochMs,
 ): Decision {
+  if (
+    phase.is === "waiting" &&
+    (phase.for.is === "gates" || (phase.for.is === "pause" && phase.for.gates !== undefined))
+  )
+    return stay(deployment, "it waits for its gates, which no promotion passes");
   const note = phase.is === "watching" ? "not watched to its end" : noteOf(phase.for);
   const reason = `next step taken by ${by}: ${why} (${stepText(deployment.course, phase.stage)}: ${note})`;
-  return nextStep(deployment, { stage: phase.stage, is: "promoted", note, now }, reason);
+  return goOn(deployment, { stage: phase.stage, is: "promoted", note, now }, reason);
 }
 
 function onFailure(deployment: Deployment, failure: Failure, now: EpochMs): Decision {

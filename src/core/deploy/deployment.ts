@@ -1,7 +1,9 @@
 import type { ErrorCode } from "../errors/catalogue.ts";
 import type { Evidence } from "../errors/error.ts";
+import type { Approval } from "../gates/approval.ts";
 import type { DeploymentId, EnvironmentName, EpochMs, InstanceId, ReleaseId, RevisionId, ServiceName } from "../ids.ts";
 import type { Counts } from "../judge/counts.ts";
+import type { StepGatesSpec } from "../product/gates-spec.ts";
 import type { LoneReason } from "../product/lone.ts";
 import type { ServiceKind } from "../product/spec.ts";
 
@@ -72,6 +74,8 @@ export type CanaryStep = {
   readonly bakeMs: number;
   /** A person takes the next step, also when nothing speaks against it. */
   readonly manual: boolean;
+  /** What must be open, once it is over, before the next step. Absent: nothing. */
+  readonly gates?: StepGatesSpec;
 };
 
 /** The part of a deployment that is fixed when it begins. */
@@ -115,7 +119,8 @@ export type Course = {
  * A canary goes from `shifting` to `watching` instead of `draining`, at every weight but the last: nobody loses a share whole, so
  * nothing has to be drained. A step ends in one of four ways. Nothing speaks against it: the next one (`manual`: it waits for a
  * person first). A verdict is bad: back, which is one change of weights, for stable is whole all the time. It cannot be judged
- * in time: it waits for a person, and never goes on by itself. A person says: promote, pause, cancel.
+ * in time: it waits for a person, and never goes on by itself. A person says: promote, pause, cancel. Where a step has gates, it
+ * then waits until all are open at once; no person's word for the step passes them.
  *
  * A first deployment has nothing to go back to: when it fails after the switch it stays at 100 % and ends `failed`.
  */
@@ -157,12 +162,23 @@ export type Phase =
 
 /** Why a canary stays where it is, and so what `resume` means there. */
 export type Wait =
-  /** Somebody paused it: the rest of the step's time is still to come. */
-  | { readonly is: "pause"; readonly leftMs: number; readonly by: string }
+  /** Somebody paused it: the rest of the step's time is still to come, or its gates. */
+  | { readonly is: "pause"; readonly leftMs: number; readonly by: string; readonly gates?: GateWait }
   /** The step has passed; the next one is a person's to take. */
   | { readonly is: "promotion"; readonly note: string }
   /** It could not be judged: looked at anew when it goes on. */
-  | { readonly is: "evidence"; readonly missing: string };
+  | { readonly is: "evidence"; readonly missing: string }
+  | GateWait;
+
+/** The step is over, and the next one is taken when its gates are open. */
+export type GateWait = {
+  readonly is: "gates";
+  /** What was seen of the step, and who answers for it. */
+  readonly note: string;
+  readonly how: "passed" | "promoted";
+  readonly since: EpochMs;
+  readonly approvals: readonly Approval[];
+};
 
 /** How a step of a canary ended, for the record. */
 export type StepEnd = {
@@ -235,6 +251,8 @@ export type Effect =
    * → `passed` or `unclear`
    */
   | { readonly do: "watch-step"; readonly stage: number; readonly until: EpochMs; readonly limit: EpochMs }
+  /** The same without an end, and look at the gates of the step that is over. → `opened` or `refused` */
+  | { readonly do: "await-gates"; readonly stage: number; readonly wait: GateWait }
   /** Wait for a person. Ends only by a request. */
   | { readonly do: "await-resume" }
   /** Keep stable warm or stopped, drop what was warm before. → `retired` */
@@ -258,6 +276,10 @@ export type DeploymentEvent =
   | { readonly is: "passed"; readonly note: string }
   /** A step could not be judged in its time: what was missing. */
   | { readonly is: "unclear"; readonly missing: string }
+  /** The gates of a step are all open: on what that rests. */
+  | { readonly is: "opened"; readonly note: string; readonly evidence: readonly Evidence[] }
+  /** Nobody has opened them in time. */
+  | { readonly is: "refused"; readonly failure: Failure }
   | { readonly is: "retired" }
   | { readonly is: "restored" }
   /** With the last log lines of what failed, read before it was removed. */
@@ -266,8 +288,8 @@ export type DeploymentEvent =
   | { readonly is: "failed"; readonly failure: Failure }
   | {
       readonly is: "asked";
-      /** `promote`: take the canary's next step now. */
-      readonly to: "cancel" | "pause" | "resume" | "promote";
+      /** `promote`: take the canary's next step now. `approve`, `reject`: a word to the gates of its step. */
+      readonly to: "cancel" | "pause" | "resume" | "promote" | "approve" | "reject";
       readonly by: string;
       readonly why: string;
     };

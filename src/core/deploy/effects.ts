@@ -21,8 +21,11 @@ export function effectOf(deployment: Deployment): Effect | null {
     case "baking":
       return { do: "watch", until: phase.until };
     case "held":
-    case "waiting":
       return { do: "watch", until: null };
+    case "waiting":
+      return phase.for.is === "gates"
+        ? { do: "await-gates", stage: phase.stage, wait: phase.for }
+        : { do: "watch", until: null };
     case "watching":
       return { do: "watch-step", stage: phase.stage, until: phase.until, limit: phase.until + limitOf(course) };
     case "retiring":

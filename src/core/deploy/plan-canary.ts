@@ -1,4 +1,6 @@
+import { namesOf } from "../gates/approval.ts";
 import type { ServiceName } from "../ids.ts";
+import type { StepGatesSpec } from "../product/gates-spec.ts";
 import type { EnvironmentSpec, RouteSpec, ServiceSpec } from "../product/spec.ts";
 import { formatDuration } from "../product/units.ts";
 import { shareText } from "./canary.ts";
@@ -15,7 +17,20 @@ export function canarySteps({ canary }: Course, { rollout }: EnvironmentSpec, st
   return [
     `watch step ${stage + 1} of ${canary.steps.length} for ${formatDuration(step.bakeMs)} and at least ${minimum} requests${asked}; what cannot be judged after ${formatDuration(canary.limitMs)} more asks a person`,
     ...(step.manual ? ["wait for a person: slipway promote-step"] : []),
+    ...(step.gates === undefined ? [] : [`wait until all are open: ${gatesText(step.gates)}`]),
   ];
+}
+
+function gatesText({ approval, windows, freezes, waitMs, conditions }: StepGatesSpec): string {
+  return [
+    ...(approval === null
+      ? []
+      : [`${approval.count} ${approval.count === 1 ? "approval" : "approvals"} from ${namesOf(approval)}`]),
+    ...(windows.length === 0 ? [] : ["a window"]),
+    ...(freezes.length === 0 ? [] : ["no freeze"]),
+    ...(waitMs === 0 ? [] : [`${formatDuration(waitMs)} after the step`]),
+    ...conditions,
+  ].join(", ");
 }
 
 /** What a canary here cannot do as its name promises. */

@@ -5,6 +5,7 @@ import { formatDuration } from "../product/units.ts";
 import type { Standing } from "../release/standing.ts";
 import { type Approval, type Asked, expiresAt, readApprovals } from "./approval.ts";
 import type { Life } from "./life.ts";
+import { passedBy } from "./override.ts";
 import type { GateReading } from "./reading.ts";
 import { readBaked, readWait } from "./time.ts";
 import { readCalendar } from "./window.ts";
@@ -79,19 +80,14 @@ function readPolicy(
 ): readonly GateReading[] {
   return [
     ...(gates.approval === null ? [] : [readApprovals(gates.approval, asked, approvals)]),
-    ...readCalendar(gates, now).map((reading) => (override === null ? reading : passedBy(reading, override))),
-    ...(gates.waitMs === 0 ? [] : [readWait(gates.waitMs, asked.at, now)]),
+    ...readCalendar(gates, now).map((reading) => passedBy(reading, override)),
+    ...(gates.waitMs === 0 ? [] : [readWait(gates.waitMs, { at: asked.at, event: "it was asked for" }, now)]),
     ...(gates.bakedMs === 0 ? [] : [before === null ? nowhere : readBaked(gates.bakedMs, before, now)]),
   ];
 }
 
 /** A config that names no environment before does not get past the time that a release must have lived there. */
 const nowhere = shut("baked", "its config names no environment in which it could have lived: set promoteFrom");
-
-function passedBy(reading: GateReading, { by, reason }: NonNullable<GateInput["override"]>): GateReading {
-  if (reading.open) return reading;
-  return { ...reading, open: true, opensAt: null, says: `${reading.says}; passed by ${by}: ${reason}` };
-}
 
 function promotion({ environment, standing }: NonNullable<GateInput["before"]>): GateReading {
   if (standing === "good")

@@ -103,8 +103,9 @@ describe("the time that a release must have lived before", () => {
 });
 
 it("a wait counts from when it was asked for", () => {
-  expect(readWait(60_000, 0, 59_999)).toMatchObject({ open: false, opensAt: 60_000 });
-  expect(readWait(60_000, 0, 60_000)).toEqual({
+  const since = { at: 0, event: "it was asked for" };
+  expect(readWait(60_000, since, 59_999)).toMatchObject({ open: false, opensAt: 60_000 });
+  expect(readWait(60_000, since, 60_000)).toEqual({
     gate: "wait",
     open: true,
     opensAt: null,

@@ -1,6 +1,15 @@
 import type { EpochMs } from "../ids.ts";
 
-export type GateName = "approval" | "window" | "freeze" | "wait" | "baked" | "promotion" | "lock" | "turn";
+export type GateName =
+  | "approval"
+  | "window"
+  | "freeze"
+  | "wait"
+  | "baked"
+  | "promotion"
+  | "lock"
+  | "turn"
+  | "condition";
 
 /** One gate, as it stands at one instant. */
 export type GateReading = {

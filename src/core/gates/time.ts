@@ -4,10 +4,14 @@ import { type Life, livedMs } from "./life.ts";
 import type { GateReading } from "./reading.ts";
 import { timeText } from "./window.ts";
 
-/** So long after it was asked for. */
-export function readWait(waitMs: number, askedAt: EpochMs, now: EpochMs): GateReading {
-  const opensAt = askedAt + waitMs;
-  const length = `${formatDuration(waitMs)} after it was asked for`;
+/** So long after something. */
+export function readWait(
+  waitMs: number,
+  { at, event }: { readonly at: EpochMs; readonly event: string },
+  now: EpochMs,
+): GateReading {
+  const opensAt = at + waitMs;
+  const length = `${formatDuration(waitMs)} after ${event}`;
   if (now >= opensAt) return { gate: "wait", open: true, says: length, opensAt: null };
   return { gate: "wait", open: false, says: `opens ${timeText(opensAt, "UTC")}, ${length}`, opensAt };
 }

@@ -11,6 +11,14 @@ export type GatesSpec = {
   readonly bakedMs: number;
 };
 
+/** What must be open before a canary takes the step after one. */
+export type StepGatesSpec = Pick<GatesSpec, "approval" | "windows" | "freezes"> & {
+  /** So long after the step has passed; 0: at once. */
+  readonly waitMs: number;
+  /** What must hold of the candidate, each as it is written; the grammar is in `gates/condition.ts`. */
+  readonly conditions: readonly string[];
+};
+
 /** Open at the times of its cron, for so long. */
 export type WindowSpec = { readonly cron: string; readonly durationMs: number; readonly timeZone: string };
 export type FreezeSpec = WindowSpec & { readonly reason: string | null };

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseGateCondition } from "../gates/condition.ts";
 import { isTimeZone, whyNoCron } from "../gates/cron.ts";
 import { named, optional, required } from "./key.ts";
 import { checkedText, duration, flag, name, text, wholeNumber } from "./values.ts";
@@ -86,6 +87,20 @@ const freezeShape = {
   reason: optional(text(), { meaning: "Why, for those who meet it.", default: "(none)", example: "Christmas" }),
 };
 
+const windows = () =>
+  z
+    .array(named("WindowInput", "A time at which deployments may begin.", z.strictObject(windowShape)))
+    .min(1)
+    .max(50);
+
+const freezes = () =>
+  z
+    .array(named("FreezeInput", "A time at which none may begin.", z.strictObject(freezeShape)))
+    .min(1)
+    .max(50);
+
+const approval = () => named("ApprovalInput", "Whose word a deployment needs.", z.strictObject(approvalShape));
+
 const gatesShape = {
   wait: optional(duration({ max: "30d" }), {
     meaning: "How long after it was asked for a deployment begins: time to think better of it.",
@@ -98,32 +113,20 @@ const gatesShape = {
     default: "(it must have succeeded there, however short ago)",
     example: "4h",
   }),
-  windows: optional(
-    z
-      .array(named("WindowInput", "A time at which deployments may begin.", z.strictObject(windowShape)))
-      .min(1)
-      .max(50),
-    {
-      meaning:
-        "When deployments may begin; what has begun may finish. A rollback passes, and so does one that is asked for with --override-window and a reason.",
-      default: "(at any time)",
-      example: [{ cron: "0 9 * * mon-thu", duration: "8h", timeZone: "Europe/Berlin" }],
-      allowed: 'a list such as [{ cron: "0 9 * * mon-thu", duration: "8h", timeZone: "Europe/Berlin" }]',
-    },
-  ),
-  freezes: optional(
-    z
-      .array(named("FreezeInput", "A time at which none may begin.", z.strictObject(freezeShape)))
-      .min(1)
-      .max(50),
-    {
-      meaning: "When no deployment may begin, also in a window. Rollbacks and --override-window pass.",
-      default: "(never)",
-      example: [{ cron: "2026-12-20T00:00", duration: "14d", timeZone: "Europe/Berlin", reason: "Christmas" }],
-      allowed: 'a list such as [{ cron: "2026-12-20T00:00", duration: "14d", reason: "Christmas" }]',
-    },
-  ),
-  approval: optional(named("ApprovalInput", "Whose word a deployment needs.", z.strictObject(approvalShape)), {
+  windows: optional(windows(), {
+    meaning:
+      "When deployments may begin; what has begun may finish. A rollback passes, and so does one that is asked for with --override-window and a reason.",
+    default: "(at any time)",
+    example: [{ cron: "0 9 * * mon-thu", duration: "8h", timeZone: "Europe/Berlin" }],
+    allowed: 'a list such as [{ cron: "0 9 * * mon-thu", duration: "8h", timeZone: "Europe/Berlin" }]',
+  }),
+  freezes: optional(freezes(), {
+    meaning: "When no deployment may begin, also in a window. Rollbacks and --override-window pass.",
+    default: "(never)",
+    example: [{ cron: "2026-12-20T00:00", duration: "14d", timeZone: "Europe/Berlin", reason: "Christmas" }],
+    allowed: 'a list such as [{ cron: "2026-12-20T00:00", duration: "14d", reason: "Christmas" }]',
+  }),
+  approval: optional(approval(), {
     meaning: "People who must approve before a deployment begins. A rollback needs nobody's word.",
     default: "(nobody has to)",
     example: { teams: ["ops"], count: 2 },
@@ -135,6 +138,57 @@ export const gatesSchema = named(
   "GatesInput",
   "What must be open before a deployment begins.",
   z.strictObject(gatesShape),
+);
+
+const conditionAllowed =
+  'what must hold, in the words of rules, such as "error ratio < 1% over 5m" or "queue delay of mailer < 30s for 2m"';
+
+/** What must hold, in a line; the grammar is that of rules, in `judge/rule/parse.ts`. */
+function conditionText(): z.ZodType<string, string> {
+  return checkedText({ type: "string", allowed: conditionAllowed }, (seen) => {
+    const parsed = parseGateCondition(seen, null);
+    return parsed.is === "wrong" ? parsed.why : null;
+  });
+}
+
+const stepGatesShape = {
+  when: optional(z.array(conditionText()).min(1).max(20), {
+    meaning:
+      "What must hold of the candidate, as rules say it. What cannot be measured does not hold, and a for begins anew with it.",
+    default: "(nothing besides what every step is judged by)",
+    example: ["latency p95 of api < 300ms over 5m"],
+    allowed: 'a list of conditions, such as ["error ratio < 1% over 5m"]',
+  }),
+  wait: optional(duration({ max: "7d" }), {
+    meaning: "How long after the step is over the next one is taken. It is watched for that long too.",
+    default: "(none)",
+    example: "1h",
+  }),
+  windows: optional(windows(), {
+    meaning: "When the next step may be taken. A deployment that was asked for with --override-window passes.",
+    default: "(at any time)",
+    example: [{ cron: "0 9 * * mon-thu", duration: "8h", timeZone: "Europe/Berlin" }],
+    allowed: 'a list such as [{ cron: "0 9 * * mon-thu", duration: "8h", timeZone: "Europe/Berlin" }]',
+  }),
+  freezes: optional(freezes(), {
+    meaning: "When it may not be taken, also in a window.",
+    default: "(never)",
+    example: [{ cron: "0 0 * * sat", duration: "48h", timeZone: "Europe/Berlin", reason: "weekend" }],
+    allowed: 'a list such as [{ cron: "0 0 * * sat", duration: "48h", reason: "weekend" }]',
+  }),
+  approval: optional(approval(), {
+    meaning:
+      "People who must approve, with `slipway approve`, before the next step. When they have not in time, the release is taken back.",
+    default: "(nobody has to)",
+    example: { teams: ["ops"] },
+    allowed: 'an object such as { teams: ["ops"], count: 2 }',
+  }),
+};
+
+export const stepGatesSchema = named(
+  "StepGatesInput",
+  "What must be open before a canary takes the step after this one.",
+  z.strictObject(stepGatesShape),
 );
 
 export const gatesDoc = {

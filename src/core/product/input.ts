@@ -1102,6 +1102,131 @@ export interface StepInput {
    * @example "manual"
    */
   promotion?: "automatic" | "manual" | undefined;
+  /**
+   * What must be open, when this step is over, before the next one (after the last: before all traffic). All are looked
+   * at together, the candidate is watched meanwhile, and `slipway promote-step` does not pass them.
+   * @default nothing
+   * @example { approval: { teams: ["ops"] } }
+   */
+  gates?: StepGatesInput | undefined;
+}
+
+/** What must be open before a canary takes the step after this one. */
+export interface StepGatesInput {
+  /**
+   * What must hold of the candidate, as rules say it. What cannot be measured does not hold, and a for begins anew with
+   * it.
+   * @default nothing besides what every step is judged by
+   * @example ["latency p95 of api < 300ms over 5m"]
+   */
+  when?: string[] | undefined;
+  /**
+   * How long after the step is over the next one is taken. It is watched for that long too.
+   * @default none
+   * @example "1h"
+   */
+  wait?: Duration | undefined;
+  /**
+   * When the next step may be taken. A deployment that was asked for with --override-window passes.
+   * @default at any time
+   * @example [{ cron: "0 9 * * mon-thu", duration: "8h", timeZone: "Europe/Berlin" }]
+   */
+  windows?: WindowInput[] | undefined;
+  /**
+   * When it may not be taken, also in a window.
+   * @default never
+   * @example [{ cron: "0 0 * * sat", duration: "48h", timeZone: "Europe/Berlin", reason: "weekend" }]
+   */
+  freezes?: FreezeInput[] | undefined;
+  /**
+   * People who must approve, with `slipway approve`, before the next step. When they have not in time, the release is
+   * taken back.
+   * @default nobody has to
+   * @example { teams: ["ops"] }
+   */
+  approval?: ApprovalInput | undefined;
+}
+
+/** A time at which deployments may begin. */
+export interface WindowInput {
+  /**
+   * When it begins: minute, hour, day, month, weekday; or one local time. A time that the clocks jump over is the
+   * instant after, one that comes twice is its first.
+   * @example "0 9 * * mon-thu"
+   */
+  cron: string;
+  /**
+   * How long it lasts, in real time.
+   * @example "8h"
+   */
+  duration: Duration;
+  /**
+   * Whose clock is meant.
+   * @default "UTC"
+   * @example "Europe/Berlin"
+   */
+  timeZone?: string | undefined;
+}
+
+/** A time at which none may begin. */
+export interface FreezeInput {
+  /**
+   * When it begins: minute, hour, day, month, weekday; or one local time. A time that the clocks jump over is the
+   * instant after, one that comes twice is its first.
+   * @example "0 9 * * mon-thu"
+   */
+  cron: string;
+  /**
+   * How long it lasts, in real time.
+   * @example "8h"
+   */
+  duration: Duration;
+  /**
+   * Whose clock is meant.
+   * @default "UTC"
+   * @example "Europe/Berlin"
+   */
+  timeZone?: string | undefined;
+  /**
+   * Why, for those who meet it.
+   * @default none
+   * @example "Christmas"
+   */
+  reason?: string | undefined;
+}
+
+/** Whose word a deployment needs. */
+export interface ApprovalInput {
+  /**
+   * Whose members may approve. With neither teams nor people it is anybody.
+   * @default anybody may approve
+   * @example ["ops"]
+   */
+  teams?: string[] | undefined;
+  /**
+   * Who may approve, besides the members of teams.
+   * @default nobody besides the teams
+   * @example ["ada"]
+   */
+  people?: string[] | undefined;
+  /**
+   * How many people must approve.
+   * @default 1
+   * @example 2
+   */
+  count?: number | undefined;
+  /**
+   * Whether it counts when those approve who wrote the commits, made the release or asked for the deployment.
+   * @default false
+   * @example true
+   */
+  authorMayApprove?: boolean | undefined;
+  /**
+   * How long a deployment waits to be approved. Then it is called off.
+   * @default "7d"
+   * @example "12h"
+   */
+  expires?: Duration | undefined;
 }
 
 /** Requests that stand in for users'. */
@@ -2311,88 +2436,6 @@ export interface GatesInput {
    * @example { teams: ["ops"], count: 2 }
    */
   approval?: ApprovalInput | undefined;
-}
-
-/** A time at which deployments may begin. */
-export interface WindowInput {
-  /**
-   * When it begins: minute, hour, day, month, weekday; or one local time. A time that the clocks jump over is the
-   * instant after, one that comes twice is its first.
-   * @example "0 9 * * mon-thu"
-   */
-  cron: string;
-  /**
-   * How long it lasts, in real time.
-   * @example "8h"
-   */
-  duration: Duration;
-  /**
-   * Whose clock is meant.
-   * @default "UTC"
-   * @example "Europe/Berlin"
-   */
-  timeZone?: string | undefined;
-}
-
-/** A time at which none may begin. */
-export interface FreezeInput {
-  /**
-   * When it begins: minute, hour, day, month, weekday; or one local time. A time that the clocks jump over is the
-   * instant after, one that comes twice is its first.
-   * @example "0 9 * * mon-thu"
-   */
-  cron: string;
-  /**
-   * How long it lasts, in real time.
-   * @example "8h"
-   */
-  duration: Duration;
-  /**
-   * Whose clock is meant.
-   * @default "UTC"
-   * @example "Europe/Berlin"
-   */
-  timeZone?: string | undefined;
-  /**
-   * Why, for those who meet it.
-   * @default none
-   * @example "Christmas"
-   */
-  reason?: string | undefined;
-}
-
-/** Whose word a deployment needs. */
-export interface ApprovalInput {
-  /**
-   * Whose members may approve. With neither teams nor people it is anybody.
-   * @default anybody may approve
-   * @example ["ops"]
-   */
-  teams?: string[] | undefined;
-  /**
-   * Who may approve, besides the members of teams.
-   * @default nobody besides the teams
-   * @example ["ada"]
-   */
-  people?: string[] | undefined;
-  /**
-   * How many people must approve.
-   * @default 1
-   * @example 2
-   */
-  count?: number | undefined;
-  /**
-   * Whether it counts when those approve who wrote the commits, made the release or asked for the deployment.
-   * @default false
-   * @example true
-   */
-  authorMayApprove?: boolean | undefined;
-  /**
-   * How long a deployment waits to be approved. Then it is called off.
-   * @default "7d"
-   * @example "12h"
-   */
-  expires?: Duration | undefined;
 }
 
 /** What is different about a service in one environment. Null goes back to the default. */

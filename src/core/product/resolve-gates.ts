@@ -1,9 +1,9 @@
 import { gatesDefaults } from "./gates.ts";
-import type { ApprovalSpec, GatesSpec, WindowSpec } from "./gates-spec.ts";
-import type { ApprovalInput, GatesInput, WindowInput } from "./input.ts";
+import type { ApprovalSpec, FreezeSpec, GatesSpec, StepGatesSpec, WindowSpec } from "./gates-spec.ts";
+import type { ApprovalInput, FreezeInput, GatesInput, StepGatesInput, WindowInput } from "./input.ts";
 import { ms } from "./resolve-values.ts";
 
-type Teams = Readonly<Record<string, readonly string[]>>;
+export type Teams = Readonly<Record<string, readonly string[]>>;
 
 /** Nothing where the environment has no gates, so that a config without them is what it was. */
 export function resolveGates(gates: GatesInput | undefined, teams: Teams): { readonly gates?: GatesSpec } {
@@ -13,11 +13,30 @@ export function resolveGates(gates: GatesInput | undefined, teams: Teams): { rea
     gates: {
       approval: approval === undefined ? null : resolveApproval(approval, teams),
       windows: windows.map(resolveWindow),
-      freezes: freezes.map((freeze) => ({ ...resolveWindow(freeze), reason: freeze.reason ?? null })),
+      freezes: freezes.map(resolveFreeze),
       waitMs: wait === undefined ? 0 : ms(wait),
       bakedMs: baked === undefined ? 0 : ms(baked),
     },
   };
+}
+
+/** The same for a step of a canary. */
+export function resolveStepGates(gates: StepGatesInput | undefined, teams: Teams): { readonly gates?: StepGatesSpec } {
+  if (gates === undefined || Object.keys(gates).length === 0) return {};
+  const { approval, windows = [], freezes = [], wait, when = [] } = gates;
+  return {
+    gates: {
+      approval: approval === undefined ? null : resolveApproval(approval, teams),
+      windows: windows.map(resolveWindow),
+      freezes: freezes.map(resolveFreeze),
+      waitMs: wait === undefined ? 0 : ms(wait),
+      conditions: when,
+    },
+  };
+}
+
+function resolveFreeze(freeze: FreezeInput): FreezeSpec {
+  return { ...resolveWindow(freeze), reason: freeze.reason ?? null };
 }
 
 function resolveWindow({ cron, duration, timeZone = gatesDefaults.timeZone }: WindowInput): WindowSpec {

@@ -183,7 +183,24 @@ describe("an environment", () => {
     expect(production.rollout.canary).toEqual({
       steps: [
         { weight: 0.01, bakeMs: 60_000, promotion: "automatic" },
-        { weight: 0.125, bakeMs: 600_000, promotion: "manual" },
+        {
+          weight: 0.125,
+          bakeMs: 600_000,
+          promotion: "manual",
+          gates: {
+            approval: {
+              from: "ops, ada",
+              people: ["ada", "grace@example.com"],
+              count: 1,
+              authorMayApprove: false,
+              expiresMs: 43_200_000,
+            },
+            windows: [{ cron: "0 9 * * *", durationMs: 28_800_000, timeZone: "UTC" }],
+            freezes: [{ cron: "0 0 * * sat", durationMs: 172_800_000, timeZone: "Europe/Berlin", reason: "weekend" }],
+            waitMs: 1_800_000,
+            conditions: ["error ratio < 1% over 5m"],
+          },
+        },
       ],
       minimum: 20,
       limitMs: 3_600_000,

@@ -21,7 +21,7 @@ import type {
 } from "./input.ts";
 import { type Merged, mergeEnvironment } from "./merge.ts";
 import { accessoryOver, besideComposed, serviceOver } from "./resolve-composed.ts";
-import { resolveGates } from "./resolve-gates.ts";
+import { resolveGates, resolveStepGates, type Teams } from "./resolve-gates.ts";
 import {
   resolveAccessory,
   resolveContainer,
@@ -103,7 +103,7 @@ export function resolveMerged(
     metrics: Object.entries(product.metrics ?? {}).map(([each, input]) => resolveMetric(each, input)),
     registry: resolveKeptRegistry(product.registry),
     target: resolveTarget(product.target, product.registry),
-    rollout: resolveRollout(product.rollout ?? {}),
+    rollout: resolveRollout(product.rollout ?? {}, product.teams ?? {}),
     edge: resolveEdge(product.edge ?? {}),
     promoteFrom: promoteFrom === null ? null : environmentName(promoteFrom),
     ...resolveGates(gates, product.teams ?? {}),
@@ -241,11 +241,11 @@ function resolveRoutes(routes: string | readonly (string | RouteInput)[]): reado
   });
 }
 
-function resolveRollout(rollout: RolloutInput): RolloutSpec {
+function resolveRollout(rollout: RolloutInput, teams: Teams): RolloutSpec {
   const strategy = rollout.strategy ?? rolloutDefaults.strategy;
   return {
     strategy,
-    ...(strategy === "canary" ? { canary: resolveCanary(rollout) } : {}),
+    ...(strategy === "canary" ? { canary: resolveCanary(rollout, teams) } : {}),
     bakeMs: ms(rollout.bake ?? rolloutDefaults.bake),
     batch: ratio(rollout.batch ?? rolloutDefaults.batch),
     ...(rollout.endEarly === undefined || rollout.endEarly === rolloutDefaults.endEarly
@@ -283,14 +283,19 @@ function resolveRules(rules: RulesInput): RolloutSpec["rules"] {
   };
 }
 
-function resolveCanary(rollout: RolloutInput): CanarySpec {
+function resolveCanary(rollout: RolloutInput, teams: Teams): CanarySpec {
   const { synthetic = false } = rollout;
   const bake = rollout.stepBake ?? rolloutDefaults.stepBake;
   const promotion = rollout.promotion ?? rolloutDefaults.promotion;
   return {
     steps: (rollout.steps ?? rolloutDefaults.steps).map((step) => {
       const own: StepInput = typeof step === "string" ? { weight: step } : step;
-      return { weight: ratio(own.weight), bakeMs: ms(own.bake ?? bake), promotion: own.promotion ?? promotion };
+      return {
+        weight: ratio(own.weight),
+        bakeMs: ms(own.bake ?? bake),
+        promotion: own.promotion ?? promotion,
+        ...resolveStepGates(own.gates, teams),
+      };
     }),
     minimum: rollout.stepMinimum ?? rolloutDefaults.stepMinimum,
     limitMs: ms(rollout.stepLimit ?? rolloutDefaults.stepLimit),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { stepGatesSchema } from "./gates.ts";
 import { urlPath } from "./http-values.ts";
 import { named, optional, overriding, required } from "./key.ts";
 import { rulesOverrideSchema, rulesSchema } from "./rollout-rules.ts";
@@ -34,6 +35,13 @@ const stepShape = {
     meaning: "Whether the step after this one is taken by itself or by a person, instead of `promotion`.",
     default: "(promotion)",
     example: "manual",
+  }),
+  gates: optional(stepGatesSchema, {
+    meaning:
+      "What must be open, when this step is over, before the next one (after the last: before all traffic). All are looked at together, the candidate is watched meanwhile, and `slipway promote-step` does not pass them.",
+    default: "(nothing)",
+    example: { approval: { teams: ["ops"] } },
+    allowed: 'an object such as { approval: { teams: ["ops"] } } or { when: ["error ratio < 1% over 5m"] }',
   }),
 };
 

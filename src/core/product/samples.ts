@@ -127,7 +127,21 @@ export const fullProduct: ProductInput = {
   rollout: {
     strategy: "canary",
     bake: "10m",
-    steps: ["1%", { weight: "12.5%", bake: "10m", promotion: "manual" }],
+    steps: [
+      "1%",
+      {
+        weight: "12.5%",
+        bake: "10m",
+        promotion: "manual",
+        gates: {
+          when: ["error ratio < 1% over 5m"],
+          wait: "30m",
+          windows: [{ cron: "0 9 * * *", duration: "8h" }],
+          freezes: [{ cron: "0 0 * * sat", duration: "48h", timeZone: "Europe/Berlin", reason: "weekend" }],
+          approval: { teams: ["ops"], people: ["ada"], count: 1, authorMayApprove: false, expires: "12h" },
+        },
+      },
+    ],
     stepBake: "1m",
     stepMinimum: 50,
     stepLimit: "1h",

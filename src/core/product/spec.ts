@@ -2,7 +2,7 @@ import type { Difference } from "../compose/difference.ts";
 import type { EnvironmentName, ServiceName } from "../ids.ts";
 import type { HealingPolicy } from "../recover/healing.ts";
 import type { RestoreSpec } from "../recover/restore.ts";
-import type { GatesSpec } from "./gates-spec.ts";
+import type { GatesSpec, StepGatesSpec } from "./gates-spec.ts";
 import type { MetricSpec, ProbeSpec } from "./probe-spec.ts";
 
 /**
@@ -286,6 +286,8 @@ export type CanarySpec = {
     readonly weight: number;
     readonly bakeMs: number;
     readonly promotion: "automatic" | "manual";
+    /** Absent: none. */
+    readonly gates?: StepGatesSpec;
   }[];
   /** Requests that the candidate must have answered in a step before it may pass. */
   readonly minimum: number;

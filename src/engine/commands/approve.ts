@@ -9,8 +9,10 @@ import { endBeforeBegin } from "../deploy/record.ts";
 import { type GateEvidence, gateEvidence } from "../gates/evidence.ts";
 import { lookAtGates, refreshChanges } from "../gates/look.ts";
 import { gateInput } from "../gates/read.ts";
+import { stepGatesOf } from "../gates/step.ts";
 import { appendHistory } from "../history.ts";
 import type { World } from "../world.ts";
+import { approveStep } from "./approve-step.ts";
 
 export type Word = {
   readonly deployment: DeploymentId;
@@ -22,7 +24,7 @@ export type Word = {
 };
 
 /**
- * Says yes or no to a deployment that waits at its gates. A yes is kept with what was shown, counts once a person, and begins the
+ * Says yes or no to a deployment that waits at its gates, or at those of a step of its canary. A yes is kept with what was shown, counts once a person, and begins the
  * deployment when it was the last that was missing; the same yes again changes nothing. A no ends it, whoever says it.
  * Errors: UNKNOWN_DEPLOYMENT, NOTHING_TO_APPROVE, NOT_AN_APPROVER.
  */
@@ -30,6 +32,10 @@ export async function approve(world: World, word: Word): Promise<void> {
   const seen = await shown(world, word.deployment);
   const go = await world.store.db.transaction().execute(async (trx) => {
     const row = await waiting(trx, word.deployment);
+    if (row.phase !== "gated") {
+      await approveStep(world, trx, row, { word, seen });
+      return null;
+    }
     if (word.verdict === "rejected") {
       await reject(world, trx, row, word, seen);
       return null;
@@ -49,14 +55,15 @@ export async function approve(world: World, word: Word): Promise<void> {
 
 /** What a person is asked about. Errors: UNKNOWN_DEPLOYMENT, NOTHING_TO_APPROVE. */
 export async function shown(world: World, id: DeploymentId): Promise<GateEvidence> {
-  await refreshChanges(world, await waiting(world.store.db, id));
+  const row = await waiting(world.store.db, id);
+  if (row.phase === "gated") await refreshChanges(world, row);
   return gateEvidence(world, await waiting(world.store.db, id));
 }
 
 async function waiting(db: Trx | World["store"]["db"], id: DeploymentId): Promise<DeploymentRow> {
   const row = await db.selectFrom("deployment").selectAll().where("id", "=", id).executeTakeFirst();
   if (row === undefined) throw new SlipwayError("UNKNOWN_DEPLOYMENT", { message: `there is no deployment ${id}` });
-  if (row.phase === "gated") return row;
+  if (row.phase === "gated" || stepGatesOf(row) !== null) return row;
   throw new SlipwayError("NOTHING_TO_APPROVE", {
     message: row.ended_at === null ? `${id} has begun already: ${row.phase}` : `${id} has ended: ${row.phase}`,
     evidence: [["reason", row.reason]],

@@ -6,11 +6,12 @@ import type { Trx } from "../../ports/store.ts";
 import type { DeploymentRow, RequestRow } from "../../ports/tables.ts";
 import { cancelQueued, canStillFail } from "../deploy/record.ts";
 import { leaveRequest, openRequests } from "../deploy/requests.ts";
+import { stepGatesOf } from "../gates/step.ts";
 import type { World } from "../world.ts";
 
 export type Ask = {
   readonly deployment: DeploymentId;
-  readonly kind: RequestRow["kind"];
+  readonly kind: Exclude<RequestRow["kind"], "approve" | "reject">;
   readonly actor: string;
   readonly reason: string;
   /** For `promote`: the step, from 1, that the person has before them; another one is not promoted by mistake. */
@@ -56,7 +57,7 @@ const refusals = {
   resume: "NOT_PAUSABLE",
   promote: "NO_STEP_TO_PROMOTE",
   fail: "NOT_CANCELLABLE",
-} as const satisfies Record<RequestRow["kind"], ErrorCode>;
+} as const satisfies Record<Ask["kind"], ErrorCode>;
 
 const pausable: ReadonlySet<string> = new Set([
   "queued",
@@ -82,8 +83,13 @@ async function mustBeAtStep(trx: Trx, row: DeploymentRow, step: number | undefin
 }
 
 /** What `core` would ignore is refused here, where the person who asks can read it. */
-function whyNot(kind: RequestRow["kind"], { phase, state }: Pick<DeploymentRow, "phase" | "state">): string | null {
+function whyNot(kind: Ask["kind"], row: Pick<DeploymentRow, "phase" | "state" | "reason">): string | null {
+  const { phase, state, reason } = row;
   const isAsked = state !== "" && (JSON.parse(state) as Deployment).holdFor !== undefined;
+  if (stepGatesOf(row) !== null) {
+    if (kind === "promote") return `waits for its gates, which no promotion passes: ${reason}`;
+    return kind === "resume" ? `is not paused; it waits for its gates: ${reason}` : null;
+  }
   const isPaused = phase === "paused" || phase === "held" || phase === "waiting" || isAsked;
   if (kind === "fail")
     return canStillFail({ is: phase as Deployment["phase"]["is"] }) ? null : `cannot fail any more while ${phase}`;

@@ -3,6 +3,7 @@ import { isStopFirst, stopping } from "../../core/deploy/stop-first.ts";
 import { isSlipwayError, reasonOf, SlipwayError } from "../../core/errors/error.ts";
 import type { RevisionId } from "../../core/ids.ts";
 import type { Counts } from "../../core/judge/counts.ts";
+import { untilStepGatesOpen } from "../gates/step.ts";
 import { logEvidence } from "../health/evidence.ts";
 import { noteChanges } from "../release/changes.ts";
 import { releaseView } from "../release/read.ts";
@@ -19,7 +20,17 @@ import {
   switchOver,
 } from "./predecessors.ts";
 import { someoneAsks } from "./requests.ts";
-import { allDone, bakeCandidates, prepare, scale, stop, verified, watchCandidateStep, watchOnly } from "./sides.ts";
+import {
+  allDone,
+  bakeCandidates,
+  never,
+  prepare,
+  scale,
+  stop,
+  verified,
+  watchCandidateStep,
+  watchOnly,
+} from "./sides.ts";
 import { holdRequests, releaseRequests, stopOthers, untilIdle } from "./stop-first.ts";
 import { verify } from "./verify.ts";
 
@@ -79,6 +90,8 @@ function effects(
       return watch(world, deployment, effect.until, signal);
     case "watch-step":
       return watchStep(world, deployment, effect, signal);
+    case "await-gates":
+      return awaitGates(world, deployment, effect, signal);
     case "await-resume":
       return untilAsked(world, deployment, signal, watchOnly(world, deployment));
     case "retire":
@@ -232,8 +245,29 @@ async function watchStep(
   signal: AbortSignal,
 ): Promise<DeploymentEvent | null> {
   return untilAsked(world, deployment, signal, async (aborted) => {
-    return eventOf(await watchCandidateStep(world, deployment, { stage, until, limit }, aborted));
+    const looking = world.stepConditions.keepLooking(world, deployment, stage, aborted);
+    const watched = watchCandidateStep(world, deployment, { stage, until, limit }, aborted);
+    return eventOf(await Promise.race([watched, failing(looking, aborted)]));
   });
+}
+
+async function awaitGates(
+  world: World,
+  deployment: Deployment,
+  { stage, wait }: Extract<Effect, { do: "await-gates" }>,
+  signal: AbortSignal,
+): Promise<DeploymentEvent | null> {
+  return untilAsked(world, deployment, signal, async (aborted) => {
+    const looking = world.stepConditions.keepLooking(world, deployment, stage, aborted);
+    const opened = untilStepGatesOpen(world, deployment, wait, aborted);
+    return Promise.race([opened, watchOnly(world, deployment)(aborted), failing(looking, aborted)]);
+  });
+}
+
+/** Rejects when it does; never resolves but by the signal. */
+async function failing(work: Promise<void>, signal: AbortSignal): Promise<never> {
+  await work;
+  return never(signal);
 }
 
 function eventOf(end: BakeEnd): DeploymentEvent {

@@ -3,10 +3,11 @@ import { begin, decide } from "../../core/deploy/decide.ts";
 import { type Deployment, type DeploymentEvent, type Failure, hasEnded } from "../../core/deploy/deployment.ts";
 import { rolesOf } from "../../core/deploy/roles.ts";
 import { trafficOf } from "../../core/deploy/traffic.ts";
+import type { Evidence } from "../../core/errors/error.ts";
 import type { DeploymentId, EpochMs, ReleaseId } from "../../core/ids.ts";
 import { restorable, restoreOf, restoreText } from "../../core/recover/restore.ts";
 import { standingOf } from "../../core/release/standing.ts";
-import type { Trx } from "../../ports/store.ts";
+import type { Db, Trx } from "../../ports/store.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
 import { attemptsIn } from "../commands/attempts.ts";
 import { findEnvironment } from "../environment.ts";
@@ -81,7 +82,7 @@ export async function recordEvent(
     deployment = decision.next;
     const actor = next.is === "asked" ? next.by : self;
     if (moved)
-      row = await write(trx, { row, before, deployment, actor, reason: decision.reason, now, ...failureIn(next) });
+      row = await write(trx, { row, before, deployment, actor, reason: decision.reason, now, ...evidenceIn(next) });
     else if (next.is === "asked")
       await appendHistory(trx, { ...entryOf(row, now), event: "deployment.ignored", actor, reason: decision.reason });
   };
@@ -100,7 +101,7 @@ export function canStillFail({ is }: Pick<Deployment["phase"], "is">): boolean {
 }
 
 /** The row of a deployment. A missing one is a bug: rows are never removed. */
-export async function deploymentRow(trx: Trx, id: DeploymentId): Promise<DeploymentRow> {
+export async function deploymentRow(trx: Trx | Db, id: DeploymentId): Promise<DeploymentRow> {
   return trx.selectFrom("deployment").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
 }
 
@@ -112,13 +113,13 @@ type Written = {
   readonly actor: string;
   readonly reason: string;
   readonly now: EpochMs;
-  readonly failure?: Failure;
+  readonly evidence?: readonly Evidence[];
 };
 
 /** State, history, traffic and roles, in the caller's transaction; refused when somebody else moved the deployment first. */
 async function write(
   trx: Trx,
-  { row, before, deployment, actor, reason, now, failure }: Written,
+  { row, before, deployment, actor, reason, now, evidence }: Written,
 ): Promise<DeploymentRow> {
   const { course, phase } = deployment;
   const ended = hasEnded(phase);
@@ -152,7 +153,7 @@ async function write(
     event: `deployment.${phase.is}`,
     actor,
     reason,
-    ...(failure === undefined ? {} : { evidence: failure.evidence }),
+    ...(evidence === undefined ? {} : { evidence }),
   });
   await writeRestore(trx, row, { before, deployment, now });
   return { ...row, ...changed };
@@ -293,6 +294,7 @@ function entryOf(row: DeploymentRow, now: EpochMs) {
   return { at: now, product: row.product, environment: row.environment, deployment: row.id, release: row.release_id };
 }
 
-function failureIn(event: DeploymentEvent): { failure?: Failure } {
-  return event.is === "failed" ? { failure: event.failure } : {};
+function evidenceIn(event: DeploymentEvent): { evidence?: readonly Evidence[] } {
+  if (event.is === "failed" || event.is === "refused") return { evidence: event.failure.evidence };
+  return event.is === "opened" ? { evidence: event.evidence } : {};
 }

@@ -174,7 +174,8 @@ export function watchOnly(world: World, deployment: Deployment): (signal: AbortS
   };
 }
 
-function never(signal: AbortSignal): Promise<never> {
+/** Rejects with the signal's reason, and does nothing before. */
+export function never(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     if (signal.aborted) return reject(signal.reason);
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });

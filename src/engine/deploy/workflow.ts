@@ -32,6 +32,7 @@ export function deployWorkflow(world: World): Workflow<DeployInput, Json> {
       const effect = effectOf(deployment);
       if (effect === null) {
         const { course } = deployment;
+        world.stepConditions.forget(id);
         await ctx.step("name images", ({ signal }) => nameImages(world, id, signal));
         await ctx.step("prune", async ({ signal }) => {
           await releaseEverywhere(world, course);

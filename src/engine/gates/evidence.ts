@@ -1,3 +1,5 @@
+import { shareText, stepOf, stepText } from "../../core/deploy/canary.ts";
+import type { Deployment } from "../../core/deploy/deployment.ts";
 import type { Evidence } from "../../core/errors/error.ts";
 import type { EnvironmentName, EpochMs, ReleaseId } from "../../core/ids.ts";
 import { metricOf } from "../../core/metric/catalogue.ts";
@@ -34,6 +36,7 @@ export async function gateEvidence(world: World, row: DeploymentRow): Promise<Ga
       ["by", `${release.author}; asked for by ${row.created_by}: ${await askedWhy(world, row)}`],
       ["instead of", before === null ? "nothing, it is the first" : `r${before.number} ${before.version}`],
       ...(await underWay(world, row)),
+      ...stepsSeen(row),
       ...changesOf(JSON.parse(row.change_log) as Commit[]),
       ...(await stepsOf(world, row.release_id)),
       ...(spec.promoteFrom === null ? [] : await healthIn(world, row, spec.promoteFrom)),
@@ -41,17 +44,30 @@ export async function gateEvidence(world: World, row: DeploymentRow): Promise<Ga
   };
 }
 
+/** Of a canary: what its steps have shown so far. */
+function stepsSeen({ state }: DeploymentRow): readonly Evidence[] {
+  if (state === "") return [];
+  const { course, steps = [], phase } = JSON.parse(state) as Deployment;
+  const now = phase.is === "waiting" && phase.for.is === "gates" ? [[phase.stage, phase.for.note] as const] : [];
+  return [...steps.map(({ note }, index) => [index, note] as const), ...now].map(([index, note]) => {
+    const weight = stepOf(course, index)?.weight ?? 0;
+    return ["canary", `${stepText(course, index)} at ${shareText(weight)}: ${note}`];
+  });
+}
+
 /** Somebody who says yes now is asked again when that has gone live. */
 async function underWay({ store }: World, row: DeploymentRow): Promise<readonly Evidence[]> {
   const others = await openDeployments(store.db, row);
   return Promise.all(
-    others.map(async ({ id, release_id, phase }) => {
-      const { number } = await releaseRow(store.db, release_id);
-      return [
-        "under way",
-        `${id} of r${number} is ${phase}; if it goes live, this is to be approved against it`,
-      ] as const;
-    }),
+    others
+      .filter(({ id }) => id !== row.id)
+      .map(async ({ id, release_id, phase }) => {
+        const { number } = await releaseRow(store.db, release_id);
+        return [
+          "under way",
+          `${id} of r${number} is ${phase}; if it goes live, this is to be approved against it`,
+        ] as const;
+      }),
   );
 }
 

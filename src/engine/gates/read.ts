@@ -16,17 +16,15 @@ import { beforeOf } from "./before.ts";
 export async function gateInput(world: Pick<World, "standings">, db: Trx | Db, row: DeploymentRow): Promise<GateInput> {
   const { product, environment } = row;
   const { spec } = await releaseView(db, row.release_id, environment);
-  const release = await releaseFacts(db, row.release_id);
   const place = await findEnvironment(db, { product, environment });
   const live = place?.live_release_id ?? null;
   const { promoteFrom } = spec;
-  const commits = JSON.parse(row.change_log) as Commit[];
   return {
     asked: {
       at: row.created_at,
       release: row.release_id,
       live,
-      authors: [row.created_by, release.created_by, release.author, ...authorsOf(commits)],
+      authors: await authorsIn(db, row),
     },
     policies: await policiesIn(db, { release: row.release_id, environment, live }),
     approvals: await approvalsOf(db, row.id),
@@ -34,10 +32,16 @@ export async function gateInput(world: Pick<World, "standings">, db: Trx | Db, r
     before:
       promoteFrom === null
         ? null
-        : await beforeOf(world, db, { product, environment: promoteFrom, release: release.id }),
+        : await beforeOf(world, db, { product, environment: promoteFrom, release: row.release_id }),
     locked: place?.locked_by == null ? null : { by: place.locked_by, reason: place.locked_reason ?? "" },
     ahead: (await openDeployments(db, { product, environment })).map(({ id }) => id),
   };
+}
+
+/** Whose work it is: those who asked for it, made the release and wrote its commits. */
+export async function authorsIn(db: Trx | Db, row: DeploymentRow): Promise<readonly string[]> {
+  const release = await releaseFacts(db, row.release_id);
+  return [row.created_by, release.created_by, release.author, ...authorsOf(JSON.parse(row.change_log) as Commit[])];
 }
 
 /** Whose gates a release has to pass there. None: it begins as it always did. */
@@ -50,7 +54,8 @@ export async function policiesIn(
   return policiesOf(release, live === null ? null : await releaseView(db, live, environment));
 }
 
-async function overrideOf(db: Trx | Db, { id, created_by }: DeploymentRow): Promise<GateInput["override"]> {
+/** Why windows and freezes are passed by, and by whom; null: they hold. */
+export async function overrideOf(db: Trx | Db, { id, created_by }: DeploymentRow): Promise<GateInput["override"]> {
   const found = await db
     .selectFrom("gated")
     .select("override_reason")

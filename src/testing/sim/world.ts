@@ -1,6 +1,7 @@
 import type { Digest } from "../../core/ids.ts";
 import { AlertDesk } from "../../engine/alerts/desk.ts";
 import { deployKind, deployWorkflow } from "../../engine/deploy/workflow.ts";
+import { StepConditions } from "../../engine/gates/step-conditions.ts";
 import { Changes } from "../../engine/history.ts";
 import { Judges } from "../../engine/judge/judges.ts";
 import { Keeper } from "../../engine/keeper.ts";
@@ -168,6 +169,7 @@ export class SimWorld {
       alerts: new AlertDesk({ store, clock, changes, product }),
       metrics: new Metrics({ clock }),
       standings: new Map(),
+      stepConditions: new StepConditions(),
       scalings: new Map(),
       judges: new Judges(),
       notifier: { send: async () => {} },

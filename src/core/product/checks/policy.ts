@@ -1,4 +1,5 @@
-import type { RolloutSpec } from "../spec.ts";
+import { parseGateCondition } from "../../gates/condition.ts";
+import type { EnvironmentSpec, RolloutSpec } from "../spec.ts";
 import { error, type Finding, type Place, warning } from "./finding.ts";
 
 /** Settings of the rollout and the edge that do not go together, or that do what is seldom meant. */
@@ -6,7 +7,8 @@ export function checkPolicy(place: Place): readonly Finding[] {
   return [...rolloutOf(place), ...edgeOf(place)];
 }
 
-function rolloutOf({ merged, spec: { rollout }, where }: Place): readonly Finding[] {
+function rolloutOf({ merged, spec, where }: Place): readonly Finding[] {
+  const { rollout } = spec;
   const findings: Finding[] = [];
   if (rollout.bakeMs === 0)
     findings.push(
@@ -27,7 +29,7 @@ function rolloutOf({ merged, spec: { rollout }, where }: Place): readonly Findin
     );
   if (rollout.batch === 0)
     findings.push(warning(where(["rollout", "batch"]), "0% still replaces one instance at a time"));
-  return [...findings, ...canaryOf({ merged, rollout, where })];
+  return [...findings, ...canaryOf({ merged, rollout, where }), ...conditionsOf(spec, where)];
 }
 
 const canaryKeys = [
@@ -62,6 +64,21 @@ function canaryOf({ merged, rollout, where }: Pick<Place, "merged" | "where"> & 
       }),
     );
   return findings;
+}
+
+/** What a step must show before the next one, of services and metrics that there are. */
+function conditionsOf({ rollout, services, metrics }: EnvironmentSpec, where: Place["where"]): Finding[] {
+  const declared = (metrics ?? []).map(({ name }) => name);
+  return (rollout.canary?.steps ?? []).flatMap(({ gates }, step) =>
+    (gates?.conditions ?? []).flatMap((text, index) => {
+      const at = where(["rollout", "steps", step, "gates", "when", index]);
+      const parsed = parseGateCondition(text, declared);
+      if (parsed.is === "wrong") return [error(at, parsed.why)];
+      const { service } = parsed.rule.condition;
+      if (service === null || services[service] !== undefined) return [];
+      return [error(at, `there is no service "${service}"`, { because: [["services"]] })];
+    }),
+  );
 }
 
 function edgeOf({ spec: { edge, services }, where }: Place): readonly Finding[] {
