@@ -1,17 +1,8 @@
 import { personOf } from "../gates/person.ts";
 import type { EpochMs } from "../ids.ts";
 import { formatDuration } from "../product/units.ts";
-import {
-  atStep,
-  type Ending,
-  noteOf,
-  shareText,
-  stepOf,
-  stepText,
-  switchText,
-  withLastStep,
-  withStepEnd,
-} from "./canary.ts";
+import { atStep, type Ending, noteOf, shareText, stepOf, stepText, switchText, withStepEnd } from "./canary.ts";
+import { start, stay, to, unexpected, withStopped } from "./decision.ts";
 import {
   allTraffic,
   type CanaryStep,
@@ -23,13 +14,11 @@ import {
   type GateWait,
   hasEnded,
   type Phase,
-  type Rollout,
-  serves,
-  type Undoing,
   type Undone,
   type Wait,
 } from "./deployment.ts";
-import { type At, effectOf, startOf, wave } from "./effects.ts";
+import { effectOf, wave } from "./effects.ts";
+import { onRestored, onUnshifted, undo } from "./way-back.ts";
 
 export { effectOf };
 
@@ -46,12 +35,6 @@ export function begin(course: Course): Deployment {
     shifted: 0,
   };
   return withStopped(fresh, first);
-}
-
-/** Counted before it is done: after a crash in between, stable may have been stopped already. */
-function withStopped(deployment: Deployment, at: At): Deployment {
-  const stopped = [...new Set([...(deployment.stopped ?? []), ...startOf(deployment.course, at).stopping])];
-  return stopped.length === 0 ? deployment : { ...deployment, stopped };
 }
 
 /**
@@ -169,10 +152,6 @@ function onHealthy(deployment: Deployment, phase: Extract<Phase, { is: "verifyin
     return start(deployment, next, "healthy; the services that need them start");
   }
   return shift(deployment, phase.stage, "every candidate is healthy");
-}
-
-function start(deployment: Deployment, at: At, reason: string): Decision {
-  return to(withStopped(deployment, at), { is: "starting", ...at }, reason);
 }
 
 function shift(deployment: Deployment, stage: number, because: string): Decision {
@@ -390,77 +369,6 @@ function onFailure(deployment: Deployment, failure: Failure, now: EpochMs): Deci
   }
 }
 
-/** The way back from any phase before an end, as one unit over all services. */
-function undo(wrong: Deployment, how: Undone["is"], failure: Failure, now: EpochMs, reason: string): Decision {
-  // Going back waits for nobody.
-  const { holdFor: _, ...held } = wrong;
-  const deployment = withLastStep(held, how, reason, now);
-  const { course, phase } = deployment;
-  if (phase.is === "restoring" || phase.is === "unshifting" || phase.is === "cleaning") {
-    return stay(wrong, "it is going back already");
-  }
-  const seen: Deployment = { ...deployment, detectedAt: deployment.detectedAt ?? now };
-  if (deployment.shifted === 0) return undoBeforeTraffic(seen, { is: how, failure }, reason);
-  if (course.stable === null) {
-    return to(seen, { is: "failed", failure }, `${reason}; nothing was live before, so it stays`);
-  }
-  const end = { is: how === "cancelled" ? "cancelled" : "rolled-back", failure } as const;
-  // Going back is one change of weights when what takes requests still has all its instances.
-  const services = notWhole(deployment)
-    .filter((rollout) => serves(rollout, "stable"))
-    .map((rollout) => rollout.service);
-  return services.length === 0
-    ? to(seen, { is: "unshifting", end }, `${reason}; taking traffic back to stable`)
-    : to(
-        seen,
-        { is: "restoring", services, followedBy: "unshifting", end },
-        `${reason}; starting stable's instances again`,
-      );
-}
-
-/** What was stopped first must run again; the rest of stable was never touched. */
-function undoBeforeTraffic(deployment: Deployment, end: Undone, reason: string): Decision {
-  const services = deployment.stopped ?? [];
-  return services.length === 0
-    ? to(deployment, { is: "cleaning", end }, reason)
-    : to(
-        deployment,
-        { is: "restoring", services, followedBy: "cleaning", end },
-        `${reason}; starting ${services.join(", ")} again as before`,
-      );
-}
-
-function onRestored(deployment: Deployment, phase: Extract<Phase, { is: "restoring" }>, now: EpochMs): Decision {
-  const reason = `${phase.services.join(", ")}: stable runs again`;
-  if (phase.followedBy === "unshifting") return to(deployment, { is: "unshifting", end: phase.end }, reason);
-  // Without a traffic to take back, this was all there was to restore.
-  return to({ ...deployment, restoredAt: deployment.restoredAt ?? now }, { is: "cleaning", end: phase.end }, reason);
-}
-
-/** Traffic is back, which was the hurry; then what takes no requests (workers) and had been stopped. */
-function onUnshifted(deployment: Deployment, end: Undoing): Decision {
-  const services = notWhole(deployment)
-    .filter((rollout) => !serves(rollout, "stable"))
-    .map((rollout) => rollout.service);
-  const reason = "all traffic is back on stable";
-  return services.length === 0
-    ? to(deployment, { is: "cleaning", end }, reason)
-    : to(
-        deployment,
-        { is: "restoring", services, followedBy: "cleaning", end },
-        `${reason}; starting ${services.join(", ")} again`,
-      );
-}
-
-/** The services whose stable side a stage has, or may have, stopped in part; or that was stopped for the next one. */
-function notWhole({ course, shifted, stopped = [] }: Deployment): Rollout[] {
-  const stage = course.stages[shifted - 1];
-  return course.rollouts.filter(
-    ({ service, stable, stableInstances }) =>
-      stable !== null && (stage?.[service]?.stable !== stableInstances || stopped.includes(service)),
-  );
-}
-
 function names({ course, phase }: Deployment): string {
   if (phase.is !== "starting") return "candidates";
   const { stage } = phase;
@@ -491,19 +399,4 @@ function endReason({ stopped = [] }: Deployment, end: Undone): string {
     case "cancelled":
       return end.failure.message;
   }
-}
-
-function to(deployment: Deployment, phase: Phase, reason: string): Decision {
-  const next = { ...deployment, phase };
-  const effect = effectOf(next);
-  return { next, effects: effect === null ? [] : [effect], reason };
-}
-
-function stay(deployment: Deployment, reason: string): Decision {
-  const effect = effectOf(deployment);
-  return { next: deployment, effects: effect === null ? [] : [effect], reason };
-}
-
-function unexpected(deployment: Deployment, event: DeploymentEvent): Decision {
-  return stay(deployment, `${event.is} does not belong to ${deployment.phase.is}; ignored`);
 }
