@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { ForgeKind } from "../core/product/forges.ts";
 import type { ProductInput } from "../core/product/input.ts";
-import type { Forge } from "../core/product/triggers.ts";
 import { Secret } from "../core/secret.ts";
 import { triggerSettings } from "../core/triggers/settings.ts";
 import { openSqliteStore } from "../drivers/stores/sqlite/index.ts";
@@ -69,7 +69,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function inForce(forge: Forge, more: ProductInput["triggers"] = {}): Promise<void> {
+async function inForce(forge: ForgeKind, more: ProductInput["triggers"] = {}): Promise<void> {
   const triggers = { branches: { "*": {} }, tags: { "*": {} }, webhook: { forge }, ...more };
   await store.db
     .insertInto("trigger_config")
@@ -90,7 +90,9 @@ async function inForce(forge: Forge, more: ProductInput["triggers"] = {}): Promi
 const signed = (body: string, by = secret): string => createHmac("sha256", by).update(body).digest("hex");
 
 /** As each forge sends it. */
-const headersOf: Readonly<Record<Forge, (body: string, event: string, delivery: string) => Record<string, string>>> = {
+const headersOf: Readonly<
+  Record<ForgeKind, (body: string, event: string, delivery: string) => Record<string, string>>
+> = {
   github: (body, event, delivery) => ({
     "x-github-event": event,
     "x-github-delivery": delivery,
@@ -114,7 +116,7 @@ const headersOf: Readonly<Record<Forge, (body: string, event: string, delivery: 
 };
 
 async function deliver(
-  forge: Forge,
+  forge: ForgeKind,
   event: string,
   payload: unknown,
   more: { readonly delivery?: string; readonly headers?: Record<string, string> } = {},
@@ -165,7 +167,7 @@ describe("what GitHub has recorded", () => {
 });
 
 describe("other forges, as their documentation has it,", () => {
-  const cases: readonly [Forge, string, object][] = [
+  const cases: readonly [ForgeKind, string, object][] = [
     [
       "gitlab",
       "Push Hook",
@@ -304,7 +306,7 @@ describe("what is not proven", () => {
 
 describe("a delivery", () => {
   it("says what is wrong with it", async () => {
-    const codeOf = async (forge: Forge, event: string, body: unknown, headers = {}) => {
+    const codeOf = async (forge: ForgeKind, event: string, body: unknown, headers = {}) => {
       const { status, body: said } = await deliver(forge, event, body, { headers });
       return [status, said.error.code];
     };

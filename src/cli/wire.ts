@@ -11,6 +11,7 @@ import type { LoginOf } from "../drivers/builders/docker/job.ts";
 import { caddyEdge, remoteCaddyEdge } from "../drivers/edges/caddy/index.ts";
 import { embeddedEdge } from "../drivers/edges/embedded/index.ts";
 import { hostExecutor } from "../drivers/executors/host/index.ts";
+import { restForges } from "../drivers/forges/rest/index.ts";
 import { cloudWatchMetric } from "../drivers/metrics/cloudwatch/index.ts";
 import { jsonMetric } from "../drivers/metrics/json/index.ts";
 import { prometheusMetric } from "../drivers/metrics/prometheus/index.ts";
@@ -38,6 +39,7 @@ import { AlertDesk } from "../engine/alerts/desk.ts";
 import { sweepFresh } from "../engine/commands/command.ts";
 import { sweepPlans } from "../engine/commands/plan.ts";
 import { type Left, stopContainers } from "../engine/deploy/stop-all.ts";
+import { Reporter } from "../engine/forge/reporter.ts";
 import { StepConditions } from "../engine/gates/step-conditions.ts";
 import { Changes } from "../engine/history.ts";
 import { Judges } from "../engine/judge/judges.ts";
@@ -156,6 +158,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       newId: () => randomBytes(6).toString("hex"),
       prober: httpProber(clock),
       source: gitSource(),
+      openForge: restForges(clock),
       artifacts: new Artifacts(directory),
       images: imageWorks(places, options.version),
       vault: fileVault(join(directory, "secrets.key")),
@@ -211,14 +214,18 @@ export async function wire(options: WireOptions): Promise<Wired> {
     await engine.open();
     const poller = new Poller(world);
     poller.open();
+    const reporter = new Reporter(world);
+    reporter.open();
     const sweeping = new AbortController();
     void sweepFresh(world, sweeping.signal);
     closers.push(async () => sweeping.abort());
     closers.push(() => engine.close());
     closers.push(() => poller.close());
+    closers.push(() => reporter.close());
     // First nobody decides any more, then what was decided is taken down.
     const quiet = async (): Promise<void> => {
       await poller.close();
+      await reporter.close();
       await engine.close();
       await keeper.close();
       await rules.close();

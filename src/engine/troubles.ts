@@ -16,12 +16,17 @@ export class Troubles {
   async guarded<T>(what: string, work: () => Promise<T>): Promise<T | null> {
     try {
       const done = await work();
-      this.#told.delete(what);
+      this.over(what);
       return done;
     } catch (error) {
       this.failed(what, error);
       return null;
     }
+  }
+
+  /** It is well: the same trouble would be news again. */
+  over(what: string): void {
+    this.#told.delete(what);
   }
 
   /** What fails because everything is closing is no trouble. */

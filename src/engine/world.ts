@@ -3,6 +3,7 @@ import type { Secret } from "../core/secret.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { Executor } from "../ports/executor.ts";
+import type { OpenForge } from "../ports/forge.ts";
 import type { Log } from "../ports/log.ts";
 import type { Notifier } from "../ports/notifier.ts";
 import type { Prober } from "../ports/probe.ts";
@@ -42,6 +43,7 @@ export type World = {
   readonly prober: Prober;
   readonly source: Source;
   readonly executor: Executor;
+  readonly openForge: OpenForge;
   readonly stepCache: StepCache;
   /** What the steps of runs say at this moment. */
   readonly live: LiveSteps;

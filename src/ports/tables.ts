@@ -35,6 +35,7 @@ export interface Database {
   trigger_config: TriggerConfigRow;
   trigger_event: TriggerEventRow;
   trigger_ref: TriggerRefRow;
+  forge_report: ForgeReportRow;
   workflow: WorkflowRow;
   workflow_step: WorkflowStepRow;
   workflow_signal: Numbered<WorkflowSignalRow>;
@@ -307,6 +308,28 @@ export type TriggerRefRow = {
   ref: string;
   before: string | null;
   after: string;
+};
+
+/** What the forge was told of a run or deployment in one way, and what it still has to be told. */
+export type ForgeReportRow = {
+  subject: RunId | DeploymentId;
+  channel: "status" | "check" | "deployment" | "comment";
+  product: string;
+  /** Of a comment: the pull request's number. */
+  place: number | null;
+  /** What the forge calls it; null before it is known. */
+  remote_id: string | null;
+  /** The state that it was told last; null: nothing yet. */
+  told: string | null;
+  /** How often telling it the newest has failed in a row, since when, and when it is tried again. */
+  failures: number;
+  since: EpochMs | null;
+  next_at: EpochMs | null;
+  /** Why it has failed the last time, or was given up. */
+  error: string | null;
+  /** Its end was told, or given up. */
+  over: 0 | 1;
+  updated_at: EpochMs;
 };
 
 export type WorkflowRow = {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { SlipwayError } from "../../core/errors/error.ts";
-import type { Forge } from "../../core/product/triggers.ts";
+import type { ForgeKind } from "../../core/product/forges.ts";
 import { type ForgeWords, forgeWords } from "../../core/triggers/forge.ts";
 import type { TriggerSettings } from "../../core/triggers/settings.ts";
 import { newestSecret } from "../../engine/secrets/newest.ts";
@@ -88,7 +88,7 @@ async function mustBeProven(world: World, { product, webhook, words, request, bo
 /** What is signed cannot be sent again under another name; a token proves nothing of the body. */
 function heardOf(
   request: FastifyRequest,
-  { product, forge, words, body }: { product: string; forge: Forge; words: ForgeWords; body: Buffer },
+  { product, forge, words, body }: { product: string; forge: ForgeKind; words: ForgeWords; body: Buffer },
 ): Heard {
   const digest = createHash("sha256").update(body).digest("hex");
   const delivery = header(request, words.deliveryHeaders)?.slice(0, 200) ?? digest;

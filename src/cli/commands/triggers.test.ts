@@ -23,6 +23,7 @@ const inForce: TriggersView["inForce"] = {
   url: "http://127.0.0.1:9800/hooks/github",
   polledAt: null,
   pollError: "git ls-remote of origin failed with exit code 128",
+  untold: { count: 0, error: null },
 };
 const event: TriggersView["events"][number] = {
   id: "evt_1",

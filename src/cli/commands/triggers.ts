@@ -38,7 +38,9 @@ export function applyTriggers(options: GlobalOptions): Promise<number> {
     else {
       session.out.line(`${style.good(sign.done)} in force from now on`);
       for (const line of inForceLines(inForce)) session.out.line(line);
-      if (inForce.settings.webhook !== null) await sayWhatIsMissing(session, inForce.settings.webhook.secret);
+      const { webhook, report } = inForce.settings;
+      if (webhook !== null) await sayWhatIsMissing(session, webhook.secret, "no delivery is taken yet");
+      if (report !== null) await sayWhatIsMissing(session, report.token, "the forge is told nothing yet");
     }
     return 0;
   });
@@ -60,11 +62,11 @@ export function beginTrigger(branch: string, options: GlobalOptions): Promise<nu
   });
 }
 
-async function sayWhatIsMissing({ client, product, out }: Session, secret: string): Promise<void> {
+async function sayWhatIsMissing({ client, product, out }: Session, secret: string, so: string): Promise<void> {
   const query = new URLSearchParams({ product, environment: "triggers" });
   const { secrets } = await client.get<{ secrets: { name: string }[] }>(`/v1/secrets?${query}`);
   if (secrets.some(({ name }) => name === secret)) return;
-  out.line(`${style.warn(sign.warn)} no delivery is taken yet; run: slipway secret set ${secret} -e triggers`);
+  out.line(`${style.warn(sign.warn)} ${so}; run: slipway secret set ${secret} -e triggers`);
 }
 
 export function triggersLines({ inForce, events }: TriggersView, now: number): string[] {
@@ -79,7 +81,7 @@ export function triggersLines({ inForce, events }: TriggersView, now: number): s
   ];
 }
 
-function inForceLines({ settings, url, polledAt, pollError }: InForce): string[] {
+function inForceLines({ settings, url, polledAt, pollError, untold }: InForce): string[] {
   const { branches, tags, schedules, pollMs } = settings;
   const rows = [
     ...branches.map((rule) => ["push", rule.pattern, doesText(rule)]),
@@ -90,6 +92,7 @@ function inForceLines({ settings, url, polledAt, pollError }: InForce): string[]
     ...table(rows, "  "),
     ...(url === null ? [] : [`  ${style.quiet("webhooks")}  ${url}`]),
     ...(pollMs === null ? [] : [`  ${style.quiet("polled")}  ${pollText(settings, pollMs, polledAt, pollError)}`]),
+    ...(settings.report === null ? [] : [`  ${style.quiet("told")}  ${reportText(settings.report, untold)}`]),
   ];
 }
 
@@ -101,6 +104,13 @@ function pollText({ remote }: TriggerSettings, pollMs: number, at: number | null
   const how = `${remote} every ${formatDuration(pollMs)}`;
   if (error !== null) return `${how}  ${style.bad(`${sign.failed} ${error}`)}`;
   return `${how}${at === null ? "" : style.quiet(`, last ${ago(at, Date.now())}`)}`;
+}
+
+function reportText({ forge, repository }: NonNullable<TriggerSettings["report"]>, untold: InForce["untold"]): string {
+  const what = `${forge} ${repository}`;
+  if (untold.error === null) return what;
+  if (untold.count === 0) return `${what}  ${style.warn(`${sign.warn} ${untold.error}`)}`;
+  return `${what}  ${style.bad(`${sign.failed} ${untold.count} not told yet: ${untold.error}`)}`;
 }
 
 function eventRow({ phase, source, event, reason, run, deployment, receivedAt }: Event, now: number): string[] {

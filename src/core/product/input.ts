@@ -897,7 +897,7 @@ export interface TriggersInput {
    */
   remote?: string | undefined;
   /**
-   * The repository's name at the forge; webhooks of others begin nothing.
+   * The repository's name at the forge; webhooks of others begin nothing, and what is reported is reported there.
    * @default whatever has the right secret
    * @example "acme/shop"
    */
@@ -908,6 +908,19 @@ export interface TriggersInput {
    * @example { forge: "github", listen: ":9800" }
    */
   webhook?: WebhookInput | undefined;
+  /**
+   * What is written back to the forge: statuses of commits, GitHub's checks and deployments, a comment. A forge that is
+   * away delays nothing.
+   * @default nothing is told
+   * @example { forge: "github", token: "FORGE_TOKEN" }
+   */
+  report?: ReportInput | undefined;
+  /**
+   * Where people reach this control plane, for links in what the forge and people are told.
+   * @default none: no links
+   * @example "https://slipway.example.com"
+   */
+  url?: string | undefined;
   /**
    * How often the remote is asked for what was pushed; for forges that cannot reach us.
    * @default never
@@ -974,6 +987,48 @@ export interface WebhookInput {
    * @example "WEBHOOK_SECRET"
    */
   secret?: string | undefined;
+}
+
+/** What the forge is told of runs and deployments. */
+export interface ReportInput {
+  /**
+   * Whose API it is.
+   * @default that of the webhook
+   * @example "github"
+   */
+  forge?: "github" | "gitlab" | "gitea" | "bitbucket" | undefined;
+  /**
+   * Where its API is; of a forge of one's own.
+   * @default that of github.com, gitlab.com or bitbucket.org; Gitea's must be given
+   * @example "https://git.example.com/api/v1"
+   */
+  api?: string | undefined;
+  /**
+   * The secret with the token that may write statuses and comments: slipway secret set <name> -e triggers. With app it
+   * is the app's private key.
+   * @default "FORGE_TOKEN"
+   * @example "FORGE_TOKEN"
+   */
+  token?: string | undefined;
+  /**
+   * The id of a GitHub App that is installed for the repository. Runs and deployments are checks then, instead of
+   * statuses.
+   * @default none: the token is a person's or a repository's
+   * @example "123456"
+   */
+  app?: string | undefined;
+  /**
+   * Whether GitHub is told of deployments as such, beside the status of their commit.
+   * @default true
+   * @example false
+   */
+  deployments?: boolean | undefined;
+  /**
+   * Whether the pull request of a commit gets one comment that is kept up to date.
+   * @default true
+   * @example false
+   */
+  comment?: boolean | undefined;
 }
 
 /** How a release takes the traffic and when it is taken back. */

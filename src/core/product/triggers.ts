@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { address, reportDoc, reportSchema } from "./forge-report.ts";
+import { forges } from "./forges.ts";
 import { listenText } from "./http-values.ts";
 import { named, optional, required } from "./key.ts";
 import {
@@ -11,10 +13,6 @@ import {
   text,
   wholeNumber,
 } from "./values.ts";
-
-/** Whose webhooks are understood. Forgejo's are Gitea's. */
-export const forges = ["github", "gitlab", "gitea", "bitbucket"] as const;
-export type Forge = (typeof forges)[number];
 
 export const triggerDefaults = {
   remote: "origin",
@@ -108,7 +106,8 @@ export const triggersSchema = named(
       example: "git@github.com:acme/shop.git",
     }),
     repository: optional(text(), {
-      meaning: "The repository's name at the forge; webhooks of others begin nothing.",
+      meaning:
+        "The repository's name at the forge; webhooks of others begin nothing, and what is reported is reported there.",
       default: "(whatever has the right secret)",
       example: "acme/shop",
     }),
@@ -116,6 +115,12 @@ export const triggersSchema = named(
       meaning: "How the forge tells us of pushes.",
       default: "(none)",
       example: { forge: "github", listen: ":9800" },
+    }),
+    report: optional(reportSchema, reportDoc),
+    url: optional(address(), {
+      meaning: "Where people reach this control plane, for links in what the forge and people are told.",
+      default: "(none: no links)",
+      example: "https://slipway.example.com",
     }),
     poll: optional(duration({ min: "1s", max: "1d" }), {
       meaning: "How often the remote is asked for what was pushed; for forges that cannot reach us.",

@@ -1,4 +1,4 @@
-import type { Forge } from "../product/triggers.ts";
+import type { ForgeKind } from "../product/forges.ts";
 
 /** A branch or a tag of the watched repository. */
 export type Ref = { readonly kind: "branch" | "tag"; readonly name: string };
@@ -24,7 +24,7 @@ export type TriggerEvent =
   | { readonly is: "manual"; readonly branch: string; readonly actor: string };
 
 /** Where an event comes from. */
-export type TriggerSource = Forge | "poll" | "schedule" | "manual";
+export type TriggerSource = ForgeKind | "poll" | "schedule" | "manual";
 
 /** `refs/heads/main`, as git says it. Null for what is neither a branch nor a tag, or no name that git would take. */
 export function parseRef(text: string): Ref | null {

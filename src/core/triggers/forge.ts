@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Forge } from "../product/triggers.ts";
+import type { ForgeKind } from "../product/forges.ts";
 import { type PushEvent, parseCommit, parseRef } from "./event.ts";
 
 /** What a delivery says: pushes, that the webhook works, or something that is not for us. */
@@ -26,7 +26,7 @@ export type ForgeWords = {
  * Sources: docs.github.com/en/webhooks/webhook-events-and-payloads, docs.gitlab.com/user/project/integrations/webhook_events,
  * docs.gitea.com/usage/webhooks, support.atlassian.com/bitbucket-cloud/docs/event-payloads, 2026-11.
  */
-export const forgeWords: Readonly<Record<Forge, ForgeWords>> = {
+export const forgeWords: Readonly<Record<ForgeKind, ForgeWords>> = {
   github: {
     eventHeaders: ["x-github-event"],
     deliveryHeaders: ["x-github-delivery"],

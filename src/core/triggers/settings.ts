@@ -1,7 +1,9 @@
 import { type EnvironmentName, environmentName } from "../ids.ts";
 import { parseListen } from "../product/addresses.ts";
+import { reportDefaults } from "../product/forge-report.ts";
+import type { ForgeKind } from "../product/forges.ts";
 import type { ProductInput } from "../product/input.ts";
-import { type Forge, triggerDefaults } from "../product/triggers.ts";
+import { triggerDefaults } from "../product/triggers.ts";
 import { parseDuration } from "../product/units.ts";
 
 /** What a push to a ref begins: a run, and when there is an environment, a release that is deployed there. */
@@ -23,14 +25,44 @@ export type TriggerSettings = {
   readonly remote: string;
   readonly repository: string | null;
   readonly webhook: {
-    readonly forge: Forge;
+    readonly forge: ForgeKind;
     readonly host: string;
     readonly port: number;
     /** The name of the secret. */
     readonly secret: string;
   } | null;
   readonly pollMs: number | null;
+  readonly report: ReportSettings | null;
+  /** Where people reach this control plane, without a slash at its end. */
+  readonly url: string | null;
 };
+
+/** What the forge is told, and where. */
+export type ReportSettings = {
+  readonly forge: ForgeKind;
+  /** Without a slash at its end. */
+  readonly api: string;
+  readonly repository: string;
+  /** The name of the secret. */
+  readonly token: string;
+  readonly app: string | null;
+  readonly deployments: boolean;
+  readonly comment: boolean;
+};
+
+/** Where the APIs are that everybody has. Gitea is everybody's own. */
+const apis: Readonly<Record<ForgeKind, string | null>> = {
+  github: "https://api.github.com",
+  gitlab: "https://gitlab.com/api/v4",
+  gitea: null,
+  bitbucket: "https://api.bitbucket.org/2.0",
+};
+
+/** As they were kept: those of before have less. */
+export function keptTriggers(text: string): TriggerSettings {
+  const kept = JSON.parse(text) as Omit<TriggerSettings, "report" | "url"> & Partial<TriggerSettings>;
+  return { ...kept, report: kept.report ?? null, url: kept.url ?? null };
+}
 
 /** Null: the config has none. */
 export function triggerSettings({ triggers }: Pick<ProductInput, "triggers">): TriggerSettings | null {
@@ -54,6 +86,25 @@ export function triggerSettings({ triggers }: Pick<ProductInput, "triggers">): T
         ? null
         : { forge: webhook.forge, ...listen, secret: webhook.secret ?? triggerDefaults.secret },
     pollMs: poll === undefined ? null : parseDuration(poll),
+    report: reportOf(triggers),
+    url: triggers.url?.replace(/\/+$/, "") ?? null,
+  };
+}
+
+/** Null where the config has none, or it has been refused: a forge, its API and a repository must be known. */
+function reportOf({ report, webhook, repository }: NonNullable<ProductInput["triggers"]>): ReportSettings | null {
+  const forge = report?.forge ?? webhook?.forge;
+  if (report === undefined || forge === undefined || repository === undefined) return null;
+  const api = report.api ?? apis[forge];
+  if (api === null) return null;
+  return {
+    forge,
+    api: api.replace(/\/+$/, ""),
+    repository,
+    token: report.token ?? reportDefaults.token,
+    app: report.app ?? null,
+    deployments: report.deployments ?? true,
+    comment: report.comment ?? true,
   };
 }
 

@@ -2,7 +2,7 @@ import { reasonOf } from "../../core/errors/error.ts";
 import type { EpochMs } from "../../core/ids.ts";
 import { refPath } from "../../core/triggers/event.ts";
 import { lookAtRefs } from "../../core/triggers/poll.ts";
-import type { TriggerSettings } from "../../core/triggers/settings.ts";
+import { keptTriggers, type TriggerSettings } from "../../core/triggers/settings.ts";
 import type { TriggerConfigRow } from "../../ports/tables.ts";
 import { Rounds } from "../rounds.ts";
 import type { World } from "../world.ts";
@@ -34,7 +34,7 @@ export class Poller {
     const { log, store } = this.#world;
     try {
       for (const row of await store.db.selectFrom("trigger_config").selectAll().execute()) {
-        const settings = JSON.parse(row.settings) as TriggerSettings;
+        const settings = keptTriggers(row.settings);
         if (settings.pollMs !== null && this.#isDue(row, settings.pollMs)) await this.#ask(row, settings);
       }
     } catch (error) {

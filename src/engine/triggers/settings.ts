@@ -2,7 +2,7 @@ import { SlipwayError } from "../../core/errors/error.ts";
 import { environmentName } from "../../core/ids.ts";
 import type { KnownRef } from "../../core/triggers/decide.ts";
 import { refPath, type TriggerEvent } from "../../core/triggers/event.ts";
-import { type TriggerSettings, triggerSettings } from "../../core/triggers/settings.ts";
+import { keptTriggers, type TriggerSettings, triggerSettings } from "../../core/triggers/settings.ts";
 import type { Db, Trx } from "../../ports/store.ts";
 import type { TriggerConfigRow } from "../../ports/tables.ts";
 import { appendHistory } from "../history.ts";
@@ -29,7 +29,7 @@ export async function settingsOf(db: Db | Trx, product: string): Promise<InForce
 
 export async function findSettings(db: Db | Trx, product: string): Promise<InForce | null> {
   const row = await db.selectFrom("trigger_config").selectAll().where("product", "=", product).executeTakeFirst();
-  return row === undefined ? null : { row, settings: JSON.parse(row.settings) as TriggerSettings };
+  return row === undefined ? null : { row, settings: keptTriggers(row.settings) };
 }
 
 export async function knownRef(trx: Trx, product: string, event: TriggerEvent): Promise<KnownRef | null> {

@@ -1,6 +1,7 @@
 import type { DeploymentId, EpochMs, ReleaseId, RunId } from "../../core/ids.ts";
 import type { TriggerEvent, TriggerSource } from "../../core/triggers/event.ts";
 import type { TriggerSettings } from "../../core/triggers/settings.ts";
+import type { Db } from "../../ports/store.ts";
 import type { TriggerEventRow } from "../../ports/tables.ts";
 import type { World } from "../world.ts";
 import { findSettings } from "./settings.ts";
@@ -16,6 +17,8 @@ export type TriggersNow = {
     readonly url: string | null;
     readonly polledAt: EpochMs | null;
     readonly pollError: string | null;
+    /** What the forge has not been told yet, and why the last time. */
+    readonly untold: { readonly count: number; readonly error: string | null };
   } | null;
   /** Newest first. */
   readonly events: readonly HeardEvent[];
@@ -59,6 +62,7 @@ export async function triggersNow(
             url: urlOf(found.settings),
             polledAt: found.row.polled_at,
             pollError: found.row.poll_error,
+            untold: await untoldNow(store.db, product),
           },
     events: rows.map((row) => ({
       id: row.id,
@@ -73,6 +77,25 @@ export async function triggersNow(
       endedAt: row.ended_at,
     })),
   };
+}
+
+async function untoldNow(db: Db, product: string) {
+  const failing = await db
+    .selectFrom("forge_report")
+    .select("error")
+    .where("product", "=", product)
+    .where("failures", ">", 0)
+    .orderBy("updated_at", "desc")
+    .execute();
+  if (failing[0] !== undefined) return { count: failing.length, error: failing[0].error };
+  const given = await db
+    .selectFrom("forge_report")
+    .select("error")
+    .where("product", "=", product)
+    .where("error", "is not", null)
+    .orderBy("updated_at", "desc")
+    .executeTakeFirst();
+  return { count: 0, error: given?.error ?? null };
 }
 
 function urlOf({ webhook }: TriggerSettings): string | null {

@@ -273,6 +273,24 @@ export const goldenRows: Readonly<Record<number, Readonly<Record<string, readonl
     ],
     trigger_ref: [{ product: "shop", ref: "refs/heads/main", before: null, after: "0".repeat(40) }],
   },
+  8: {
+    forge_report: [
+      {
+        subject: "dep_1",
+        channel: "comment",
+        product: "shop",
+        place: 7,
+        remote_id: "4711",
+        told: '["running","baking"]',
+        failures: 1,
+        since: 1_760_000_009_000,
+        next_at: 1_760_000_011_000,
+        error: "github answered 503",
+        over: 0,
+        updated_at: 1_760_000_009_000,
+      },
+    ],
+  },
 };
 
 type Row = Readonly<Record<string, string | number | null>>;

@@ -5,7 +5,8 @@ import { pipeline } from "./004-pipeline.ts";
 import { gates } from "./005-gates.ts";
 import { scale } from "./006-scale.ts";
 import { triggers } from "./007-triggers.ts";
+import { forge } from "./008-forge.ts";
 import type { Migration } from "./migration.ts";
 
 /** Every schema there has been, oldest first. A new one is added at the end, with golden rows in `golden.ts`. */
-export const migrations: readonly Migration[] = [spine, metrics, secrets, pipeline, gates, scale, triggers];
+export const migrations: readonly Migration[] = [spine, metrics, secrets, pipeline, gates, scale, triggers, forge];

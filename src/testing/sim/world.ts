@@ -242,6 +242,7 @@ const notSimulated: Pick<
   | "source"
   | "images"
   | "executor"
+  | "openForge"
   | "stepCache"
   | "live"
   | "readConfig"
@@ -275,6 +276,9 @@ const notSimulated: Pick<
     run: () => notHere("a step"),
     stop: async () => {},
     running: async () => [],
+  },
+  openForge: () => {
+    throw new Error("there is no forge in a simulation");
   },
   stepCache: new StepCache("/step-cache"),
   live: new LiveSteps(() => {}),

@@ -36,6 +36,7 @@ export function checkTriggers(product: ProductInput): readonly Finding[] {
   return [
     ...lost,
     ...refused,
+    ...checkReport(triggers),
     ...(mapped && !heard
       ? [
           warning(["triggers"], "nobody tells of pushes: add a webhook, or poll", {
@@ -55,6 +56,38 @@ export function checkTriggers(product: ProductInput): readonly Finding[] {
             ],
           }),
         ]
+      : []),
+  ];
+}
+
+/** To whom is what told? */
+function checkReport({ report, webhook, repository }: NonNullable<ProductInput["triggers"]>): readonly Finding[] {
+  if (report === undefined) return [];
+  const at = ["triggers", "report"];
+  const forge = report.forge ?? webhook?.forge;
+  const owner = repository?.split("/") ?? [];
+  return [
+    ...(forge === undefined ? [error(at, "nobody knows which forge is told; set forge")] : []),
+    ...(repository === undefined
+      ? [
+          error(at, "nobody knows of which repository; set triggers.repository", {
+            because: [["triggers", "repository"]],
+          }),
+        ]
+      : []),
+    ...(repository !== undefined && (owner.length < 2 || owner.includes("") || (forge !== "gitlab" && owner.length > 2))
+      ? [error(["triggers", "repository"], `"${repository}" is not how a forge names a repository; use owner/name`)]
+      : []),
+    ...(forge === "gitea" && report.api === undefined
+      ? [
+          error(
+            [...at, "api"],
+            "Gitea is everybody's own; say where its API is, such as https://git.example.com/api/v1",
+          ),
+        ]
+      : []),
+    ...(forge !== undefined && forge !== "github" && report.app !== undefined
+      ? [error([...at, "app"], `only GitHub has apps, and the forge is ${forge}`)]
       : []),
   ];
 }

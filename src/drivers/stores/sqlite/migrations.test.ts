@@ -107,6 +107,20 @@ const columns: { readonly [Table in keyof Database]: Readonly<Record<keyof Datab
     ended_at: true,
   },
   trigger_ref: { product: true, ref: true, before: true, after: true },
+  forge_report: {
+    subject: true,
+    channel: true,
+    product: true,
+    place: true,
+    remote_id: true,
+    told: true,
+    failures: true,
+    since: true,
+    next_at: true,
+    error: true,
+    over: true,
+    updated_at: true,
+  },
   scale: {
     product: true,
     environment: true,
@@ -255,6 +269,7 @@ test("a released schema never changes", () => {
       "5 gates a0e951c3fc62f309011b3db87f0b229e9faec585aad646e65fceb14aed7edd0d",
       "6 scale 24a40fc05023ab9625bb6977b491e6fb9503d0058a871c89f98d8a9c6f00c03b",
       "7 triggers 6e5da90a4016c7072269b4f62f1db234cbd09c16fd81ccc4a2619c66685ad732",
+      "8 forge 01223d47fda606634616d17d1cdc936aa61b7e3d286226ca107737b8736fd532",
     ]
   `);
 });

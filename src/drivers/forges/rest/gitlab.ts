@@ -1,0 +1,73 @@
+import { z } from "zod";
+import { ForgeProblem } from "../../../core/forge/problem.ts";
+import type { ReportState } from "../../../core/forge/report.ts";
+import type { Forge } from "../../../ports/forge.ts";
+import { anything, type Call, caller, type Opened, orNone, tokenOf, withId } from "./call.ts";
+import { keepComment } from "./comments.ts";
+import { noneOf } from "./none-of.ts";
+
+const states: Readonly<Record<ReportState, string>> = {
+  waiting: "pending",
+  running: "running",
+  succeeded: "success",
+  failed: "failed",
+  cancelled: "canceled",
+};
+
+const pageSize = 100;
+const notesShape = z.array(z.object({ id: z.number(), body: z.string() }));
+const requestsShape = z.array(z.object({ iid: z.number(), state: z.string() }));
+
+/** Sources: docs.gitlab.com/api/commits, docs.gitlab.com/api/notes, 2026-11. */
+export function gitlabForge(opened: Opened): Forge {
+  const { settings } = opened;
+  const call: Call = caller(opened, async () => ({ "private-token": await tokenOf(opened) }));
+  const at = `/projects/${encodeURIComponent(settings.repository)}`;
+  return {
+    ...noneOf("gitlab"),
+
+    async setStatus({ commit, context, state, description, url }, signal) {
+      const body = { state: states[state], name: context, description, ...(url === null ? {} : { target_url: url }) };
+      try {
+        await call(anything, { method: "POST", path: `${at}/statuses/${commit}`, body, signal });
+      } catch (error) {
+        // Setting what it is already is refused: `Cannot transition status via :run from :running`.
+        if (error instanceof ForgeProblem && error.status === 400 && isSame(error.message, states[state])) return;
+        throw error;
+      }
+    },
+
+    async pullRequest(commit, signal) {
+      const path = `${at}/repository/commits/${commit}/merge_requests`;
+      const all = await orNone(call(requestsShape, { path, signal }));
+      return (all?.find(({ state }) => state === "opened") ?? all?.[0])?.iid ?? null;
+    },
+
+    setComment(comment, known, signal) {
+      const notes = `${at}/merge_requests/${comment.pull}/notes`;
+      return keepComment(
+        {
+          pageSize,
+          page: async (number) => {
+            const query = `per_page=${pageSize}&page=${number}&sort=asc&order_by=created_at`;
+            return (await call(notesShape, { path: `${notes}?${query}`, signal })).map(({ id, body }) => ({
+              id: `${id}`,
+              body,
+            }));
+          },
+          edit: async (id, body) => {
+            await call(anything, { method: "PUT", path: `${notes}/${id}`, body: { body }, signal });
+          },
+          add: async (body) => (await call(withId, { method: "POST", path: notes, body: { body }, signal })).id,
+        },
+        comment,
+        known,
+      );
+    },
+  };
+}
+
+function isSame(message: string, state: string | undefined): boolean {
+  const from = /cannot transition status via :\w+ from :(\w+)/i.exec(message)?.[1];
+  return from !== undefined && from === state;
+}

@@ -1,0 +1,137 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, it, onTestFinished } from "vitest";
+import type { ReportState } from "../../../core/forge/report.ts";
+import type { ForgeKind } from "../../../core/product/forges.ts";
+import { Secret } from "../../../core/secret.ts";
+import { systemClock } from "../../../lib/system-clock.ts";
+import type { Forge } from "../../../ports/forge.ts";
+import { restForges } from "./index.ts";
+
+const commit = "a".repeat(40);
+const { signal } = new AbortController();
+type Asked = { readonly line: string; readonly body: unknown; readonly headers: NodeJS.Dict<string | string[]> };
+type Answers = Readonly<Record<string, unknown>>;
+
+/** A server that answers what a forge's documentation shows, by method and path, and keeps what it was asked. */
+async function forgeOf(forge: ForgeKind, answers: Answers, token = "token-of-the-test") {
+  const asked: Asked[] = [];
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
+    const text = Buffer.concat(chunks).toString("utf8");
+    const line = `${request.method} ${request.url}`;
+    asked.push({ line, body: text === "" ? null : JSON.parse(text), headers: request.headers });
+    const answer = answers[line];
+    response.statusCode = answer === undefined ? 404 : typeof answer === "number" ? answer : 200;
+    if (answer instanceof Error) response.statusCode = 400;
+    response.setHeader("content-type", "application/json");
+    response.end(
+      JSON.stringify(answer instanceof Error ? { message: answer.message } : (answer ?? { message: "Not Found" })),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => void server.close());
+  const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const settings = { forge, api, repository: "acme/shop", token: "T", app: null, deployments: true, comment: true };
+  return { asked, forge: restForges(systemClock)(settings, async () => new Secret(token)) };
+}
+
+async function everyState(forge: Forge): Promise<void> {
+  for (const state of ["waiting", "running", "succeeded", "failed", "cancelled"] satisfies ReportState[])
+    await forge.setStatus(
+      { commit, context: "slipway/shop", state, description: "said", url: "https://s.example/1" },
+      signal,
+    );
+}
+
+const statesIn = (asked: readonly Asked[]) => asked.map(({ body }) => (body as { state: string }).state);
+
+/** Shapes: docs.gitlab.com/api/commits#set-commit-pipeline-status, /api/commits#list-merge-requests-associated-with-a-commit, /api/notes. */
+it("GitLab gets a status under the project's encoded name, and a note that it already has is edited", async () => {
+  const at = "/projects/acme%2Fshop";
+  const notes = `${at}/merge_requests/7/notes`;
+  const { forge, asked } = await forgeOf("gitlab", {
+    [`POST ${at}/statuses/${commit}`]: { id: 1, sha: commit, name: "slipway/shop", status: "running" },
+    [`GET ${at}/repository/commits/${commit}/merge_requests`]: [
+      { id: 90, iid: 6, state: "merged" },
+      { id: 91, iid: 7, state: "opened" },
+    ],
+    [`GET ${notes}?per_page=100&page=1&sort=asc&order_by=created_at`]: [
+      { id: 301, body: "Looks good", system: false },
+      { id: 302, body: "<!-- slipway:shop -->\nold", system: false },
+    ],
+    [`PUT ${notes}/302`]: { id: 302, body: "new" },
+  });
+  await everyState(forge);
+  expect(statesIn(asked)).toEqual(["pending", "running", "success", "failed", "canceled"]);
+  expect(asked[0]).toMatchObject({
+    body: { name: "slipway/shop", description: "said", target_url: "https://s.example/1" },
+    headers: { "private-token": "token-of-the-test" },
+  });
+  expect(await forge.pullRequest(commit, signal)).toBe(7);
+  const comment = { pull: 7, marker: "<!-- slipway:shop -->", body: "<!-- slipway:shop -->\nnew" };
+  expect(await forge.setComment(comment, null, signal)).toBe("302");
+  expect(asked.at(-1)?.body).toEqual({ body: comment.body });
+  expect(forge.can).toEqual({ checks: false, deployments: false });
+});
+
+it("GitLab refuses to set what a status is already, which is no trouble; what it is not, is one", async () => {
+  const line = `POST /projects/acme%2Fshop/statuses/${commit}`;
+  const said = 'Cannot transition status via :run from :running (Reason(s): Status cannot transition via "run")';
+  const { forge } = await forgeOf("gitlab", { [line]: new Error(said) });
+  const status = { commit, context: "c", description: "d", url: null };
+  await forge.setStatus({ ...status, state: "running" }, signal);
+  await expect(forge.setStatus({ ...status, state: "succeeded" }, signal)).rejects.toMatchObject({ is: "wrong" });
+});
+
+/** Shapes: Gitea's Swagger: CreateStatusOption, PullRequest, Comment. */
+it("Gitea gets a status; an open pull request is found by its head, a merged one by its commit", async () => {
+  const at = "/repos/acme/shop";
+  const other = "b".repeat(40);
+  const { forge, asked } = await forgeOf("gitea", {
+    [`POST ${at}/statuses/${commit}`]: { id: 1, status: "pending", context: "slipway/shop" },
+    [`GET ${at}/pulls?state=open&limit=50&page=1`]: [{ number: 3, head: { sha: commit, ref: "feature" } }],
+    [`GET ${at}/pulls?state=open&limit=50&page=2`]: [],
+    [`GET ${at}/commits/${other}/pull`]: { number: 2, merged: true },
+    [`GET ${at}/issues/3/comments`]: [],
+    [`POST ${at}/issues/3/comments`]: { id: 55, body: "m" },
+  });
+  await everyState(forge);
+  expect(statesIn(asked)).toEqual(["pending", "pending", "success", "failure", "error"]);
+  expect(asked[0]?.headers.authorization).toBe("token token-of-the-test");
+  expect(await forge.pullRequest(commit, signal)).toBe(3);
+  expect(await forge.pullRequest(other, signal)).toBe(2);
+  expect(await forge.pullRequest("c".repeat(40), signal)).toBeNull();
+  expect(await forge.setComment({ pull: 3, marker: "m", body: "m" }, null, signal)).toBe("55");
+});
+
+/** Shapes: developer.atlassian.com/cloud/bitbucket/rest/api-group-commit-statuses, -pullrequests. */
+it("Bitbucket gets a status with a key that fits and an address; a deleted comment is not ours any more", async () => {
+  const at = "/repositories/acme/shop";
+  const comments = `${at}/pullrequests/4/comments`;
+  const { forge, asked } = await forgeOf(
+    "bitbucket",
+    {
+      [`POST ${at}/commit/${commit}/statuses/build`]: { key: "k", state: "INPROGRESS" },
+      [`GET ${at}/commit/${commit}/pullrequests?pagelen=50`]: { values: [{ type: "pullrequest", id: 4 }], pagelen: 50 },
+      [`GET ${comments}?pagelen=100&page=1`]: {
+        values: [{ id: 9, deleted: true, content: { raw: "[//]: # (slipway:shop)" } }],
+        pagelen: 100,
+      },
+      [`POST ${comments}`]: { id: 10, content: { raw: "x" } },
+    },
+    "ada:app-password",
+  );
+  await everyState(forge);
+  expect(statesIn(asked)).toEqual(["INPROGRESS", "INPROGRESS", "SUCCESSFUL", "FAILED", "STOPPED"]);
+  expect(asked[0]?.headers.authorization).toBe(`Basic ${Buffer.from("ada:app-password").toString("base64")}`);
+  const long = `slipway/${"a".repeat(40)}/production`;
+  await forge.setStatus({ commit, context: long, state: "running", description: "d", url: null }, signal);
+  const body = asked.at(-1)?.body as { key: string; name: string; url: string };
+  expect(body.key.length).toBe(40);
+  expect(body).toMatchObject({ name: long, url: `https://bitbucket.org/acme/shop/commits/${commit}` });
+  expect(await forge.pullRequest(commit, signal)).toBe(4);
+  const marker = "[//]: # (slipway:shop)";
+  expect(await forge.setComment({ pull: 4, marker, body: `${marker}\n\nhello` }, null, signal)).toBe("10");
+});
