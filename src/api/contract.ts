@@ -113,10 +113,6 @@ export const scaleBody = z.strictObject({
   reason,
 });
 export const scaleQuery = z.object({ product: name.optional(), environment: name.optional() });
-export const execBody = z.strictObject({
-  instance: z.string().max(200),
-  command: z.array(z.string().max(32_768)).min(1).max(256),
-});
 const secretName = { product: name, environment: name, name: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/) };
 /** As large as an environment variable may be on Linux, with room for its name. */
 const maxSecretChars = 100_000;

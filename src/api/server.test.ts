@@ -10,7 +10,6 @@ import { SlipwayError } from "../core/errors/error.ts";
 import { deploymentId, environmentName, type RevisionId, releaseId } from "../core/ids.ts";
 import { openSqliteStore } from "../drivers/stores/sqlite/index.ts";
 import { Changes } from "../engine/history.ts";
-import type { Everywhere } from "../engine/targets.ts";
 import type { World } from "../engine/world.ts";
 import { systemClock } from "../lib/system-clock.ts";
 import type { Store } from "../ports/store.ts";
@@ -24,7 +23,7 @@ const bearer = { authorization: `Bearer ${token}` };
 const bearerAt = (url: string) => (url === "/v1/alerts" ? { authorization: `Bearer ${alertToken}` } : bearer);
 
 /** What the routes reach through the world, as far as a test sets it; the store is a real one. */
-let targets: Partial<Everywhere>;
+let renew: () => Promise<void>;
 let store: Store;
 let world: World;
 let directory: string;
@@ -45,7 +44,7 @@ afterAll(async () => {
 beforeEach(() => {
   bugs = [];
   stops = [];
-  targets = { observe: async () => [] };
+  renew = async () => {};
   const log = {
     info: () => {},
     warn: () => {},
@@ -54,12 +53,9 @@ beforeEach(() => {
   const parts = {
     store,
     log,
-    edges: { all: () => [] },
+    edges: { all: () => [], renew: () => renew() },
     clock: systemClock,
     changes: new Changes(),
-    get targets() {
-      return targets;
-    },
   };
   world = parts as unknown as World;
   server = apiServer(world, {
@@ -246,7 +242,6 @@ describe("a request that is not what a route takes", () => {
     expect(
       (await post("/v1/deployments/dep_none/requests", { kind: "cancel", actor: "ada", reason: "x" })).error.code,
     ).toBe("UNKNOWN_DEPLOYMENT");
-    expect((await post("/v1/exec", { instance: "none.0", command: ["ls"] })).error.code).toBe("INSTANCE_NOT_FOUND");
     expect(bugs).toEqual([]);
   });
 
@@ -286,8 +281,8 @@ describe("an error of a route", () => {
       evidence: [["socket", "/x"]],
       hint: "look",
     });
-    targets = { observe: () => Promise.reject(known) };
-    const answer = await post("/v1/exec", { instance: "a.0", command: ["ls"] });
+    renew = () => Promise.reject(known);
+    const answer = await post("/v1/edge/reload", {});
     expect([answer.status, answer.error]).toEqual([
       503,
       { code: "SUPERVISOR_UNREACHABLE", message: "it is away", evidence: [["socket", "/x"]], hint: "look" },
@@ -296,8 +291,8 @@ describe("an error of a route", () => {
   });
 
   it("that is a bug is logged with its stack, told without it, and ends only that request", async () => {
-    targets = { observe: () => Promise.reject(new TypeError("x is not a function")) };
-    const { status, error, body } = await post("/v1/exec", { instance: "a.0", command: ["ls"] });
+    renew = () => Promise.reject(new TypeError("x is not a function"));
+    const { status, error, body } = await post("/v1/edge/reload", {});
     expect([status, error.code, error.message]).toEqual([500, "INTERNAL", "x is not a function"]);
     expect(body).not.toContain("server.test.ts");
     expect(bugs.join()).toContain("server.test.ts");
@@ -326,49 +321,6 @@ describe("over a real connection", () => {
   beforeEach(async () => {
     await server.listen({ host: "127.0.0.1", port: 0 });
     port = (server.server.address() as AddressInfo).port;
-  });
-
-  it("a command runs to its end, also when it takes its time after the request has been read", async () => {
-    let aborted: unknown = null;
-    targets = {
-      observe: async () => [{ instances: [{ id: "web.0" }] }] as never,
-      exec: async (_instance, command, signal) => {
-        await systemClock.sleep(100);
-        aborted = signal.aborted;
-        return { code: 0, stdout: command.join(" "), stderr: "" };
-      },
-    };
-    const client = new Client({ port, token });
-    expect(await client.post("/v1/exec", { instance: "web.0", command: ["echo", "hello"] })).toEqual({
-      code: 0,
-      stdout: "echo hello",
-      stderr: "",
-    });
-    expect(aborted).toBe(false);
-    client.close();
-  });
-
-  it("a command is stopped when the client who asked for it has gone", async () => {
-    const begun = signalled();
-    const stopped = signalled();
-    targets = {
-      observe: async () => [{ instances: [{ id: "web.0" }] }] as never,
-      exec: async (_instance, _command, signal) => {
-        begun.tell();
-        await once(signal, "abort");
-        stopped.tell();
-        throw signal.reason;
-      },
-    };
-    const gone = new AbortController();
-    const client = new Client({ port, token });
-    const asked = client.post("/v1/exec", { instance: "web.0", command: ["sleep"] }, gone.signal);
-    const refused = expect(asked).rejects.toThrow("enough");
-    await begun.told;
-    gone.abort(new Error("enough"));
-    await refused;
-    await stopped.told;
-    client.close();
   });
 
   it("a body that says it is larger than any is refused before it is sent", async () => {
@@ -441,11 +393,3 @@ describe("locking", () => {
     expect((await lock("production", false)).status).toBe(200);
   });
 });
-
-function signalled(): { readonly told: Promise<void>; tell(): void } {
-  let tell: () => void = () => {};
-  const told = new Promise<void>((resolve) => {
-    tell = resolve;
-  });
-  return { told, tell: () => tell() };
-}

@@ -7,7 +7,7 @@ import type { Log } from "../ports/log.ts";
 import type { Restarts } from "../ports/restarts.ts";
 import type { Session, SessionSpec, Sessions } from "../ports/session.ts";
 import type { Store } from "../ports/store.ts";
-import type { ExecResult, LogLine, LogQuery, RevisionSelector, RevisionStatus, Target } from "../ports/target.ts";
+import type { LogLine, LogQuery, RevisionSelector, RevisionStatus, Target } from "../ports/target.ts";
 import { merged } from "./merged.ts";
 import { releaseView } from "./release/read.ts";
 
@@ -22,7 +22,7 @@ type Deps = {
 };
 
 /** What may be asked of all targets at once. */
-export type Everywhere = Pick<Target, "observe" | "watch" | "remove" | "logs" | "exec" | "reach" | "close">;
+export type Everywhere = Pick<Target, "observe" | "watch" | "remove" | "logs" | "reach" | "close">;
 
 /** Before a stream of a target that ended is opened again. */
 const reopenMs = 1_000;
@@ -104,10 +104,6 @@ export class Targets implements Everywhere {
       teller.set(item.instance, first);
       if (first === source) yield item;
     }
-  }
-
-  async exec(instance: InstanceId, command: readonly string[], signal: AbortSignal): Promise<ExecResult> {
-    return (await this.#holding(instance)).exec(instance, command, signal);
   }
 
   /** As `Restarts`. Errors: also RESTART_REFUSED, where the target cannot. */

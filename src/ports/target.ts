@@ -8,8 +8,6 @@ export type TargetCan = {
   readonly jobs: boolean;
   /** Keeps a revision running without traffic, so that a rollback takes milliseconds. */
   readonly warm: boolean;
-  /** Runs a command beside a running instance. */
-  readonly exec: boolean;
   readonly memoryLimit: boolean;
   readonly cpuLimit: boolean;
   /** What it can run. A release has, for each service, the kinds that its environments' targets take. */
@@ -201,8 +199,6 @@ export type LogQuery = RevisionSelector & {
   readonly follow?: boolean;
 };
 
-export type ExecResult = { readonly code: number; readonly stdout: string; readonly stderr: string };
-
 /** Where revisions live. Every call may be repeated; every call may come from a control plane that has just been restarted. */
 export interface Target {
   readonly name: string;
@@ -226,8 +222,6 @@ export interface Target {
   remove(revision: RevisionId, signal: AbortSignal): Promise<void>;
   /** Log lines in order of time. Changes nothing. Absent revision: no lines. */
   logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine>;
-  /** Runs a command in an instance's directory with its environment. Errors: INSTANCE_NOT_FOUND, EXEC_FAILED. */
-  exec(instance: InstanceId, command: readonly string[], signal: AbortSignal): Promise<ExecResult>;
   /**
    * `host:port` at which this control plane reaches an instance that listens: its address, or the end of a tunnel to it. Changes
    * nothing at the instance. Errors: INSTANCE_NOT_FOUND, HOST_AWAY.

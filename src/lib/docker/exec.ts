@@ -1,7 +1,6 @@
 import type { Duplex } from "node:stream";
 import { z } from "zod";
 import { type Docker, pathOf } from "./docker.ts";
-import { type Frame, framesOf } from "./frames.ts";
 
 export type ExecConfig = {
   readonly Cmd: readonly string[];
@@ -24,13 +23,6 @@ export async function createExec(
   const body = { AttachStdout: true, AttachStderr: true, ...config };
   const call = { method: "POST", path: pathOf`/containers/${container}/exec`, body, signal } as const;
   return (await docker.json(call, z.object({ Id: z.string() }))).Id;
-}
-
-/** Starts it and gives its outputs, until it ends. The engine has no way to end it: an abort only lets go. */
-export async function* execOutput(docker: Docker, exec: string, signal: AbortSignal): AsyncGenerator<Frame> {
-  const body = { Detach: false, Tty: false };
-  const call = { method: "POST", path: pathOf`/exec/${exec}/start`, body, signal, timeoutMs: null } as const;
-  yield* framesOf(await docker.stream(call));
 }
 
 /** Starts it with its input: what is written goes in, what is read comes out, in frames unless it has a terminal. */

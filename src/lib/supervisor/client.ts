@@ -2,7 +2,6 @@ import { mkdirSync, realpathSync } from "node:fs";
 import { ConnectionLost } from "./call.ts";
 import { Connection, pause, type SupervisorOptions } from "./connection.ts";
 import {
-  type ExecReport,
   type Limits,
   type LogRecord,
   type LogRequest,
@@ -38,8 +37,6 @@ export interface Supervisor {
   restart(instance: string, startedAt: number, signal?: AbortSignal): Promise<void>;
   /** Ends when all is read, or, following, when the signal is aborted. */
   logs(request: LogRequest, signal: AbortSignal): AsyncGenerator<LogRecord>;
-  /** Runs a command in a running instance's directory with its environment. */
-  exec(instance: string, command: readonly string[], signal: AbortSignal): Promise<ExecReport>;
   /** Stops everything, then the daemon. Does nothing when there is none. */
   shutdown(): Promise<void>;
   /** Ends this client's streams. The daemon and what it keeps go on. */
@@ -110,11 +107,6 @@ class Client implements Supervisor {
         yield record;
       }
     }
-  }
-
-  async exec(instance: string, command: readonly string[], signal: AbortSignal): Promise<ExecReport> {
-    const request: Request = { call: "exec", instance, command };
-    return (await this.#connection.call(request, signal, { attempts: 1 })) as ExecReport;
   }
 
   async shutdown(): Promise<void> {

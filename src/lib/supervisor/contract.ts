@@ -81,8 +81,6 @@ export type LogRecord = {
 
 export type LogRequest = { readonly selector: Selector; readonly tail: number | null; readonly follow: boolean };
 
-export type ExecReport = { readonly code: number; readonly stdout: string; readonly stderr: string };
-
 /** How a limit is held: `hard` by the kernel (cgroup v2), `watched` by sampling and a restart, `none`. */
 export type Limits = { readonly memory: "hard" | "watched"; readonly cpu: "hard" | "none" };
 
@@ -90,7 +88,7 @@ export type DaemonReport = { readonly pid: number; readonly protocol: number; re
 
 /**
  * `UNREACHABLE`: no daemon, and none could be started. `NOT_FOUND`: no such unit or running instance. `START_FAILED`,
- * `NO_PORT`, `NO_SPACE`, `EXEC_FAILED`: as they say. `BAD_REQUEST`: a limit of a call was passed. `INTERNAL`: a bug.
+ * `NO_PORT`, `NO_SPACE`: as they say. `BAD_REQUEST`: a limit of a call was passed. `INTERNAL`: a bug.
  */
 export type SupervisorErrorCode =
   | "UNREACHABLE"
@@ -98,7 +96,6 @@ export type SupervisorErrorCode =
   | "START_FAILED"
   | "NO_PORT"
   | "NO_SPACE"
-  | "EXEC_FAILED"
   | "BAD_REQUEST"
   | "INTERNAL";
 
@@ -121,7 +118,6 @@ export type Request =
   | { readonly call: "remove"; readonly key: string }
   | { readonly call: "restart"; readonly instance: string; readonly startedAt: number }
   | ({ readonly call: "logs" } & LogRequest)
-  | { readonly call: "exec"; readonly instance: string; readonly command: readonly string[] }
   /** The daemon ends and everything goes on running: for an upgrade. */
   | { readonly call: "leave" }
   /** Everything is stopped, then the daemon ends. */
@@ -141,8 +137,6 @@ export const requestLimits = {
   units: 1_000,
   labels: 16,
   tailLines: 10_000,
-  execsAtOnce: 16,
-  execOutputBytes: 1024 * 1024,
 } as const;
 
 export const socketName = "supervisor.sock";

@@ -1,15 +1,6 @@
 import { realpathSync } from "node:fs";
 import { socketPath } from "../socket-path.ts";
-import {
-  type DaemonReport,
-  protocolVersion,
-  type Request,
-  requestLimits,
-  type Selector,
-  SupervisorError,
-  socketName,
-} from "./contract.ts";
-import { runBeside } from "./exec.ts";
+import { type DaemonReport, protocolVersion, type Request, type Selector, socketName } from "./contract.ts";
 import { giveUpOwnership, isOwner, takeOwnership } from "./lock.ts";
 import { followLogs } from "./log-stream.ts";
 import { defaultLogOptions } from "./logs.ts";
@@ -30,7 +21,6 @@ async function main(): Promise<void> {
   process.on("SIGHUP", () => undefined); // the terminal it was started from may close
 
   let units: Units | null = null;
-  let execs = 0;
   // Calls that come while the units are still being taken up wait for them.
   let opened: (units: Units) => void = () => undefined;
   const ready = new Promise<Units>((resolve) => {
@@ -70,8 +60,6 @@ async function main(): Promise<void> {
         return null;
       case "logs":
         return followLogs(all.logs, request, send, signal);
-      case "exec":
-        return exec(all, request, signal);
       case "leave":
         setImmediate(leave);
         return null;
@@ -79,19 +67,6 @@ async function main(): Promise<void> {
         await all.shutdown();
         setImmediate(leave);
         return null;
-    }
-  }
-
-  async function exec(all: Units, request: Request & { call: "exec" }, signal: AbortSignal): Promise<unknown> {
-    if (execs >= requestLimits.execsAtOnce) {
-      throw new SupervisorError("EXEC_FAILED", `${requestLimits.execsAtOnce} commands run already; try again`);
-    }
-    const { instance, spec } = all.find(request.instance);
-    execs += 1;
-    try {
-      return await runBeside(request.command, { cwd: spec.cwd, env: instance.environment(), signal });
-    } finally {
-      execs -= 1;
     }
   }
 

@@ -243,8 +243,7 @@ export class Instance {
     };
   }
 
-  /** The environment of its process, and of commands run beside it. */
-  environment(): Record<string, string> {
+  #environment(): Record<string, string> {
     const spec = this.#spec();
     return {
       ...spec.env,
@@ -285,7 +284,7 @@ export class Instance {
     this.#openTails();
     const started = await startProcess({
       spec,
-      env: { ...this.environment(), [markVariable]: this.#around.mark(this.id) },
+      env: { ...this.#environment(), [markVariable]: this.#around.mark(this.id) },
       stdout: spec.outputFile ?? this.#output("out"),
       stderr: spec.outputFile ?? this.#output("err"),
     });

@@ -34,8 +34,6 @@ export function parseRequest(line: string): Request {
         tail: value.tail === null ? null : whole(value.tail, "tail", requestLimits.tailLines),
         follow: value.follow === true,
       };
-    case "exec":
-      return { call, instance: text(value.instance, "instance"), command: command(value.command) };
     default:
       throw bad(`unknown call ${JSON.stringify(call)}`);
   }

@@ -121,14 +121,6 @@ export class Units {
     await instance.restart(startedAt);
   }
 
-  /** The running instance of this id, with what a command beside it needs. */
-  find(id: string): { readonly instance: Instance; readonly spec: UnitSpec } {
-    const unit = this.#units.get(id.slice(0, id.lastIndexOf(".")));
-    const instance = unit?.instances.find((each) => each.id === id && each.runningGroup !== null);
-    if (unit === undefined || instance === undefined) throw new SupervisorError("NOT_FOUND", `${id} is not running`);
-    return { instance, spec: unit.spec };
-  }
-
   /** Ends the watch; the processes go on. */
   async leave(): Promise<void> {
     this.#stopTimers();

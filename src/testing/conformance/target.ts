@@ -14,8 +14,10 @@ import {
 } from "../../core/ids.ts";
 import { Secret } from "../../core/secret.ts";
 import type { Restarts } from "../../ports/restarts.ts";
+import type { Sessions } from "../../ports/session.ts";
 import type { Artifact, InstanceStatus, LogLine, RevisionSpec, Target } from "../../ports/target.ts";
 import { appSource } from "./target/app.ts";
+import { runBeside, runsCommandsBeside, talksOnATerminal } from "./target/commands.ts";
 import { container } from "./target/container.ts";
 import type { TargetHarness } from "./target/harness.ts";
 import {
@@ -40,7 +42,7 @@ const never = new AbortController().signal;
 export function targetConformance(name: string, make: () => Promise<TargetHarness>): void {
   describe(`target: ${name}`, () => {
     let harness: TargetHarness;
-    let target: Target & Partial<Restarts>;
+    let target: Target & Partial<Restarts> & Partial<Sessions>;
     let folder: string;
     let artifact: Artifact;
     let isImage: boolean;
@@ -79,10 +81,19 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       ...more,
     });
 
+    /** The command ends with the container that it runs in. */
+    const killInside = async (id: InstanceId, pid: number): Promise<void> => {
+      const session = await (target as Sessions).session(
+        { place: { instance: id }, command: ["kill", "-9", String(pid)], terminal: null },
+        never,
+      );
+      session.end();
+      await session.exit.catch(() => {});
+    };
     /** As the kernel ends a program, not as somebody stops it. */
     const kill = async ({ id, pid }: InstanceStatus, pidInside: number): Promise<void> => {
       if (harness.virtual !== undefined) harness.virtual.kill(id);
-      else if (isImage) await target.exec(id, ["kill", "-9", String(pidInside)], never);
+      else if (isImage) await killInside(id, pidInside);
       else process.kill(pid ?? 0, "SIGKILL");
     };
     /** The same where its artifact is to be had nowhere. */
@@ -330,32 +341,15 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       },
     );
 
-    ofPrograms(
-      "runs a command beside an instance: exit code, both outputs, a bound on them, and a refusal",
-      async () => {
-        const wanted = spec(["serve"]);
-        const status = await target.ensure(wanted, 1, never);
-        const id = status.instances[0]?.id as InstanceId;
-        const script = "cat 'hello world ü.txt'; echo $SLIPWAY_INSTANCE >&2; exit 5";
-        expect(await target.exec(id, ["sh", "-c", script], never)).toEqual({
-          code: 5,
-          stdout: "hello",
-          stderr: `${id}\n`,
-        });
-        const loud = await target.exec(id, ["sh", "-c", "head -c 5000000 /dev/zero | tr '\\0' x"], never);
-        expect(loud.code).toBe(0);
-        expect(loud.stdout.length).toBeLessThan(2_000_000);
-        const missing = target.exec(id, ["there-is-no-such-command"], never);
-        await expect(missing).rejects.toMatchObject({ code: "EXEC_FAILED" });
-        const absent = target.exec(instanceId(wanted.id, 9), ["true"], never);
-        await expect(absent).rejects.toMatchObject({ code: "INSTANCE_NOT_FOUND" });
-        const stop = new AbortController();
-        const long = target.exec(id, ["sleep", "1000"], stop.signal);
-        stop.abort(new Error("enough"));
-        await expect(long).rejects.toThrow("enough");
-        await target.remove(wanted.id, never);
-      },
-    );
+    test("runs a command beside an instance: exit code, both outputs, and a refusal", async ({ skip }) => {
+      if (target.session === undefined) return skip();
+      await runsCommandsBeside(target as Target & Sessions, spec(["serve"]));
+    });
+
+    test("is talked to on a terminal, beside an instance and in a fresh one, which is gone then", async ({ skip }) => {
+      if (target.session === undefined) return skip();
+      await talksOnATerminal(target as Target & Sessions, spec(["serve"]));
+    });
 
     test("a job runs once and its exit code is kept, also a bad one; it runs again only after zero", async () => {
       for (const code of [0, 3]) {
@@ -449,9 +443,9 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       expect((await target.observe({ environment: ours.environment })).map(({ id }) => id)).toEqual([ours.id]);
       expect(await target.observe({ service: theirs.service })).toEqual([]);
       await target.remove(theirs.id, never);
-      if (target.can.exec) {
-        const exec = target.exec(instanceId(theirs.id, 0), ["true"], never);
-        await expect(exec).rejects.toMatchObject({ code: "INSTANCE_NOT_FOUND" });
+      if (target.session !== undefined) {
+        const beside = runBeside(target as Sessions, instanceId(theirs.id, 0), ["true"]);
+        await expect(beside).rejects.toMatchObject({ code: "INSTANCE_NOT_FOUND" });
       }
       expect(await textsOf(target.logs({ revision: theirs.id }, never), null)).toEqual([]);
       expect(runningOf((await other.observe({}))[0])).toMatchObject([{ pid: their?.pid, restarts: 0 }]);

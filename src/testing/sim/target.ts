@@ -35,7 +35,6 @@ export function afflict(place: SimPlace, trouble: TargetTrouble): void {
 const can: TargetCan = {
   jobs: true,
   warm: true,
-  exec: false,
   memoryLimit: false,
   cpuLimit: false,
   artifacts: ["directory", "image"],
@@ -119,10 +118,6 @@ export function simTarget(place: SimPlace, life: Life, product: string): Target 
       const lines = await call(null, () => (revision === undefined ? [] : machine.linesOf(revision, product)));
       yield* lines.slice(-(tail ?? lines.length));
     },
-    exec: (instance) =>
-      Promise.reject(
-        new SlipwayError("EXEC_FAILED", { message: `nothing can be run beside ${instance} in a simulation` }),
-      ),
     reach: (instance, signal) =>
       call(signal, () => {
         for (const { instances, spec } of machine.revisions.values())

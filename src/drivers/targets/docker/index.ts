@@ -10,7 +10,6 @@ import type { Log } from "../../../ports/log.ts";
 import type { Restarts } from "../../../ports/restarts.ts";
 import type { Session, SessionSpec, Sessions } from "../../../ports/session.ts";
 import type {
-  ExecResult,
   LogLine,
   LogQuery,
   RevisionSelector,
@@ -20,7 +19,6 @@ import type {
   TargetCan,
 } from "../../../ports/target.ts";
 import { checkHostPorts, ensureRevision, groundOf, needsImage, type Room } from "./ensure.ts";
-import { execIn } from "./exec.ts";
 import { Fleet, type WhenAway } from "./fleet.ts";
 import type { Host, HostOptions } from "./host.ts";
 import { Images, type Shipper } from "./images.ts";
@@ -72,7 +70,6 @@ class DockerTarget implements Target, Sessions, Restarts {
   readonly can: TargetCan = {
     jobs: true,
     warm: true,
-    exec: true,
     memoryLimit: true,
     cpuLimit: true,
     artifacts: ["image"],
@@ -167,13 +164,6 @@ class DockerTarget implements Target, Sessions, Restarts {
 
   logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine> {
     return readLogs({ fleet: this.#fleet, kept: this.#kept }, query, this.#until(signal));
-  }
-
-  async exec(instance: InstanceId, command: readonly string[], signal: AbortSignal): Promise<ExecResult> {
-    return this.#within(signal, async (until) => {
-      const { host, seen } = await this.#find(instance, until);
-      return host.do(() => execIn({ host, container: seen.container.Id, instance }, command, until));
-    });
   }
 
   async session({ place, command, terminal }: SessionSpec, signal: AbortSignal): Promise<Session> {

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Digest, environmentName, instanceId, releaseId, revisionId, serviceName } from "../../../core/ids.ts";
 import { openSsh } from "../../../lib/ssh/open-ssh.ts";
+import type { Sessions } from "../../../ports/session.ts";
 import type {
   ContainerSpec,
   ImageArtifact,
@@ -14,6 +15,7 @@ import type {
   RevisionStatus,
   Target,
 } from "../../../ports/target.ts";
+import { runBeside } from "../../../testing/conformance/target/commands.ts";
 import { engineRequest } from "../../../testing/hosts/engine-request.ts";
 import type { TestHost } from "../../../testing/hosts/hosts.ts";
 import { type SampleOptions, sampleImage } from "../../../testing/hosts/sample-image.ts";
@@ -79,7 +81,10 @@ function spec(more: Partial<RevisionSpec> = {}, part: Partial<ContainerSpec> = {
 }
 
 /** A control plane of its own for the work, closed after it; nothing may be left then, on no host. */
-async function during(work: (target: Target) => Promise<void>, more: Partial<DockerTargetOptions> = {}): Promise<void> {
+async function during(
+  work: (target: Target & Sessions) => Promise<void>,
+  more: Partial<DockerTargetOptions> = {},
+): Promise<void> {
   directory = await mkdtemp(join(tmpdir(), "slipway-docker-"));
   const target = dockerTarget(place.options("shop", { directory, ...more }));
   try {
@@ -483,11 +488,11 @@ describe("what an image may not do:", () => {
           { rootUser: "refuse", user: "1000:1000", readOnlyRoot: true, dropCapabilities: ["ALL"] },
         );
         const [instance] = running(await target.ensure(user, 1, never));
-        const done = await target.exec(
-          instance?.id ?? instanceId(user.id, 0),
-          ["sh", "-c", "id -u; touch /app/x; grep -c ' /tmp tmpfs rw' /proc/mounts; grep CapEff /proc/self/status"],
-          never,
-        );
+        const done = await runBeside(target, instance?.id ?? instanceId(user.id, 0), [
+          "sh",
+          "-c",
+          "id -u; touch /app/x; grep -c ' /tmp tmpfs rw' /proc/mounts; grep CapEff /proc/self/status",
+        ]);
         expect(done.stdout).toMatch(/^1000\n1\nCapEff:\t0+\n$/);
         await target.remove(user.id, never);
       },
@@ -579,7 +584,7 @@ describe("an accessory", () => {
         await target.remove(first.id, never);
         const [replaced] = running(await target.ensure(second, 1, never));
         expect(replaced?.host).toBe(instance?.host);
-        const log = await target.exec(instanceId(second.id, 0), ["cat", "/data/log"], never);
+        const log = await runBeside(target, instanceId(second.id, 0), ["cat", "/data/log"]);
         expect(log.stdout).toBe(`${first.id}\n${second.id}\n`);
         await target.remove(second.id, never);
         await target.remove(web.id, never);

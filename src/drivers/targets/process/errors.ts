@@ -10,7 +10,6 @@ const supervisorCodes: Record<SupervisorErrorCode, ErrorCode> = {
   START_FAILED: "START_FAILED",
   NO_PORT: "PORTS_EXHAUSTED",
   NO_SPACE: "DISK_FULL",
-  EXEC_FAILED: "EXEC_FAILED",
   BAD_REQUEST: "START_FAILED",
   INTERNAL: "INTERNAL",
 };

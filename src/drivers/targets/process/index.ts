@@ -6,7 +6,6 @@ import type { UnitReport, UnitSpec } from "../../../lib/supervisor/contract.ts";
 import type { Restarts } from "../../../ports/restarts.ts";
 import { freshPrefix, type Session, type SessionSpec, type Sessions } from "../../../ports/session.ts";
 import type {
-  ExecResult,
   LogLine,
   LogQuery,
   RevisionSelector,
@@ -57,7 +56,6 @@ class ProcessTarget implements Target, Sessions, Restarts {
     this.can = {
       jobs: true,
       warm: true,
-      exec: true,
       memoryLimit: true,
       cpuLimit: supervisor.limits.cpu === "hard",
       artifacts: ["directory"],
@@ -116,15 +114,6 @@ class ProcessTarget implements Target, Sessions, Restarts {
     } catch (error) {
       throw asSlipwayError(error);
     }
-  }
-
-  async exec(instance: InstanceId, command: readonly string[], signal: AbortSignal): Promise<ExecResult> {
-    return this.#wrapped(signal, async (until) => {
-      const unit = await this.#find(instance.slice(0, instance.lastIndexOf(".")), until);
-      // The supervisor refuses an unknown one by itself; another product's is as unknown.
-      const known = unit === "another-product's" ? `${instance} (not of ${this.#product})` : instance;
-      return this.#supervisor.exec(known, command, until);
-    });
   }
 
   async session({ place, command, terminal }: SessionSpec, signal: AbortSignal): Promise<Session> {
