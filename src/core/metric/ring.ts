@@ -1,6 +1,6 @@
 /** Rows of numbers, oldest first, at most so many: one more pushes the oldest out. Grows as it fills, in one flat array. */
 export class Ring {
-  readonly width: number;
+  #width: number;
   readonly #capacity: number;
   #rows: Float64Array;
   #room: number;
@@ -8,10 +8,14 @@ export class Ring {
   #length = 0;
 
   constructor(width: number, capacity: number) {
-    this.width = width;
+    this.#width = width;
     this.#capacity = capacity;
     this.#room = Math.min(capacity, 8);
     this.#rows = new Float64Array(this.#room * width);
+  }
+
+  get width(): number {
+    return this.#width;
   }
 
   get length(): number {
@@ -65,12 +69,21 @@ export class Ring {
     return low - 1;
   }
 
+  /** Makes rows wider; those that are there have zeros in what is new. */
+  widen(width: number): void {
+    this.#moveTo(this.#room, width);
+  }
+
   #grow(): void {
-    const room = Math.min(this.#capacity, this.#room * 2);
-    const rows = new Float64Array(room * this.width);
-    for (let index = 0; index < this.#length; index += 1) rows.set(this.row(index), index * this.width);
+    this.#moveTo(Math.min(this.#capacity, this.#room * 2), this.#width);
+  }
+
+  #moveTo(room: number, width: number): void {
+    const rows = new Float64Array(room * width);
+    for (let index = 0; index < this.#length; index += 1) rows.set(this.row(index), index * width);
     this.#rows = rows;
     this.#room = room;
+    this.#width = width;
     this.#first = 0;
   }
 }

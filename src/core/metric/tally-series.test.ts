@@ -32,6 +32,31 @@ describe("counters over time", () => {
     );
   });
 
+  it("of many columns, of which few count, and some for the first time late, are told in their places", () => {
+    const steps = fc.array(fc.record({ column: fc.nat(19), by: fc.nat(3) }), { minLength: 2, maxLength: 900 });
+    fc.assert(
+      fc.property(steps, fc.nat(899), fc.nat(899), (all, a, b) => {
+        const series = new TallySeries(20, 1_000);
+        const [first, last] = [a % all.length, b % all.length].sort((x, y) => x - y) as [number, number];
+        const read = new Array<number>(20).fill(7);
+        const reads = all.map(({ column, by }, index) => {
+          read[column]! += by;
+          series.add(index * 250, [...read]);
+          return [...read];
+        });
+        const increase = series.counted({ from: first * 250, to: last * 250 });
+        if (increase === null) {
+          expect(last).toBe(first);
+          return;
+        }
+        const at = (time: number): readonly number[] => reads[time / 250] ?? [];
+        const [from, to] = [at(increase.from), at(increase.to)];
+        expect([...increase.by]).toEqual(to.map((count, column) => count - (from[column] ?? 0)));
+      }),
+      { numRuns: 30 },
+    );
+  });
+
   it("that began anew have counted what they show", () => {
     const series = new TallySeries(2, 1_000);
     series.add(100, [50, 5]);

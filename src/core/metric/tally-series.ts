@@ -33,14 +33,19 @@ const columnsBefore = 3;
 export class TallySeries {
   readonly holdMs: number;
   readonly columns: number;
-  /** Rows: time, covered ms so far, reads so far, then what was counted so far in each column. Newest level first. */
+  /**
+   * Rows: time, covered ms so far, reads so far, then what was counted so far in each column that ever counted: most buckets of a
+   * histogram never do, and a service that nobody asks has none. Newest level first.
+   */
   readonly #levels: readonly Ring[];
+  /** Columns that ever counted, in the order of their places in a row. */
+  readonly #counted: number[] = [];
   #read: Tally | null = null;
 
   constructor(columns: number, holdMs: number) {
     this.columns = columns;
     this.holdMs = holdMs;
-    this.#levels = levels.map(({ keep }) => new Ring(columns + columnsBefore, keep));
+    this.#levels = levels.map(({ keep }) => new Ring(columnsBefore, keep));
   }
 
   get newestAt(): EpochMs | null {
@@ -57,22 +62,35 @@ export class TallySeries {
     if (!isSound(tally) || tally.length !== this.columns || !Number.isFinite(at)) return false;
     const newest = this.#newest();
     if (newest !== null && at <= (newest[0] ?? 0)) return false;
-    const row = new Float64Array(this.columns + columnsBefore);
+    const more = newest === null ? [] : this.#since(tally);
+    this.#makeRoomFor(more);
+    const row = new Float64Array(this.#counted.length + columnsBefore);
     row[0] = at;
-    if (newest !== null) {
-      const sinceMs = at - (newest[0] ?? 0);
-      const before = this.#read ?? [];
-      const beganAnew = tally.some((count, column) => count < (before[column] ?? 0));
-      row[1] = (newest[1] ?? 0) + (sinceMs <= this.holdMs ? sinceMs : 0);
-      row[2] = (newest[2] ?? 0) + 1;
-      for (const [column, count] of tally.entries()) {
-        const more = beganAnew ? count : count - (before[column] ?? 0);
-        row[column + columnsBefore] = (newest[column + columnsBefore] ?? 0) + more;
-      }
+    const before = this.#newest();
+    if (before !== null) {
+      const sinceMs = at - (before[0] ?? 0);
+      row[1] = (before[1] ?? 0) + (sinceMs <= this.holdMs ? sinceMs : 0);
+      row[2] = (before[2] ?? 0) + 1;
+      for (const [place, column] of this.#counted.entries())
+        row[place + columnsBefore] = (before[place + columnsBefore] ?? 0) + (more[column] ?? 0);
     }
     this.#read = tally;
     this.#push(row);
     return true;
+  }
+
+  /** What was counted since the last read, by column. */
+  #since(tally: Tally): readonly number[] {
+    const before = this.#read ?? [];
+    const beganAnew = tally.some((count, column) => count < (before[column] ?? 0));
+    return tally.map((count, column) => (beganAnew ? count : count - (before[column] ?? 0)));
+  }
+
+  #makeRoomFor(more: readonly number[]): void {
+    const first = more.flatMap((count, column) => (count > 0 && !this.#counted.includes(column) ? [column] : []));
+    if (first.length === 0) return;
+    this.#counted.push(...first);
+    for (const ring of this.#levels) ring.widen(this.#counted.length + columnsBefore);
   }
 
   /**
@@ -84,7 +102,7 @@ export class TallySeries {
     if (end === null) return null;
     const begin = this.#beginning(from, end);
     if (begin === null) return null;
-    return difference(begin, end);
+    return this.#difference(begin, end);
   }
 
   /**
@@ -94,7 +112,7 @@ export class TallySeries {
     const end = this.#newestUpTo(to);
     const begin = this.#newestUpTo(from) ?? this.#oldestAfter(from);
     if (end === null || begin === null || (begin[0] ?? 0) >= (end[0] ?? 0)) return null;
-    return difference(begin, end);
+    return this.#difference(begin, end);
   }
 
   #beginning(from: EpochMs, end: Float64Array): Float64Array | null {
@@ -143,16 +161,17 @@ export class TallySeries {
       moved = pushed;
     }
   }
-}
 
-function difference(begin: Float64Array, end: Float64Array): Increase {
-  const by = end.slice(columnsBefore);
-  for (let column = 0; column < by.length; column += 1) by[column]! -= begin[column + columnsBefore] ?? 0;
-  return {
-    by,
-    coveredMs: (end[1] ?? 0) - (begin[1] ?? 0),
-    from: begin[0] ?? 0,
-    to: end[0] ?? 0,
-    samples: (end[2] ?? 0) - (begin[2] ?? 0),
-  };
+  #difference(begin: Float64Array, end: Float64Array): Increase {
+    const by = new Float64Array(this.columns);
+    for (const [place, column] of this.#counted.entries())
+      by[column] = (end[place + columnsBefore] ?? 0) - (begin[place + columnsBefore] ?? 0);
+    return {
+      by,
+      coveredMs: (end[1] ?? 0) - (begin[1] ?? 0),
+      from: begin[0] ?? 0,
+      to: end[0] ?? 0,
+      samples: (end[2] ?? 0) - (begin[2] ?? 0),
+    };
+  }
 }
