@@ -10,7 +10,7 @@ import { type Docker, type DockerOptions, openDocker } from "../../../lib/docker
 import { containerEvents, type DockerEvent } from "../../../lib/docker/events.ts";
 import type { LastExit, RevisionSelector } from "../../../ports/target.ts";
 import { atHost } from "./errors.ts";
-import { identityOf, isSelected, labelsThatSelect } from "./labels.ts";
+import { type Identity, identityOf, isSelected, labelsThatSelect } from "./labels.ts";
 import { Shared } from "./shared.ts";
 import { exitOf, type Seen } from "./status.ts";
 
@@ -94,6 +94,20 @@ export class Host {
     return this.#looking.get(JSON.stringify(selector), this.#isTold ? this.#told : null, signal, () =>
       this.look(selector, this.#closing.signal),
     );
+  }
+
+  /**
+   * A container of ours that runs, as it was last seen, without a question to the engine: null where its events do not come, or tell
+   * that something has happened to it since.
+   */
+  recall(name: string): { readonly container: Container; readonly identity: Identity } | null {
+    if (!this.#isTold) return null;
+    for (const container of this.#details.values()) {
+      if (container.Name !== `/${name}` || !container.State.Running) continue;
+      const identity = identityOf(container.Config.Labels, this.#product);
+      return identity === null ? null : { container, identity };
+    }
+    return null;
   }
 
   /** CPU and memory of these, for the next look. Nobody waits for it; each at most once a second. */

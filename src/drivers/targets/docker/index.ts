@@ -23,6 +23,7 @@ import { Fleet, type WhenAway } from "./fleet.ts";
 import type { Host, HostOptions } from "./host.ts";
 import { Images, type Shipper } from "./images.ts";
 import { KeptLogs } from "./kept-logs.ts";
+import { containerName } from "./labels.ts";
 import { readLogs } from "./logs.ts";
 import { Networks } from "./networks.ts";
 import { Owed } from "./owed.ts";
@@ -195,8 +196,8 @@ class DockerTarget implements Target, Sessions, Restarts {
   }
 
   async #reach(instance: InstanceId, until: AbortSignal): Promise<string> {
-    const { host, seen } = await this.#find(instance, until);
-    const { address } = seen.identity;
+    // Asked for every probe of every instance: what the engines have told of is not asked for again.
+    const { host, address } = this.#recall(instance) ?? (await this.#addressOf(instance, until));
     if (address === null) throw notThere(instance, "does not listen");
     const { ssh } = host.docker;
     if (ssh === null) return address;
@@ -237,6 +238,23 @@ class DockerTarget implements Target, Sessions, Restarts {
         this.#log?.warn("container.left", { host: host.name, revision, reason: reasonOf(error) });
       }
     }
+  }
+
+  #recall(instance: InstanceId): { readonly host: Host; readonly address: string | null } | null {
+    const name = containerName(instance);
+    for (const host of this.#fleet.hosts) {
+      const known = host.recall(name);
+      if (known !== null) return { host, address: known.identity.address };
+    }
+    return null;
+  }
+
+  async #addressOf(
+    instance: InstanceId,
+    signal: AbortSignal,
+  ): Promise<{ readonly host: Host; readonly address: string | null }> {
+    const { host, seen } = await this.#find(instance, signal);
+    return { host, address: seen.identity.address };
   }
 
   async #find(instance: InstanceId, signal: AbortSignal): Promise<{ readonly host: Host; readonly seen: Seen }> {

@@ -144,6 +144,9 @@ describe("over several hosts:", () => {
         expect(await answer(await target.reach(id, never))).toBe("v1");
       }
       await target.ensure(web, 3, never);
+      // It was reached a moment ago, and is remembered as one that ran until the engine tells of its end.
+      const gone = target.reach(instanceId(web.id, 5), never);
+      await expect(gone).rejects.toMatchObject({ code: "INSTANCE_NOT_FOUND" });
       const again = await target.ensure(web, 4, never);
       expect(running(again).map(({ address }) => address)).toEqual(
         running(status)
