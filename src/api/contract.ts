@@ -42,6 +42,7 @@ export const startRunBody = z.strictObject({
       steps: z.array(z.string().max(200)).max(200),
       services: z.array(name).max(200),
       parameters: z.record(name, z.string().max(4_096)),
+      loadTest: name.optional(),
       cache: z.boolean(),
       release: z.boolean(),
     })

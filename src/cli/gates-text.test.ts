@@ -38,6 +38,7 @@ it("a script does not wait for people, nor for a window or a bake; it does for a
   expect(ending(gate("approval", true), shut)).toEqual(["ENVIRONMENT_FROZEN", 6, [["window", shut.says]]]);
   expect(ending(gate("freeze", false))).toEqual(["ENVIRONMENT_FROZEN", 6, [["freeze", "freeze"]]]);
   expect(ending(gate("baked", false))).toEqual(["WAITS_TO_BAKE", 5, [["baked", "baked"]]]);
+  expect(ending(gate("load test", false))).toEqual(["WAITS_FOR_LOAD_TEST", 5, [["load test", "load test"]]]);
   expect([ending(gate("turn", false)), ending(gate("lock", false)), ending(gate("wait", false))]).toEqual([
     null,
     null,

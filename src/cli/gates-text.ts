@@ -28,7 +28,10 @@ function waitsForPerson(gates: readonly GateReading[]): boolean {
   return gates.some(({ gate, open }) => gate === "approval" && !open);
 }
 
-/** Nobody is there to answer a script's question, or to wait for Monday. Errors: WAITS_FOR_APPROVAL, ENVIRONMENT_FROZEN, WAITS_TO_BAKE. */
+/**
+ * Nobody is there to answer a script's question, or to wait for Monday. Errors: WAITS_FOR_APPROVAL, ENVIRONMENT_FROZEN, WAITS_TO_BAKE,
+ * WAITS_FOR_LOAD_TEST.
+ */
 export function mustNotWaitAtGates({ id, environment, gates, canary }: Gated): void {
   if (gates === null) return;
   const isStep = canary?.waits?.for === "gates";
@@ -47,6 +50,14 @@ export function mustNotWaitAtGates({ id, environment, gates, canary }: Gated): v
     throw new SlipwayError("WAITS_TO_BAKE", {
       message: `${id} waits, and begins in ${environment} by itself when its release has lived long enough`,
       evidence: young.map(({ gate, says }) => [gate, says]),
+      hint: `call it off: slipway cancel ${id}`,
+    });
+  }
+  const untested = gates.filter(({ gate, open }) => !open && gate === "load test");
+  if (!waitsForPerson(gates) && untested.length > 0) {
+    throw new SlipwayError("WAITS_FOR_LOAD_TEST", {
+      message: `${id} waits, and begins in ${environment} by itself when its load tests have passed`,
+      evidence: untested.map(({ gate, says }) => [gate, says]),
       hint: `call it off: slipway cancel ${id}`,
     });
   }

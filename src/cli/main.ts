@@ -2,7 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import { SlipwayError } from "../core/errors/error.ts";
 import { fail } from "./output.ts";
 import { act, count } from "./program/act.ts";
-import { pipeline, triggers } from "./program/pipeline.ts";
+import { loadTest, pipeline, triggers } from "./program/pipeline.ts";
 import { slipwayVersion } from "./version.ts";
 
 /** The command line. Each command's code is loaded when it is asked for, so that a short one starts fast. */
@@ -18,6 +18,7 @@ export function program(): Command {
     .addHelpText("after", exitCodes);
   setUp(slipway);
   pipeline(slipway);
+  loadTest(slipway);
   triggers(slipway);
   release(slipway);
   look(slipway);

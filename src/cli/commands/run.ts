@@ -4,7 +4,7 @@ import { fromWire, SlipwayError } from "../../core/errors/error.ts";
 import { findConfig } from "../config/find.ts";
 import { followRun } from "../follow-run.ts";
 import { countsText, runEndLines, runLines } from "../run-text.ts";
-import { type GlobalOptions, timeoutOf, withRunning, withSession } from "../session.ts";
+import { fetchReleases, type GlobalOptions, type Session, timeoutOf, withRunning, withSession } from "../session.ts";
 import { sign, style, table } from "../terminal/style.ts";
 import { ago, took } from "../terminal/words.ts";
 
@@ -23,33 +23,67 @@ export type RunOptions = GlobalOptions & {
 export function run(options: RunOptions): Promise<number> {
   const timeoutMs = timeoutOf(options.timeout);
   const parameters = Object.fromEntries((options.param ?? []).map(parameterOf));
+  const asked = {
+    ...whole,
+    steps: [...(options.step ?? [])],
+    services: [...(options.service ?? [])],
+    parameters,
+    cache: options.cache,
+  };
+  return withSession(options, (session) =>
+    begin(session, asked, { ...options, timeoutMs, revision: options.commit ?? "HEAD" }),
+  );
+}
+
+/** Tests what is live in an environment by the load tests that its config had at that commit. */
+export function loadTest(
+  environment: string,
+  options: Pick<RunOptions, "wait" | "timeout"> & GlobalOptions,
+): Promise<number> {
+  const timeoutMs = timeoutOf(options.timeout);
   return withSession(options, async (session) => {
-    const begun = await session.client.post<{ run: string | null }>("/v1/runs", {
-      product: session.product,
-      repository: dirname(findConfig(process.cwd())),
-      revision: options.commit ?? "HEAD",
-      dirty: options.dirty === true,
-      actor: session.actor,
-      asked: {
-        event: "manual",
-        branch: null,
-        steps: [...(options.step ?? [])],
-        services: [...(options.service ?? [])],
-        parameters,
-        cache: options.cache,
-        release: false,
-      },
-    });
-    const id = begun.run ?? "";
-    if (!options.wait) {
-      session.out.line(`${id} has begun; look at it with: slipway run show ${id}`);
-      session.out.json({ run: id });
-      return 0;
-    }
-    const ended = await followRun(session.reconnect, id, session.out, { timeoutMs });
-    session.out.json(ended);
-    return exitCodeOf(ended, session.out.mode === "json");
+    const releases = await fetchReleases(session);
+    const live = releases.find((release) => release.live.some((name) => name === environment));
+    if (live === undefined)
+      throw new SlipwayError("UNKNOWN_ENVIRONMENT", {
+        message: `nothing is live in ${environment}`,
+        hint: `run: slipway deploy --env ${environment}`,
+      });
+    return begin(session, { ...whole, loadTest: environment }, { ...options, timeoutMs, revision: live.commit });
   });
+}
+
+const whole = { event: "manual", branch: null, steps: [], services: [], parameters: {}, cache: true, release: false };
+
+type Beginning = {
+  readonly revision: string;
+  readonly dirty?: boolean;
+  readonly wait: boolean;
+  readonly timeoutMs: number | null;
+};
+
+async function begin(
+  session: Session,
+  asked: object,
+  { revision, dirty, wait, timeoutMs }: Beginning,
+): Promise<number> {
+  const begun = await session.client.post<{ run: string | null }>("/v1/runs", {
+    product: session.product,
+    repository: dirname(findConfig(process.cwd())),
+    revision,
+    dirty: dirty === true,
+    actor: session.actor,
+    asked,
+  });
+  const id = begun.run ?? "";
+  if (!wait) {
+    session.out.line(`${id} has begun; look at it with: slipway run show ${id}`);
+    session.out.json({ run: id });
+    return 0;
+  }
+  const ended = await followRun(session.reconnect, id, session.out, { timeoutMs });
+  session.out.json(ended);
+  return exitCodeOf(ended, session.out.mode === "json");
 }
 
 /** What the steps have said is shown already; what has nothing to do with them is still to be said. */

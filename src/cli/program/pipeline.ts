@@ -41,6 +41,20 @@ export function pipeline(slipway: Command): void {
   );
 }
 
+/** Tests of what is live. */
+export function loadTest(slipway: Command): void {
+  act(
+    slipway
+      .command("load-test")
+      .argument("<environment>")
+      .description("run the load tests of an environment, against the release that is live there")
+      .option("--wait", "wait until they have ended (the default)", true)
+      .option("--no-wait", "return when they have begun")
+      .option("--timeout <duration>", "stop waiting after this, like 10m; they go on"),
+    async ([environment = ""], options) => (await import("../commands/run.ts")).loadTest(environment, options),
+  );
+}
+
 /** What begins them by itself. */
 export function triggers(slipway: Command): void {
   const triggers = slipway

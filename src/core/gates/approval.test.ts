@@ -25,6 +25,7 @@ const input = (more: Partial<GateInput> = {}): GateInput => ({
   approvals: [],
   override: null,
   before: null,
+  loadTests: [],
   locked: null,
   ahead: [],
   ...more,

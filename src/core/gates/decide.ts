@@ -5,6 +5,7 @@ import { formatDuration } from "../product/units.ts";
 import type { Standing } from "../release/standing.ts";
 import { type Approval, type Asked, expiresAt, readApprovals } from "./approval.ts";
 import type { Life } from "./life.ts";
+import { type LoadTest, readLoadTests } from "./load-test.ts";
 import { passedBy } from "./override.ts";
 import type { GateReading } from "./reading.ts";
 import { readBaked, readWait } from "./time.ts";
@@ -23,6 +24,8 @@ export type GateInput = {
   readonly override: { readonly by: string; readonly reason: string } | null;
   /** How the release stands, and has been, in the environment that it must be promoted from; null where there is none. */
   readonly before: { readonly environment: string; readonly standing: Standing; readonly life: Life } | null;
+  /** Those of the environment before. */
+  readonly loadTests: readonly LoadTest[];
   readonly locked: { readonly by: string; readonly reason: string } | null;
   /** The deployments that have to end first. */
   readonly ahead: readonly string[];
@@ -75,7 +78,7 @@ export function readGates(input: GateInput, now: EpochMs): readonly GateReading[
 
 function readPolicy(
   gates: GatesSpec,
-  { asked, approvals, override, before }: GateInput,
+  { asked, approvals, override, before, loadTests }: GateInput,
   now: EpochMs,
 ): readonly GateReading[] {
   return [
@@ -83,6 +86,7 @@ function readPolicy(
     ...readCalendar(gates, now).map((reading) => passedBy(reading, override)),
     ...(gates.waitMs === 0 ? [] : [readWait(gates.waitMs, { at: asked.at, event: "it was asked for" }, now)]),
     ...(gates.bakedMs === 0 ? [] : [before === null ? nowhere : readBaked(gates.bakedMs, before, now)]),
+    ...(gates.loadTest === true ? [readLoadTests(before?.environment ?? null, loadTests)] : []),
   ];
 }
 

@@ -6,6 +6,7 @@ export type GateName =
   | "freeze"
   | "wait"
   | "baked"
+  | "load test"
   | "promotion"
   | "lock"
   | "turn"

@@ -67,7 +67,8 @@ function isCalled(step: PipelineStep, name: string): boolean {
   return step.id === name || step.name === name || step.name.endsWith(`/${name}`);
 }
 
-function whyNot({ when }: PipelineStep, { event, branch, changed }: RunReason): string | null {
+function whyNot({ when, load }: PipelineStep, { event, branch, changed }: RunReason): string | null {
+  if (load !== null) return `tests what is live: slipway load-test ${load.environment}`;
   if (when.event !== null && !when.event.includes(event)) return `only for ${when.event.join(", ")}; this is ${event}`;
   if (when.branch !== null && (branch === null || !textMatcher(when.branch)(branch)))
     return `only on ${when.branch.join(", ")}; this is ${branch ?? "no branch"}`;

@@ -1,9 +1,10 @@
 import { type ServiceName, serviceName } from "../ids.ts";
 import type { PipelineStepInput, ServicePipelineInput } from "../product/input.ts";
 import { type BuiltInStep, builtInSteps, pipelineDefaults, scanFiles } from "../product/pipeline.ts";
-import { bytes, inside, ms } from "../product/resolve-values.ts";
+import { bytes, inside, ms, valid } from "../product/resolve-values.ts";
 import type { ProductConfig } from "../product/schema.ts";
 import { serviceDefaults } from "../product/service.ts";
+import { type LoadPolicy, parseExpectation } from "./load.ts";
 import type { ScanPolicy, Waiver } from "./scan.ts";
 import type { Pipeline, PipelineStep, StepWork } from "./step.ts";
 
@@ -124,8 +125,10 @@ function combinationsOf(
       coverage: (input.reports?.coverage ?? []).map(inside),
       sarif: (input.reports?.sarif ?? []).map(inside),
       scan: scanReports(step).map(inside),
+      load: (input.reports?.load ?? []).map(inside),
     },
     scan: scanOf(step, waivers),
+    load: loadOf(step),
   }));
 }
 
@@ -140,6 +143,22 @@ function scanOf(step: NamedStep, waivers: readonly Waiver[]): ScanPolicy | null 
   const { scan } = step.input;
   if (scan === undefined && !isBuiltInScan(step)) return null;
   return { failOn: scan?.failOn ?? pipelineDefaults.failOn, newSince: scan?.newSince ?? null, waivers };
+}
+
+function loadOf({ input: { loadTest } }: NamedStep): LoadPolicy | null {
+  if (loadTest === undefined) return null;
+  const { environment, expect, minimum = pipelineDefaults.loadMinimum } = loadTest;
+  return { environment, expect: expect.map((text) => valid(parseExpectation(text), text)), minimum };
+}
+
+/** Ids of the steps that test an environment; none where that is not there. */
+export function loadTestsIn(
+  config: Pick<ProductConfig, "pipeline" | "services">,
+  environment: string | undefined,
+): readonly string[] {
+  return namedSteps(config)
+    .filter(({ input: { loadTest } }) => loadTest !== undefined && loadTest.environment === environment)
+    .flatMap((step) => matrixOf(step.input).map((combination) => idOf(step.name, combination)));
 }
 
 export function isBuiltInScan(step: Pick<NamedStep, "own" | "input">): boolean {

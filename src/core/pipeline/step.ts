@@ -1,5 +1,6 @@
 import type { ServiceName } from "../ids.ts";
 import type { BuiltInStep, RunEvent } from "../product/pipeline.ts";
+import type { LoadPolicy } from "./load.ts";
 import type { ScanPolicy } from "./scan.ts";
 
 /** What a step does: a built-in one is looked up in the checkout, which the config does not know. */
@@ -41,6 +42,8 @@ export type PipelineStep = {
   readonly reports: StepReports;
   /** Not null: what its reports have found says whether it has passed. */
   readonly scan: ScanPolicy | null;
+  /** Not null: it tests what is live in an environment, and runs when somebody asks for it. */
+  readonly load: LoadPolicy | null;
 };
 
 export type StepReports = {
@@ -48,6 +51,7 @@ export type StepReports = {
   readonly coverage: readonly string[];
   readonly sarif: readonly string[];
   readonly scan: readonly string[];
+  readonly load: readonly string[];
 };
 
 export type Parameter = {

@@ -9,6 +9,8 @@ export type GatesSpec = {
   readonly waitMs: number;
   /** So long must the release have lived in the environment before; 0: it need not. */
   readonly bakedMs: number;
+  /** Whether the load tests of the environment before must have passed with it. Absent: they need not. */
+  readonly loadTest?: boolean;
 };
 
 /** What must be open before a canary takes the step after one. */

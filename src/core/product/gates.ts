@@ -113,6 +113,12 @@ const gatesShape = {
     default: "(it must have succeeded there, however short ago)",
     example: "4h",
   }),
+  loadTest: optional(flag(), {
+    meaning:
+      "Whether the load tests of `promoteFrom`, the steps with a loadTest there, must have passed with the release: slipway load-test <environment>.",
+    default: false,
+    example: true,
+  }),
   windows: optional(windows(), {
     meaning:
       "When deployments may begin; what has begun may finish. A rollback passes, and so does one that is asked for with --override-window and a reason.",

@@ -445,6 +445,12 @@ export interface PipelineStepInput {
    */
   reports?: StepReportsInput | undefined;
   /**
+   * Makes it a load test of what is live in an environment: its report says whether it has passed.
+   * @default none
+   * @example { environment: "staging", expect: ["p95 < 800 ms", "success > 99.9 %"] }
+   */
+  loadTest?: StepLoadTestInput | undefined;
+  /**
    * Makes it a scan: what its reports have found says whether it has passed. It is always run.
    * @default none; the built-in scan has one
    * @example { failOn: "high", newSince: "production" }
@@ -522,6 +528,35 @@ export interface StepReportsInput {
    * @example ["npm-audit.json"]
    */
   scan?: string[] | undefined;
+  /**
+   * What a load test has measured: the JSON of autocannon --json, or of artillery run --output.
+   * @default none
+   * @example ["load.json"]
+   */
+  load?: string[] | undefined;
+}
+
+/**
+ * Makes a step a load test: it runs when somebody asks for it (slipway load-test <environment>), against what is live
+ * there.
+ */
+export interface StepLoadTestInput {
+  /**
+   * Which environment it tests; the step has its address as SLIPWAY_EDGE_URL.
+   * @example "staging"
+   */
+  environment: string;
+  /**
+   * What its report must show: "p95 < 800 ms", "success > 99.9 %" or "rate > 100/s".
+   * @example ["p95 < 800 ms", "success > 99.9 %"]
+   */
+  expect: string[];
+  /**
+   * Requests that it must have made for anything to be told.
+   * @default 100
+   * @example 5000
+   */
+  minimum?: number | undefined;
 }
 
 /**
@@ -2472,6 +2507,13 @@ export interface GatesInput {
    * @example "4h"
    */
   baked?: Duration | undefined;
+  /**
+   * Whether the load tests of `promoteFrom`, the steps with a loadTest there, must have passed with the release:
+   * slipway load-test <environment>.
+   * @default false
+   * @example true
+   */
+  loadTest?: boolean | undefined;
   /**
    * When deployments may begin; what has begun may finish. A rollback passes, and so does one that is asked for with
    * --override-window and a reason.

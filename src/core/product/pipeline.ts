@@ -1,6 +1,8 @@
 import { z } from "zod";
+import { expectationHelp, parseExpectation } from "../pipeline/load.ts";
 import { named, optional, required } from "./key.ts";
 import {
+  checkedText,
   choice,
   command,
   day,
@@ -15,6 +17,7 @@ import {
   text,
   wholeNumber,
 } from "./values.ts";
+import { show } from "./wording.ts";
 
 /** What a step does without a command of its own; `checkout` is there for those who like to name it. */
 export const builtInSteps = ["checkout", "install", "lint", "format", "typecheck", "unit", "build", "scan"] as const;
@@ -30,6 +33,7 @@ export const pipelineDefaults = {
   disk: "10GB",
   whenLost: "again",
   failOn: "high",
+  loadMinimum: 100,
 } as const;
 
 /** What the built-in scan writes, and what is read of it where the config does not say. */
@@ -108,6 +112,11 @@ const reportsSchema = named(
       default: "(none; those of the built-in scan)",
       example: ["npm-audit.json"],
     }),
+    load: optional(globs(), {
+      meaning: "What a load test has measured: the JSON of autocannon --json, or of artillery run --output.",
+      default: "(none)",
+      example: ["load.json"],
+    }),
   }),
 );
 
@@ -125,6 +134,32 @@ const scanSchema = named(
         "An environment: only findings that the release which is live there did not have, when this step looked at it, fail it.",
       default: "(every finding counts)",
       example: "production",
+    }),
+  }),
+);
+
+function expectation(): z.ZodType<string, string> {
+  return checkedText({ type: "string", allowed: expectationHelp }, (seen) =>
+    parseExpectation(seen) === null ? `${show(seen)} says nothing about a load test; use ${expectationHelp}` : null,
+  );
+}
+
+const loadTestSchema = named(
+  "StepLoadTestInput",
+  "Makes a step a load test: it runs when somebody asks for it (slipway load-test <environment>), against what is live there.",
+  z.strictObject({
+    environment: required(environmentText(), {
+      meaning: "Which environment it tests; the step has its address as SLIPWAY_EDGE_URL.",
+      example: "staging",
+    }),
+    expect: required(z.array(expectation()).min(1).max(20), {
+      meaning: `What its report must show: ${expectationHelp}.`,
+      example: ["p95 < 800 ms", "success > 99.9 %"],
+    }),
+    minimum: optional(wholeNumber({ min: 1, max: 1_000_000_000 }), {
+      meaning: "Requests that it must have made for anything to be told.",
+      default: pipelineDefaults.loadMinimum,
+      example: 5_000,
     }),
   }),
 );
@@ -248,6 +283,11 @@ const stepSchema = named(
       meaning: "Test reports, coverage and findings that it writes.",
       default: {},
       example: { junit: ["reports/junit.xml"] },
+    }),
+    loadTest: optional(loadTestSchema, {
+      meaning: "Makes it a load test of what is live in an environment: its report says whether it has passed.",
+      default: "(none)",
+      example: { environment: "staging", expect: ["p95 < 800 ms", "success > 99.9 %"] },
     }),
     scan: optional(scanSchema, {
       meaning: "Makes it a scan: what its reports have found says whether it has passed. It is always run.",

@@ -1,5 +1,6 @@
 import { SlipwayError } from "../errors/error.ts";
 import { type EnvironmentName, environmentName, type ServiceName, serviceName } from "../ids.ts";
+import { loadTestsIn } from "../pipeline/resolve.ts";
 import { defaultHealing } from "../recover/healing.ts";
 import { normalPath, parseListen, parseRoute } from "./addresses.ts";
 import { type ComposedEnvironment, namesOf } from "./composed.ts";
@@ -67,7 +68,12 @@ export function resolveEnvironment(config: ProductConfig, name: string): Environ
   const here = config.environments?.[name];
   const composed = config.composed?.[name] ?? null;
   const merged = mergeEnvironment(config, name, composed === null ? undefined : namesOf(composed));
-  return resolveMerged(merged, name, { promoteFrom: here?.promoteFrom ?? null, gates: here?.gates, composed });
+  return resolveMerged(merged, name, {
+    promoteFrom: here?.promoteFrom ?? null,
+    gates: here?.gates,
+    composed,
+    loadTests: loadTestsIn(config, here?.promoteFrom),
+  });
 }
 
 export function resolveMerged(
@@ -77,10 +83,12 @@ export function resolveMerged(
     promoteFrom,
     gates,
     composed,
+    loadTests,
   }: {
     readonly promoteFrom: string | null;
     readonly gates: GatesInput | undefined;
     readonly composed: ComposedEnvironment | null;
+    readonly loadTests: readonly string[];
   },
 ): EnvironmentSpec {
   const services = Object.entries(product.services).map(([service, input]) => {
@@ -107,6 +115,7 @@ export function resolveMerged(
     edge: resolveEdge(product.edge ?? {}),
     promoteFrom: promoteFrom === null ? null : environmentName(promoteFrom),
     ...resolveGates(gates, product.teams ?? {}),
+    ...(loadTests.length === 0 ? {} : { loadTests }),
     retention: { releases: product.retention?.releases ?? environmentDefaults.releases },
     ...(composed === null ? {} : { compose: composed.compose }),
     rules: Object.fromEntries(Object.entries(product.rules ?? {}).map(([each, rule]) => [each, resolveRule(rule)])),

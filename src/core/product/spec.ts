@@ -21,6 +21,8 @@ export type EnvironmentSpec = {
   readonly target: TargetSpec;
   readonly rollout: RolloutSpec;
   readonly edge: EdgeSpec;
+  /** Ids of the pipeline's steps that test `promoteFrom`. Absent: none. */
+  readonly loadTests?: readonly string[];
   /** A release is only let in after it has succeeded in this environment. */
   readonly promoteFrom: EnvironmentName | null;
   /** Absent where nothing has to be open, and in releases of before. */

@@ -1,3 +1,4 @@
+import { loadTestsIn } from "../pipeline/resolve.ts";
 import { checkCompose, checkProjects } from "./checks/compose.ts";
 import { checkEnvironments } from "./checks/environments.ts";
 import type { Finding, Place } from "./checks/finding.ts";
@@ -95,7 +96,12 @@ function checkProduct(
     const place = {
       name,
       merged,
-      spec: resolveMerged(merged, name, { promoteFrom, gates, composed }),
+      spec: resolveMerged(merged, name, {
+        promoteFrom,
+        gates,
+        composed,
+        loadTests: loadTestsIn(product, promoteFrom ?? undefined),
+      }),
       where,
       composed,
     };

@@ -15,6 +15,7 @@ import { differencesOf, runningOf } from "../accessories/state.ts";
 import { openDeployments } from "../deploy/open.ts";
 import { findEnvironment } from "../environment.ts";
 import { beforeOf } from "../gates/before.ts";
+import { loadTestsOf } from "../pipeline/load.ts";
 import { changesFor } from "../release/changes.ts";
 import { readReleaseConfig } from "../release/config.ts";
 import { artifactsOf, type ReleaseConfig, releaseRow, releaseView, viewOf } from "../release/read.ts";
@@ -215,7 +216,10 @@ async function gatesNow(
   const { promoteFrom } = view.spec;
   const before =
     promoteFrom === null ? null : await beforeOf(world, db, { product, environment: promoteFrom, release: view.id });
-  const input = { asked, policies, before, approvals: [], override: null, locked: null, ahead: [] };
+  const steps = view.spec.loadTests ?? [];
+  const loadTests =
+    promoteFrom === null ? [] : await loadTestsOf(db, { product, environment: promoteFrom, release: view.id, steps });
+  const input = { asked, policies, before, loadTests, approvals: [], override: null, locked: null, ahead: [] };
   return readGates(input, now).filter(({ gate }) => gate !== "promotion");
 }
 

@@ -8,6 +8,7 @@ import type { Db, Trx } from "../../ports/store.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
 import { openDeployments } from "../deploy/open.ts";
 import { findEnvironment } from "../environment.ts";
+import { loadTestsOf } from "../pipeline/load.ts";
 import { releaseFacts, releaseView } from "../release/read.ts";
 import type { World } from "../world.ts";
 import { beforeOf } from "./before.ts";
@@ -19,6 +20,15 @@ export async function gateInput(world: Pick<World, "standings">, db: Trx | Db, r
   const place = await findEnvironment(db, { product, environment });
   const live = place?.live_release_id ?? null;
   const { promoteFrom } = spec;
+  const loadTests =
+    promoteFrom === null
+      ? []
+      : await loadTestsOf(db, {
+          product,
+          environment: promoteFrom,
+          release: row.release_id,
+          steps: spec.loadTests ?? [],
+        });
   return {
     asked: {
       at: row.created_at,
@@ -33,6 +43,7 @@ export async function gateInput(world: Pick<World, "standings">, db: Trx | Db, r
       promoteFrom === null
         ? null
         : await beforeOf(world, db, { product, environment: promoteFrom, release: row.release_id }),
+    loadTests,
     locked: place?.locked_by == null ? null : { by: place.locked_by, reason: place.locked_reason ?? "" },
     ahead: (await openDeployments(db, { product, environment })).map(({ id }) => id),
   };

@@ -13,6 +13,8 @@ export type Asked = {
   readonly steps: readonly string[];
   readonly services: readonly string[];
   readonly parameters: Readonly<Record<string, string>>;
+  /** The steps that test this environment, besides. */
+  readonly loadTest?: string | undefined;
   /** Whether results of before may be taken. */
   readonly cache: boolean;
   /** Whether a release is made when all has passed. */

@@ -1,6 +1,7 @@
 import type { ScanVerdict } from "../../core/pipeline/scan.ts";
 import { formatDuration, formatSize } from "../../core/product/units.ts";
 import type { JobEnd } from "../../ports/executor.ts";
+import type { LoadOutcome } from "./load.ts";
 import type { Reports } from "./read-reports.ts";
 
 /** How a step ended. */
@@ -15,6 +16,8 @@ export type StepOutcome = {
   readonly reports: Reports | null;
   /** Of a scan step that has looked. */
   readonly scan?: ScanVerdict;
+  /** Of a load test that has run to its end. */
+  readonly load?: LoadOutcome;
 };
 
 /** Why an attempt did not pass; null when it did. */

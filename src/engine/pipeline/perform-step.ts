@@ -10,6 +10,7 @@ import { pipelineSecrets } from "../secrets/pipeline.ts";
 import type { World } from "../world.ts";
 import { restoredOrRun } from "./cache/results.ts";
 import { plain } from "./live.ts";
+import { type LoadOutcome, type LoadPlace, loadOutcome, loadPlace } from "./load.ts";
 import { type StepOutcome, whyFailed } from "./outcome.ts";
 import type { StepSpec } from "./plan-steps.ts";
 import { type ReadReports, readReports } from "./read-reports.ts";
@@ -70,11 +71,14 @@ async function attempts(world: World, on: Attempting, signal: AbortSignal): Prom
   };
   if (commands.length === 0)
     return { phase: "passed", reason: "nothing to run", attempt: 0, lines: [], key: null, reports: null };
+  const place = await placeOf(world, on);
+  if (typeof place === "string")
+    return { phase: "failed", reason: place, attempt: 0, lines: [], key: null, reports: null };
   for (let attempt = 1; ; attempt++) {
-    const job = jobOf(on, attempt);
+    const job = jobOf(on, { attempt, url: place?.url ?? null });
     const end = await inWorkspace(world, on, job, signal);
     const read = await readReports(step.reports, from);
-    const why = (await verdictOf(on, end)) ?? unreadScan(on, read);
+    const why = (await verdictOf(on, end)) ?? unreadReport(on, read);
     const ended = {
       attempt,
       lines: await lastLines(join(job.room, "log")),
@@ -84,10 +88,11 @@ async function attempts(world: World, on: Attempting, signal: AbortSignal): Prom
     if (why === null) {
       const times = attempt === 1 ? [] : [again(on, attempt)];
       const scan = await scanned(world, on, read);
-      // What was found will be found again: no further attempt.
-      const phase = scan?.passed === false ? "failed" : "passed";
-      const reason = [...(scan === null ? [] : [scan.says]), ...times].join("; ");
-      return { ...ended, phase, reason, ...(scan === null ? {} : { scan }) };
+      const load = await loaded(world, on, { read, place });
+      // What was found or measured is no accident: no further attempt.
+      const phase = scan?.passed === false || load?.passed === false ? "failed" : "passed";
+      const reason = [...[scan, load].flatMap((verdict) => verdict?.says ?? []), ...times].join("; ");
+      return { ...ended, phase, reason, ...(scan === null ? {} : { scan }), ...(load === null ? {} : { load }) };
     }
     // Nobody knows how it ended: that is no attempt of its own, unless the config says that it must not happen twice.
     const last = end.is === "lost" ? step.whenLost === "fail" || attempt > step.attempts : attempt >= step.attempts;
@@ -97,8 +102,24 @@ async function attempts(world: World, on: Attempting, signal: AbortSignal): Prom
 }
 
 /** A report that nobody could read is no clean one. */
-function unreadScan({ spec: { step } }: Attempting, { unread }: ReadReports): string | null {
-  return (step.scan ?? null) === null || unread.length === 0 ? null : unread.join("; ");
+function unreadReport({ spec: { step } }: Attempting, { unread }: ReadReports): string | null {
+  const isJudged = (step.scan ?? step.load ?? null) !== null;
+  return !isJudged || unread.length === 0 ? null : unread.join("; ");
+}
+
+/** Where a load test is at work, or why it cannot; null for other steps. */
+async function placeOf(world: World, { run, spec: { step } }: Attempting): Promise<LoadPlace | string | null> {
+  const policy = step.load ?? null;
+  return policy === null ? null : loadPlace(world, { run, policy });
+}
+
+async function loaded(
+  world: World,
+  { run, spec: { step } }: Attempting,
+  { read, place }: { readonly read: ReadReports; readonly place: LoadPlace | null },
+): Promise<LoadOutcome | null> {
+  if (step.load === null || place === null || read.load === null) return null;
+  return loadOutcome(world, { run, policy: step.load, report: read.load, place });
 }
 
 async function scanned(
@@ -151,7 +172,10 @@ async function leadsOut(top: string, path: string): Promise<string | null> {
   return inside === "" || !(inside === ".." || inside.startsWith("../")) ? null : "leads out of the workspace";
 }
 
-function jobOf({ at, run, spec, workspace, secrets, input, room }: Attempting, attempt: number): StepJob {
+function jobOf(
+  { at, run, spec, workspace, secrets, input, room }: Attempting,
+  { attempt, url }: { readonly attempt: number; readonly url: string | null },
+): StepJob {
   const caches = join(workspace.directory, "..", "packages");
   const parameters = Object.entries(input.parameters).map(
     ([name, value]) => [`SLIPWAY_PARAM_${name.toUpperCase().replaceAll("-", "_")}`, value] as const,
@@ -176,6 +200,7 @@ function jobOf({ at, run, spec, workspace, secrets, input, room }: Attempting, a
       SLIPWAY_RUN: at.run,
       SLIPWAY_STEP: spec.step.id,
       SLIPWAY_COMMIT: run.commit_hash,
+      ...(url === null ? {} : { SLIPWAY_EDGE_URL: url }),
       ...spec.step.env,
       ...secrets,
     },

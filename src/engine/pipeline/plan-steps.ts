@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { builtIn, type Found, tellingFiles } from "../../core/pipeline/built-in.ts";
 import { planRun, unknownNames } from "../../core/pipeline/plan.ts";
-import { resolvePipeline } from "../../core/pipeline/resolve.ts";
+import { loadTestsIn, resolvePipeline } from "../../core/pipeline/resolve.ts";
 import type { PipelineStep } from "../../core/pipeline/step.ts";
 import { nearest } from "../../core/product/guess.ts";
 import type { ProductConfig } from "../../core/product/schema.ts";
@@ -36,7 +36,8 @@ type Checkout = {
 };
 
 /** What a run of the product's pipeline does on this checkout; null where it has none. Errors: USAGE, PIPELINE_INVALID. */
-export async function planSteps(config: ProductConfig, asked: Asked, checkout: Checkout): Promise<RunPlan | null> {
+export async function planSteps(config: ProductConfig, whole: Asked, checkout: Checkout): Promise<RunPlan | null> {
+  const asked = { ...whole, steps: [...whole.steps, ...loadTests(config, whole)] };
   const pipeline = resolvePipeline(config);
   if (pipeline === null) {
     if (asked.release) return null;
@@ -86,6 +87,16 @@ export async function planSteps(config: ProductConfig, asked: Asked, checkout: C
       evidence: missing,
     });
   return { steps, parallel: pipeline.parallel, diskBytes: pipeline.diskBytes, parameters };
+}
+
+function loadTests(config: ProductConfig, { loadTest: environment }: Asked): readonly string[] {
+  if (environment === undefined) return [];
+  const steps = loadTestsIn(config, environment);
+  if (steps.length > 0) return steps;
+  throw new SlipwayError("PIPELINE_INVALID", {
+    message: `no step of the pipeline has a loadTest in ${environment}`,
+    hint: "see: slipway explain pipeline.steps.*.loadTest",
+  });
 }
 
 /** What it runs, or what is missing for it. */

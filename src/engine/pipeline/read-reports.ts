@@ -11,6 +11,7 @@ import {
   findingReport,
 } from "../../core/report/finding.ts";
 import { addTests, readJunit, type TestReport } from "../../core/report/junit.ts";
+import { addLoads, type LoadReport, readLoad } from "../../core/report/load.ts";
 import { readScan } from "../../core/report/scan.ts";
 import { masked } from "../../lib/mask.ts";
 import { filesOf } from "./cache/files.ts";
@@ -38,18 +39,22 @@ type From = {
 export type ReadReports = {
   /** Null where it has none. */
   readonly reports: Reports | null;
-  /** All that its scans have found, and why one of them could not be read. */
+  /** All that its scans have found. */
   readonly found: Findings;
+  /** Why a scan or a load test could not be read. */
   readonly unread: readonly string[];
+  /** What its load test has measured; null where it is none, or none of its reports could be read. */
+  readonly load: LoadReport | null;
 };
 
 /** Reads what a step has written, whatever it is. Never fails: what cannot be read is said. */
 export async function readReports(asked: StepReports, from: From): Promise<ReadReports> {
-  // A step that was planned by the program before has no scans.
+  // A step that was planned by the program before has neither.
   const scans = [...asked.sarif, ...(asked.scan ?? [])];
+  const loads = asked.load ?? [];
   const nothing = { all: [], cut: false };
-  if (asked.junit.length + asked.coverage.length + scans.length === 0)
-    return { reports: null, found: nothing, unread: [] };
+  if (asked.junit.length + asked.coverage.length + scans.length + loads.length === 0)
+    return { reports: null, found: nothing, unread: [], load: null };
   const problems: string[] = [];
   const all = async <T>(
     patterns: readonly string[],
@@ -81,9 +86,10 @@ export async function readReports(asked: StepReports, from: From): Promise<ReadR
     (text) => readScan(text, top),
     (a, b) => [...a, ...b],
   );
+  const load = await all(loads, readLoad, addLoads);
   const found = findings === null ? nothing : collected(findings);
   const reports = { tests, coverage, findings: findings === null ? null : findingReport(found), problems };
-  return { reports, found, unread: problems.slice(before) };
+  return { reports, found, unread: problems.slice(before), load };
 }
 
 async function textOf({ top, directory }: From, path: string): Promise<string> {

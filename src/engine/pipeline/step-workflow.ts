@@ -2,6 +2,7 @@ import { type Json, runId } from "../../core/ids.ts";
 import type { Workflow } from "../../ports/engine.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { World } from "../world.ts";
+import { recordLoad } from "./load.ts";
 import type { StepOutcome } from "./outcome.ts";
 import { failedBy, performStep, type StepInput } from "./perform-step.ts";
 
@@ -32,13 +33,23 @@ export function stepWorkflow(world: World): Workflow<StepInput, Json> {
 
 async function recordEnd(world: World, trx: Trx, { run, number }: StepInput, outcome: StepOutcome): Promise<null> {
   const { phase, reason, attempt } = outcome;
-  await trx
+  const ended = await trx
     .updateTable("run_step")
     .set({ phase, reason, attempt, outcome: JSON.stringify(outcome), ended_at: world.clock.now() })
     .where("run_id", "=", runId(run))
     .where("number", "=", number)
     // One that was called off meanwhile stays so.
     .where("phase", "=", "running")
-    .execute();
+    .executeTakeFirst();
+  if (outcome.load !== undefined && ended.numUpdatedRows > 0n) {
+    const { product, name } = await trx
+      .selectFrom("run_step")
+      .innerJoin("run", "run.id", "run_step.run_id")
+      .select(["run.product", "run_step.name"])
+      .where("run_id", "=", runId(run))
+      .where("number", "=", number)
+      .executeTakeFirstOrThrow();
+    await recordLoad(world, trx, { product, run, step: name, outcome: outcome.load });
+  }
   return null;
 }

@@ -1,14 +1,23 @@
+import { loadTestsIn } from "../../pipeline/resolve.ts";
 import { nearest } from "../guess.ts";
 import type { ApprovalInput, ProductInput, RolloutInput, RolloutOverride } from "../input.ts";
 import type { Path } from "../problems.ts";
 import { error, type Finding } from "./finding.ts";
 
 /** Gates that could never open: of teams that are not there, of more people than there are, of an environment before that there is not. */
-export function checkGates({ environments = {}, teams = {}, rollout }: ProductInput): readonly Finding[] {
+export function checkGates(product: ProductInput): readonly Finding[] {
+  const { environments = {}, teams = {}, rollout } = product;
   const own = Object.entries(environments).flatMap(([environment, { gates, promoteFrom }]) => {
     if (gates?.baked !== undefined && promoteFrom === undefined) {
       const message = "there is nowhere to have lived: set promoteFrom to the environment before";
       return [error(["environments", environment, "gates", "baked"], message)];
+    }
+    if (gates?.loadTest === true && (promoteFrom === undefined || loadTestsIn(product, promoteFrom).length === 0)) {
+      const message =
+        promoteFrom === undefined
+          ? "there is nowhere to be tested: set promoteFrom to the environment before"
+          : `no step of the pipeline has a loadTest in ${promoteFrom}, so it would never open`;
+      return [error(["environments", environment, "gates", "loadTest"], message, { because: [["pipeline"]] })];
     }
     return approvalOf(gates?.approval, ["environments", environment, "gates"], teams);
   });

@@ -35,6 +35,7 @@ export function checkPipeline(product: ProductInput): readonly Finding[] {
       ...checkMatrix(step),
       ...checkOut(step),
       ...checkScan(step, product),
+      ...checkLoad(step, product),
     ]),
     ...circles,
     ...checkParameters(product),
@@ -92,12 +93,10 @@ function checkOut(step: NamedStep): readonly Finding[] {
   ];
 }
 
-function checkScan(step: NamedStep, { environments = {} }: ProductInput): readonly Finding[] {
+function checkScan(step: NamedStep, { environments }: ProductInput): readonly Finding[] {
   const { scan, inputs, reports = {} } = step.input;
   if (scan === undefined && !isBuiltInScan(step)) return [];
   const since = scan?.newSince;
-  const names = Object.keys(environments).length === 0 ? [environmentDefaults.name] : Object.keys(environments);
-  const guess = since === undefined ? null : nearest(since, names);
   return [
     ...(scanReports(step).length === 0 && reports.sarif === undefined
       ? [
@@ -115,16 +114,37 @@ function checkScan(step: NamedStep, { environments = {} }: ProductInput): readon
             "what it finds depends on what is known today, so it is always run: leave inputs out",
           ),
         ]),
-    ...(since === undefined || names.includes(since)
-      ? []
-      : [
-          error(
-            [...pathOf(step), "scan", "newSince"],
-            `there is no environment "${since}"${guess === null ? "" : `; did you mean "${guess}"?`}`,
-            { because: [["environments", since]], ...(guess === null ? {} : { guess }) },
-          ),
-        ]),
+    ...checkPlace([...pathOf(step), "scan", "newSince"], since, environments),
   ];
+}
+
+function checkLoad(step: NamedStep, { environments }: ProductInput): readonly Finding[] {
+  const { loadTest, scan, inputs, reports = {} } = step.input;
+  if (loadTest === undefined) return [];
+  const at = [...pathOf(step), "loadTest"];
+  return [
+    ...(reports.load === undefined
+      ? [error(at, "nothing says what it has measured: name the file that it writes in reports.load")]
+      : []),
+    ...(scan === undefined ? [] : [error(at, "it has scan too; a step does one of them: leave the other out")]),
+    ...(inputs === undefined
+      ? []
+      : [error([...pathOf(step), "inputs"], "it tests what is live, so it is always run: leave inputs out")]),
+    ...checkPlace([...at, "environment"], loadTest.environment, environments),
+  ];
+}
+
+function checkPlace(
+  at: Path,
+  name: string | undefined,
+  environments: ProductInput["environments"] = {},
+): readonly Finding[] {
+  const names = Object.keys(environments).length === 0 ? [environmentDefaults.name] : Object.keys(environments);
+  if (name === undefined || names.includes(name)) return [];
+  const guess = nearest(name, names);
+  const advice = guess === null ? "" : `; did you mean "${guess}"?`;
+  const more = { because: [["environments", name]], ...(guess === null ? {} : { guess }) };
+  return [error(at, `there is no environment "${name}"${advice}`, more)];
 }
 
 function checkParameters({ pipeline }: ProductInput): readonly Finding[] {

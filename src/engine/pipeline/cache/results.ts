@@ -167,8 +167,8 @@ async function neededBy({ store }: World, { at, spec }: Attempting): Promise<rea
 }
 
 function madeBy({ spec: { step } }: Attempting): readonly string[] {
-  const { junit, coverage, sarif, scan = [] } = step.reports;
-  return [...step.outputs, ...junit, ...coverage, ...sarif, ...scan];
+  const { junit, coverage, sarif, scan = [], load = [] } = step.reports;
+  return [...step.outputs, ...junit, ...coverage, ...sarif, ...scan, ...load];
 }
 
 function readsOf({ at, workspace }: Attempting): Promise<RunReads> {
