@@ -126,6 +126,14 @@ export type RoutedService = {
   readonly targets: readonly EdgeTarget[];
   /** By what a client is kept on one revision. The cookie is made by the edge when it is missing. Null: per request. */
   readonly sticky: { readonly cookie: string } | { readonly header: string } | null;
+  /**
+   * By what a client chooses its side, whatever the weights: the first of the targets that have one, or the last. Before `sticky`.
+   * Absent, and without either value: by nothing.
+   */
+  readonly optIn?: ({ readonly header: string } | { readonly cookie: string }) & {
+    readonly candidate: string;
+    readonly stable: string;
+  };
   readonly mode: "live" | "maintenance";
 };
 

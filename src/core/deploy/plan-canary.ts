@@ -1,5 +1,6 @@
 import { namesOf } from "../gates/approval.ts";
 import type { ServiceName } from "../ids.ts";
+import { canonicalJson } from "../product/canonical.ts";
 import type { StepGatesSpec } from "../product/gates-spec.ts";
 import type { EnvironmentSpec, RouteSpec, ServiceSpec } from "../product/spec.ts";
 import { formatDuration } from "../product/units.ts";
@@ -56,6 +57,10 @@ export function canaryWarnings(
       ({ service, route }) => `${route} is new: all its requests go to ${service} from the first step on`,
     ),
     ...coarse(course, live.spec),
+    ...(release.spec.edge.optIn !== undefined &&
+    canonicalJson(live.spec.edge.optIn ?? null) !== canonicalJson(release.spec.edge.optIn)
+      ? ["edge.optIn is another one than that of what is live: it is in force from the next release on"]
+      : []),
     ...(live.spec.edge.sticky === null
       ? ["without edge.sticky each request is on its own: a page of one release may ask for files of the other"]
       : []),

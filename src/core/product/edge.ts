@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { cidr, headerValue, hostName, listenText, origin, token, urlPath } from "./http-values.ts";
+import { cidr, headerValue, hostName, listenText, markText, origin, token, urlPath } from "./http-values.ts";
 import { named, optional, overriding, required } from "./key.ts";
 import { hostUrl } from "./mount-values.ts";
 import { choice, duration, flag, size, text, wholeNumber } from "./values.ts";
@@ -7,6 +7,8 @@ import { choice, duration, flag, size, text, wholeNumber } from "./values.ts";
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
 export const edgeDefaults = {
+  optInCandidate: "1",
+  optInStable: "0",
   driver: "embedded",
   listen: ":8080",
   tlsListen: ":443",
@@ -96,6 +98,36 @@ const stickySchema = z.union([
       header: required(token("header name", "x-user-id"), {
         meaning: "Name of the request header that says who it is.",
         example: "x-user-id",
+      }),
+    }),
+  ),
+  z.literal(false),
+]);
+
+const optInSchema = z.union([
+  named(
+    "OptInInput",
+    "By what a client chooses its side: either a header or a cookie.",
+    z.strictObject({
+      header: optional(token("header name", "x-canary"), {
+        meaning: "Name of the request header that says which side is wanted.",
+        default: "(none: the cookie says it)",
+        example: "x-canary",
+      }),
+      cookie: optional(token("cookie name", "canary"), {
+        meaning: "Name of the cookie that says which side is wanted; services set it, the edge never does.",
+        default: "(none: the header says it)",
+        example: "canary",
+      }),
+      candidate: optional(markText(), {
+        meaning: "The value with which a request goes to the candidate.",
+        default: edgeDefaults.optInCandidate,
+        example: "always",
+      }),
+      stable: optional(markText(), {
+        meaning: "The value with which it goes to stable.",
+        default: edgeDefaults.optInStable,
+        example: "never",
       }),
     }),
   ),
@@ -264,6 +296,13 @@ const edgeShape = {
     default: false,
     example: { cookie: "slipway" },
     allowed: '{ cookie: "<name>" }, { header: "<name>" } or false',
+  }),
+  optIn: optional(optInSchema, {
+    meaning:
+      "A request header or cookie by which a client chooses its side while two releases share the requests, whatever the weights are: one value for the candidate, one for stable. Without it, and with any other value, the weights hold. An environment's value replaces the product's as a whole.",
+    default: false,
+    example: { header: "x-canary", candidate: "1", stable: "0" },
+    allowed: '{ header: "<name>" }, { cookie: "<name>" }, each with values for candidate and stable, or false',
   }),
   address: optional(hostName(), {
     meaning:

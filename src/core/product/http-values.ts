@@ -72,6 +72,15 @@ export function token(what: string, example: string): z.ZodType<string, string> 
   );
 }
 
+/** A value that means itself wherever it is written: in a header, a cookie and a matcher of any edge. */
+export function markText(): z.ZodType<string, string> {
+  const allowed = 'letters, digits, ".", "_", "~" and "-", such as 1 or always';
+  const pattern = /^[0-9A-Za-z._~-]{1,100}$/;
+  return checkedText({ type: "string", allowed, pattern: pattern.source }, (seen) =>
+    pattern.test(seen) ? null : notA(seen, "value", allowed),
+  );
+}
+
 /** What a header may hold (RFC 9110 §5.5): one line. */
 export function headerValue(): z.ZodType<string, string> {
   const allowed = "one line of text";

@@ -1502,6 +1502,14 @@ export interface EdgeInput {
    */
   sticky?: StickyCookie | StickyHeader | false | undefined;
   /**
+   * A request header or cookie by which a client chooses its side while two releases share the requests, whatever the
+   * weights are: one value for the candidate, one for stable. Without it, and with any other value, the weights hold.
+   * An environment's value replaces the product's as a whole.
+   * @default false
+   * @example { header: "x-canary", candidate: "1", stable: "0" }
+   */
+  optIn?: OptInInput | false | undefined;
+  /**
    * The name or address at which services reach the edge themselves, for SLIPWAY_EDGE_URL. Needed where containers run
    * on other machines than the edge and neither listen nor server says it.
    * @default that of listen, of server, or this machine
@@ -1663,6 +1671,34 @@ export interface StickyHeader {
    * @example "x-user-id"
    */
   header: string;
+}
+
+/** By what a client chooses its side: either a header or a cookie. */
+export interface OptInInput {
+  /**
+   * Name of the request header that says which side is wanted.
+   * @default none: the cookie says it
+   * @example "x-canary"
+   */
+  header?: string | undefined;
+  /**
+   * Name of the cookie that says which side is wanted; services set it, the edge never does.
+   * @default none: the header says it
+   * @example "canary"
+   */
+  cookie?: string | undefined;
+  /**
+   * The value with which a request goes to the candidate.
+   * @default "1"
+   * @example "always"
+   */
+  candidate?: string | undefined;
+  /**
+   * The value with which it goes to stable.
+   * @default "0"
+   * @example "never"
+   */
+  stable?: string | undefined;
 }
 
 /** What is kept. */
@@ -3128,6 +3164,14 @@ export interface EdgeOverride {
    * @example { cookie: "slipway" }
    */
   sticky?: StickyCookie | StickyHeader | false | null | undefined;
+  /**
+   * A request header or cookie by which a client chooses its side while two releases share the requests, whatever the
+   * weights are: one value for the candidate, one for stable. Without it, and with any other value, the weights hold.
+   * An environment's value replaces the product's as a whole.
+   * @default the product's value
+   * @example { header: "x-canary", candidate: "1", stable: "0" }
+   */
+  optIn?: OptInInput | false | null | undefined;
   /**
    * The name or address at which services reach the edge themselves, for SLIPWAY_EDGE_URL. Needed where containers run
    * on other machines than the edge and neither listen nor server says it.

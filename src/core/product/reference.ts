@@ -88,7 +88,7 @@ function overrides(objects: readonly ObjectNode[]): string {
     "## What an environment may change",
     "",
     "Maps are merged key by key; texts, numbers and lists replace. `null` takes the product's value away, so that the default",
-    `holds again. ${leave.found ? leave.explanation.meaning : ""} \`health.body\` and \`edge.sticky\` are replaced as a whole. What makes the`,
+    `holds again. ${leave.found ? leave.explanation.meaning : ""} \`health.body\`, \`edge.sticky\` and \`edge.optIn\` are replaced as a whole. What makes the`,
     "artifact (`kind`, `path`, `build`) and `needs` are the same everywhere, because the same artifact is promoted.",
     "",
     "| of | keys |",

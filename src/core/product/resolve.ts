@@ -12,6 +12,7 @@ import type {
   EdgeInput,
   GatesInput,
   HealthInput,
+  OptInInput,
   RolloutInput,
   RouteInput,
   RuleInput,
@@ -45,6 +46,7 @@ import type {
   EdgeSpec,
   EnvironmentSpec,
   HealthSpec,
+  OptInSpec,
   RolloutSpec,
   RouteSpec,
   RuleSpec,
@@ -315,7 +317,7 @@ function resolveCanary(rollout: RolloutInput, teams: Teams): CanarySpec {
 
 function resolveEdge(edge: EdgeInput): EdgeSpec {
   const listen = edge.listen ?? edgeDefaults.listen;
-  const { rateLimit = false, sticky = false } = edge;
+  const { rateLimit = false, sticky = false, optIn = false } = edge;
   return {
     driver: edge.driver ?? edgeDefaults.driver,
     server: edge.server ?? null,
@@ -334,8 +336,16 @@ function resolveEdge(edge: EdgeInput): EdgeSpec {
     rateLimit: rateLimit === false ? null : { requests: rateLimit.requests, perMs: ms(rateLimit.per) },
     bodyBytes: bytes(edge.bodyLimit ?? edgeDefaults.bodyLimit),
     sticky: sticky === false ? null : sticky,
+    ...(optIn === false ? {} : resolveOptIn(optIn)),
     maintenance: edge.maintenance ?? false,
   };
+}
+
+/** Which of header and cookie is meant has been checked. */
+function resolveOptIn(optIn: OptInInput): { readonly optIn?: OptInSpec } {
+  const { header, cookie, candidate = edgeDefaults.optInCandidate, stable = edgeDefaults.optInStable } = optIn;
+  if (header !== undefined) return { optIn: { header, candidate, stable } };
+  return cookie === undefined ? {} : { optIn: { cookie, candidate, stable } };
 }
 
 /** Names in small letters, so that two spellings of one header are one header; false takes a default away. */

@@ -189,6 +189,7 @@ export const fullProduct: ProductInput = {
     rateLimit: { requests: 100, per: "1m" },
     bodyLimit: "50MB",
     sticky: { cookie: "slipway" },
+    optIn: { cookie: "canary", candidate: "always", stable: "never" },
     maintenance: false,
   },
   retention: { releases: 10 },
@@ -319,6 +320,7 @@ export const fullProduct: ProductInput = {
       edge: {
         listen: ":8081",
         sticky: { header: "x-user" },
+        optIn: { header: "x-canary", candidate: "on", stable: "off" },
         headers: { "x-frame-options": null, "x-robots-tag": "noindex" },
         cors: false,
         rateLimit: { requests: 1000 },

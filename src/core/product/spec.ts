@@ -368,5 +368,13 @@ export type EdgeSpec = {
   readonly rateLimit: { readonly requests: number; readonly perMs: number } | null;
   readonly bodyBytes: number;
   readonly sticky: { readonly cookie: string } | { readonly header: string } | null;
+  /** By what a client chooses its side. Absent: by nothing. */
+  readonly optIn?: OptInSpec;
   readonly maintenance: boolean;
+};
+
+/** A header or cookie, and the values of it that mean the one side or the other. */
+export type OptInSpec = ({ readonly header: string } | { readonly cookie: string }) & {
+  readonly candidate: string;
+  readonly stable: string;
 };

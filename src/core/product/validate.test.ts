@@ -87,6 +87,17 @@ slipway.config.ts: 32 problems
 `);
   });
 
+  test("what a client chooses its side by is one thing, with a value for each side, where there are sides", () => {
+    const about = (optIn: object, strategy: "canary" | "blue-green" = "canary") =>
+      report({ name: "shop", services: { web }, rollout: { strategy }, edge: { optIn } });
+    expect(about({ header: "x-canary" })).toBe("");
+    expect(about({ header: "x-canary", cookie: "canary" })).toContain("needs either header or cookie, and not both");
+    expect(about({ candidate: "on" })).toContain("needs either header or cookie, and not both");
+    expect(about({ cookie: "canary", candidate: "0" })).toContain('"0" cannot mean both sides');
+    expect(about({ header: "x-canary", candidate: "*" })).toContain('"*" is not a value');
+    expect(about({ header: "x-canary" }, "blue-green")).toContain("has no effect with blue-green");
+  });
+
   test.each([null, undefined, [], 3, "x", () => 1, Symbol("x"), 10n, new Date(0), new Map()])(
     "%o is not a config",
     (value) => {

@@ -27,6 +27,7 @@ export function routeTable(
       services[serviceKey(spec, service as ServiceName)] = {
         targets: targets.map((target) => edgeTarget(target, addresses)),
         sticky: spec.edge.sticky,
+        ...(spec.edge.optIn === undefined ? {} : { optIn: spec.edge.optIn }),
         mode: spec.edge.maintenance ? "maintenance" : "live",
       };
     }

@@ -81,9 +81,21 @@ function conditionsOf({ rollout, services, metrics }: EnvironmentSpec, where: Pl
   );
 }
 
-function edgeOf({ spec: { edge, services }, where }: Place): readonly Finding[] {
+function edgeOf({ merged, spec: { edge, services, rollout }, where }: Place): readonly Finding[] {
   const findings: Finding[] = [];
   const at = (...keys: readonly string[]) => where(["edge", ...keys]);
+  const { optIn } = edge;
+  const asked = merged.edge?.optIn;
+  if (asked && (asked.header === undefined) === (asked.cookie === undefined))
+    findings.push(error(at("optIn"), "needs either header or cookie, and not both"));
+  if (optIn?.candidate !== undefined && optIn.candidate === optIn.stable)
+    findings.push(error(at("optIn"), `"${optIn.stable}" cannot mean both sides; use two values`));
+  if (optIn !== undefined && rollout.strategy === "blue-green")
+    findings.push(
+      warning(at("optIn"), "has no effect with blue-green, which never has two sides; it is for canary and rolling", {
+        because: [where(["rollout", "strategy"])],
+      }),
+    );
   if (edge.cors?.credentials && edge.cors.origins.includes("*"))
     findings.push(
       error(at("cors", "origins"), '"*" and credentials do not go together (browsers refuse it); name the origins'),

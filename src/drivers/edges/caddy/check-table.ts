@@ -77,12 +77,17 @@ function* serviceProblems(table: RouteTable): Generator<string> {
   }
 }
 
-function* targetProblems({ targets, sticky }: RoutedService): Generator<string> {
+function* targetProblems({ targets, sticky, optIn }: RoutedService): Generator<string> {
   for (const { revision, instances } of targets)
     for (const instance of instances)
       if (!isAddress(instance.address)) yield `${revision}: ${instance.address} is no host:port`;
   const name = sticky === null ? "x" : "cookie" in sticky ? sticky.cookie : sticky.header;
   if (!token.test(name)) yield `${JSON.stringify(name)} can be no cookie's or header's name`;
+  if (optIn === undefined) return;
+  const { candidate, stable } = optIn;
+  for (const text of ["cookie" in optIn ? optIn.cookie : optIn.header, candidate, stable])
+    if (!token.test(text)) yield `${JSON.stringify(text)} can be no cookie's or header's name or value`;
+  if (candidate === stable) yield `${JSON.stringify(stable)} cannot mean both sides`;
 }
 
 function isHeader(name: string, value: string): boolean {

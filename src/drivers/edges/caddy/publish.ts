@@ -19,7 +19,7 @@ const keptTables = 3;
 /**
  * Writes route tables as slot files:
  *
- * - `sets/<x>/0` … `199`, `spare-0` … `15`, `spare-is`: where one service's requests go, written once, never changed;
+ * - `sets/<x>/0` … `199`, `spare-0` … `15`, `candidate-0` …, `stable-0` …, `spare-is`: where one service's requests go, written once, never changed;
  * - `tables/<y>/generation`, `table`, and for each service its mode and a link to its set;
  * - `current`: a link to one of the tables. Moving it is the switch: all services, one step.
  */
@@ -82,6 +82,9 @@ export class Publisher {
       steps.push({ is: "file", name: `${at}/${index}`, content: address });
     for (const [index, address] of slots.spare.entries())
       steps.push({ is: "file", name: `${at}/spare-${index}`, content: address });
+    for (const [side, addresses] of Object.entries(slots.chosen ?? {}))
+      for (const [index, address] of addresses.entries())
+        steps.push({ is: "file", name: `${at}/${side}-${index}`, content: address });
     this.#sets.set(digest, set);
     return set;
   }

@@ -14,6 +14,8 @@ const step = 123;
 export type Slots = {
   /** `slotCount` addresses, or none when nobody is there to answer. */
   readonly first: readonly string[];
+  /** `spareCount` addresses of the side that a client chooses, or none; absent where none can choose. */
+  readonly chosen?: { readonly candidate: readonly string[]; readonly stable: readonly string[] };
   /** `spareCount` addresses, or none. */
   readonly spare: readonly string[];
   /** `fallback`: the spare ones are another release, so a lost request may be repeated there, not only a failed connection. */
@@ -27,14 +29,18 @@ export type Mode = "live" | "maintenance" | "hold" | "empty";
  * The slots of a service. The candidate, which is listed first, fills the buckets from 0 up, so a growing weight only adds to
  * its slots: who is bound to one of them never goes back.
  */
-export function slotsOf({ targets }: RoutedService): Slots {
+export function slotsOf({ targets, optIn }: RoutedService): Slots {
   const shares = sharesOf(targets);
   const buckets = targets.flatMap((target, index) =>
     Array.from({ length: shares[index] ?? 0 }, (_, place) => addressAt(target, place)),
   );
   const fallbacks = addressesOf(targets.filter((target) => target.fallback));
   const neighbours = addressesOf(targets.filter((target) => target.weight > 0));
+  const sides = targets.filter(({ weight, instances }) => weight > 0 && instances.length > 0);
+  const side = (target: EdgeTarget | undefined) =>
+    inTurn(target === undefined ? fallbacks : addressesOf([target]), spareCount);
   return {
+    ...(optIn === undefined ? {} : { chosen: { candidate: side(sides[0]), stable: side(sides.at(-1)) } }),
     // When nothing has a share, the fallback is all there is.
     first: spread(buckets.length > 0 ? buckets : inTurn(fallbacks, slotCount)),
     spare: inTurn(fallbacks.length > 0 ? fallbacks : neighbours, spareCount),

@@ -19,6 +19,13 @@ export function chooseSide(service: Service, bucket: number): Side | null {
   return weighted[weighted.length - 1] ?? null;
 }
 
+/** The side that a client asks for with this value; null where it asks for none, or there is none. */
+export function chosenSide({ weighted, optIn }: Service, value: string | null): Side | null {
+  if (optIn === null || value === null) return null;
+  if (value === optIn.candidate) return weighted[0] ?? null;
+  return value === optIn.stable ? (weighted[weighted.length - 1] ?? null) : null;
+}
+
 /**
  * The next instance to try: of the revision whose turn it is, then of the fallbacks, then, after a failed connection, of
  * any revision with a weight. Instances that could not be reached lately come after all others. Never one in `tried`.

@@ -2,7 +2,7 @@ import type { RevisionId } from "../../../core/ids.ts";
 import { ipSet } from "../../../lib/ip.ts";
 import type { EdgeConfig, EdgeCounters, Route, RoutedService, RouteTable } from "../../../ports/edge.ts";
 import { answerNames } from "./answer-head.ts";
-import type { CompiledRoute, CompiledTable, ListenerRoutes, Policy, Service, Side } from "./compiled.ts";
+import type { CompiledRoute, CompiledTable, ListenerRoutes, OptIn, Policy, Service, Side } from "./compiled.ts";
 import { compileCors } from "./cors.ts";
 import type { RatesTold } from "./messages.ts";
 import { RateLimiter } from "./rate-limit.ts";
@@ -93,7 +93,7 @@ export class Workshop {
       if (target.weight > 0) weighted.push(side);
       if (target.fallback) fallbacks.push(side);
     }
-    const { sticky } = service;
+    const { sticky, optIn } = service;
     return {
       name,
       mode: service.mode,
@@ -105,6 +105,7 @@ export class Workshop {
           : "cookie" in sticky
             ? { cookie: sticky.cookie, find: `${sticky.cookie}=` }
             : { header: sticky.header.toLowerCase() },
+      optIn: optIn === undefined ? null : compileOptIn(optIn),
     };
   }
 
@@ -186,4 +187,8 @@ export class Workshop {
     for (const revision of past.slice(0, Math.max(0, past.length - rememberedRevisions)))
       if (revision.counts.inflight === 0 && revision.streams.size === 0) this.#revisions.delete(revision.id);
   }
+}
+
+function compileOptIn({ candidate, stable, ...by }: NonNullable<RoutedService["optIn"]>): OptIn {
+  return { ...("cookie" in by ? { find: `${by.cookie}=` } : { header: by.header.toLowerCase() }), candidate, stable };
 }

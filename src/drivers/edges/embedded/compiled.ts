@@ -62,9 +62,16 @@ export type Service = {
   readonly name: string;
   readonly mode: RoutedService["mode"];
   readonly sticky: { readonly cookie: string; readonly find: string } | { readonly header: string } | null;
+  readonly optIn: OptIn | null;
   /** Only those with a weight, in the order of the table. */
   readonly weighted: readonly Side[];
   readonly fallbacks: readonly Side[];
+};
+
+/** Where a client says which side it wants, and by which values. */
+export type OptIn = ({ readonly header: string } | { readonly find: string }) & {
+  readonly candidate: string;
+  readonly stable: string;
 };
 
 /** One revision of a service and the part of the buckets it holds. */

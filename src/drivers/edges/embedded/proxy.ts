@@ -1,7 +1,7 @@
 import { Attempt, type Failure } from "./attempt.ts";
 import { BodyRelay } from "./body-relay.ts";
 import { bucketOf, buckets, nextBucket } from "./buckets.ts";
-import { chooseInstance, chooseSide } from "./choose.ts";
+import { chooseInstance, chooseSide, chosenSide } from "./choose.ts";
 import type { Service, Side } from "./compiled.ts";
 import type { Exchange } from "./exchange.ts";
 import { refusals } from "./pages.ts";
@@ -26,7 +26,7 @@ let bucket = Math.floor(Math.random() * buckets);
 export function proxy(exchange: Exchange): undefined {
   const service = serviceNow(exchange);
   if (service === null) return exchange.refuse(refusals.noInstance);
-  const turn = chooseSide(service, bucketFor(exchange, service));
+  const turn = chosenSide(service, askedFor(exchange, service)) ?? chooseSide(service, bucketFor(exchange, service));
   attempt(exchange, { service, turn, tried: none, anyRevision: true });
 }
 
@@ -133,6 +133,13 @@ function bucketFor(exchange: Exchange, { sticky }: Service): number {
   }
   bucket = nextBucket(bucket);
   return bucket;
+}
+
+function askedFor({ head, req }: Exchange, { optIn }: Service): string | null {
+  if (optIn === null) return null;
+  if ("find" in optIn) return cookieOf(head.cookie, optIn.find);
+  const value = req.headers[optIn.header];
+  return value === undefined ? null : String(value);
 }
 
 function giveCookie(exchange: Exchange, name: string): string {

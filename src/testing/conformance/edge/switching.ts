@@ -1,8 +1,9 @@
 import { Agent } from "node:http";
 import { expect, test } from "vitest";
+import { instanceId } from "../../../core/ids.ts";
 import type { EdgeBench } from "../edge.ts";
 import { ask, openLong, startLoad, webSocketHead } from "./client.ts";
-import { openPolicy, route, table, target } from "./tables.ts";
+import { openPolicy, revisionOf, route, table, target } from "./tables.ts";
 
 export function switchingTests(at: () => EdgeBench): void {
   test("20 switches of all traffic under load fail no request", async () => {
@@ -86,6 +87,44 @@ export function switchingTests(at: () => EdgeBench): void {
       seen.add(asked[0]?.body ?? "");
     }
     expect([...seen].sort()).toEqual(["a", "b"]);
+  });
+
+  test("who carries the candidate's value gets it whatever its share, who carries stable's never does, and all others as the weights say", async () => {
+    const { a, b, port, route } = at();
+    const values = { candidate: "1", stable: "0" };
+    const asked = async (headers: Readonly<Record<string, string>>) => {
+      const answers = await Promise.all(Array.from({ length: 40 }, () => ask(port, "/", { headers })));
+      for (const answer of answers) expect(answer.headers["set-cookie"]).toBeUndefined();
+      return answers.map(({ body }) => body).join("");
+    };
+    const header = { header: "X-Canary", ...values };
+    await route([target(b, 100), target(a, 9_900)], { optIn: header });
+    expect(await asked({ "x-canary": "1" })).toBe("b".repeat(40));
+    await route([target(b, 9_900), target(a, 100)], { optIn: header });
+    expect(await asked({ "x-canary": "0" })).toBe("a".repeat(40));
+    for (const other of ["", "10", "x0"])
+      expect((await asked({ "x-canary": other })).replaceAll("a", "").length, other).toBeGreaterThan(35);
+    const cookie = { cookie: "canary", ...values };
+    await route([target(b, 100), target(a, 9_900)], { optIn: cookie, sticky: { header: "X-User" } });
+    expect(await asked({ Cookie: "other=0; canary=1", "x-user": "ada" })).toBe("b".repeat(40));
+    await route([target(b, 9_900), target(a, 100)], { optIn: cookie });
+    expect(await asked({ Cookie: "canary=0" })).toBe("a".repeat(40));
+    // One side alone is both.
+    await route([target(a, 10_000)], { optIn: header });
+    expect([await asked({ "x-canary": "1" }), await asked({ "x-canary": "0" })]).toEqual([
+      "a".repeat(40),
+      "a".repeat(40),
+    ]);
+  });
+
+  test("a candidate that cannot be reached loses nobody who chose it", async () => {
+    const { a, b, port, route } = at();
+    const gone = target(b, 100, { instances: [{ id: instanceId(revisionOf("b"), 0), address: "127.0.0.1:1" }] });
+    await route([gone, target(a, 9_900)], { optIn: { header: "X-Canary", candidate: "1", stable: "0" } });
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () => ask(port, "/", { headers: { "x-canary": "1" } })),
+    );
+    expect(answers.map(({ body }) => body)).toEqual(Array.from({ length: 10 }, () => "a"));
   });
 
   test("WebSockets and event streams outlive a table that gives their revision no traffic", async () => {

@@ -1,7 +1,19 @@
 import type { EdgeConfig, RoutedService } from "../../../../ports/edge.ts";
 import { type Paths, serviceFolder } from "../paths.ts";
 import { slotCount, spareCount } from "../slots.ts";
-import { failOn, type Handler, logged, ms, not, type Route, requestHeaders, setVars, subroute } from "./json.ts";
+import {
+  failOn,
+  type Handler,
+  logged,
+  type Matcher,
+  ms,
+  not,
+  quoted,
+  type Route,
+  requestHeaders,
+  setVars,
+  subroute,
+} from "./json.ts";
 import { refuse } from "./pages.ts";
 
 /** Carries what a client is kept by to the choice of a slot. Never passed on. */
@@ -75,38 +87,41 @@ export function serviceRoute(
     logged("ms2", "{http.reverse_proxy.upstream.latency_ms}"),
   ];
   const message = (pattern: string) => ({ vars_regexp: { "{http.error.message}": { pattern } } });
-  const tries = subroute(
-    [
-      {
-        handle: [
-          setVars({ spare: `{file.${folder}/spare-is}` }),
-          logged("up", "{http.reverse_proxy.upstream.hostport}"),
-          logged("ms", "{http.reverse_proxy.upstream.latency_ms}"),
-          first,
-        ],
-      },
-    ],
-    [
-      {
-        // Nothing was sent, so nothing can be done twice. Status 499 is a client that left meanwhile.
-        match: [{ ...message("^dial "), vars: { "{http.error.status_code}": ["502", "504"] } }],
-        handle: [...again, spare],
-      },
-      {
-        match: [
-          {
-            ...message("^(?:[^d]|d[^i])"),
-            vars: { spare: ["fallback"] },
-            expression: "{http.error.status_code} == 502",
-            method: ["GET", "HEAD", "OPTIONS", "DELETE", "PUT"],
-            not: [{ header_regexp: { "Content-Length": { pattern: "[1-9]" } } }],
-          },
-        ],
-        handle: [...again, spare],
-      },
-      { handle: [setVars({ why: "{http.error.status_code} {http.error.message}" }), logged("why", "why"), failOn] },
-    ],
-  );
+  const chosen = (side: Side) =>
+    proxy(numbered(`${side}-`, spareCount), limits.connectTimeoutMs, { selection_policy: { policy: "round_robin" } });
+  const tries = (by: Handler) =>
+    subroute(
+      [
+        {
+          handle: [
+            setVars({ spare: `{file.${folder}/spare-is}` }),
+            logged("up", "{http.reverse_proxy.upstream.hostport}"),
+            logged("ms", "{http.reverse_proxy.upstream.latency_ms}"),
+            by,
+          ],
+        },
+      ],
+      [
+        {
+          // Nothing was sent, so nothing can be done twice. Status 499 is a client that left meanwhile.
+          match: [{ ...message("^dial "), vars: { "{http.error.status_code}": ["502", "504"] } }],
+          handle: [...again, spare],
+        },
+        {
+          match: [
+            {
+              ...message("^(?:[^d]|d[^i])"),
+              vars: { spare: ["fallback"] },
+              expression: "{http.error.status_code} == 502",
+              method: ["GET", "HEAD", "OPTIONS", "DELETE", "PUT"],
+              not: [{ header_regexp: { "Content-Length": { pattern: "[1-9]" } } }],
+            },
+          ],
+          handle: [...again, spare],
+        },
+        { handle: [setVars({ why: "{http.error.status_code} {http.error.message}" }), logged("why", "why"), failOn] },
+      ],
+    );
   return {
     handle: [
       subroute([
@@ -118,8 +133,9 @@ export function serviceRoute(
           match: [{ vars: { mode: [leaving(digest)] }, ...not({ header: { Upgrade: ["*"] } }) }],
           handle: [{ handler: "headers", response: { set: { Connection: ["close"] } } }],
         },
+        ...sides(service.optIn).map(({ side, match }) => ({ match: [match], handle: [tries(chosen(side))] })),
         ...stickyRoutes(service.sticky),
-        { handle: [tries] },
+        { handle: [tries(first)] },
       ]),
     ],
   };
@@ -146,6 +162,21 @@ function gate(name: string, paths: Paths): Handler {
 function policyOf(sticky: RoutedService["sticky"]): unknown {
   if (sticky === null) return { policy: "round_robin" };
   return { policy: "header", field: keptBy, fallback: { policy: "round_robin" } };
+}
+
+type Side = "candidate" | "stable";
+
+/** What a request carries whose client chooses its side. */
+function sides(optIn: RoutedService["optIn"]): { readonly side: Side; readonly match: Matcher }[] {
+  if (optIn === undefined) return [];
+  const carries = (value: string): Matcher =>
+    "header" in optIn
+      ? { header_regexp: { [optIn.header]: { pattern: `^${quoted(value)}$` } } }
+      : { vars: { [`{http.request.cookie.${optIn.cookie}}`]: [value] } };
+  return [
+    { side: "candidate", match: carries(optIn.candidate) },
+    { side: "stable", match: carries(optIn.stable) },
+  ];
 }
 
 /** Hashed over the slots, whose names never change: a client keeps its slot, and so its side, whatever is deployed. */
