@@ -11,6 +11,7 @@ import { Secret } from "../core/secret.ts";
 import { triggerSettings } from "../core/triggers/settings.ts";
 import { openSqliteStore } from "../drivers/stores/sqlite/index.ts";
 import { fileVault } from "../drivers/vaults/file/index.ts";
+import { SeenChecks } from "../engine/forge/seen-checks.ts";
 import { Changes } from "../engine/history.ts";
 import { setSecret } from "../engine/secrets/secrets.ts";
 import { sqliteEngine } from "../engine/sqlite/engine.ts";
@@ -55,6 +56,7 @@ beforeEach(async () => {
     engine,
     clock: systemClock,
     changes: new Changes(),
+    seenChecks: new SeenChecks(),
     vault: fileVault(join(directory, "secrets.key")),
     newId: () => randomBytes(6).toString("hex"),
     log: { info: () => {}, warn: () => {}, error: () => {} },

@@ -28,9 +28,16 @@ function waitsForPerson(gates: readonly GateReading[]): boolean {
   return gates.some(({ gate, open }) => gate === "approval" && !open);
 }
 
+/** What opens by itself, and when. */
+const byItself = [
+  ["baked", "WAITS_TO_BAKE", "its release has lived long enough"],
+  ["load test", "WAITS_FOR_LOAD_TEST", "its load tests have passed"],
+  ["checks", "WAITS_FOR_CHECKS", "its checks have succeeded at the forge"],
+] as const;
+
 /**
  * Nobody is there to answer a script's question, or to wait for Monday. Errors: WAITS_FOR_APPROVAL, ENVIRONMENT_FROZEN, WAITS_TO_BAKE,
- * WAITS_FOR_LOAD_TEST.
+ * WAITS_FOR_LOAD_TEST, WAITS_FOR_CHECKS.
  */
 export function mustNotWaitAtGates({ id, environment, gates, canary }: Gated): void {
   if (gates === null) return;
@@ -45,19 +52,12 @@ export function mustNotWaitAtGates({ id, environment, gates, canary }: Gated): v
         : `call it off: slipway cancel ${id}; or do not wait: deploy again with --override-window --reason "..."`,
     });
   }
-  const young = gates.filter(({ gate, open }) => !open && gate === "baked");
-  if (!waitsForPerson(gates) && young.length > 0) {
-    throw new SlipwayError("WAITS_TO_BAKE", {
-      message: `${id} waits, and begins in ${environment} by itself when its release has lived long enough`,
-      evidence: young.map(({ gate, says }) => [gate, says]),
-      hint: `call it off: slipway cancel ${id}`,
-    });
-  }
-  const untested = gates.filter(({ gate, open }) => !open && gate === "load test");
-  if (!waitsForPerson(gates) && untested.length > 0) {
-    throw new SlipwayError("WAITS_FOR_LOAD_TEST", {
-      message: `${id} waits, and begins in ${environment} by itself when its load tests have passed`,
-      evidence: untested.map(({ gate, says }) => [gate, says]),
+  for (const [name, code, when] of byItself) {
+    const waits = gates.filter(({ gate, open }) => !open && gate === name);
+    if (waitsForPerson(gates) || waits.length === 0) continue;
+    throw new SlipwayError(code, {
+      message: `${id} waits, and begins in ${environment} by itself when ${when}`,
+      evidence: waits.map(({ gate, says }) => [gate, says]),
       hint: `call it off: slipway cancel ${id}`,
     });
   }

@@ -39,7 +39,8 @@ import { AlertDesk } from "../engine/alerts/desk.ts";
 import { sweepFresh } from "../engine/commands/command.ts";
 import { sweepPlans } from "../engine/commands/plan.ts";
 import { type Left, stopContainers } from "../engine/deploy/stop-all.ts";
-import { Reporter } from "../engine/forge/reporter.ts";
+import { tellForges } from "../engine/forge/parts.ts";
+import { SeenChecks } from "../engine/forge/seen-checks.ts";
 import { StepConditions } from "../engine/gates/step-conditions.ts";
 import { Changes } from "../engine/history.ts";
 import { Judges } from "../engine/judge/judges.ts";
@@ -159,6 +160,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       prober: httpProber(clock),
       source: gitSource(),
       openForge: restForges(clock),
+      seenChecks: new SeenChecks(),
       artifacts: new Artifacts(directory),
       images: imageWorks(places, options.version),
       vault: fileVault(join(directory, "secrets.key")),
@@ -214,18 +216,17 @@ export async function wire(options: WireOptions): Promise<Wired> {
     await engine.open();
     const poller = new Poller(world);
     poller.open();
-    const reporter = new Reporter(world);
-    reporter.open();
+    const telling = tellForges(world);
     const sweeping = new AbortController();
     void sweepFresh(world, sweeping.signal);
     closers.push(async () => sweeping.abort());
     closers.push(() => engine.close());
     closers.push(() => poller.close());
-    closers.push(() => reporter.close());
+    closers.push(() => telling.close());
     // First nobody decides any more, then what was decided is taken down.
     const quiet = async (): Promise<void> => {
       await poller.close();
-      await reporter.close();
+      await telling.close();
       await engine.close();
       await keeper.close();
       await rules.close();

@@ -11,6 +11,7 @@ import type { Vault } from "../ports/secrets.ts";
 import type { Source } from "../ports/source.ts";
 import type { Store } from "../ports/store.ts";
 import type { AlertDesk } from "./alerts/desk.ts";
+import type { SeenChecks } from "./forge/seen-checks.ts";
 import type { StepConditions } from "./gates/step-conditions.ts";
 import type { Changes } from "./history.ts";
 import type { Judges } from "./judge/judges.ts";
@@ -44,6 +45,8 @@ export type World = {
   readonly source: Source;
   readonly executor: Executor;
   readonly openForge: OpenForge;
+  /** How the checks were at the forge, of commits that wait for them. */
+  readonly seenChecks: SeenChecks;
   readonly stepCache: StepCache;
   /** What the steps of runs say at this moment. */
   readonly live: LiveSteps;

@@ -1,3 +1,4 @@
+import type { CommitCheck } from "../core/forge/check.ts";
 import type { Report } from "../core/forge/report.ts";
 import type { DeploymentId, EnvironmentName } from "../core/ids.ts";
 import type { Secret } from "../core/secret.ts";
@@ -18,6 +19,8 @@ export interface Forge {
   setDeployment(report: DeploymentReport, known: string | null, signal: AbortSignal): Promise<string>;
   /** The pull request that a commit belongs to: an open one, else the one that brought it. */
   pullRequest(commit: string, signal: AbortSignal): Promise<number | null>;
+  /** The checks and statuses of a commit as they are now, each once: the newest of its name. Changes nothing. */
+  checks(commit: string, signal: AbortSignal): Promise<readonly CommitCheck[]>;
   /**
    * Writes our comment there: the one that is known, else the one that begins with the marker, else a new one. An edited or removed one
    * is no trouble. Returns its id.

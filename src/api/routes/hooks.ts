@@ -49,6 +49,8 @@ export function hookRoutes(server: FastifyInstance, world: World, product: strin
           await recordPing(world, heard);
           return { said: "pong", events: [] };
         case "other":
+          // Such as that a check has ended.
+          world.seenChecks.hint();
           return { said: `${said.what} begins nothing; only pushes are listened to`, events: [] };
         case "pushes": {
           const events = await recordEvents(world, heard, said.pushes);

@@ -50,6 +50,13 @@ export const catalogue = {
   WAITS_TO_BAKE: entry(5, 409, "look at what is missing: slipway status; it begins by itself"),
   APPROVAL_REFUSED: entry(5, 409, "see why: slipway history; then deploy what is better"),
   APPROVAL_EXPIRED: entry(5, 409, "deploy it again, and ask somebody to approve it"),
+  CHECKS_FAILED: entry(
+    1,
+    409,
+    "see why at the forge; then deploy what is better, or the same again when they have succeeded",
+  ),
+  CHECKS_EXPIRED: entry(5, 409, "see at the forge why they have not ended; then deploy it again"),
+  WAITS_FOR_CHECKS: entry(5, 409, "it begins by itself when they have succeeded: slipway status"),
   NOTHING_TO_ROLL_BACK: entry(1, 409, "there is no earlier good release in this environment; deploy one"),
   RESTART_REFUSED: entry(1, 409, "look at it: slipway status, slipway history; or deploy the release again"),
   RELEASE_KNOWN_BAD: entry(1, 409, "deploy another release; a rollback goes to this one only with --force"),

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { nothingSeen } from "../forge/check.ts";
 import { releaseId } from "../ids.ts";
 import type { ApprovalSpec, GatesSpec } from "../product/gates-spec.ts";
 import { type Approval, readApprovals, whyNotCounted } from "./approval.ts";
@@ -26,6 +27,7 @@ const input = (more: Partial<GateInput> = {}): GateInput => ({
   override: null,
   before: null,
   loadTests: [],
+  checks: nothingSeen,
   locked: null,
   ahead: [],
   ...more,

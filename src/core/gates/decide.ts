@@ -1,9 +1,11 @@
 import type { ErrorCode } from "../errors/catalogue.ts";
+import type { ChecksSeen } from "../forge/check.ts";
 import type { EpochMs, ReleaseId } from "../ids.ts";
 import type { GatesSpec } from "../product/gates-spec.ts";
 import { formatDuration } from "../product/units.ts";
 import type { Standing } from "../release/standing.ts";
 import { type Approval, type Asked, expiresAt, readApprovals } from "./approval.ts";
+import { failedChecks, readChecks } from "./checks.ts";
 import type { Life } from "./life.ts";
 import { type LoadTest, readLoadTests } from "./load-test.ts";
 import { passedBy } from "./override.ts";
@@ -26,6 +28,8 @@ export type GateInput = {
   readonly before: { readonly environment: string; readonly standing: Standing; readonly life: Life } | null;
   /** Those of the environment before. */
   readonly loadTests: readonly LoadTest[];
+  /** What the forge has said of the release's commit. */
+  readonly checks: ChecksSeen;
   readonly locked: { readonly by: string; readonly reason: string } | null;
   /** The deployments that have to end first. */
   readonly ahead: readonly string[];
@@ -78,12 +82,13 @@ export function readGates(input: GateInput, now: EpochMs): readonly GateReading[
 
 function readPolicy(
   gates: GatesSpec,
-  { asked, approvals, override, before, loadTests }: GateInput,
+  { asked, approvals, override, before, loadTests, checks }: GateInput,
   now: EpochMs,
 ): readonly GateReading[] {
   return [
     ...(gates.approval === null ? [] : [readApprovals(gates.approval, asked, approvals)]),
     ...readCalendar(gates, now).map((reading) => passedBy(reading, override)),
+    ...(gates.checks === undefined ? [] : [readChecks(gates.checks, checks, now)]),
     ...(gates.waitMs === 0 ? [] : [readWait(gates.waitMs, { at: asked.at, event: "it was asked for" }, now)]),
     ...(gates.bakedMs === 0 ? [] : [before === null ? nowhere : readBaked(gates.bakedMs, before, now)]),
     ...(gates.loadTest === true ? [readLoadTests(before?.environment ?? null, loadTests)] : []),
@@ -106,18 +111,38 @@ function shut(gate: GateReading["gate"], says: string): GateReading {
   return { gate, open: false, says, opensAt: null };
 }
 
-/** Only those who wait for people expire: a lock or a window that stays shut is nobody's forgetting. */
+/** Those who wait for people or for the forge expire: a lock or a window that stays shut is nobody's forgetting. */
 function expiries({ policies, asked }: GateInput, readings: readonly GateReading[]): readonly EpochMs[] {
-  if (!readings.some(({ gate, open }) => gate === "approval" && !open)) return [];
-  return policies.flatMap(({ gates }) => (gates.approval === null ? [] : [expiresAt(gates.approval, asked)]));
+  const isShut = (name: GateReading["gate"]) => readings.some(({ gate, open }) => gate === name && !open);
+  return [
+    ...(isShut("approval")
+      ? policies.flatMap(({ gates }) => (gates.approval === null ? [] : [expiresAt(gates.approval, asked)]))
+      : []),
+    ...(isShut("checks")
+      ? policies.flatMap(({ gates }) => (gates.checks === undefined ? [] : [asked.at + gates.checks.expiresMs]))
+      : []),
+  ];
 }
 
+/** One check that has failed is enough, whatever else is waited for; then whoever was waited for too long. */
 function expired(input: GateInput, readings: readonly GateReading[], now: EpochMs) {
-  const at = Math.min(...expiries(input, readings));
-  if (now < at) return null;
-  const missing = readings.filter(({ gate, open }) => gate === "approval" && !open);
-  const reason = `not approved within ${formatDuration(at - input.asked.at)}: ${saying(missing)}`;
-  return { reason, code: "APPROVAL_EXPIRED" as const };
+  const { policies, checks, asked } = input;
+  const failed = policies.flatMap(({ gates }) =>
+    gates.checks === undefined ? [] : failedChecks(gates.checks, checks, now),
+  );
+  if (failed.length > 0) {
+    const each = failed.map(({ name, says }) => `${name} (${says})`).join(", ");
+    return { reason: `failed at the forge: ${each}`, code: "CHECKS_FAILED" as const };
+  }
+  for (const [gate, code, words] of [
+    ["approval", "APPROVAL_EXPIRED", "not approved"],
+    ["checks", "CHECKS_EXPIRED", "its checks have not succeeded"],
+  ] as const) {
+    const missing = readings.filter((reading) => reading.gate === gate && !reading.open);
+    const at = Math.min(...expiries(input, missing));
+    if (now >= at) return { reason: `${words} within ${formatDuration(at - asked.at)}: ${saying(missing)}`, code };
+  }
+  return null;
 }
 
 function saying(readings: readonly GateReading[]): string {

@@ -10,7 +10,8 @@ export type GateName =
   | "promotion"
   | "lock"
   | "turn"
-  | "condition";
+  | "condition"
+  | "checks";
 
 /** One gate, as it stands at one instant. */
 export type GateReading = {

@@ -11,7 +11,11 @@ export type GatesSpec = {
   readonly bakedMs: number;
   /** Whether the load tests of the environment before must have passed with it. Absent: they need not. */
   readonly loadTest?: boolean;
+  /** What the forge must say of the commit. Nothing where nothing is asked. */
+  readonly checks?: ChecksSpec;
 };
+
+export type ChecksSpec = { readonly names: readonly string[]; readonly expiresMs: number };
 
 /** What must be open before a canary takes the step after one. */
 export type StepGatesSpec = Pick<GatesSpec, "approval" | "windows" | "freezes"> & {

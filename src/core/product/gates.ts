@@ -5,7 +5,7 @@ import { named, optional, required } from "./key.ts";
 import { checkedText, duration, flag, name, text, wholeNumber } from "./values.ts";
 import { show } from "./wording.ts";
 
-export const gatesDefaults = { count: 1, expires: "7d", timeZone: "UTC" } as const;
+export const gatesDefaults = { count: 1, expires: "7d", timeZone: "UTC", checksExpire: "1d" } as const;
 
 const people = () => z.array(text()).min(1).max(200);
 
@@ -131,6 +131,18 @@ const gatesShape = {
     default: "(never)",
     example: [{ cron: "2026-12-20T00:00", duration: "14d", timeZone: "Europe/Berlin", reason: "Christmas" }],
     allowed: 'a list such as [{ cron: "2026-12-20T00:00", duration: "14d", reason: "Christmas" }]',
+  }),
+  checks: optional(z.array(text()).min(1).max(50), {
+    meaning:
+      "Checks or statuses that must have succeeded at the forge for the release's commit, by their names there. One that has failed ends the deployment. Needs triggers.report.",
+    default: "(none)",
+    example: ["ci/build", "lint"],
+    allowed: 'a list of names, such as ["ci/build"]',
+  }),
+  checksExpire: optional(duration({ min: "1s", max: "30d" }), {
+    meaning: "How long a deployment waits for its checks. Then it is called off.",
+    default: gatesDefaults.checksExpire,
+    example: "2h",
   }),
   approval: optional(approval(), {
     meaning: "People who must approve before a deployment begins. A rollback needs nobody's word.",

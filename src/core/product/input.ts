@@ -2564,6 +2564,19 @@ export interface GatesInput {
    */
   freezes?: FreezeInput[] | undefined;
   /**
+   * Checks or statuses that must have succeeded at the forge for the release's commit, by their names there. One that
+   * has failed ends the deployment. Needs triggers.report.
+   * @default none
+   * @example ["ci/build", "lint"]
+   */
+  checks?: string[] | undefined;
+  /**
+   * How long a deployment waits for its checks. Then it is called off.
+   * @default "1d"
+   * @example "2h"
+   */
+  checksExpire?: Duration | undefined;
+  /**
    * People who must approve before a deployment begins. A rollback needs nobody's word.
    * @default nobody has to
    * @example { teams: ["ops"], count: 2 }

@@ -8,7 +8,7 @@ export type Teams = Readonly<Record<string, readonly string[]>>;
 /** Nothing where the environment has no gates, so that a config without them is what it was. */
 export function resolveGates(gates: GatesInput | undefined, teams: Teams): { readonly gates?: GatesSpec } {
   if (gates === undefined || Object.keys(gates).length === 0) return {};
-  const { approval, windows = [], freezes = [], wait, baked, loadTest } = gates;
+  const { approval, windows = [], freezes = [], wait, baked, loadTest, checks, checksExpire } = gates;
   return {
     gates: {
       approval: approval === undefined ? null : resolveApproval(approval, teams),
@@ -17,6 +17,9 @@ export function resolveGates(gates: GatesInput | undefined, teams: Teams): { rea
       waitMs: wait === undefined ? 0 : ms(wait),
       bakedMs: baked === undefined ? 0 : ms(baked),
       ...(loadTest === true ? { loadTest } : {}),
+      ...(checks === undefined
+        ? {}
+        : { checks: { names: checks, expiresMs: ms(checksExpire ?? gatesDefaults.checksExpire) } }),
     },
   };
 }

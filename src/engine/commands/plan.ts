@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { ReleaseView } from "../../core/deploy/course.ts";
 import { type Plan, type PlanInput, planOf } from "../../core/deploy/plan.ts";
 import { reasonOf } from "../../core/errors/error.ts";
+import { nothingSeen } from "../../core/forge/check.ts";
 import { readGates } from "../../core/gates/decide.ts";
 import { policiesOf } from "../../core/gates/policy.ts";
 import { type EnvironmentName, type ReleaseId, releaseId } from "../../core/ids.ts";
@@ -219,7 +220,18 @@ async function gatesNow(
   const steps = view.spec.loadTests ?? [];
   const loadTests =
     promoteFrom === null ? [] : await loadTestsOf(db, { product, environment: promoteFrom, release: view.id, steps });
-  const input = { asked, policies, before, loadTests, approvals: [], override: null, locked: null, ahead: [] };
+  // Of a commit that nobody waits for the forge is not asked.
+  const input = {
+    asked,
+    policies,
+    before,
+    loadTests,
+    checks: nothingSeen,
+    approvals: [],
+    override: null,
+    locked: null,
+    ahead: [],
+  };
   return readGates(input, now).filter(({ gate }) => gate !== "promotion");
 }
 

@@ -254,8 +254,14 @@ export async function cancelQueued(
   await endBeforeBegin(trx, row, { failure: { code: "CANCELLED", message, evidence: [], service: null }, actor, now });
 }
 
-/** What people, or their silence, decided before it began: it says nothing of the release. */
-const calledOff: ReadonlySet<string> = new Set(["CANCELLED", "APPROVAL_REFUSED", "APPROVAL_EXPIRED"]);
+/** What people, or the forge, or their silence decided before it began: it says nothing of the release. */
+const calledOff: ReadonlySet<string> = new Set([
+  "CANCELLED",
+  "APPROVAL_REFUSED",
+  "APPROVAL_EXPIRED",
+  "CHECKS_EXPIRED",
+  "CHECKS_FAILED",
+]);
 
 /** Ends a deployment before its first step: there is nothing to do, or something against it. */
 export async function endBeforeBegin(

@@ -2,14 +2,13 @@ import { ForgeProblem } from "../../core/forge/problem.ts";
 import { isOver, type Reported } from "../../core/forge/report.ts";
 import { nextTry } from "../../core/forge/retry.ts";
 import type { EpochMs } from "../../core/ids.ts";
-import type { ReportSettings, TriggerSettings } from "../../core/triggers/settings.ts";
+import type { ReportSettings } from "../../core/triggers/settings.ts";
 import type { Forge } from "../../ports/forge.ts";
 import type { ForgeReportRow } from "../../ports/tables.ts";
-import { newestSecret } from "../secrets/newest.ts";
-import { findSettings, triggersPlace } from "../triggers/settings.ts";
 import { Troubles } from "../troubles.ts";
 import type { World } from "../world.ts";
 import { channelsOf, newsOf, tell } from "./channels.ts";
+import type { Forges } from "./forges.ts";
 import { untold } from "./subjects.ts";
 
 /** How often it is looked what there is to tell, besides every change; and how long between two looks at least. */
@@ -26,12 +25,13 @@ export class Reporter {
   readonly #stop = new AbortController();
   #done: Promise<void> = Promise.resolve();
   readonly #troubles: Troubles;
-  readonly #forges = new Map<string, { readonly of: string; readonly forge: Forge }>();
+  readonly #forges: Forges;
   /** A forge that is away, or that has had enough of us, is left alone as a whole. */
-  readonly #restUntil = new Map<string, EpochMs>();
+  readonly #restUntil = new Map<string, { readonly at: EpochMs; readonly of: string }>();
 
-  constructor(world: World) {
+  constructor(world: World, forges: Forges) {
     this.#world = world;
+    this.#forges = forges;
     this.#troubles = new Troubles(this.#stop.signal, (what, reason) =>
       world.log.warn("forge.not-told", { what, reason }),
     );
@@ -77,17 +77,19 @@ export class Reporter {
 
   async #report(product: string): Promise<EpochMs | null> {
     const { store, clock } = this.#world;
-    const found = await findSettings(store.db, product);
-    if (found === null || found.settings.report === null) return null;
-    const { settings, row } = found;
-    const forge = this.#forgeOf(product, settings.report!);
+    const opened = await this.#forges.of(product);
+    if (opened === null) return null;
+    const { forge, report, settings, row } = opened;
+    // Another address or another forge may be well.
+    const of = JSON.stringify(report);
+    if (this.#restUntil.get(product)?.of !== of) this.#restUntil.delete(product);
     const times: EpochMs[] = [];
     for (const reported of await untold(store.db, product, row.applied_at))
-      for (const one of await this.#rowsOf(forge, settings.report!, reported)) {
-        const rest = this.#restUntil.get(product) ?? 0;
+      for (const one of await this.#rowsOf(forge, report, reported)) {
+        const rest = this.#restUntil.get(product)?.at ?? 0;
         if (this.#stop.signal.aborted) return null;
         if (clock.now() < rest) return rest;
-        const at = await this.#tellOne({ forge, settings, reported, row: one });
+        const at = await this.#tellOne({ forge, report, base: settings.url, reported, row: one });
         if (at !== null) times.push(at);
       }
     return times.length === 0 ? null : Math.min(...times);
@@ -96,11 +98,12 @@ export class Reporter {
   /** Null: there is nothing to tell, or it was told; else when it is tried. */
   async #tellOne(what: {
     readonly forge: Forge;
-    readonly settings: TriggerSettings;
+    readonly report: ReportSettings;
+    readonly base: string | null;
     readonly reported: Reported;
     readonly row: ForgeReportRow;
   }): Promise<EpochMs | null> {
-    const { forge, settings, reported, row } = what;
+    const { forge, report, base, reported, row } = what;
     const { clock, store } = this.#world;
     const news = newsOf(reported);
     const over = isOver(reported) ? 1 : 0;
@@ -110,19 +113,18 @@ export class Reporter {
     const about = `${reported.product} ${row.channel}`;
     const keep = (known: object) => this.#note(row, known);
     try {
-      const report = settings.report!;
-      await tell({ db: store.db, forge, settings: report, base: settings.url, reported, row, keep }, this.#stop.signal);
+      await tell({ db: store.db, forge, settings: report, base, reported, row, keep }, this.#stop.signal);
       await this.#note(row, { told: news, failures: 0, since: null, next_at: null, error: null, over });
       this.#troubles.over(about);
       return null;
     } catch (error) {
       if (this.#stop.signal.aborted) return null;
       if (!(error instanceof ForgeProblem)) throw error;
-      return this.#failed({ row, news, over, about, product: reported.product }, error);
+      return this.#failed({ row, news, over, about, product: reported.product, of: JSON.stringify(report) }, error);
     }
   }
 
-  async #failed({ row, news, over, about, product }: Failed, problem: ForgeProblem): Promise<EpochMs | null> {
+  async #failed({ row, news, over, about, product, of }: Failed, problem: ForgeProblem): Promise<EpochMs | null> {
     const now = this.#world.clock.now();
     const since = row.since ?? now;
     const failures = row.failures + 1;
@@ -134,7 +136,7 @@ export class Reporter {
       await this.#note(row, { told: news, failures: 0, since: null, next_at: null, error, over });
       return null;
     }
-    if (problem.is === "away") this.#restUntil.set(product, at);
+    if (problem.is === "away") this.#restUntil.set(product, { at, of });
     await this.#note(row, { failures, since, next_at: at, error: problem.message });
     return at;
   }
@@ -169,19 +171,6 @@ export class Reporter {
       .where("channel", "=", channel)
       .execute();
   }
-
-  /** One as long as its settings are the same: it may hold a token. */
-  #forgeOf(product: string, settings: ReportSettings): Forge {
-    const of = JSON.stringify(settings);
-    const known = this.#forges.get(product);
-    if (known?.of === of) return known.forge;
-    const at = { product, environment: triggersPlace, name: settings.token };
-    const forge = this.#world.openForge(settings, () => newestSecret(this.#world, at));
-    this.#forges.set(product, { of, forge });
-    // Another address or another forge may be well.
-    this.#restUntil.delete(product);
-    return forge;
-  }
 }
 
 const untouched = {
@@ -201,4 +190,5 @@ type Failed = {
   readonly over: 0 | 1;
   readonly about: string;
   readonly product: string;
+  readonly of: string;
 };

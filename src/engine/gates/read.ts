@@ -14,7 +14,11 @@ import type { World } from "../world.ts";
 import { beforeOf } from "./before.ts";
 
 /** Everything that the gates of a deployment look at, as it is in the store at this instant. */
-export async function gateInput(world: Pick<World, "standings">, db: Trx | Db, row: DeploymentRow): Promise<GateInput> {
+export async function gateInput(
+  world: Pick<World, "standings" | "seenChecks">,
+  db: Trx | Db,
+  row: DeploymentRow,
+): Promise<GateInput> {
   const { product, environment } = row;
   const { spec } = await releaseView(db, row.release_id, environment);
   const place = await findEnvironment(db, { product, environment });
@@ -44,6 +48,7 @@ export async function gateInput(world: Pick<World, "standings">, db: Trx | Db, r
         ? null
         : await beforeOf(world, db, { product, environment: promoteFrom, release: row.release_id }),
     loadTests,
+    checks: world.seenChecks.of(product, (await releaseFacts(db, row.release_id)).commit_hash),
     locked: place?.locked_by == null ? null : { by: place.locked_by, reason: place.locked_reason ?? "" },
     ahead: (await openDeployments(db, { product, environment })).map(({ id }) => id),
   };

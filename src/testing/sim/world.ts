@@ -1,6 +1,7 @@
 import type { Digest } from "../../core/ids.ts";
 import { AlertDesk } from "../../engine/alerts/desk.ts";
 import { deployKind, deployWorkflow } from "../../engine/deploy/workflow.ts";
+import { SeenChecks } from "../../engine/forge/seen-checks.ts";
 import { StepConditions } from "../../engine/gates/step-conditions.ts";
 import { Changes } from "../../engine/history.ts";
 import { Judges } from "../../engine/judge/judges.ts";
@@ -243,6 +244,7 @@ const notSimulated: Pick<
   | "images"
   | "executor"
   | "openForge"
+  | "seenChecks"
   | "stepCache"
   | "live"
   | "readConfig"
@@ -280,6 +282,7 @@ const notSimulated: Pick<
   openForge: () => {
     throw new Error("there is no forge in a simulation");
   },
+  seenChecks: new SeenChecks(),
   stepCache: new StepCache("/step-cache"),
   live: new LiveSteps(() => {}),
   readConfig: () => notHere("a config file"),

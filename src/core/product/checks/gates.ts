@@ -6,7 +6,7 @@ import { error, type Finding } from "./finding.ts";
 
 /** Gates that could never open: of teams that are not there, of more people than there are, of an environment before that there is not. */
 export function checkGates(product: ProductInput): readonly Finding[] {
-  const { environments = {}, teams = {}, rollout } = product;
+  const { environments = {}, teams = {}, rollout, triggers, name } = product;
   const own = Object.entries(environments).flatMap(([environment, { gates, promoteFrom }]) => {
     if (gates?.baked !== undefined && promoteFrom === undefined) {
       const message = "there is nowhere to have lived: set promoteFrom to the environment before";
@@ -19,12 +19,44 @@ export function checkGates(product: ProductInput): readonly Finding[] {
           : `no step of the pipeline has a loadTest in ${promoteFrom}, so it would never open`;
       return [error(["environments", environment, "gates", "loadTest"], message, { because: [["pipeline"]] })];
     }
+    const checks = checksOf(gates?.checks, {
+      at: ["environments", environment, "gates", "checks"],
+      name,
+      triggers,
+      environment,
+    });
+    if (checks.length > 0) return checks;
     return approvalOf(gates?.approval, ["environments", environment, "gates"], teams);
   });
   const steps = Object.entries(environments).flatMap(([environment, place]) =>
     stepsOf(place.rollout, ["environments", environment], teams),
   );
   return [...own, ...stepsOf(rollout, [], teams), ...steps];
+}
+
+/** What the forge says can only be asked where one is named, and what we say of a deployment ourselves comes after its gates. */
+function checksOf(
+  names: readonly string[] | undefined,
+  {
+    at,
+    name,
+    triggers,
+    environment,
+  }: {
+    readonly at: Path;
+    readonly name: string;
+    readonly triggers: ProductInput["triggers"];
+    readonly environment: string;
+  },
+): readonly Finding[] {
+  if (names === undefined) return [];
+  if (triggers?.report === undefined) {
+    const because = [["triggers", "report"]];
+    return [error(at, "nobody knows which forge is to be asked; set triggers.report", { because })];
+  }
+  const own = names.indexOf(`slipway/${name}/${environment}`);
+  if (own < 0) return [];
+  return [error([...at, own], `${names[own]} is told of this deployment itself, which would wait for its own end`)];
 }
 
 function stepsOf(

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { ReportState } from "../../../core/forge/report.ts";
 import type { Forge } from "../../../ports/forge.ts";
-import { anything, type Call, caller, type Opened, orNone, tokenOf, withId } from "./call.ts";
+import { anything, type Call, caller, type Opened, orNone, pages, tokenOf, withId } from "./call.ts";
 import { keepComment } from "./comments.ts";
 import { noneOf } from "./none-of.ts";
 
@@ -17,6 +17,11 @@ const states: Readonly<Record<ReportState, string>> = {
 const maxKeyChars = 40;
 const pageSize = 100;
 const pullsShape = z.object({ values: z.array(z.object({ id: z.number(), state: z.string().nullish() })).nullish() });
+const statusesShape = z.object({
+  values: z.array(
+    z.object({ key: z.string(), name: z.string().nullish(), state: z.string(), description: z.string().nullish() }),
+  ),
+});
 const commentsShape = z.object({
   values: z.array(
     z.object({
@@ -57,6 +62,18 @@ export function bitbucketForge(opened: Opened): Forge {
       const path = `${at}/commit/${commit}/pullrequests?pagelen=50`;
       const all = (await orNone(call(pullsShape, { path, signal })))?.values ?? [];
       return (all.find(({ state }) => state === "OPEN") ?? all[0])?.id ?? null;
+    },
+
+    async checks(commit, signal) {
+      const all = await pages(pageSize, async (number) => {
+        const path = `${at}/commit/${commit}/statuses?pagelen=${pageSize}&page=${number}`;
+        return (await call(statusesShape, { path, signal })).values;
+      });
+      return all.map(({ key, name, state, description }) => ({
+        name: name == null || name === "" ? key : name,
+        state: state === "SUCCESSFUL" ? "succeeded" : state === "INPROGRESS" ? "pending" : "failed",
+        says: description == null || description === "" ? state : `${state}: ${description}`,
+      }));
     },
 
     setComment(comment, known, signal) {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { reasonOf } from "../../../core/errors/error.ts";
 import { problemOf } from "../../../core/forge/answer.ts";
+import type { CommitCheck } from "../../../core/forge/check.ts";
 import { ForgeProblem } from "../../../core/forge/problem.ts";
 import type { Secret } from "../../../core/secret.ts";
 import type { ReportSettings } from "../../../core/triggers/settings.ts";
@@ -54,6 +55,29 @@ export const withId = z.object({ id: z.union([z.number(), z.string()]).transform
 /** What was asked for is not there (any more). */
 export function isGone(error: unknown): boolean {
   return error instanceof ForgeProblem && (error.status === 404 || error.status === 410);
+}
+
+/** So many pages are read of a list. */
+const maxPages = 10;
+
+/** All of a list whose pages are full until the last. */
+export async function pages<T>(
+  pageSize: number,
+  page: (number: number) => Promise<readonly T[]>,
+): Promise<readonly T[]> {
+  const all: T[] = [];
+  for (let number = 1; number <= maxPages; number += 1) {
+    const some = await page(number);
+    all.push(...some);
+    if (some.length < pageSize) break;
+  }
+  return all;
+}
+
+/** The first of each name: lists have the newest first. */
+export function newestOf(checks: readonly CommitCheck[]): readonly CommitCheck[] {
+  const seen = new Set<string>();
+  return checks.filter(({ name }) => !seen.has(name) && seen.add(name));
 }
 
 /** What is answered instead of not there. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { ReportState } from "../../../core/forge/report.ts";
 import type { Forge } from "../../../ports/forge.ts";
-import { anything, type Call, caller, type Opened, orNone, tokenOf, withId } from "./call.ts";
+import { anything, type Call, caller, newestOf, type Opened, orNone, pages, tokenOf, withId } from "./call.ts";
 import { keepComment } from "./comments.ts";
 import { noneOf } from "./none-of.ts";
 
@@ -18,6 +18,7 @@ const pageSize = 50;
 const maxPages = 10;
 const pullsShape = z.array(z.object({ number: z.number(), head: z.object({ sha: z.string() }) }));
 const pullShape = z.object({ number: z.number() });
+const statusesShape = z.array(z.object({ context: z.string(), status: z.string(), description: z.string().nullish() }));
 const commentsShape = z.array(z.object({ id: z.number(), body: z.string() }));
 
 /** Source: Gitea's Swagger (templates/swagger/v1_json.tmpl), which Forgejo shares, 2026-11. */
@@ -43,6 +44,20 @@ export function giteaForge(opened: Opened): Forge {
         if (open.length === 0) break;
       }
       return (await orNone(call(pullShape, { path: `${at}/commits/${commit}/pull`, signal })))?.number ?? null;
+    },
+
+    async checks(commit, signal) {
+      const all = await pages(pageSize, (number) => {
+        const path = `${at}/commits/${commit}/statuses?sort=highestindex&limit=${pageSize}&page=${number}`;
+        return call(statusesShape, { path, signal });
+      });
+      return newestOf(
+        all.map(({ context, status, description }) => ({
+          name: context,
+          state: status === "success" ? "succeeded" : status === "pending" ? "pending" : "failed",
+          says: description == null || description === "" ? status : `${status}: ${description}`,
+        })),
+      );
     },
 
     setComment(comment, known, signal) {

@@ -126,6 +126,21 @@ it("a pull request has one comment of ours, also when who wrote it has forgotten
   expect(github.faults).toEqual([]);
 });
 
+it("the checks of a commit are its newest statuses and its check runs, each as it stands", async () => {
+  const forge = open({ app: github.app }, new Secret(github.privateKey));
+  const check = { ...report({ context: "lint" }), title: "t", summary: "s", startedAt: 1_700_000_000_000 };
+  await forge.setCheck({ ...check, key: "lint", state: "running", endedAt: null }, null, signal);
+  const failed = { ...check, context: "e2e", key: "e2e", state: "failed", endedAt: 1_700_000_060_000 } as const;
+  await forge.setCheck(failed, null, signal);
+  github.say(commit, "ci/build", "failure");
+  github.say(commit, "ci/build", "success");
+  github.say(commit, "ci/unit", "error");
+  const all = await open().checks(commit, signal);
+  const named = (name: string) => all.find((each) => each.name === name)?.state;
+  expect(["lint", "e2e", "ci/build", "ci/unit"].map(named)).toEqual(["pending", "failed", "succeeded", "failed"]);
+  expect(github.faults).toEqual([]);
+});
+
 it("a limit is waited for as long as it says, what is refused is told with its words, and the token is in none of them", async () => {
   const problem = async (status: number, headers: Record<string, string> = {}, body?: object) => {
     github.refuse = () => ({ status, headers, ...(body === undefined ? {} : { body }) });

@@ -1,7 +1,8 @@
 import { z } from "zod";
+import type { CommitCheck } from "../../../core/forge/check.ts";
 import type { ReportState } from "../../../core/forge/report.ts";
 import type { CheckReport, DeploymentReport, Forge } from "../../../ports/forge.ts";
-import { anything, type Call, caller, type Opened, orNone, tokenOf, withId } from "./call.ts";
+import { anything, type Call, caller, newestOf, type Opened, orNone, pages, tokenOf, withId } from "./call.ts";
 import { keepComment } from "./comments.ts";
 import { installationTokens } from "./github-app.ts";
 
@@ -20,6 +21,10 @@ const checksShape = z.object({
 });
 const deploymentsShape = z.array(z.object({ id: z.number(), payload: z.unknown() }));
 const commentsShape = z.array(z.object({ id: z.number(), body: z.string().nullish() }));
+const statusesShape = z.array(z.object({ context: z.string(), state: z.string(), description: z.string().nullish() }));
+const runsShape = z.object({
+  check_runs: z.array(z.object({ name: z.string(), status: z.string(), conclusion: z.string().nullish() })),
+});
 const pullsShape = z.array(z.object({ number: z.number(), state: z.string() }));
 
 /** Source of every path and field: GitHub's OpenAPI description, api.github.com, as in @octokit/openapi 23.0.2. */
@@ -88,6 +93,27 @@ export function githubForge(opened: Opened): Forge {
       return (pulls?.find(({ state }) => state === "open") ?? pulls?.[0])?.number ?? null;
     },
 
+    async checks(commit, signal) {
+      const statuses = await pages(pageSize, (number) =>
+        call(statusesShape, { path: `${at}/commits/${commit}/statuses?per_page=${pageSize}&page=${number}`, signal }),
+      );
+      const runs = await pages(pageSize, async (number) => {
+        const query = `filter=latest&per_page=${pageSize}&page=${number}`;
+        return (await call(runsShape, { path: `${at}/commits/${commit}/check-runs?${query}`, signal })).check_runs;
+      });
+      return [
+        ...newestOf(
+          statuses.map(({ context, state, description }) => ({
+            name: context,
+            state: state === "success" ? "succeeded" : state === "pending" ? "pending" : "failed",
+            says: description == null || description === "" ? state : `${state}: ${description}`,
+          })),
+        ),
+        // Several apps may have checks of one name; each is one.
+        ...runs.map(ofRun),
+      ];
+    },
+
     setComment(comment, known, signal) {
       const issue = `${at}/issues/${comment.pull}/comments`;
       return keepComment(
@@ -107,6 +133,16 @@ export function githubForge(opened: Opened): Forge {
       );
     },
   };
+}
+
+/** As branch protection sees them: what was skipped or is neutral keeps nothing. */
+const passes: readonly (string | null | undefined)[] = ["success", "neutral", "skipped"];
+
+function ofRun({ name, status, conclusion }: z.infer<typeof runsShape>["check_runs"][number]): CommitCheck {
+  if (status !== "completed") return { name, state: "pending", says: status };
+  // It waits for a person at the forge.
+  if (conclusion === "action_required") return { name, state: "pending", says: conclusion };
+  return { name, state: passes.includes(conclusion) ? "succeeded" : "failed", says: conclusion ?? status };
 }
 
 const conclusions: Readonly<Partial<Record<ReportState, string>>> = {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { ForgeProblem } from "../../../core/forge/problem.ts";
 import type { ReportState } from "../../../core/forge/report.ts";
 import type { Forge } from "../../../ports/forge.ts";
-import { anything, type Call, caller, type Opened, orNone, tokenOf, withId } from "./call.ts";
+import { anything, type Call, caller, type Opened, orNone, pages, tokenOf, withId } from "./call.ts";
 import { keepComment } from "./comments.ts";
 import { noneOf } from "./none-of.ts";
 
@@ -16,6 +16,9 @@ const states: Readonly<Record<ReportState, string>> = {
 
 const pageSize = 100;
 const notesShape = z.array(z.object({ id: z.number(), body: z.string() }));
+const statusesShape = z.array(z.object({ name: z.string(), status: z.string(), description: z.string().nullish() }));
+/** What will not run any more. */
+const ended: readonly string[] = ["failed", "canceled", "skipped"];
 const requestsShape = z.array(z.object({ iid: z.number(), state: z.string() }));
 
 /** Sources: docs.gitlab.com/api/commits, docs.gitlab.com/api/notes, 2026-11. */
@@ -41,6 +44,19 @@ export function gitlabForge(opened: Opened): Forge {
       const path = `${at}/repository/commits/${commit}/merge_requests`;
       const all = await orNone(call(requestsShape, { path, signal }));
       return (all?.find(({ state }) => state === "opened") ?? all?.[0])?.iid ?? null;
+    },
+
+    async checks(commit, signal) {
+      const all = await pages(pageSize, (number) => {
+        const path = `${at}/repository/commits/${commit}/statuses?per_page=${pageSize}&page=${number}`;
+        return call(statusesShape, { path, signal });
+      });
+      // Those that ran again are listed only as they ran last.
+      return all.map(({ name, status, description }) => ({
+        name,
+        state: status === "success" ? "succeeded" : ended.includes(status) ? "failed" : "pending",
+        says: description == null || description === "" ? status : `${status}: ${description}`,
+      }));
     },
 
     setComment(comment, known, signal) {

@@ -62,6 +62,11 @@ it("GitLab gets a status under the project's encoded name, and a note that it al
       { id: 302, body: "<!-- slipway:shop -->\nold", system: false },
     ],
     [`PUT ${notes}/302`]: { id: 302, body: "new" },
+    [`GET ${at}/repository/commits/${commit}/statuses?per_page=100&page=1`]: [
+      { id: 93, sha: commit, status: "success", name: "build", description: null },
+      { id: 94, sha: commit, status: "manual", name: "deploy", description: "by hand" },
+      { id: 95, sha: commit, status: "skipped", name: "e2e", description: null },
+    ],
   });
   await everyState(forge);
   expect(statesIn(asked)).toEqual(["pending", "running", "success", "failed", "canceled"]);
@@ -69,6 +74,11 @@ it("GitLab gets a status under the project's encoded name, and a note that it al
     body: { name: "slipway/shop", description: "said", target_url: "https://s.example/1" },
     headers: { "private-token": "token-of-the-test" },
   });
+  expect(await forge.checks(commit, signal)).toEqual([
+    { name: "build", state: "succeeded", says: "success" },
+    { name: "deploy", state: "pending", says: "manual: by hand" },
+    { name: "e2e", state: "failed", says: "skipped" },
+  ]);
   expect(await forge.pullRequest(commit, signal)).toBe(7);
   const comment = { pull: 7, marker: "<!-- slipway:shop -->", body: "<!-- slipway:shop -->\nnew" };
   expect(await forge.setComment(comment, null, signal)).toBe("302");
@@ -95,11 +105,20 @@ it("Gitea gets a status; an open pull request is found by its head, a merged one
     [`GET ${at}/pulls?state=open&limit=50&page=2`]: [],
     [`GET ${at}/commits/${other}/pull`]: { number: 2, merged: true },
     [`GET ${at}/issues/3/comments`]: [],
+    [`GET ${at}/commits/${commit}/statuses?sort=highestindex&limit=50&page=1`]: [
+      { id: 8, status: "success", context: "build" },
+      { id: 7, status: "failure", context: "build" },
+      { id: 6, status: "warning", context: "lint", description: "two" },
+    ],
     [`POST ${at}/issues/3/comments`]: { id: 55, body: "m" },
   });
   await everyState(forge);
   expect(statesIn(asked)).toEqual(["pending", "pending", "success", "failure", "error"]);
   expect(asked[0]?.headers.authorization).toBe("token token-of-the-test");
+  expect(await forge.checks(commit, signal)).toEqual([
+    { name: "build", state: "succeeded", says: "success" },
+    { name: "lint", state: "failed", says: "warning: two" },
+  ]);
   expect(await forge.pullRequest(commit, signal)).toBe(3);
   expect(await forge.pullRequest(other, signal)).toBe(2);
   expect(await forge.pullRequest("c".repeat(40), signal)).toBeNull();
@@ -120,6 +139,12 @@ it("Bitbucket gets a status with a key that fits and an address; a deleted comme
         pagelen: 100,
       },
       [`POST ${comments}`]: { id: 10, content: { raw: "x" } },
+      [`GET ${at}/commit/${commit}/statuses?pagelen=100&page=1`]: {
+        values: [
+          { key: "k1", name: "build", state: "SUCCESSFUL" },
+          { key: "k2", state: "STOPPED", description: "by ada" },
+        ],
+      },
     },
     "ada:app-password",
   );
@@ -131,6 +156,10 @@ it("Bitbucket gets a status with a key that fits and an address; a deleted comme
   const body = asked.at(-1)?.body as { key: string; name: string; url: string };
   expect(body.key.length).toBe(40);
   expect(body).toMatchObject({ name: long, url: `https://bitbucket.org/acme/shop/commits/${commit}` });
+  expect(await forge.checks(commit, signal)).toEqual([
+    { name: "build", state: "succeeded", says: "SUCCESSFUL" },
+    { name: "k2", state: "failed", says: "STOPPED: by ada" },
+  ]);
   expect(await forge.pullRequest(commit, signal)).toBe(4);
   const marker = "[//]: # (slipway:shop)";
   expect(await forge.setComment({ pull: 4, marker, body: `${marker}\n\nhello` }, null, signal)).toBe("10");
