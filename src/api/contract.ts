@@ -18,6 +18,7 @@ import type { RuleReading } from "../engine/judge/standings.ts";
 import type { MetricReading, ProbeReading, UptimeReading } from "../engine/metrics/view.ts";
 import type { LogPiece } from "../engine/pipeline/read-log.ts";
 import type { Reports } from "../engine/pipeline/read-reports.ts";
+import type { PreviewsNow } from "../engine/previews/view.ts";
 import type { ScaleReading } from "../engine/scale/standings.ts";
 import type { ScaleOutcome } from "../engine/scale/workflow.ts";
 import type { SecretView as KeptSecret } from "../engine/secrets/secrets.ts";
@@ -169,6 +170,14 @@ export const applyTriggersBody = z.strictObject({
   actor: person,
 });
 export const beginTriggerBody = z.strictObject({ product: name, branch: z.string().min(1).max(255), actor: person });
+export const createPreviewBody = z.strictObject({
+  product: name,
+  branch: z.string().min(1).max(255),
+  /** Left out where there is one. */
+  template: name.optional(),
+  actor: person,
+});
+export const previewBody = z.strictObject({ product: name, name, actor: person, reason });
 export const rulesQuery = z.object({ environment: name.optional() });
 export const uptimeQuery = z.object({
   environment: name.optional(),
@@ -409,6 +418,9 @@ export type ScaledView = Scaled;
 
 /** The triggers in force, and what was heard last. */
 export type TriggersView = TriggersNow;
+
+/** The previews there are, and what is in force for them. */
+export type PreviewsView = PreviewsNow;
 
 export type MetricsView = {
   readonly at: EpochMs;

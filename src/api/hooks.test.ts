@@ -71,14 +71,18 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function inForce(forge: ForgeKind, more: ProductInput["triggers"] = {}): Promise<void> {
+async function inForce(
+  forge: ForgeKind,
+  more: ProductInput["triggers"] = {},
+  environments: NonNullable<ProductInput["environments"]> = {},
+): Promise<void> {
   const triggers = { branches: { "*": {} }, tags: { "*": {} }, webhook: { forge }, ...more };
   await store.db
     .insertInto("trigger_config")
     .values({
       product: "shop",
       repository: "/srv/shop",
-      settings: JSON.stringify(triggerSettings({ triggers })),
+      settings: JSON.stringify(triggerSettings({ triggers, environments })),
       applied_at: 1,
       applied_by: "ada",
       polled_at: null,
@@ -157,7 +161,7 @@ describe("what GitHub has recorded", () => {
   it("of everything else is answered, and begins nothing", async () => {
     await inForce("github");
     for (const { name, examples: all } of recorded) {
-      if (name === "push") continue;
+      if (name === "push" || name === "pull_request") continue;
       const answer = await deliver("github", name, all[0]);
       expect([answer.status, answer.body.events], name).toEqual([202, []]);
     }
@@ -165,6 +169,102 @@ describe("what GitHub has recorded", () => {
       ["ping", "a ping: the webhook reaches us"],
     ]);
     expect(begun).toEqual([]);
+  });
+});
+
+describe("pull requests", () => {
+  const templated = { pullRequests: { deploy: "preview", forks: true } };
+  const previews = { preview: { previews: {} } };
+
+  it("that GitHub has recorded begin a preview, move it and end it, and nothing else of them does", async () => {
+    await inForce("github", templated, previews);
+    for (const example of examples("pull_request"))
+      expect((await deliver("github", "pull_request", example)).status).toBe(202);
+    const all = (await events()).map(({ event, phase, begin }) => [event.became, phase, JSON.parse(begin ?? "{}")]);
+    expect(examples("pull_request").length).toBeGreaterThan(5);
+    expect(new Set(all.map(([became]) => became))).toEqual(new Set(["opened", "moved", "closed"]));
+    for (const [became, , begin] of all)
+      expect(became === "closed" ? begin.preview : (begin.deploy ?? "preview/pr-2")).toBe("preview/pr-2");
+  });
+
+  const cases: readonly [ForgeKind, string, object, string][] = [
+    [
+      "gitea",
+      "pull_request",
+      {
+        action: "synchronized",
+        number: 12,
+        pull_request: { number: 12, head: { ref: "cart", sha: b, repo: { full_name: "mallory/shop" } } },
+        repository: { full_name: "acme/shop" },
+        sender: { login: "ada" },
+      },
+      "refs/pull/12/head",
+    ],
+    [
+      "gitlab",
+      "Merge Request Hook",
+      {
+        user: { username: "ada" },
+        project: { path_with_namespace: "acme/shop" },
+        object_attributes: {
+          iid: 12,
+          action: "update",
+          oldrev: a,
+          source_branch: "cart",
+          source: { path_with_namespace: "mallory/shop" },
+          last_commit: { id: b },
+        },
+      },
+      "refs/merge-requests/12/head",
+    ],
+    [
+      "bitbucket",
+      "pullrequest:updated",
+      {
+        actor: { nickname: "ada" },
+        repository: { full_name: "acme/shop" },
+        pullrequest: {
+          id: 12,
+          source: {
+            branch: { name: "cart" },
+            commit: { hash: "bbbbbbbbbbbb" },
+            repository: { full_name: "acme/shop" },
+          },
+        },
+      },
+      "refs/heads/cart",
+    ],
+  ];
+
+  it.each(cases)("of %s are understood, and known to be of another repository", async (forge, name, body, head) => {
+    await inForce(forge, { pullRequests: { deploy: "preview" } }, previews);
+    await deliver(forge, name, body);
+    const [event] = await events();
+    expect(event?.event).toMatchObject({
+      is: "pull-request",
+      repository: "acme/shop",
+      ref: { kind: "pull-request", name: "12", head },
+      became: "moved",
+      from: { branch: "cart" },
+      actor: "ada",
+    });
+    const isFork = event?.event.from.repository !== "acme/shop";
+    expect(event?.phase).toBe(isFork ? "ignored" : "begun");
+  });
+
+  it("of Bitbucket's forks have no commit here, whatever is allowed", async () => {
+    await inForce("bitbucket", templated, previews);
+    const source = { branch: { name: "main" }, repository: { full_name: "mallory/shop" } };
+    const body = { repository: { full_name: "acme/shop" }, pullrequest: { id: 3, source } };
+    await deliver("bitbucket", "pullrequest:created", body);
+    expect((await events()).map(({ phase }) => phase)).toEqual(["ignored"]);
+  });
+
+  it("of GitLab that change a title or a label begin nothing", async () => {
+    await inForce("gitlab", templated, previews);
+    const object_attributes = { iid: 1, action: "update", source_branch: "cart", last_commit: { id: b } };
+    const body = { project: { path_with_namespace: "acme/shop" }, object_attributes };
+    expect((await deliver("gitlab", "Merge Request Hook", body)).body.events).toEqual([]);
   });
 });
 

@@ -11,6 +11,7 @@ import { deploymentRoutes } from "./routes/deployments.ts";
 import { environmentRoutes } from "./routes/environments.ts";
 import { logRoutes } from "./routes/logs.ts";
 import { metricRoutes } from "./routes/metrics.ts";
+import { previewRoutes } from "./routes/previews.ts";
 import { releaseRoutes } from "./routes/releases.ts";
 import { ruleRoutes } from "./routes/rules.ts";
 import { runRoutes } from "./routes/runs.ts";
@@ -84,6 +85,7 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
   secretRoutes(server, world);
   stateRoutes(server, world, options);
   triggerRoutes(server, world, options);
+  previewRoutes(server, world);
   return server;
 }
 

@@ -2,7 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import { SlipwayError } from "../core/errors/error.ts";
 import { fail } from "./output.ts";
 import { act, count } from "./program/act.ts";
-import { loadTest, pipeline, triggers } from "./program/pipeline.ts";
+import { loadTest, pipeline, previews, triggers } from "./program/pipeline.ts";
 import { slipwayVersion } from "./version.ts";
 
 /** The command line. Each command's code is loaded when it is asked for, so that a short one starts fast. */
@@ -20,6 +20,7 @@ export function program(): Command {
   pipeline(slipway);
   loadTest(slipway);
   triggers(slipway);
+  previews(slipway);
   release(slipway);
   look(slipway);
   control(slipway);

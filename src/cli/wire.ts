@@ -55,6 +55,7 @@ import { MetricSources } from "../engine/metrics/sources.ts";
 import { StepCache } from "../engine/pipeline/cache/store.ts";
 import { LiveSteps } from "../engine/pipeline/live.ts";
 import { sweepSteps } from "../engine/pipeline/sweep.ts";
+import { PreviewKeeper } from "../engine/previews/preview-keeper.ts";
 import { Healer } from "../engine/recover/healer.ts";
 import { Artifacts } from "../engine/release/artifacts.ts";
 import type { ImageWorks } from "../engine/release/images.ts";
@@ -217,15 +218,19 @@ export async function wire(options: WireOptions): Promise<Wired> {
     const poller = new Poller(world);
     poller.open();
     const telling = tellForges(world);
+    const previews = new PreviewKeeper(world);
+    previews.open();
     const sweeping = new AbortController();
     void sweepFresh(world, sweeping.signal);
     closers.push(async () => sweeping.abort());
     closers.push(() => engine.close());
     closers.push(() => poller.close());
     closers.push(() => telling.close());
+    closers.push(() => previews.close());
     // First nobody decides any more, then what was decided is taken down.
     const quiet = async (): Promise<void> => {
       await poller.close();
+      await previews.close();
       await telling.close();
       await engine.close();
       await keeper.close();

@@ -10,6 +10,7 @@ import type {
   ServiceName,
 } from "../core/ids.ts";
 import type { StepPhase } from "../core/pipeline/decide.ts";
+import type { PreviewPhase } from "../core/previews/decide.ts";
 import type { RunEvent } from "../core/product/pipeline.ts";
 import type { TriggerSource } from "../core/triggers/event.ts";
 
@@ -36,6 +37,8 @@ export interface Database {
   trigger_event: TriggerEventRow;
   trigger_ref: TriggerRefRow;
   forge_report: ForgeReportRow;
+  preview: PreviewRow;
+  preview_cost: PreviewCostRow;
   workflow: WorkflowRow;
   workflow_step: WorkflowStepRow;
   workflow_signal: Numbered<WorkflowSignalRow>;
@@ -289,7 +292,7 @@ export type TriggerEventRow = {
   digest: string | null;
   /** JSON of `TriggerEvent` in core/triggers, or of a ping. */
   event: string;
-  /** JSON of `Begin` in core/triggers, or null when it begins nothing. */
+  /** JSON of `Begun` in engine/triggers, or null when it begins nothing. */
   begin: string | null;
   phase: "ignored" | "begun" | "done" | "failed";
   /** What it begins, or why not, or how that ended; for a person. */
@@ -330,6 +333,41 @@ export type ForgeReportRow = {
   /** Its end was told, or given up. */
   over: 0 | 1;
   updated_at: EpochMs;
+};
+
+/** An environment that a branch or pull request has: from before its first deployment until nothing of it is left. */
+export type PreviewRow = {
+  product: string;
+  name: EnvironmentName;
+  template: EnvironmentName;
+  /** Whose it is: `refs/heads/cart`, `pull-request/12`. */
+  ref: string;
+  host: string;
+  phase: PreviewPhase;
+  /** The last change of its phase, for a person. */
+  reason: string;
+  made_at: EpochMs;
+  made_by: string;
+  /** The last push, or when somebody asked for it. */
+  pushed_at: EpochMs;
+  /** The last request, as far as anybody has seen it; to the minute. */
+  asked_at: EpochMs | null;
+  /** JSON of `PreparedData` in core/previews: what has been done for its data, and what is to be done when it goes. Null: nothing yet. */
+  prepared: string | null;
+  /** How many instances run, for what it costs; 0 while it sleeps. */
+  instances: number;
+  /** Instance milliseconds until `charged_at`. */
+  instance_ms: number;
+  charged_at: EpochMs;
+};
+
+/** What the previews of a template have run in a month, also those that are gone. */
+export type PreviewCostRow = {
+  product: string;
+  template: EnvironmentName;
+  /** `2026-11`, of UTC. */
+  month: string;
+  instance_ms: number;
 };
 
 export type WorkflowRow = {

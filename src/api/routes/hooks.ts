@@ -51,9 +51,9 @@ export function hookRoutes(server: FastifyInstance, world: World, product: strin
         case "other":
           // Such as that a check has ended.
           world.seenChecks.hint();
-          return { said: `${said.what} begins nothing; only pushes are listened to`, events: [] };
-        case "pushes": {
-          const events = await recordEvents(world, heard, said.pushes);
+          return { said: `${said.what} begins nothing; only pushes and pull requests are listened to`, events: [] };
+        case "events": {
+          const events = await recordEvents(world, heard, said.events);
           return { said: events.map(({ reason }) => reason).join("; ") || "nothing was pushed", events };
         }
       }

@@ -133,6 +133,8 @@ function eventText(event: Event["event"]): string {
   switch (event.is) {
     case "push":
       return `${refText(event.ref)}${event.after === null ? "" : ` ${event.after.slice(0, 7)}`}`;
+    case "pull-request":
+      return `${refText(event.ref)}${event.commit === null ? "" : ` ${event.commit.slice(0, 7)}`}`;
     case "schedule":
       return event.schedule;
     case "manual":

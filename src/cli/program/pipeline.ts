@@ -74,3 +74,30 @@ export function triggers(slipway: Command): void {
     async ([branch = ""], options) => (await import("../commands/triggers.ts")).beginTrigger(branch, options),
   );
 }
+
+/** The environments of branches and pull requests. */
+export function previews(slipway: Command): void {
+  act(
+    slipway
+      .command("previews")
+      .description("environments of branches and pull requests: where, how old, what they cost"),
+    async (_, options) => (await import("../commands/previews.ts")).previews(options),
+  );
+  const preview = slipway.command("preview").description("make or remove one by hand");
+  act(
+    preview
+      .command("create")
+      .argument("<branch>", "of the remote")
+      .description("by hand, what a push to a branch with previews begins, with its newest commit")
+      .option("--template <environment>", "what it is made of, where there are several"),
+    async ([branch = ""], options) => (await import("../commands/previews.ts")).createPreview(branch, options),
+  );
+  act(
+    preview
+      .command("remove")
+      .argument("<preview>", "like pr-12 or preview/pr-12")
+      .description("remove one, with all that it has")
+      .option("--reason <text>", "why, for the history"),
+    async ([name = ""], options) => (await import("../commands/previews.ts")).removePreview(name, options),
+  );
+}

@@ -161,5 +161,5 @@ it("a revision is named after product, environment, service and release, and onl
     ...release,
     spec: { ...release.spec, environment: "preview/fix-1" as typeof release.spec.environment },
   };
-  expect(revisionOf(preview, serviceName("web"))).toBe("rev_shop-preview~fix-1-web-r7");
+  expect(revisionOf(preview, serviceName("web"))).toBe("rev_shop-preview_fix-1-web-r7");
 });

@@ -1,3 +1,4 @@
+import { shortDigest } from "../hash.ts";
 import type { DeploymentId, ReleaseId, RevisionId, ServiceName } from "../ids.ts";
 import { revisionId } from "../ids.ts";
 import { type LoneReason, loneReason } from "../product/lone.ts";
@@ -69,10 +70,15 @@ function atOnce(rollout: RolloutSpec): RolloutSpec {
   return rollout.strategy === "canary" ? { ...rollout, strategy: "blue-green" } : rollout;
 }
 
+/** What every target can call it, with an instance's number behind. */
+const maxIdLetters = 90;
+
 /** The same for the same service of the same release in the same environment, so that it is found again after a crash. */
 export function revisionOf(release: ReleaseView, service: ServiceName): RevisionId {
   const { product, environment } = release.spec;
-  return revisionId(`rev_${product}-${environment.replace("/", "~")}-${service}-r${release.number}`);
+  const id = (place: string) => `rev_${place}-${service}-r${release.number}`;
+  const whole = id(`${product}-${environment.replace("/", "_")}`);
+  return revisionId(whole.length <= maxIdLetters ? whole : id(shortDigest(`${product}/${environment}`)));
 }
 
 /** A job has done its work when the release first came; going back does not do it again, and still ends what is in its place. */

@@ -57,6 +57,7 @@ export const catalogue = {
   ),
   CHECKS_EXPIRED: entry(5, 409, "see at the forge why they have not ended; then deploy it again"),
   WAITS_FOR_CHECKS: entry(5, 409, "it begins by itself when they have succeeded: slipway status"),
+  PREVIEW_REFUSED: entry(2, 409, "see what is there: slipway previews"),
   NOTHING_TO_ROLL_BACK: entry(1, 409, "there is no earlier good release in this environment; deploy one"),
   RESTART_REFUSED: entry(1, 409, "look at it: slipway status, slipway history; or deploy the release again"),
   RELEASE_KNOWN_BAD: entry(1, 409, "deploy another release; a rollback goes to this one only with --force"),

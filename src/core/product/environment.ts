@@ -4,6 +4,7 @@ import { edgeOverrideSchema } from "./edge.ts";
 import { gatesDoc, gatesSchema } from "./gates.ts";
 import { named, optional, overriding, required } from "./key.ts";
 import { hostUrl } from "./mount-values.ts";
+import { previewsDoc, previewsSchema } from "./previews.ts";
 import { metricSchema, probeSchema } from "./probes.ts";
 import { registryOverrideSchema } from "./registry.ts";
 import { rolloutOverrideSchema } from "./rollout.ts";
@@ -169,6 +170,7 @@ export const environmentSchema = named(
       example: "staging",
     }),
     gates: optional(gatesSchema, gatesDoc),
+    previews: optional(previewsSchema, previewsDoc),
     services: optional(z.record(name("service"), serviceOverrideSchema.nullable()), {
       meaning: "What is different about services here; null leaves a service out.",
       default: {},

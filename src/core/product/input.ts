@@ -925,6 +925,12 @@ export interface TriggersInput {
    */
   schedules?: Record<string, TriggerScheduleInput> | undefined;
   /**
+   * What pull requests begin: a preview for each.
+   * @default nothing
+   * @example { deploy: "preview" }
+   */
+  pullRequests?: PullRequestsInput | undefined;
+  /**
    * Where pushed commits are fetched from: a remote of the repository, or an address of git. The control plane's own
    * git, keys and credential helpers are used; it is never asked for a password.
    * @default "origin"
@@ -1000,6 +1006,22 @@ export interface TriggerScheduleInput {
    * @example "production"
    */
   deploy?: string | undefined;
+}
+
+/** What a pull request, or a merge request, gets from the forge's webhooks. */
+export interface PullRequestsInput {
+  /**
+   * The template of the preview that each has, from when it is opened until it is closed.
+   * @example "preview"
+   */
+  deploy: string;
+  /**
+   * Whether pull requests from other repositories have one too: then whoever can open one has their code run on the
+   * target, with the secrets of the previews.
+   * @default false
+   * @example true
+   */
+  forks?: boolean | undefined;
 }
 
 /** How the forge tells us of pushes. */
@@ -2461,6 +2483,12 @@ export interface EnvironmentInput {
    */
   gates?: GatesInput | undefined;
   /**
+   * Makes this environment a template for previews: one for each branch or pull request that triggers deploy to it.
+   * @default none: it is a place of its own
+   * @example { host: "{name}.preview.example.org", ttl: "7d", limit: 5 }
+   */
+  previews?: PreviewsInput | undefined;
+  /**
    * What is different about services here; null leaves a service out.
    * @default {}
    * @example { web: { instances: 3 }, "mail-catcher": null }
@@ -2582,6 +2610,100 @@ export interface GatesInput {
    * @example { teams: ["ops"], count: 2 }
    */
   approval?: ApprovalInput | undefined;
+}
+
+/**
+ * Makes the environment a template: nothing is deployed to it, but branches and pull requests get one each of their own
+ * like it.
+ */
+export interface PreviewsInput {
+  /**
+   * The host of a preview. {name} stands for its own part of its name, such as pr-12. All routes of the template answer
+   * there, whatever host they have elsewhere.
+   * @default "{name}.localhost"
+   * @example "{name}.preview.example.org"
+   */
+  host?: string | undefined;
+  /**
+   * How long after the last push it is removed.
+   * @default "7d"
+   * @example "14d"
+   */
+  ttl?: Duration | undefined;
+  /**
+   * How many there may be at once.
+   * @default 5
+   * @example 10
+   */
+  limit?: number | undefined;
+  /**
+   * What is done when there would be one more: the one that nobody has asked or pushed to for the longest time is
+   * removed, or the new one is refused.
+   * @default "oldest"
+   * @example "refuse"
+   */
+  whenFull?: "oldest" | "refuse" | undefined;
+  /**
+   * What previews may cost.
+   * @default nobody reckons
+   * @example { instanceHour: 0.02, perMonth: 20 }
+   */
+  cost?: PreviewCostInput | undefined;
+  /**
+   * Commands that make, fill and remove the data of a preview. Containers have accessories and volumes of their own
+   * without them.
+   * @default none
+   * @example { prepare: ["node", "scripts/preview-data.js"] }
+   */
+  data?: PreviewDataInput | undefined;
+}
+
+/** What previews cost, as far as it is known here: their instances, for as long as they run. */
+export interface PreviewCostInput {
+  /**
+   * What an instance costs in an hour, in whatever money you reckon in.
+   * @example 0.02
+   */
+  instanceHour: number;
+  /**
+   * What all previews of this template may cost in a month of UTC. From then on none is made, and those that run go to
+   * sleep.
+   * @example 20
+   */
+  perMonth: number;
+}
+
+/**
+ * A preview's own data, made and removed by commands of the commit. They run in a checkout of it, with
+ * SLIPWAY_DATA_DIR, a directory that only this preview has and that its processes are told of too, SLIPWAY_PREVIEW, its
+ * name, and SLIPWAY_URL.
+ */
+export interface PreviewDataInput {
+  /**
+   * Makes the data, once, before the first release of the preview starts.
+   * @default nothing
+   * @example ["node", "scripts/preview-data.js"]
+   */
+  prepare?: string[] | undefined;
+  /**
+   * Fills it, once, after prepare.
+   * @default nothing
+   * @example ["node", "scripts/seed.js"]
+   */
+  seed?: string[] | undefined;
+  /**
+   * Removes what lies outside the preview's own directory, which is removed in any case, when the preview goes. Of the
+   * commit that prepare was of.
+   * @default nothing
+   * @example ["node", "scripts/drop-database.js"]
+   */
+  destroy?: string[] | undefined;
+  /**
+   * A command that has not ended by then is stopped, with all that it has started, and has failed.
+   * @default "5m"
+   * @example "10m"
+   */
+  timeout?: Duration | undefined;
 }
 
 /** What is different about a service in one environment. Null goes back to the default. */

@@ -13,6 +13,7 @@ import type {
   GatesInput,
   HealthInput,
   OptInInput,
+  PreviewsInput,
   RolloutInput,
   RouteInput,
   RuleInput,
@@ -33,6 +34,7 @@ import {
   resolveTls,
   unsetSecrets,
 } from "./resolve-places.ts";
+import { resolvePreviews } from "./resolve-previews.ts";
 import { resolveMetric, resolveProbe } from "./resolve-probes.ts";
 import { bytes, inside, ms, range, ratio, valid } from "./resolve-values.ts";
 import { rolloutDefaults } from "./rollout.ts";
@@ -73,6 +75,7 @@ export function resolveEnvironment(config: ProductConfig, name: string): Environ
   return resolveMerged(merged, name, {
     promoteFrom: here?.promoteFrom ?? null,
     gates: here?.gates,
+    previews: here?.previews,
     composed,
     loadTests: loadTestsIn(config, here?.promoteFrom),
   });
@@ -84,11 +87,13 @@ export function resolveMerged(
   {
     promoteFrom,
     gates,
+    previews,
     composed,
     loadTests,
   }: {
     readonly promoteFrom: string | null;
     readonly gates: GatesInput | undefined;
+    readonly previews: PreviewsInput | undefined;
     readonly composed: ComposedEnvironment | null;
     readonly loadTests: readonly string[];
   },
@@ -99,6 +104,7 @@ export function resolveMerged(
     if (under !== undefined) return [told.name, serviceOver(under, input, told)] as const;
     return [told.name, composed === null ? told : besideComposed(told, composed)] as const;
   });
+  const template = previews === undefined ? null : resolvePreviews(previews);
   const accessories = Object.entries(product.accessories ?? {}).map(([accessory, input]) => {
     const under = composed?.accessories[accessory];
     const told = resolveAccessory(accessory, input);
@@ -107,7 +113,10 @@ export function resolveMerged(
   return {
     product: product.name,
     environment: environmentName(name),
-    services: Object.fromEntries(services) as Record<ServiceName, ServiceSpec>,
+    services: Object.fromEntries(template === null ? services : services.map(atHost(template.host))) as Record<
+      ServiceName,
+      ServiceSpec
+    >,
     accessories: Object.fromEntries(accessories),
     probes: Object.entries(product.probes ?? {}).map(([each, input]) => resolveProbe(each, input)),
     metrics: Object.entries(product.metrics ?? {}).map(([each, input]) => resolveMetric(each, input)),
@@ -118,6 +127,7 @@ export function resolveMerged(
     promoteFrom: promoteFrom === null ? null : environmentName(promoteFrom),
     ...resolveGates(gates, product.teams ?? {}),
     ...(loadTests.length === 0 ? {} : { loadTests }),
+    ...(template === null ? {} : { previews: template }),
     retention: { releases: product.retention?.releases ?? environmentDefaults.releases },
     ...(composed === null ? {} : { compose: composed.compose }),
     rules: Object.fromEntries(Object.entries(product.rules ?? {}).map(([each, rule]) => [each, resolveRule(rule)])),
@@ -139,6 +149,14 @@ function resolveRule(rule: string | RuleInput): RuleSpec {
     whenUnknown: own.whenUnknown ?? ruleDefaults.whenUnknown,
     dryRun: own.dryRun ?? false,
   };
+}
+
+/** Whatever hosts its routes have elsewhere: a preview that answered at one of those would take it from whoever has it. */
+function atHost(host: string) {
+  return ([name, service]: readonly [ServiceName, ServiceSpec]): readonly [ServiceName, ServiceSpec] => [
+    name,
+    { ...service, routes: service.routes.map((route) => ({ ...route, host })) },
+  ];
 }
 
 type KnownService = ServiceInput & { readonly kind: NonNullable<ServiceInput["kind"]> };

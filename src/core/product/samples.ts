@@ -128,6 +128,7 @@ export const fullProduct: ProductInput = {
     repository: "acme/shop",
     webhook: { forge: "github", listen: ":9800", secret: "WEBHOOK_SECRET" },
     poll: "1m",
+    pullRequests: { deploy: "preview", forks: false },
   },
   rollout: {
     strategy: "canary",
@@ -352,6 +353,24 @@ export const fullProduct: ProductInput = {
         tls: { listen: null, acme: { email: "web@example.org" } },
       },
       rollout: { stepMinimum: null, synthetic: { perSecond: 2 }, rules: { errorRatio: false } },
+    },
+    preview: {
+      edge: { driver: null, listen: ":8082", tls: null, server: null },
+      target: { driver: "process" },
+      services: { docs: null },
+      previews: {
+        host: "{name}.preview.example.net",
+        ttl: "14d",
+        limit: 10,
+        whenFull: "refuse",
+        cost: { instanceHour: 0.02, perMonth: 20 },
+        data: {
+          prepare: ["node", "scripts/preview-data.js"],
+          seed: ["node", "scripts/seed.js"],
+          destroy: ["node", "scripts/drop-database.js"],
+          timeout: "10m",
+        },
+      },
     },
   },
 };

@@ -113,4 +113,6 @@ const besides: Readonly<Record<string, object>> = {
   target: { driver: "docker" },
   registry: { repository: "ghcr.io/acme/shop" },
   webhook: { forge: "github" },
+  pullRequests: { deploy: "preview" },
+  cost: { instanceHour: 0, perMonth: 0 },
 };

@@ -3,6 +3,7 @@ import type { EnvironmentName, ServiceName } from "../ids.ts";
 import type { HealingPolicy } from "../recover/healing.ts";
 import type { RestoreSpec } from "../recover/restore.ts";
 import type { GatesSpec, StepGatesSpec } from "./gates-spec.ts";
+import type { PreviewsSpec } from "./previews-spec.ts";
 import type { MetricSpec, ProbeSpec } from "./probe-spec.ts";
 
 /**
@@ -27,6 +28,8 @@ export type EnvironmentSpec = {
   readonly promoteFrom: EnvironmentName | null;
   /** Absent where nothing has to be open, and in releases of before. */
   readonly gates?: GatesSpec;
+  /** Of a template of previews, and of each that is made of it. */
+  readonly previews?: PreviewsSpec;
   readonly retention: { readonly releases: number };
   /** Where its services come from a Compose file. */
   readonly compose?: ComposeSpec;

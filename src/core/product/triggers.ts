@@ -34,6 +34,23 @@ const refSchema = named(
   z.strictObject({ deploy: optional(environmentText(), deployDoc) }),
 );
 
+const pullRequestsSchema = named(
+  "PullRequestsInput",
+  "What a pull request, or a merge request, gets from the forge's webhooks.",
+  z.strictObject({
+    deploy: required(environmentText(), {
+      meaning: "The template of the preview that each has, from when it is opened until it is closed.",
+      example: "preview",
+    }),
+    forks: optional(z.boolean(), {
+      meaning:
+        "Whether pull requests from other repositories have one too: then whoever can open one has their code run on the target, with the secrets of the previews.",
+      default: false,
+      example: true,
+    }),
+  }),
+);
+
 const scheduleSchema = named(
   "TriggerScheduleInput",
   "What is begun again and again, with the newest commit of a branch.",
@@ -98,6 +115,11 @@ export const triggersSchema = named(
       default: {},
       example: { nightly: { cron: "0 3 * * *", branch: "main" } },
       allowed: 'names and schedules, such as { nightly: { cron: "0 3 * * *", branch: "main" } }',
+    }),
+    pullRequests: optional(pullRequestsSchema, {
+      meaning: "What pull requests begin: a preview for each.",
+      default: "(nothing)",
+      example: { deploy: "preview" },
     }),
     remote: optional(remoteText(), {
       meaning:

@@ -7,6 +7,7 @@ import { checkNeeds } from "./checks/needs.ts";
 import { checkPipeline } from "./checks/pipeline.ts";
 import { checkIdle, checkPlaces } from "./checks/places.ts";
 import { checkPolicy } from "./checks/policy.ts";
+import { checkPreviews } from "./checks/previews.ts";
 import { checkProbes } from "./checks/probes.ts";
 import { checkRoutes } from "./checks/routes.ts";
 import { checkRules } from "./checks/rules.ts";
@@ -92,13 +93,14 @@ function checkProduct(
       );
       continue;
     }
-    const { promoteFrom = null, gates } = product.environments?.[name] ?? {};
+    const { promoteFrom = null, gates, previews } = product.environments?.[name] ?? {};
     const place = {
       name,
       merged,
       spec: resolveMerged(merged, name, {
         promoteFrom,
         gates,
+        previews,
         composed,
         loadTests: loadTestsIn(product, promoteFrom ?? undefined),
       }),
@@ -122,7 +124,12 @@ function checkProduct(
     );
   }
   findings.push(...checkPipeline(product), ...checkGates(product), ...checkTriggers(product));
-  findings.push(...checkEnvironments(product, places, { unread }), ...checkProjects(places), ...checkIdle(places));
+  findings.push(
+    ...checkEnvironments(product, places, { unread }),
+    ...checkProjects(places),
+    ...checkPreviews(product, places),
+    ...checkIdle(places),
+  );
   return {
     findings: [...located, ...findings.map((finding) => checkedOf(finding, product))],
     composed: composedIn,

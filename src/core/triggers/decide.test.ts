@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
+import { environmentName } from "../ids.ts";
 import { decideTrigger, type KnownRef, skipWordIn } from "./decide.ts";
-import { isRefName, type PushEvent, parseCommit, parseRef, refPath } from "./event.ts";
+import { isRefName, type PullEvent, type PushEvent, parseCommit, parseRef, refPath } from "./event.ts";
 import { type TriggerSettings, triggerSettings } from "./settings.ts";
 
 const of = (triggers: Parameters<typeof triggerSettings>[0]["triggers"]): TriggerSettings => {
@@ -33,7 +34,7 @@ const push = (more: Partial<PushEvent> = {}): PushEvent => ({
 const branch = (name: string): Partial<PushEvent> => ({ ref: { kind: "branch", name } });
 const decided = (more: Partial<PushEvent>, known: KnownRef | null = null, under = settings): unknown => {
   const decision = decideTrigger(push(more), under, known);
-  return decision.is === "begin" ? decision.begin.deploy : decision.why;
+  return decision.is === "begin" ? decision.begin.deploy : decision.is === "end" ? decision.preview : decision.why;
 };
 
 describe("a push", () => {
@@ -148,4 +149,72 @@ test("refs and commits are taken only as git would have them, and nothing that l
   expect(parseCommit(a.toUpperCase())).toBeNull();
   expect(parseCommit(`${a}a`)).toBeNull();
   expect(parseCommit("f".repeat(64))).toBe("f".repeat(64));
+});
+
+describe("previews", () => {
+  const templated = triggerSettings({
+    triggers: {
+      branches: { main: { deploy: "production" }, "feature/*": { deploy: "preview" } },
+      pullRequests: { deploy: "preview" },
+      repository: "Acme/Shop",
+    },
+    environments: { production: {}, preview: { previews: {} } },
+  })!;
+  const open: PullEvent = {
+    is: "pull-request",
+    repository: "acme/shop",
+    ref: { kind: "pull-request", name: "12", head: "refs/pull/12/head" },
+    became: "opened",
+    commit: a,
+    isHere: true,
+    from: { repository: "Acme/shop", branch: "cart" },
+    actor: "ada",
+  };
+  const pull = (more: Partial<PullEvent>, known: KnownRef | null = null, under = templated) =>
+    decideTrigger({ ...open, ...more }, under, known);
+
+  it("are what a branch has from its first push until it is deleted", () => {
+    const decision = decideTrigger(push(branch("feature/cart")), templated, null);
+    if (decision.is !== "begin") throw new Error(decision.reason);
+    expect(decision.begin).toMatchObject({
+      template: "preview",
+      deploy: expect.stringMatching(/^preview\/feature-cart-/),
+    });
+    const deleted = push({ ...branch("feature/cart"), after: null });
+    expect(decideTrigger(deleted, templated, null)).toMatchObject({ is: "end", preview: decision.begin.deploy });
+    // Made by hand, or under other settings.
+    const made = decision.begin.deploy;
+    expect(decideTrigger(deleted, settings, null, made)).toMatchObject({ is: "end", preview: made });
+    expect(decideTrigger(push({ after: null }), templated, null)).toMatchObject({ why: "deleted" });
+  });
+
+  it("are what a pull request has from when it is opened until it is closed", () => {
+    expect(pull({})).toMatchObject({
+      begin: { event: "pull-request", branch: "cart", commit: a, deploy: "preview/pr-12", template: "preview" },
+      reason: "pull request 12 at aaaaaaa: a release for preview/pr-12",
+    });
+    expect(pull({ became: "moved", commit: b }, { before: null, after: a })).toMatchObject({ is: "begin" });
+    expect(pull({ became: "moved" }, { before: null, after: a })).toMatchObject({ why: "seen" });
+    expect(pull({ became: "opened" }, { before: null, after: a })).toMatchObject({ is: "begin" });
+    expect(pull({ became: "closed" })).toMatchObject({ is: "end", preview: "preview/pr-12" });
+    expect(pull({}, null, settings)).toMatchObject({ why: "unmapped" });
+  });
+
+  it("of other repositories are refused unless they are allowed and can be had", () => {
+    const from = { repository: "mallory/shop", branch: "cart" };
+    const allowed = { ...templated, pullRequests: { deploy: templated.pullRequests!.deploy, forks: true } };
+    expect(pull({ from })).toMatchObject({ why: "fork", reason: expect.stringContaining("is from mallory/shop") });
+    expect(pull({ from: null })).toMatchObject({ why: "fork" });
+    expect(pull({ from }, null, allowed)).toMatchObject({ is: "begin" });
+    expect(pull({ from, isHere: false }, null, allowed)).toMatchObject({ why: "fork" });
+    expect(pull({ repository: "mallory/shop", from }, null, allowed)).toMatchObject({ why: "stranger" });
+    expect(pull({ from, became: "closed" })).toMatchObject({ is: "end" });
+  });
+
+  it("are made by hand of any branch", () => {
+    const manual = { is: "manual", branch: "other", actor: "ada", template: environmentName("preview") } as const;
+    expect(decideTrigger(manual, templated, null)).toMatchObject({
+      begin: { deploy: "preview/other", template: "preview" },
+    });
+  });
 });

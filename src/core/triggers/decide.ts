@@ -1,7 +1,8 @@
 import type { EnvironmentName } from "../ids.ts";
 import { textMatcher } from "../pipeline/glob.ts";
+import { previewName } from "../previews/name.ts";
 import type { RunEvent } from "../product/pipeline.ts";
-import type { PushEvent, Ref, TriggerEvent } from "./event.ts";
+import type { AnyRef, PullEvent, PushEvent, Ref, TriggerEvent } from "./event.ts";
 import type { RefRule, TriggerSettings } from "./settings.ts";
 
 /** Where a ref stood when we last heard of it, and before that. */
@@ -10,18 +11,30 @@ export type KnownRef = { readonly before: string | null; readonly after: string 
 /** What is begun: a run of a commit, and, with an environment, a release of it that is deployed there. */
 export type Begin = {
   readonly event: RunEvent;
-  readonly ref: Ref;
+  readonly ref: AnyRef;
+  /** For steps that are only for some branches; null for a tag. Absent in events of before: it is the ref's own. */
+  readonly branch?: string | null;
   /** Null: the newest of the ref. */
   readonly commit: string | null;
   readonly deploy: EnvironmentName | null;
+  /** Where `deploy` is a preview: what it is made of. */
+  readonly template?: EnvironmentName;
   readonly actor: string;
 };
 
 export type TriggerDecision =
   | { readonly is: "begin"; readonly begin: Begin; readonly reason: string }
+  /** The branch or the pull request is no more: its preview goes, when what was begun of it before has ended. */
+  | {
+      readonly is: "end";
+      readonly preview: EnvironmentName;
+      readonly ref: AnyRef;
+      readonly actor: string;
+      readonly reason: string;
+    }
   | {
       readonly is: "ignore";
-      readonly why: "stranger" | "deleted" | "seen" | "late" | "unmapped" | "skip" | "gone";
+      readonly why: "stranger" | "deleted" | "seen" | "late" | "unmapped" | "skip" | "gone" | "fork";
       readonly reason: string;
     };
 
@@ -39,11 +52,19 @@ export function skipWordIn(message: string): string | null {
   return skipWords.find((word) => lower.includes(word)) ?? (skipLine.test(message) ? "skip-checks: true" : null);
 }
 
-/** What an event begins under these settings, or why it begins nothing. `known` is what was last heard of its ref. */
-export function decideTrigger(event: TriggerEvent, settings: TriggerSettings, known: KnownRef | null): TriggerDecision {
+/** What an event begins or ends under these settings, or why it does neither. `known` is what was last heard of its ref. */
+export function decideTrigger(
+  event: TriggerEvent,
+  settings: TriggerSettings,
+  known: KnownRef | null,
+  /** That its ref has. */
+  preview: EnvironmentName | null = null,
+): TriggerDecision {
   switch (event.is) {
     case "push":
-      return decidePush(event, settings, known);
+      return decidePush(event, settings, { known, preview });
+    case "pull-request":
+      return decidePull(event, settings, { known, preview });
     case "schedule": {
       const rule = settings.schedules.find(({ name }) => name === event.schedule);
       if (rule === undefined) return ignore("gone", `there is no schedule ${event.schedule} any more`);
@@ -63,20 +84,29 @@ export function decideTrigger(event: TriggerEvent, settings: TriggerSettings, kn
     }
     case "manual": {
       const ref: Ref = { kind: "branch", name: event.branch };
-      const rule = ruleFor(ref, settings);
+      const rule = event.template === undefined ? ruleFor(ref, settings) : { deploy: event.template };
       if (rule === null) return unmapped(ref, settings);
-      const begin = { event: "manual", ref, commit: null, deploy: rule.deploy, actor: event.actor } as const;
-      return { is: "begin", begin, reason: `by hand: ${what(rule.deploy)} of the newest of ${event.branch}` };
+      const place = placeFor(rule.deploy, ref, settings);
+      const begin = { event: "manual", ref, commit: null, ...place, actor: event.actor } as const;
+      return { is: "begin", begin, reason: `by hand: ${what(place.deploy)} of the newest of ${event.branch}` };
     }
   }
 }
 
-function decidePush(event: PushEvent, settings: TriggerSettings, known: KnownRef | null): TriggerDecision {
+type Past = { readonly known: KnownRef | null; readonly preview: EnvironmentName | null };
+
+function decidePush(event: PushEvent, settings: TriggerSettings, { known, preview }: Past): TriggerDecision {
   const { ref, after, message, repository } = event;
-  const wanted = settings.repository;
-  if (wanted !== null && repository !== null && wanted.toLowerCase() !== repository.toLowerCase())
-    return ignore("stranger", `it is of ${repository}; only ${wanted} is listened to`);
-  if (after === null) return ignore("deleted", `${refText(ref)} was deleted`);
+  const stranger = strangerOf(repository, settings);
+  if (stranger !== null) return stranger;
+  if (after === null) {
+    const place = placeFor(ruleFor(ref, settings)?.deploy ?? null, ref, settings);
+    const ends = preview ?? (place.template === undefined ? null : place.deploy);
+    const reason = `${refText(ref)} was deleted`;
+    return ends !== null
+      ? { is: "end", preview: ends, ref, actor: event.actor, reason: `${reason}: ${ends} goes` }
+      : ignore("deleted", reason);
+  }
   if (known?.after === after) return ignore("seen", `${refText(ref)} at ${short(after)} was heard of before`);
   // Deliveries overtake each other: this one tells of what the newer one has told to be over.
   if (known?.before === after && event.before !== known.after)
@@ -85,14 +115,58 @@ function decidePush(event: PushEvent, settings: TriggerSettings, known: KnownRef
   if (rule === null) return unmapped(ref, settings);
   const word = message === null ? null : skipWordIn(message);
   if (word !== null) return skipped(after, word);
-  const begin: Begin = {
-    event: ref.kind === "tag" ? "tag" : "push",
-    ref,
-    commit: after,
-    deploy: rule.deploy,
-    actor: event.actor,
-  };
-  return { is: "begin", begin, reason: `${refText(ref)} at ${short(after)}: ${what(rule.deploy)}` };
+  const place = placeFor(rule.deploy, ref, settings);
+  const begin: Begin = { event: ref.kind === "tag" ? "tag" : "push", ref, commit: after, ...place, actor: event.actor };
+  return { is: "begin", begin, reason: `${refText(ref)} at ${short(after)}: ${what(place.deploy)}` };
+}
+
+/** One that is closed ends its preview whatever the settings say by now. */
+function decidePull(event: PullEvent, settings: TriggerSettings, { known, preview: made }: Past): TriggerDecision {
+  const { ref, commit, repository, from, actor } = event;
+  const stranger = strangerOf(repository, settings);
+  if (stranger !== null) return stranger;
+  const rule = settings.pullRequests;
+  if (event.became === "closed") {
+    const preview = made ?? (rule === null ? null : placeFor(rule.deploy, ref, settings).deploy);
+    const reason = `${refText(ref)} was closed`;
+    return preview === null
+      ? ignore("deleted", reason)
+      : { is: "end", preview, ref, actor, reason: `${reason}: ${preview} goes` };
+  }
+  if (rule === null)
+    return ignore("unmapped", `${refText(ref)} begins nothing; the config has no triggers.pullRequests`);
+  const isOwn = from !== null && repository !== null && from.repository.toLowerCase() === repository.toLowerCase();
+  if (!isOwn && !rule.forks)
+    return ignore(
+      "fork",
+      `${refText(ref)} is from ${from?.repository ?? "a repository that is gone"}; triggers.pullRequests.forks does not allow that`,
+    );
+  if (!event.isHere)
+    return ignore(
+      "fork",
+      `${refText(ref)} is from ${from?.repository ?? "elsewhere"}, and the forge keeps none of its commits in this repository`,
+    );
+  if (event.became === "moved" && commit !== null && known?.after === commit)
+    return ignore("seen", `${refText(ref)} at ${short(commit)} was heard of before`);
+  const place = placeFor(rule.deploy, ref, settings);
+  const begin: Begin = { event: "pull-request", ref, branch: from?.branch ?? null, commit, ...place, actor };
+  const at = commit === null ? "" : ` at ${short(commit)}`;
+  return { is: "begin", begin, reason: `${refText(ref)}${at}: ${what(place.deploy)}` };
+}
+
+function strangerOf(repository: string | null, { repository: wanted }: TriggerSettings): TriggerDecision | null {
+  if (wanted === null || repository === null || wanted.toLowerCase() === repository.toLowerCase()) return null;
+  return ignore("stranger", `it is of ${repository}; only ${wanted} is listened to`);
+}
+
+/** Where it is deployed to: to the ref's own preview, where the rule names a template. */
+function placeFor(
+  deploy: EnvironmentName | null,
+  ref: AnyRef,
+  { templates }: TriggerSettings,
+): Pick<Begin, "deploy" | "template"> {
+  if (deploy === null || templates[deploy] === undefined) return { deploy };
+  return { deploy: previewName(deploy, ref), template: deploy };
 }
 
 /** The message may only be known when the commit has been fetched. */
@@ -119,7 +193,8 @@ function unmapped(ref: Ref, { branches, tags }: TriggerSettings): TriggerDecisio
   return ignore("unmapped", `${refText(ref)} begins nothing; the config names ${all}`);
 }
 
-export const refText = ({ kind, name }: Ref): string => (kind === "branch" ? name : `tag ${name}`);
+export const refText = ({ kind, name }: AnyRef): string =>
+  ({ branch: name, tag: `tag ${name}`, "pull-request": `pull request ${name}` })[kind];
 
 const what = (deploy: EnvironmentName | null): string => (deploy === null ? "a run" : `a release for ${deploy}`);
 

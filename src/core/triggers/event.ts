@@ -1,7 +1,19 @@
+import type { EnvironmentName } from "../ids.ts";
 import type { ForgeKind } from "../product/forges.ts";
 
 /** A branch or a tag of the watched repository. */
 export type Ref = { readonly kind: "branch" | "tag"; readonly name: string };
+
+/** A pull request of the watched repository, or a merge request. */
+export type PullRef = {
+  readonly kind: "pull-request";
+  /** Its number. */
+  readonly name: string;
+  /** What its newest commit is fetched by: `refs/pull/12/head`. */
+  readonly head: string;
+};
+
+export type AnyRef = Ref | PullRef;
 
 /** A ref stands at another commit than before. */
 export type PushEvent = {
@@ -18,10 +30,27 @@ export type PushEvent = {
   readonly actor: string;
 };
 
+/** A pull request was opened, has new commits, or was closed, merged or not. */
+export type PullEvent = {
+  readonly is: "pull-request";
+  readonly repository: string | null;
+  readonly ref: PullRef;
+  /** `opened` also when it was closed before; `moved`: it has other commits. */
+  readonly became: "opened" | "moved" | "closed";
+  /** Null where the forge does not say it in full. */
+  readonly commit: string | null;
+  /** False where its commits are in another repository only, and the forge keeps no copy in this one. */
+  readonly isHere: boolean;
+  /** Whose branch it asks to have pulled; null where the forge does not say any more. */
+  readonly from: { readonly repository: string; readonly branch: string } | null;
+  readonly actor: string;
+};
+
 export type TriggerEvent =
   | PushEvent
+  | PullEvent
   | { readonly is: "schedule"; readonly schedule: string }
-  | { readonly is: "manual"; readonly branch: string; readonly actor: string };
+  | { readonly is: "manual"; readonly branch: string; readonly actor: string; readonly template?: EnvironmentName };
 
 /** Where an event comes from. */
 export type TriggerSource = ForgeKind | "poll" | "schedule" | "manual";
@@ -35,6 +64,13 @@ export function parseRef(text: string): Ref | null {
 }
 
 export const refPath = ({ kind, name }: Ref): string => `refs/${kind === "branch" ? "heads" : "tags"}/${name}`;
+
+/** What nothing else has: a pull request may be fetched by the name of a branch. */
+export const refKey = (ref: AnyRef): string =>
+  ref.kind === "pull-request" ? `pull-request/${ref.name}` : refPath(ref);
+
+/** What it is fetched by. */
+export const remotePath = (ref: AnyRef): string => (ref.kind === "pull-request" ? ref.head : refPath(ref));
 
 /** What `git check-ref-format` takes, without the longest and with nothing that looks like an option. */
 export function isRefName(name: string): boolean {

@@ -48,7 +48,9 @@ test("whatever moves between two looks, what a look tells brings what is known t
         for (const event of moved) {
           const path = refPath(event.ref);
           const decision = decideTrigger(event, settings, known.get(path) ?? null);
-          expect(decision.is === "begin" ? "begin" : decision.why).toBe(event.after === null ? "deleted" : "begin");
+          expect(decision.is === "ignore" ? decision.why : decision.is).toBe(
+            event.after === null ? "deleted" : "begin",
+          );
           if (event.after === null) known.delete(path);
           else known.set(path, { before: event.before, after: event.after });
         }

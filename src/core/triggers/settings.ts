@@ -3,6 +3,8 @@ import { parseListen } from "../product/addresses.ts";
 import { reportDefaults } from "../product/forge-report.ts";
 import type { ForgeKind } from "../product/forges.ts";
 import type { ProductInput } from "../product/input.ts";
+import type { PreviewsSpec } from "../product/previews-spec.ts";
+import { resolvePreviews } from "../product/resolve-previews.ts";
 import { triggerDefaults } from "../product/triggers.ts";
 import { parseDuration } from "../product/units.ts";
 
@@ -35,6 +37,9 @@ export type TriggerSettings = {
   readonly report: ReportSettings | null;
   /** Where people reach this control plane, without a slash at its end. */
   readonly url: string | null;
+  readonly pullRequests: { readonly deploy: EnvironmentName; readonly forks: boolean } | null;
+  /** What is in force for previews, by template. */
+  readonly templates: Readonly<Record<EnvironmentName, PreviewsSpec>>;
 };
 
 /** What the forge is told, and where. */
@@ -60,14 +65,19 @@ const apis: Readonly<Record<ForgeKind, string | null>> = {
 
 /** As they were kept: those of before have less. */
 export function keptTriggers(text: string): TriggerSettings {
-  const kept = JSON.parse(text) as Omit<TriggerSettings, "report" | "url"> & Partial<TriggerSettings>;
-  return { ...kept, report: kept.report ?? null, url: kept.url ?? null };
+  const kept = JSON.parse(text) as Omit<TriggerSettings, keyof typeof without> & Partial<TriggerSettings>;
+  return { ...without, ...kept };
 }
 
+const without = { report: null, url: null, pullRequests: null, templates: {} } as const;
+
 /** Null: the config has none. */
-export function triggerSettings({ triggers }: Pick<ProductInput, "triggers">): TriggerSettings | null {
+export function triggerSettings({
+  triggers,
+  environments = {},
+}: Pick<ProductInput, "triggers" | "environments">): TriggerSettings | null {
   if (triggers === undefined) return null;
-  const { branches = {}, tags = {}, schedules = {}, webhook, poll } = triggers;
+  const { branches = {}, tags = {}, schedules = {}, webhook, poll, pullRequests } = triggers;
   const listen = parseListen(webhook?.listen ?? triggerDefaults.listen);
   return {
     branches: refRules(branches),
@@ -88,6 +98,15 @@ export function triggerSettings({ triggers }: Pick<ProductInput, "triggers">): T
     pollMs: poll === undefined ? null : parseDuration(poll),
     report: reportOf(triggers),
     url: triggers.url?.replace(/\/+$/, "") ?? null,
+    pullRequests:
+      pullRequests === undefined
+        ? null
+        : { deploy: environmentName(pullRequests.deploy), forks: pullRequests.forks ?? false },
+    templates: Object.fromEntries(
+      Object.entries(environments).flatMap(([name, { previews }]) =>
+        previews === undefined ? [] : [[name, resolvePreviews(previews)] as const],
+      ),
+    ),
   };
 }
 

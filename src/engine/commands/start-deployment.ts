@@ -14,6 +14,7 @@ import { findEnvironment } from "../environment.ts";
 import { lookAtGates } from "../gates/look.ts";
 import { policiesIn } from "../gates/read.ts";
 import { appendHistory } from "../history.ts";
+import { mustHaveItsPlace } from "../previews/make.ts";
 import { changesFor } from "../release/changes.ts";
 import { releaseRow, releaseView } from "../release/read.ts";
 import { isScaling } from "../scale/held.ts";
@@ -38,7 +39,7 @@ export type StartDeployment = {
  * Puts a deployment in the environment's queue and starts its workflow, or lets it wait at its gates. Where nothing is before it,
  * its first state is recorded in the same transaction: another one would stand between the request and the first program that
  * starts. A rollback passes every gate, and calls off what waits there: that was asked for on top of what is taken away. Errors: UNKNOWN_RELEASE, UNKNOWN_ENVIRONMENT,
- * ARTIFACT_MISSING, SECRET_MISSING, ENVIRONMENT_LOCKED (a rollback passes), PROMOTION_REFUSED, DEPLOYMENT_IN_PROGRESS.
+ * ARTIFACT_MISSING, SECRET_MISSING, ENVIRONMENT_LOCKED (a rollback passes), PREVIEW_REFUSED, PROMOTION_REFUSED, DEPLOYMENT_IN_PROGRESS.
  */
 export async function startDeployment(world: World, input: StartDeployment): Promise<DeploymentId> {
   const release = await releaseRow(world.store.db, input.release);
@@ -49,6 +50,7 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
   const go = await world.store.db.transaction().execute(async (trx) => {
     await mustBeKept(trx, release);
     mustHaveSecrets(release, spec);
+    await mustHaveItsPlace(trx, release.product, spec);
     const place = await findEnvironment(trx, at);
     await mustBeAllowed(trx, place, { release, spec, input });
     const mustPass = await mustPassGates(trx, release, input, place?.live_release_id ?? null);

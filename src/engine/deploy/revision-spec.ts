@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { type ReleaseView, revisionOf } from "../../core/deploy/course.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { type Digest, revisionId, type ServiceName, serviceName } from "../../core/ids.ts";
+import { secretsPlace } from "../../core/previews/spec.ts";
 import { canonicalJson } from "../../core/product/canonical.ts";
 import { containerDefaults } from "../../core/product/container.ts";
 import { edgeUrl } from "../../core/product/edge-url.ts";
@@ -45,7 +46,7 @@ export async function revisionSpec(world: World, view: ReleaseView, name: Servic
     command: service.kind === "static" ? (isImage ? [] : world.staticCommand(service.fallbackFile)) : service.command,
     env: {
       ...opened(world, service.env),
-      ...(await valuesOf(world, view.spec, service)),
+      ...(await valuesOf(world, { product: view.spec.product, environment: secretsPlace(view.spec) }, service)),
       SLIPWAY_VERSION: row.version,
       SLIPWAY_COMMIT: row.commit_hash,
       ...(edge === null ? {} : { SLIPWAY_EDGE_URL: edge }),
@@ -86,7 +87,10 @@ export async function accessorySpec(world: World, view: ReleaseView, accessory: 
       port: accessory.port,
     },
     command: accessory.command,
-    env: { ...opened(world, accessory.env), ...(await valuesOf(world, view.spec, accessory)) },
+    env: {
+      ...opened(world, accessory.env),
+      ...(await valuesOf(world, { product: view.spec.product, environment: secretsPlace(view.spec) }, accessory)),
+    },
     listens: accessory.port !== null,
     stopGraceMs: accessory.stopGraceMs,
     memoryBytes: accessory.resources.memoryBytes,

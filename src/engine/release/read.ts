@@ -1,6 +1,8 @@
 import type { ReleaseView } from "../../core/deploy/course.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { EnvironmentName, ReleaseId } from "../../core/ids.ts";
+import { templateOf } from "../../core/previews/name.ts";
+import { previewSpec } from "../../core/previews/spec.ts";
 import type { EnvironmentSpec } from "../../core/product/spec.ts";
 import { parseArtifacts, type ReleaseArtifacts } from "../../core/release/artifacts.ts";
 import type { Db, Trx } from "../../ports/store.ts";
@@ -58,12 +60,19 @@ export type ReleaseConfig = {
 /** Errors: UNKNOWN_ENVIRONMENT. */
 export function viewOf(row: Pick<ReleaseRow, "id" | "number" | "config">, environment: EnvironmentName): ReleaseView {
   const { environments } = JSON.parse(row.config) as ReleaseConfig;
-  const spec = environments[environment];
-  if (spec !== undefined) return { id: row.id, number: row.number, spec };
+  const spec = environments[environment] ?? madeOf(environments, environment);
+  if (spec !== null) return { id: row.id, number: row.number, spec };
   throw new SlipwayError("UNKNOWN_ENVIRONMENT", {
     message: `the config of r${row.number} has no environment ${environment}`,
     evidence: [["it has", Object.keys(environments).join(", ")]],
   });
+}
+
+/** A preview is what its template was when the release was made. */
+function madeOf(environments: ReleaseConfig["environments"], environment: EnvironmentName): EnvironmentSpec | null {
+  const name = templateOf(environment);
+  const template = name === null ? undefined : environments[name];
+  return template?.previews === undefined ? null : previewSpec(template, environment);
 }
 
 export function artifactsOf(row: Pick<ReleaseRow, "artifacts">): ReleaseArtifacts {

@@ -1,11 +1,18 @@
-import type { Json } from "../../core/ids.ts";
+import type { EnvironmentName, Json } from "../../core/ids.ts";
 import { decideTrigger, type TriggerDecision } from "../../core/triggers/decide.ts";
-import { type PushEvent, refPath, type TriggerEvent, type TriggerSource } from "../../core/triggers/event.ts";
+import {
+  type PullEvent,
+  type PushEvent,
+  refKey,
+  type TriggerEvent,
+  type TriggerSource,
+} from "../../core/triggers/event.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { TriggerEventRow } from "../../ports/tables.ts";
+import { previewOfRef } from "../previews/rows.ts";
 import type { World } from "../world.ts";
 import { knownRef, settingsOf } from "./settings.ts";
-import { triggerKind } from "./workflow.ts";
+import { type Begun, triggerKind } from "./workflow.ts";
 
 /** So many events are kept; those that are still at work are kept in any case. */
 const keptEvents = 1_000;
@@ -47,12 +54,14 @@ export async function recordEvents(
         noted.push({ ...pick(before), again: true });
         continue;
       }
-      const decision = decideTrigger(event, settings, await knownRef(trx, heard.product, event));
+      const preview = await previewOf(trx, heard.product, event);
+      const decision = decideTrigger(event, settings, await knownRef(trx, heard.product, event), preview);
       const row = await insertEvent(world, trx, one, { event, decision });
-      if (event.is === "push") await rememberRef(trx, heard.product, event, decision);
-      if (decision.is === "begin") {
+      if ("ref" in event) await rememberRef(trx, heard.product, event, decision);
+      if (decision.is !== "ignore") {
         // Those of one ref go one after the other, in the order in which they were heard: the last push is what stays.
-        const lockKey = `trigger/${heard.product}/${refPath(decision.begin.ref)}`;
+        const { ref } = decision.is === "begin" ? decision.begin : decision;
+        const lockKey = `trigger/${heard.product}/${refKey(ref)}`;
         go.push(await world.engine.startWithin(trx, triggerKind, row.id, { event: row.id }, { lockKey }));
       }
       noted.push({ ...pick(row), again: false });
@@ -74,6 +83,11 @@ export async function recordPing(world: World, heard: Heard): Promise<void> {
     await prune(trx, heard.product);
   });
   world.changes.announce();
+}
+
+async function previewOf(trx: Trx, product: string, event: TriggerEvent): Promise<EnvironmentName | null> {
+  if (!("ref" in event)) return null;
+  return (await previewOfRef(trx, { product, ref: refKey(event.ref) }))?.name ?? null;
 }
 
 const pick = ({ id, phase, reason }: TriggerEventRow): Omit<Noted, "again"> => ({ id, phase, reason });
@@ -108,6 +122,7 @@ async function insertEvent(
     .where("product", "=", product)
     .orderBy("number", "desc")
     .executeTakeFirst();
+  const begun: Begun | null = decision.is === "begin" ? decision.begin : decision.is === "end" ? decision : null;
   const row: TriggerEventRow = {
     id: `evt_${world.newId()}`,
     number: (last?.number ?? 0) + 1,
@@ -116,28 +131,35 @@ async function insertEvent(
     delivery,
     digest,
     event: JSON.stringify(event),
-    begin: decision.is === "begin" ? JSON.stringify(decision.begin) : null,
-    phase: decision.is === "begin" ? "begun" : "ignored",
+    begin: begun === null ? null : JSON.stringify(begun),
+    phase: begun === null ? "ignored" : "begun",
     reason: decision.reason,
     run_id: null,
     release_id: null,
     deployment_id: null,
     received_at: now,
-    ended_at: decision.is === "begin" ? null : now,
+    ended_at: begun === null ? now : null,
   };
   await trx.insertInto("trigger_event").values(row).execute();
   return row;
 }
 
 /** What was heard of a ref, also where it began nothing. What is late or another repository's says nothing of where it is. */
-async function rememberRef(trx: Trx, product: string, event: PushEvent, decision: TriggerDecision): Promise<void> {
-  if (decision.is === "ignore" && ["late", "seen", "stranger"].includes(decision.why)) return;
-  const ref = refPath(event.ref);
-  if (event.after === null) {
+async function rememberRef(
+  trx: Trx,
+  product: string,
+  event: PushEvent | PullEvent,
+  decision: TriggerDecision,
+): Promise<void> {
+  if (decision.is === "ignore" && ["late", "seen", "stranger", "fork"].includes(decision.why)) return;
+  const ref = refKey(event.ref);
+  // Of a pull request that was closed the last commit stays: a delivery that comes late must not open it again.
+  const [before, after] = event.is === "push" ? [event.before, event.after] : [null, event.commit];
+  if (after === null) {
     await trx.deleteFrom("trigger_ref").where("product", "=", product).where("ref", "=", ref).execute();
     return;
   }
-  const row = { product, ref, before: event.before, after: event.after };
+  const row = { product, ref, before, after };
   await trx
     .insertInto("trigger_ref")
     .values(row)

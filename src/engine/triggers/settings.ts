@@ -1,7 +1,7 @@
 import { SlipwayError } from "../../core/errors/error.ts";
 import { environmentName } from "../../core/ids.ts";
 import type { KnownRef } from "../../core/triggers/decide.ts";
-import { refPath, type TriggerEvent } from "../../core/triggers/event.ts";
+import { refKey, type TriggerEvent } from "../../core/triggers/event.ts";
 import { keptTriggers, type TriggerSettings, triggerSettings } from "../../core/triggers/settings.ts";
 import type { Db, Trx } from "../../ports/store.ts";
 import type { TriggerConfigRow } from "../../ports/tables.ts";
@@ -33,12 +33,12 @@ export async function findSettings(db: Db | Trx, product: string): Promise<InFor
 }
 
 export async function knownRef(trx: Trx, product: string, event: TriggerEvent): Promise<KnownRef | null> {
-  if (event.is !== "push") return null;
+  if (!("ref" in event)) return null;
   const row = await trx
     .selectFrom("trigger_ref")
     .select(["before", "after"])
     .where("product", "=", product)
-    .where("ref", "=", refPath(event.ref))
+    .where("ref", "=", refKey(event.ref))
     .executeTakeFirst();
   return row ?? null;
 }

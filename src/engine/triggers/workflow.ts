@@ -1,7 +1,7 @@
 import { isSlipwayError, SlipwayError } from "../../core/errors/error.ts";
 import { type DeploymentId, deploymentId, type Json, type ReleaseId, type RunId, runId } from "../../core/ids.ts";
-import { type Begin, refText, skipped, skipWordIn } from "../../core/triggers/decide.ts";
-import { refPath } from "../../core/triggers/event.ts";
+import { type Begin, refText, skipped, skipWordIn, type TriggerDecision } from "../../core/triggers/decide.ts";
+import { refKey, remotePath } from "../../core/triggers/event.ts";
 import type { Ctx, Workflow } from "../../ports/engine.ts";
 import type { TriggerEventRow } from "../../ports/tables.ts";
 import { startDeployment } from "../commands/start-deployment.ts";
@@ -9,6 +9,8 @@ import { startRun } from "../commands/start-run.ts";
 import { openDeployments } from "../deploy/open.ts";
 import { findEnvironment } from "../environment.ts";
 import { askedForRelease } from "../pipeline/asked.ts";
+import { type Made, makePreview } from "../previews/make.ts";
+import { endPreview } from "../previews/remove.ts";
 import type { World } from "../world.ts";
 import { settingsOf } from "./settings.ts";
 
@@ -22,9 +24,12 @@ const fetchTimeoutMs = 10 * 60_000;
 const lookMs = 1_000;
 
 type Input = { readonly event: string };
-type Told = Begin & { readonly id: string; readonly product: string };
+/** What an event begins, or which preview it ends. */
+export type Begun = Begin | Extract<TriggerDecision, { is: "end" }>;
+type Named = { readonly id: string; readonly product: string };
+type Told = Begin & Named;
 type Fetched = { readonly repository: string; readonly commit: string; readonly message: string };
-type Made = { readonly run: RunId | null; readonly release: ReleaseId | null };
+type BegunRun = { readonly run: RunId | null; readonly release: ReleaseId | null };
 
 /**
  * Begins what was decided of an event: fetches the commit, takes it through a run, deploys the release. What is begun has a name
@@ -34,6 +39,14 @@ export function triggerWorkflow(world: World): Workflow<Input, Json> {
   return async (ctx, { event: id }) => {
     try {
       const told = await ctx.step("read", () => readTold(world, id));
+      if ("is" in told) {
+        const { product, preview: environment, actor, reason } = told;
+        const ends = await ctx.step("end the preview", () =>
+          endPreview(world, { product, environment, actor, reason }),
+        );
+        await note(world, ctx, id, { phase: "done", reason: ends ? reason : `${environment} is not there` });
+        return null;
+      }
       const fetched = await ctx.step("fetch", ({ signal }) => fetchCommit(world, told, signal), {
         attempts: fetchAttempts,
         backoffMs: fetchBackoffMs,
@@ -43,6 +56,13 @@ export function triggerWorkflow(world: World): Workflow<Input, Json> {
       if (word !== null) {
         await note(world, ctx, id, { phase: "ignored", reason: skipped(fetched.commit, word).reason });
         return null;
+      }
+      if (told.template !== undefined) {
+        const { refused } = await ctx.step("have its place", ({ signal }) => havePlace(world, told, fetched, signal));
+        if (refused !== null) {
+          await note(world, ctx, id, { phase: "failed", reason: refused });
+          return null;
+        }
       }
       const made = await ctx.step("begin the run", () => beginRunOf(world, told, fetched));
       await note(world, ctx, id, { reason: runText(told, fetched, made), run_id: made.run, release_id: made.release });
@@ -94,26 +114,34 @@ async function note(world: World, ctx: Ctx, id: string, what: Note): Promise<voi
   world.changes.announce();
 }
 
-async function readTold({ store }: World, id: string): Promise<Told> {
+async function readTold({ store }: World, id: string): Promise<Begun & Named> {
   const row = await store.db
     .selectFrom("trigger_event")
     .select(["product", "begin"])
     .where("id", "=", id)
     .executeTakeFirstOrThrow();
-  return { ...(JSON.parse(row.begin ?? "") as Begin), id, product: row.product };
+  return { ...(JSON.parse(row.begin ?? "") as Begun), id, product: row.product };
 }
 
 /** A commit that is here already, pushed from here or fetched before, is not fetched again. */
 async function fetchCommit(world: World, { product, ref, commit }: Told, signal: AbortSignal): Promise<Fetched> {
   const { row, settings } = await settingsOf(world.store.db, product);
   const fetched = async () => {
-    const what = { remote: settings.remote, ref: refPath(ref) };
+    const what = { remote: settings.remote, ref: remotePath(ref) };
     const newest = await world.source.fetch(row.repository, what, signal);
     return world.source.resolve(row.repository, commit ?? newest);
   };
   const here = commit === null ? null : await known(world, row.repository, commit);
   const { hash, commit: found } = here ?? (await fetched());
   return { repository: row.repository, commit: hash, message: `${found.subject}\n\n${found.body}` };
+}
+
+/** A preview has its row before anything is built: one that may not be made costs nobody a build. */
+async function havePlace(world: World, told: Told, { commit }: Fetched, signal: AbortSignal): Promise<Made> {
+  const { product, deploy, ref, actor } = told;
+  if (deploy === null) throw new Error(`${told.id} has a template and no place`);
+  const reason = `${refText(ref)} at ${commit.slice(0, 7)}`;
+  return makePreview(world, { product, environment: deploy, ref: refKey(ref), actor, reason }, signal);
 }
 
 async function known(world: World, repository: string, commit: string) {
@@ -125,7 +153,7 @@ async function known(world: World, repository: string, commit: string) {
   }
 }
 
-async function beginRunOf(world: World, told: Told, { repository, commit }: Fetched): Promise<Made> {
+async function beginRunOf(world: World, told: Told, { repository, commit }: Fetched): Promise<BegunRun> {
   const { event, ref, deploy, actor, product, id } = told;
   return startRun(world, {
     id: runId(id.replace("evt_", "run_")),
@@ -134,11 +162,16 @@ async function beginRunOf(world: World, told: Told, { repository, commit }: Fetc
     revision: commit,
     dirty: false,
     actor,
-    asked: { ...askedForRelease, event, branch: ref.kind === "branch" ? ref.name : null, release: deploy !== null },
+    asked: {
+      ...askedForRelease,
+      event,
+      branch: told.branch ?? (ref.kind === "branch" ? ref.name : null),
+      release: deploy !== null,
+    },
   });
 }
 
-function runText({ ref, deploy }: Told, { commit }: Fetched, { run, release }: Made): string {
+function runText({ ref, deploy }: Told, { commit }: Fetched, { run, release }: BegunRun): string {
   const at = `${refText(ref)} at ${commit.slice(0, 7)}`;
   if (run === null) return `${at}: released before as ${release}`;
   return deploy === null ? `${at}: ${run}` : `${at}: ${run}, then ${deploy}`;

@@ -291,6 +291,28 @@ export const goldenRows: Readonly<Record<number, Readonly<Record<string, readonl
       },
     ],
   },
+  9: {
+    preview: [
+      {
+        product: "shop",
+        name: "preview/pr-12",
+        template: "preview",
+        ref: "pull-request/12",
+        host: "pr-12.preview.example.org",
+        phase: "awake",
+        reason: "pull request 12 was opened",
+        made_at: 1_760_000_009_000,
+        made_by: "ada",
+        pushed_at: 1_760_000_009_000,
+        asked_at: null,
+        prepared: null,
+        instances: 1,
+        instance_ms: 1_000,
+        charged_at: 1_760_000_010_000,
+      },
+    ],
+    preview_cost: [{ product: "shop", template: "preview", month: "2025-10", instance_ms: 1_000 }],
+  },
 };
 
 type Row = Readonly<Record<string, string | number | null>>;

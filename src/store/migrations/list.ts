@@ -6,7 +6,18 @@ import { gates } from "./005-gates.ts";
 import { scale } from "./006-scale.ts";
 import { triggers } from "./007-triggers.ts";
 import { forge } from "./008-forge.ts";
+import { previews } from "./009-previews.ts";
 import type { Migration } from "./migration.ts";
 
 /** Every schema there has been, oldest first. A new one is added at the end, with golden rows in `golden.ts`. */
-export const migrations: readonly Migration[] = [spine, metrics, secrets, pipeline, gates, scale, triggers, forge];
+export const migrations: readonly Migration[] = [
+  spine,
+  metrics,
+  secrets,
+  pipeline,
+  gates,
+  scale,
+  triggers,
+  forge,
+  previews,
+];

@@ -12,12 +12,14 @@ export function checkTriggers(product: ProductInput): readonly Finding[] {
   const all = (["branches", "tags", "schedules"] as const).flatMap((kind) =>
     Object.entries(triggers[kind] ?? {}).map(([key, { deploy }]) => ({ at: ["triggers", kind, key], deploy })),
   );
+  const pulls = triggers.pullRequests;
+  if (pulls !== undefined) all.push({ at: ["triggers", "pullRequests"], deploy: pulls.deploy });
   const lost = all.flatMap(({ at, deploy }) =>
     deploy === undefined || environments.includes(deploy)
       ? []
       : [unknownEnvironment([...at, "deploy"], deploy, environments)],
   );
-  const mapped = Object.keys({ ...triggers.branches, ...triggers.tags }).length > 0;
+  const mapped = pulls !== undefined || Object.keys({ ...triggers.branches, ...triggers.tags }).length > 0;
   const heard = triggers.webhook !== undefined || triggers.poll !== undefined;
   const refused = all.flatMap(({ at, deploy = "" }) => {
     const before = product.environments?.[deploy]?.promoteFrom;

@@ -1,0 +1,118 @@
+import { environmentName } from "../../ids.ts";
+import { namePlace, templateOf } from "../../previews/name.ts";
+import type { ProductInput } from "../input.ts";
+import type { EnvironmentSpec, HostPortSpec, ServiceSpec, VolumeSpec } from "../spec.ts";
+import { error, type Finding, type Place } from "./finding.ts";
+
+/** A preview has its own of everything: name, host, data. What all previews of a template would share is refused. */
+export function checkPreviews(product: ProductInput, places: readonly Place[]): readonly Finding[] {
+  const templates = places.filter(({ spec }) => spec.previews !== undefined);
+  const names = new Set(templates.map(({ name }) => name));
+  return [
+    ...templates.flatMap((place) => [...ofItself(place), ...sharedIn(place), ...takenHosts(place, places)]),
+    ...places.flatMap(({ name }) => inTemplatesName(name, names)),
+    ...triggersOf(product, names),
+  ];
+}
+
+function ofItself({ name, merged, spec }: Place): readonly Finding[] {
+  const at = ["environments", name];
+  const nested = name.includes("/")
+    ? [error([...at, "previews"], "a preview is called <template>/<branch>; give the template a name without a /")]
+    : [];
+  const promoted =
+    spec.promoteFrom === null
+      ? []
+      : [error([...at, "promoteFrom"], "a preview has what its branch has; nothing is promoted to it")];
+  const composed =
+    merged.target?.driver === "compose"
+      ? [error([...at, "previews"], "previews of a Compose file are not there yet; use docker or process here")]
+      : [];
+  return [...nested, ...promoted, ...composed];
+}
+
+function sharedIn({ name, spec, where }: Place): readonly Finding[] {
+  // Processes have neither.
+  if (spec.target.driver === "process") return [];
+  const because = [["environments", name, "previews"]];
+  const both = (kind: string, each: string, things: Shareable): readonly Finding[] => [
+    ...things.hostPorts.slice(0, 1).map(({ hostPort }) => {
+      const message = `every preview would want port ${hostPort} of the host; leave it out here`;
+      return error(where([kind, each, "hostPorts"]), message, { because });
+    }),
+    ...things.volumes
+      .filter(({ source, readOnly }) => source.startsWith("/") && !readOnly)
+      .map(({ source }) => {
+        const message = `every preview would write to ${source}; use a volume by name, or :ro`;
+        return error(where([kind, each, "volumes"]), message, { because });
+      }),
+  ];
+  return [
+    ...Object.values<ServiceSpec>(spec.services).flatMap(({ name: each, container }) =>
+      both("services", each, container),
+    ),
+    ...Object.values(spec.accessories).flatMap((accessory) => both("accessories", accessory.name, accessory)),
+  ];
+}
+
+type Shareable = { readonly hostPorts: readonly HostPortSpec[]; readonly volumes: readonly VolumeSpec[] };
+
+/** A branch called `www` must not be able to take www.example.org. */
+function takenHosts({ name, spec }: Place, places: readonly Place[]): readonly Finding[] {
+  const pattern = spec.previews?.host ?? "";
+  const [before = "", after = ""] = pattern.split(namePlace);
+  const isOne = (host: string): boolean =>
+    host.startsWith(before) && host.endsWith(after) && !host.slice(before.length, -after.length).includes(".");
+  return places.flatMap((other) => {
+    if (other.spec.previews !== undefined && other.name === name) return [];
+    return hostsOf(other.spec)
+      .filter((host) => host === pattern || isOne(host))
+      .slice(0, 1)
+      .map((host) => {
+        const message = `${host} of ${other.name} could be a preview's too; give previews a domain of their own, such as {name}.preview.example.org`;
+        return error(["environments", name, "previews", "host"], message, { because: [other.where(["services"])] });
+      });
+  });
+}
+
+function hostsOf({ services, edge }: EnvironmentSpec): readonly string[] {
+  const named = Object.values<ServiceSpec>(services).flatMap(({ routes }) => routes.map(({ host }) => host));
+  return named.flatMap((host) => (host === null ? [] : edge.redirectWww ? [host, `www.${host}`] : [host]));
+}
+
+function inTemplatesName(name: string, templates: ReadonlySet<string>): readonly Finding[] {
+  const template = templateOf(environmentName(name));
+  if (template === null || !templates.has(template)) return [];
+  return [error(["environments", name], `${template} makes the environments of this name; choose another one`)];
+}
+
+function triggersOf(
+  { triggers = {}, environments = {} }: ProductInput,
+  templates: ReadonlySet<string>,
+): readonly Finding[] {
+  const only = "is a template of previews; only branches and pull requests have one each";
+  const others = (["tags", "schedules"] as const).flatMap((kind) =>
+    Object.entries(triggers[kind] ?? {}).flatMap(([each, { deploy = "" }]) =>
+      templates.has(deploy) ? [error(["triggers", kind, each, "deploy"], `${deploy} ${only}`)] : [],
+    ),
+  );
+  const promoted = Object.entries(environments).flatMap(([each, { promoteFrom = "" }]) =>
+    templates.has(promoteFrom)
+      ? [error(["environments", each, "promoteFrom"], `${promoteFrom} is a template of previews; nothing lives in it`)]
+      : [],
+  );
+  const pulls = triggers.pullRequests?.deploy;
+  const plain =
+    pulls !== undefined && Object.hasOwn(environments, pulls) && !templates.has(pulls)
+      ? [
+          error(
+            ["triggers", "pullRequests", "deploy"],
+            `${pulls} is one place for all; give it previews, or name a template`,
+            {
+              because: [["environments", pulls]],
+            },
+          ),
+        ]
+      : [];
+  return [...others, ...promoted, ...plain];
+}

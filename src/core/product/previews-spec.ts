@@ -1,0 +1,18 @@
+/** What makes an environment a template of previews. Host and data are the release's; the rest is what is in force with the triggers. */
+export type PreviewsSpec = {
+  /** `{name}.preview.example.org` */
+  readonly host: string;
+  readonly ttlMs: number;
+  readonly limit: number;
+  readonly whenFull: "oldest" | "refuse";
+  /** In whatever money the team reckons in; null: nobody reckons. */
+  readonly cost: { readonly instanceHour: number; readonly perMonth: number } | null;
+  readonly data: PreviewDataSpec | null;
+};
+
+export type PreviewDataSpec = {
+  readonly prepare: readonly string[] | null;
+  readonly seed: readonly string[] | null;
+  readonly destroy: readonly string[] | null;
+  readonly timeoutMs: number;
+};

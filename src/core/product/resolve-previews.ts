@@ -1,0 +1,24 @@
+import type { PreviewDataInput, PreviewsInput } from "./input.ts";
+import { previewDefaults } from "./previews.ts";
+import type { PreviewDataSpec, PreviewsSpec } from "./previews-spec.ts";
+import { ms } from "./resolve-values.ts";
+
+export function resolvePreviews(previews: PreviewsInput): PreviewsSpec {
+  return {
+    host: previews.host ?? previewDefaults.host,
+    ttlMs: ms(previews.ttl ?? previewDefaults.ttl),
+    limit: previews.limit ?? previewDefaults.limit,
+    whenFull: previews.whenFull ?? previewDefaults.whenFull,
+    cost: previews.cost ?? null,
+    data: previews.data === undefined ? null : resolveData(previews.data),
+  };
+}
+
+function resolveData({ prepare, seed, destroy, timeout }: PreviewDataInput): PreviewDataSpec {
+  return {
+    prepare: prepare ?? null,
+    seed: seed ?? null,
+    destroy: destroy ?? null,
+    timeoutMs: ms(timeout ?? previewDefaults.timeout),
+  };
+}
