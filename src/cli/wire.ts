@@ -215,22 +215,18 @@ export async function wire(options: WireOptions): Promise<Wired> {
     scaler.open();
     closers.push(() => scaler.close());
     await engine.open();
-    const poller = new Poller(world);
-    poller.open();
+    const watching = [new Poller(world), new PreviewKeeper(world)];
+    for (const each of watching) each.open();
     const telling = tellForges(world);
-    const previews = new PreviewKeeper(world);
-    previews.open();
     const sweeping = new AbortController();
     void sweepFresh(world, sweeping.signal);
     closers.push(async () => sweeping.abort());
     closers.push(() => engine.close());
-    closers.push(() => poller.close());
+    closers.push(...watching.map((each) => () => each.close()));
     closers.push(() => telling.close());
-    closers.push(() => previews.close());
     // First nobody decides any more, then what was decided is taken down.
     const quiet = async (): Promise<void> => {
-      await poller.close();
-      await previews.close();
+      for (const each of watching) await each.close();
       await telling.close();
       await engine.close();
       await keeper.close();
