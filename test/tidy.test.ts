@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { services } from "../rolldown.config.ts";
 import { catalogue } from "../src/core/errors/catalogue.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -141,6 +142,15 @@ describe("the house is tidy:", () => {
       expect(methods.length, port).toBeGreaterThan(0);
       expect(methods.length, port).toBeLessThanOrEqual(8);
     }
+  });
+
+  it("every program that is started is bundled", () => {
+    const started = product.flatMap((file) =>
+      [...code(file.text).matchAll(/\bentryFile\(import\.meta\.url, "([^"]+)\.ts"\)/g)].map((found) =>
+        target(file, found[1] ?? ""),
+      ),
+    );
+    expect([...new Set(started)].sort()).toEqual([...services].sort());
   });
 
   it("links in the docs lead somewhere", () => {

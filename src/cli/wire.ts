@@ -33,7 +33,7 @@ import { gitSource } from "../drivers/sources/git/index.ts";
 import { openSqliteStore } from "../drivers/stores/sqlite/index.ts";
 import { dockerTarget } from "../drivers/targets/docker/index.ts";
 import { processTarget } from "../drivers/targets/process/index.ts";
-import { staticServerCommand } from "../drivers/targets/process/static-server.ts";
+import { staticServerCommand } from "../drivers/targets/process/static-command.ts";
 import { fileVault } from "../drivers/vaults/file/index.ts";
 import { AlertDesk } from "../engine/alerts/desk.ts";
 import { sweepFresh } from "../engine/commands/command.ts";

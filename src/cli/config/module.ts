@@ -2,7 +2,7 @@ import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { SlipwayError } from "../../core/errors/error.ts";
-import { entryFile } from "../../lib/entry.ts";
+import { compiledFile } from "../../lib/entry.ts";
 import { unreadableAt } from "./data.ts";
 import type { Evaluated, EvaluateTask } from "./evaluate.ts";
 
@@ -28,7 +28,7 @@ export async function evaluateConfig(
 ): Promise<unknown> {
   const timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
   const task: EvaluateTask = { file, text, entry: fileURLToPath(new URL(`../../index${ourEnding}`, import.meta.url)) };
-  const worker = new Worker(entryFile(import.meta.url, "./evaluate.ts"), {
+  const worker = new Worker(compiledFile(import.meta.url, "./evaluate.ts"), {
     workerData: task,
     stdout: true,
     stderr: true,

@@ -8,7 +8,7 @@ import { standingOf } from "../../core/release/standing.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { DeploymentRow, EnvironmentRow, ReleaseRow } from "../../ports/tables.ts";
 import { gatedDeployments, openDeployments, workflowOf } from "../deploy/open.ts";
-import { cancelQueued, recordBegin } from "../deploy/record.ts";
+import { cancelQueued, recordFirst } from "../deploy/record.ts";
 import { askToMakeWay } from "../deploy/requests.ts";
 import { findEnvironment } from "../environment.ts";
 import { lookAtGates } from "../gates/look.ts";
@@ -16,8 +16,8 @@ import { policiesIn } from "../gates/read.ts";
 import { appendHistory } from "../history.ts";
 import { mustHaveItsPlace } from "../previews/make.ts";
 import { changesFor } from "../release/changes.ts";
-import { releaseRow, releaseView } from "../release/read.ts";
-import { isScaling } from "../scale/held.ts";
+import { releaseIn, releaseRow } from "../release/read.ts";
+import { heldIn, isScaling, scaleRows } from "../scale/held.ts";
 import type { World } from "../world.ts";
 import { attemptsIn } from "./attempts.ts";
 
@@ -42,8 +42,8 @@ export type StartDeployment = {
  * ARTIFACT_MISSING, SECRET_MISSING, ENVIRONMENT_LOCKED (a rollback passes), PREVIEW_REFUSED, PROMOTION_REFUSED, DEPLOYMENT_IN_PROGRESS.
  */
 export async function startDeployment(world: World, input: StartDeployment): Promise<DeploymentId> {
-  const release = await releaseRow(world.store.db, input.release);
-  const { spec } = await releaseView(world.store.db, input.release, input.environment);
+  const { row: release, view } = await releaseIn(world.store.db, input.release, input.environment);
+  const { spec } = view;
   const id = input.id ?? deploymentId(`dep_${world.newId()}`);
   const at = { id, product: release.product, environment: input.environment };
   const changes = await changesBefore(world, release, spec, input);
@@ -53,10 +53,13 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
     await mustHaveItsPlace(trx, release.product, spec);
     const place = await findEnvironment(trx, at);
     await mustBeAllowed(trx, place, { release, spec, input });
-    const mustPass = await mustPassGates(trx, release, input, place?.live_release_id ?? null);
+    const live = place?.live_release_id ?? null;
+    const mustPass = await mustPassGates(trx, release, input, live);
     const whenBusy = input.whenBusy ?? spec.rollout.whenBusy;
-    const isNext = await makeRoom(world, trx, { release, input, id, whenBusy, mustPass });
-    await insertDeployment(world, trx, { id, release, input, phase: mustPass ? "gated" : "queued", changes });
+    const isFree = await makeRoom(world, trx, { release, input, id, whenBusy, mustPass });
+    if (place === undefined) await insertEnvironment(world, trx, at);
+    const row = rowOf(world, { id, release, input, phase: mustPass ? "gated" : "queued", changes });
+    await insertDeployment(trx, row);
     if (mustPass) {
       await trx
         .insertInto("gated")
@@ -70,7 +73,10 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
         .execute();
       return (await lookAtGates(world, trx, id)).go;
     }
-    const begun = isNext ? await recordBegin(trx, id, world.clock.now()) : null;
+    // Its counts are known when what is being scaled has ended, which it does at once for a deployment.
+    const scaled = isFree ? await scaleRows(trx, at) : [];
+    const isNext = isFree && !isScaling(scaled);
+    const begun = isNext ? await recordFirst(trx, { row, live, held: heldIn(scaled) }, world.clock.now()) : null;
     return world.engine.startWithin(trx, ...workflowOf(at, begun));
   });
   await go();
@@ -156,7 +162,7 @@ type Admission = {
   readonly mustPass: boolean;
 };
 
-/** True when nothing is before it. What is under way is not called off for one that may have to wait: its gates see to that. */
+/** True when no other deployment is before it. What is under way is not called off for one that may have to wait: its gates see to that. */
 async function makeRoom(
   world: World,
   trx: Trx,
@@ -164,9 +170,8 @@ async function makeRoom(
 ): Promise<boolean> {
   const place = { product: release.product, environment: input.environment };
   const open = await openDeployments(trx, place);
-  if (whenBusy === "replace" || input.kind === "rollback") await callOffGated(world, trx, { input, by: id });
-  // Its counts are known when what is being scaled has ended, which it does at once for a deployment.
-  if (open.length === 0) return !(await isScaling(trx, place));
+  if (whenBusy === "replace" || input.kind === "rollback") await callOffGated(world, trx, { ...place, input, by: id });
+  if (open.length === 0) return true;
   if (whenBusy === "refuse") {
     const [first] = open;
     throw new SlipwayError("DEPLOYMENT_IN_PROGRESS", {
@@ -186,17 +191,25 @@ async function makeRoom(
 async function callOffGated(
   world: World,
   trx: Trx,
-  { input, by }: { readonly input: StartDeployment; readonly by: DeploymentId },
+  {
+    product,
+    environment,
+    input,
+    by,
+  }: {
+    readonly product: string;
+    readonly environment: EnvironmentName;
+    readonly input: StartDeployment;
+    readonly by: DeploymentId;
+  },
 ): Promise<void> {
-  const { product } = await releaseRow(trx, input.release);
-  for (const row of await gatedDeployments(trx, { product, environment: input.environment })) {
-    const reason =
-      input.kind === "rollback" ? `${input.environment} goes back by ${by}; ask again` : `replaced by ${by}`;
+  for (const row of await gatedDeployments(trx, { product, environment })) {
+    const reason = input.kind === "rollback" ? `${environment} goes back by ${by}; ask again` : `replaced by ${by}`;
     await cancelQueued(trx, row, { actor: input.actor, reason, now: world.clock.now() });
   }
 }
 
-type Inserted = {
+type Asked = {
   readonly id: DeploymentId;
   readonly release: ReleaseRow;
   readonly input: StartDeployment;
@@ -204,59 +217,61 @@ type Inserted = {
   readonly changes: Changes | null;
 };
 
-async function insertDeployment(
+/** The environment's first row. */
+async function insertEnvironment(
   world: World,
   trx: Trx,
-  { id, release, input, phase, changes }: Inserted,
+  { product, environment }: { readonly product: string; readonly environment: EnvironmentName },
 ): Promise<void> {
-  const now = world.clock.now();
   await trx
     .insertInto("environment")
     .values({
-      product: release.product,
-      name: input.environment,
+      product,
+      name: environment,
       live_release_id: null,
       locked_by: null,
       locked_reason: null,
       locked_at: null,
       traffic: JSON.stringify(noTraffic),
-      updated_at: now,
-    })
-    .onConflict((conflict) => conflict.columns(["product", "name"]).doNothing())
-    .execute();
-  await trx
-    .insertInto("deployment")
-    .values({
-      id,
-      product: release.product,
-      environment: input.environment,
-      release_id: release.id,
-      stable_id: null,
-      kind: input.kind,
-      phase,
-      state: "",
-      version: 0,
-      reason: input.reason,
-      // What is live when its turn comes is not known yet; git is asked when it has become live itself.
-      change_log:
-        input.kind === "rollback" ? "[]" : changes === null ? release.commits : JSON.stringify(changes.commits),
-      created_at: now,
-      created_by: input.actor,
-      started_at: null,
-      live_at: null,
-      detected_at: null,
-      restored_at: null,
-      ended_at: null,
+      updated_at: world.clock.now(),
     })
     .execute();
-  await appendHistory(trx, {
-    at: now,
+}
+
+function rowOf(world: World, { id, release, input, phase, changes }: Asked): DeploymentRow {
+  return {
+    id,
     product: release.product,
     environment: input.environment,
-    deployment: id,
-    release: release.id,
-    event: `deployment.${phase}`,
-    actor: input.actor,
+    release_id: release.id,
+    stable_id: null,
+    kind: input.kind,
+    phase,
+    state: "",
+    version: 0,
     reason: input.reason,
+    // What is live when its turn comes is not known yet; git is asked when it has become live itself.
+    change_log: input.kind === "rollback" ? "[]" : changes === null ? release.commits : JSON.stringify(changes.commits),
+    created_at: world.clock.now(),
+    created_by: input.actor,
+    started_at: null,
+    live_at: null,
+    detected_at: null,
+    restored_at: null,
+    ended_at: null,
+  };
+}
+
+async function insertDeployment(trx: Trx, row: DeploymentRow): Promise<void> {
+  await trx.insertInto("deployment").values(row).execute();
+  await appendHistory(trx, {
+    at: row.created_at,
+    product: row.product,
+    environment: row.environment,
+    deployment: row.id,
+    release: row.release_id,
+    event: `deployment.${row.phase}`,
+    actor: row.created_by,
+    reason: row.reason,
   });
 }

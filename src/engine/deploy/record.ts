@@ -7,6 +7,7 @@ import type { Evidence } from "../../core/errors/error.ts";
 import type { DeploymentId, EpochMs, ReleaseId } from "../../core/ids.ts";
 import { restorable, restoreOf, restoreText } from "../../core/recover/restore.ts";
 import { standingOf } from "../../core/release/standing.ts";
+import type { HeldCounts } from "../../core/scale/count.ts";
 import type { Db, Trx } from "../../ports/store.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
 import { attemptsIn } from "../commands/attempts.ts";
@@ -29,17 +30,25 @@ export async function recordBegin(trx: Trx, id: DeploymentId, now: EpochMs): Pro
     return null;
   }
   const live = (await findEnvironment(trx, row))?.live_release_id ?? null;
+  return recordFirst(trx, { row, live, held: await heldCounts(trx, row) }, now);
+}
+
+/** A deployment whose turn it is, what is live before it, and what its services have been brought to. */
+type Due = { readonly row: DeploymentRow; readonly live: ReleaseId | null; readonly held: HeldCounts };
+
+/** The same for a row that was written in this very transaction: nobody can have begun it, or asked anything of it. */
+export async function recordFirst(trx: Trx, { row, live, held }: Due, now: EpochMs): Promise<Deployment | null> {
   if (live === row.release_id) {
     await endBeforeBegin(trx, row, { failure: await failureOfLive(trx, row), actor: self, now });
     return null;
   }
   const deployment = begin(
     courseOf({
-      id,
+      id: row.id,
       kind: row.kind,
       release: await releaseView(trx, row.release_id, row.environment),
       stable: live === null ? null : await releaseView(trx, live, row.environment),
-      held: await heldCounts(trx, row),
+      held,
     }),
   );
   await write(trx, { row, before: null, deployment, actor: self, reason: "started", now });

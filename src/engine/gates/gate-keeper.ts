@@ -5,6 +5,8 @@ import { lookAtGates, refreshChanges } from "./look.ts";
 
 /** How often gates are looked at, besides every change and every time at which one of them opens. */
 const lookMs = 5_000;
+/** A change is looked at this much later, with those that come meanwhile: what it makes happen goes first. */
+const calmMs = 20;
 
 /**
  * Looks at every deployment that waits at its gates, oldest first, whenever something changes and whenever a gate opens by the
@@ -39,7 +41,10 @@ export class GateKeeper {
       const over = new AbortController();
       const either = AbortSignal.any([signal, over.signal]);
       // Taken before the store is read: what changes meanwhile is looked at again.
-      const changed = changes.next(either).catch(() => {});
+      const changed = changes
+        .next(either)
+        .then(() => clock.sleep(calmMs, either))
+        .catch(() => {});
       const at = await this.#look();
       const waitMs = Math.max(0, Math.min(lookMs, at === null ? lookMs : at - clock.now()));
       await Promise.race([changed, clock.sleep(waitMs, either).catch(() => {})]);

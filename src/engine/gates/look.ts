@@ -10,7 +10,7 @@ import { findEnvironment } from "../environment.ts";
 import { appendHistory } from "../history.ts";
 import { changesFor } from "../release/changes.ts";
 import { releaseRow } from "../release/read.ts";
-import { isScaling } from "../scale/held.ts";
+import { isScaling, scaleRows } from "../scale/held.ts";
 import type { World } from "../world.ts";
 import { gateInput } from "./read.ts";
 
@@ -64,7 +64,7 @@ export async function lookAtGates(world: World, trx: Trx, id: DeploymentId): Pro
         reason: `its gates are open: ${decision.reason}`,
         evidence: evidenceOf(decision),
       });
-      const begun = (await isScaling(trx, row)) ? null : await recordBegin(trx, id, now);
+      const begun = isScaling(await scaleRows(trx, row)) ? null : await recordBegin(trx, id, now);
       return { moved: true, decision, go: await world.engine.startWithin(trx, ...workflowOf(row, begun)) };
     }
   }

@@ -21,12 +21,29 @@ const maxViews = 64;
 
 /** The release as the environment sees it: every default and override applied. Errors: UNKNOWN_RELEASE, UNKNOWN_ENVIRONMENT. */
 export async function releaseView(db: Db | Trx, id: ReleaseId, environment: EnvironmentName): Promise<ReleaseView> {
-  const key = `${id}/${environment}`;
-  const known = views.get(key);
-  if (known !== undefined) return known;
-  const view = viewOf(await releaseRow(db, id), environment);
+  return views.get(keyOf(id, environment)) ?? keepView(await releaseRow(db, id), environment);
+}
+
+/**
+ * The row as it is now, and the release as the environment sees it, in one look; what does not change of both is kept for who asks
+ * next. Errors: UNKNOWN_RELEASE, UNKNOWN_ENVIRONMENT.
+ */
+export async function releaseIn(
+  db: Db | Trx,
+  id: ReleaseId,
+  environment: EnvironmentName,
+): Promise<{ readonly row: ReleaseRow; readonly view: ReleaseView }> {
+  const row = await releaseRow(db, id);
+  keepFacts(row);
+  return { row, view: views.get(keyOf(id, environment)) ?? keepView(row, environment) };
+}
+
+const keyOf = (id: ReleaseId, environment: EnvironmentName) => `${id}/${environment}`;
+
+function keepView(row: ReleaseRow, environment: EnvironmentName): ReleaseView {
+  const view = viewOf(row, environment);
   if (views.size >= maxViews) views.delete(views.keys().next().value ?? "");
-  views.set(key, view);
+  views.set(keyOf(row.id, environment), view);
   return view;
 }
 
@@ -39,9 +56,12 @@ const facts = new Map<ReleaseId, ReleaseFacts>();
 export async function releaseFacts(db: Db | Trx, id: ReleaseId): Promise<ReleaseFacts> {
   const known = facts.get(id);
   if (known !== undefined) return known;
-  const row = await releaseRow(db, id);
-  if (facts.size >= maxViews) facts.delete(facts.keys().next().value ?? id);
-  facts.set(id, row);
+  return keepFacts(await releaseRow(db, id));
+}
+
+function keepFacts(row: ReleaseRow): ReleaseFacts {
+  if (facts.size >= maxViews) facts.delete(facts.keys().next().value ?? row.id);
+  facts.set(row.id, row);
   return row;
 }
 

@@ -37,8 +37,8 @@ export function pastOf(row: ScaleRow | undefined): ScalePast {
 }
 
 /** Whether a number of instances is being changed there: what begins now would not know what it begins with. */
-export async function isScaling(db: Db | Trx, at: At): Promise<boolean> {
-  return (await scaleRows(db, at)).some(({ operation }) => operation !== null);
+export function isScaling(rows: readonly ScaleRow[]): boolean {
+  return rows.some(({ operation }) => operation !== null);
 }
 
 /** How many instances of a live service should run; null while that is being changed. */

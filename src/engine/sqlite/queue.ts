@@ -1,5 +1,6 @@
+import type { ExpressionBuilder } from "kysely";
 import type { Trx } from "../../ports/store.ts";
-import type { WorkflowRow } from "../../ports/tables.ts";
+import type { Database, WorkflowRow } from "../../ports/tables.ts";
 import { admit } from "./journal.ts";
 
 export type NewWorkflow = {
@@ -15,14 +16,16 @@ export async function enqueue(
   { kind, id, input, lockKey }: NewWorkflow,
   { open, now }: { readonly open: boolean; readonly now: number },
 ): Promise<WorkflowRow | null> {
-  const runs = open && (lockKey === null || !(await isHeld(trx, lockKey)));
-  const newest = await trx
+  // One question for both: it stands between a request and the first program that starts.
+  const before = await trx
     .selectFrom("workflow")
     .select(({ fn }) => fn.max("number").as("number"))
+    .select((eb) => eb.exists(holders(eb, lockKey)).as("held"))
     .executeTakeFirst();
+  const runs = open && (lockKey === null || !before?.held);
   const row: WorkflowRow = {
     id,
-    number: (newest?.number ?? 0) + 1,
+    number: (before?.number ?? 0) + 1,
     kind,
     status: runs ? "running" : "queued",
     lock_key: lockKey,
@@ -42,15 +45,13 @@ export async function enqueue(
   return numInsertedOrUpdatedRows === 1n ? row : null;
 }
 
-async function isHeld(trx: Trx, lockKey: string): Promise<boolean> {
-  const holder = await trx
-    .selectFrom("workflow")
-    .select("id")
-    .where("lock_key", "=", lockKey)
-    .where("status", "in", ["queued", "running"])
-    .limit(1)
-    .executeTakeFirst();
-  return holder !== undefined;
+/** Who has the lock, or waits for it. */
+function holders(eb: ExpressionBuilder<Database, "workflow">, lockKey: string | null) {
+  return eb
+    .selectFrom("workflow as holder")
+    .select("holder.id")
+    .where("holder.lock_key", "=", lockKey)
+    .where("holder.status", "in", ["queued", "running"]);
 }
 
 /** Lets in everything whose turn it is, and returns all that runs now, in the order of starting: work to be resumed. */

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openSqliteStore } from "../../drivers/stores/sqlite/index.ts";
 import { sqliteEngine } from "../../engine/sqlite/engine.ts";
-import { entryFile } from "../../lib/entry.ts";
+import { compiledFile } from "../../lib/entry.ts";
 import type { EngineHarness, OpenPlace } from "./harness.ts";
 import { wallClock } from "./wall-clock.ts";
 
@@ -13,7 +13,7 @@ export const sqliteHarness: EngineHarness = {
   place: async () => {
     const directory = await mkdtemp(join(tmpdir(), "slipway-engine-"));
     return {
-      child: { file: entryFile(import.meta.url, "./sqlite-child.ts"), args: [directory] },
+      child: { file: compiledFile(import.meta.url, "./sqlite-child.ts"), args: [directory] },
       open: () => openSqlitePlace(directory),
       remove: () => rm(directory, { recursive: true, force: true }),
     };

@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { entryFile } from "../../lib/entry.ts";
+import { compiledFile } from "../../lib/entry.ts";
 import type { Answer, Task } from "./worker.ts";
 
 /** Room for what is young: a world is garbage when it is over. */
@@ -16,7 +16,7 @@ export async function inThreads<T extends Task>(
 ): Promise<void> {
   await Promise.all(
     Array.from({ length: workers }, async () => {
-      const worker = new Worker(entryFile(import.meta.url, "./worker.ts"), {
+      const worker = new Worker(compiledFile(import.meta.url, "./worker.ts"), {
         resourceLimits: { maxYoungGenerationSizeMb: youngMb },
       });
       try {

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { entryFile } from "../../../lib/entry.ts";
+import { compiledFile } from "../../../lib/entry.ts";
 import type { ImageArtifact, RevisionSpec } from "../../../ports/target.ts";
 import type { TargetHarness } from "../../../testing/conformance/target.ts";
 import { startEngine } from "../../../testing/hosts/engine.ts";
@@ -118,7 +118,7 @@ async function killedControlPlane(
   options: DockerTargetOptions,
   { spec, instances }: { readonly spec: RevisionSpec; readonly instances: number },
 ): Promise<void> {
-  const module = pathToFileURL(entryFile(import.meta.url, "./index.ts")).href;
+  const module = pathToFileURL(compiledFile(import.meta.url, "./index.ts")).href;
   const script = `
     import { dockerTarget } from ${JSON.stringify(module)};
     const target = dockerTarget(${JSON.stringify(options)});

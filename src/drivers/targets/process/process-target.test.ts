@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { entryFile } from "../../../lib/entry.ts";
+import { compiledFile } from "../../../lib/entry.ts";
 import { openSupervisor } from "../../../lib/supervisor/client.ts";
 import type { RevisionSpec } from "../../../ports/target.ts";
 import { type TargetHarness, targetConformance } from "../../../testing/conformance/target.ts";
@@ -29,7 +29,7 @@ async function killedControlPlane(
   directory: string,
   { product, spec, instances }: { product: string; spec: RevisionSpec; instances: number },
 ): Promise<void> {
-  const moduleOf = (relative: string) => pathToFileURL(entryFile(import.meta.url, relative)).href;
+  const moduleOf = (relative: string) => pathToFileURL(compiledFile(import.meta.url, relative)).href;
   const script = `
     import { openSupervisor } from ${JSON.stringify(moduleOf("../../../lib/supervisor/client.ts"))};
     import { processTarget } from ${JSON.stringify(moduleOf("./index.ts"))};

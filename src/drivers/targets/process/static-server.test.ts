@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePort } from "../../../testing/ports.ts";
 import { ContentTags } from "./content-tags.ts";
-import { healthPath, isHashedName, isPlainRange, staticServerCommand } from "./static-server.ts";
+import { staticServerCommand } from "./static-command.ts";
+import { healthPath, isHashedName, isPlainRange } from "./static-handler.ts";
 
 let directory: string;
 let server: ChildProcess;
