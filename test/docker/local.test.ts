@@ -3,6 +3,7 @@ import { get } from "node:http";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { DeploymentDetail, ErrorBody, ReleaseView } from "../../src/api/contract.ts";
 import type { RouteTable } from "../../src/ports/edge.ts";
+import { caddyPart } from "../../src/testing/caddy.ts";
 import { startEngine, type TestEngine } from "../../src/testing/hosts/engine.ts";
 import { nodeImage } from "../../src/testing/hosts/node-image.ts";
 import { redisImage } from "../../src/testing/hosts/redis-image.ts";
@@ -10,9 +11,18 @@ import { startRegistry, type TestRegistry } from "../../src/testing/hosts/regist
 import { freePorts } from "../../src/testing/ports.ts";
 import { containersOf, imageIdsOf, imagesOf, networksOf } from "./engine.fixture.ts";
 import { ContainerProduct, web } from "./product.fixture.ts";
-import { deploy, expectAtRest, outcome, type Scene, status, tellStory, visit } from "./story.fixture.ts";
+import { deploy, expectAtRest, outcome, type Scene, status, tellStory, underLoad, visit } from "./story.fixture.ts";
 
 type Kept = { readonly table: RouteTable };
+
+/** Which version answered, or the status of what was no answer. */
+function versionOf(at: Scene["production"], path: string, headers: Record<string, string> = {}): Promise<string> {
+  return new Promise((resolve, reject) => {
+    get({ ...at, path, headers, agent: false }, (response) => {
+      response.resume().on("end", () => resolve(String(response.headers["x-version"] ?? response.statusCode)));
+    }).on("error", reject);
+  });
+}
 
 // Each test is several deployments, of seconds where nobody else works and of half a minute on a busy machine.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
@@ -145,6 +155,83 @@ describe("a product of containers on this machine's engine, with a registry and 
     await expect.poll(() => visit(scene).catch(() => ""), { timeout: 60_000 }).toMatch(/^v6 \d+$/);
   });
 
+  describe.each(["embedded", "caddy"] as const)("a canary of containers, through the edge %s", (driver) => {
+    let gallery: ContainerProduct;
+    let place: Pick<Scene, "product" | "production" | "visits">;
+
+    beforeAll(async () => {
+      const [port = 0] = await freePorts(1);
+      gallery = new ContainerProduct(
+        {
+          name: "gallery",
+          services: { web },
+          target: { driver: "docker", hosts: [engine.url] },
+          rollout: {
+            strategy: "canary",
+            steps: [{ weight: "20%", promotion: "manual" }, "50%"],
+            stepBake: "300ms",
+            stepMinimum: 10,
+            bake: "200ms",
+            drain: "2s",
+            rules: { errorRatio: { margin: "5%", minimum: 10 }, latency: false },
+          },
+          edge: { optIn: { header: "x-canary" } },
+          environments: { production: { edge: { driver, listen: `127.0.0.1:${port}` } } },
+        },
+        { SLIPWAY_CADDY: await caddyPart("caddy") },
+      );
+      place = { product: gallery, production: { host: "127.0.0.1", port }, visits: { path: "/hello" } };
+      gallery.commit("v1");
+      expect((await toGallery()).deployment.phase, gallery.log()).toBe("succeeded");
+    });
+
+    afterAll(async () => {
+      await gallery?.slipway("down", "--all");
+      gallery?.remove();
+    });
+
+    async function toGallery() {
+      return outcome(await gallery.slipway<DeploymentDetail>("deploy", "--env", "production", "--yes"));
+    }
+
+    /** Who answers ten visitors that ask for this side. */
+    async function side(value: string): Promise<readonly string[]> {
+      const ask = () => versionOf(place.production, "/hello", { "x-canary": value });
+      return [...new Set(await Promise.all(Array.from({ length: 10 }, ask)))];
+    }
+
+    it("goes up at a person's word; meanwhile who asks for a side gets it, and nobody is lost", async () => {
+      gallery.commit("v2");
+      const { versions } = await underLoad(place, async () => {
+        const { code, text } = await gallery.slipway("deploy", "--env", "production", "--yes");
+        expect(code, text).toBe(5);
+        const { services } = await status(place);
+        expect(services.map(({ revisions }) => revisions.map(({ number, weight }) => [number, weight]))).toEqual([
+          [
+            [2, 2_000],
+            [1, 8_000],
+          ],
+        ]);
+        expect([await side("1"), await side("0")]).toEqual([["v2"], ["v1"]]);
+        const { deployment } = outcome(await gallery.slipway<DeploymentDetail>("promote-step", "production"));
+        expect(deployment.phase, deployment.reason).toBe("succeeded");
+      });
+      expect([...versions.keys()].toSorted()).toEqual(["v1", "v2"]);
+      expect([await side("1"), await side("0")]).toEqual([["v2"], ["v2"]]);
+    });
+
+    it("that answers errors is caught at its first step, and its containers are gone", async () => {
+      gallery.commit("v3", "errors");
+      const { value, versions } = await underLoad(place, toGallery);
+      expect([value.code, value.deployment.phase]).toEqual([3, "rolled-back"]);
+      expect(value.deployment.failure?.message).toMatch(/^at 20 % of the traffic: web: \d+ of \d+ requests failed/);
+      expect(versions.get("v3")).toBeLessThan(versions.get("v2") ?? 0);
+      const left = (await containersOf(engine)).filter(({ labels }) => labels["slipway.product"] === "gallery");
+      expect(left.filter(({ labels }) => labels["slipway.revision"]?.endsWith("-r3"))).toEqual([]);
+      expect(await side("1")).toEqual(["v2"]);
+    });
+  });
+
   describe("a container with a port of its host and a volume that it writes", () => {
     let ledger: ContainerProduct;
     let port = 0;
@@ -173,14 +260,7 @@ describe("a product of containers on this machine's engine, with a registry and 
       return outcome(await ledger.slipway<DeploymentDetail>("deploy", "--env", "production", "--yes"));
     }
 
-    /** Which version answered, or the status of what was no answer. */
-    function ask(): Promise<string> {
-      return new Promise((resolve, reject) => {
-        get({ host: "127.0.0.1", port, path: "/hello", agent: false }, (response) => {
-          response.resume().on("end", () => resolve(String(response.headers["x-version"] ?? response.statusCode)));
-        }).on("error", reject);
-      });
-    }
+    const ask = () => versionOf({ host: "127.0.0.1", port }, "/hello");
 
     it("gives way to its successor, and its requests wait meanwhile", async () => {
       ledger.commit("v2");

@@ -55,7 +55,7 @@ export type Toll = { readonly why: string; readonly takes: (lost: Lost) => boole
 
 /** Visitors come while the work is done; none of them may go without an answer, but for the toll of a fault. */
 export async function underLoad<T>(
-  { production: { host, port }, visits }: Scene,
+  { production: { host, port }, visits }: Pick<Scene, "production" | "visits">,
   work: () => Promise<T>,
   toll: Toll = { why: "nothing is broken", takes: () => false },
 ): Promise<{ readonly value: T; readonly versions: ReadonlyMap<string, number> }> {

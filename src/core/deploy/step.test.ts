@@ -19,7 +19,7 @@ const look = (more: Partial<StepLook> = {}): StepLook => ({
   },
   ...more,
 });
-const rule = { minimum: 20 };
+const rule = { minimum: 20, margin: 0.02 };
 const over = { isOver: true, isSpent: false };
 const spent = { isOver: true, isSpent: true };
 const counts = (requests: number, synthetic = 0): StepLook["counts"] => ({
@@ -48,6 +48,26 @@ describe("a step of a canary in which nothing is bad", () => {
       missing:
         "web: 3 of at least 20 requests were seen; web: 1 of 2 instances were seen healthy; api: the edge gives no counts",
     });
+  });
+
+  it("does not pass with more errors than the margin allows only because they are not proven yet", () => {
+    const erring = (errors: number, requests: number, stable: number) =>
+      look({
+        counts: {
+          candidate: { requests, errors },
+          stable: { requests: 1_000, errors: stable },
+          synthetic: { requests: 0, errors: 0 },
+        },
+      });
+    expect(judgeStep([erring(3, 30, 0)], rule, over).is).toBe("watch");
+    expect(judgeStep([erring(3, 30, 0)], rule, spent)).toEqual({
+      is: "unclear",
+      missing: "web: 3 of 30 failed (10.0 %), above 2.0 %, and too few were seen to say whether that is so",
+    });
+    // One may be chance, what stable does too is no news, and who judges no errors judges none.
+    expect(judgeStep([erring(1, 30, 0)], rule, over).is).toBe("pass");
+    expect(judgeStep([erring(3, 30, 90)], rule, over).is).toBe("pass");
+    expect(judgeStep([erring(3, 30, 0)], { ...rule, margin: null }, over).is).toBe("pass");
   });
 
   it("says once what a verdict waits for as well", () => {

@@ -115,7 +115,8 @@ export async function watchCandidateStep(
   const { course } = deployment;
   const { spec } = await releaseView(world.store.db, course.release, course.environment);
   const { minimum = 0, synthetic = null } = spec.rollout.canary ?? {};
-  const step = { minimum, synthetic, limitMs: limit - until };
+  const margin = spec.rollout.rules.errorRatio?.margin ?? null;
+  const step = { minimum, margin, synthetic, limitMs: limit - until };
   const bakeMs = course.canary?.steps[stage]?.bakeMs ?? 0;
   const endsEarly = spec.rollout.endEarly !== undefined;
   return watchCandidates(world, deployment, { until, bakeMs, step, endsEarly }, signal);

@@ -11,6 +11,8 @@ import { Synthetic } from "./synthetic.ts";
 export type StepWatch = {
   /** Requests of each service. */
   readonly minimum: number;
+  /** How far errors may be above stable's share; null where they are not judged. */
+  readonly margin: number | null;
   /** How long it goes on beyond its time while something is missing. */
   readonly limitMs: number;
   readonly synthetic: { readonly path: string; readonly perSecond: number } | null;
