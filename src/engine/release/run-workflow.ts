@@ -2,7 +2,16 @@ import { createHash, randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isSlipwayError, type WireError } from "../../core/errors/error.ts";
-import { type Digest, type EpochMs, type Json, type ReleaseId, type RunId, releaseId, runId } from "../../core/ids.ts";
+import {
+  type Digest,
+  type EpochMs,
+  type Json,
+  type ReleaseId,
+  type RunId,
+  releaseId,
+  runId,
+  type ServiceName,
+} from "../../core/ids.ts";
 import { canonicalJson } from "../../core/product/canonical.ts";
 import type { EnvironmentSpec } from "../../core/product/spec.ts";
 import {
@@ -27,7 +36,8 @@ import type { World } from "../world.ts";
 import { buildService, checkOut, checkOutAgain } from "./build.ts";
 import { workspaceOf } from "./build-log.ts";
 import { readProductConfig, releaseConfigOf, servicesOf } from "./config.ts";
-import { accessoryImages, findImage, imagePlaces, isPacked, makeImage, registriesOf } from "./images.ts";
+import { accessoryImages, findImage, imagePlaces, isPacked, registriesOf } from "./images.ts";
+import { makeImage } from "./make-image.ts";
 import type { ReleaseConfig } from "./read.ts";
 
 export const runKind = "run.v1";
@@ -88,6 +98,7 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
       }
       const artifacts: Record<string, ServiceArtifacts> = {};
       const packed: Packed[] = [];
+      const made = new Map<ServiceName, ReleasedImage>();
       const making = async (what: string): Promise<void> => {
         await ctx.tx(`build ${what}`, (trx) =>
           moveRun(trx, id, { phase: "building", reason: `building ${what}` }, world.clock.now()),
@@ -98,13 +109,12 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
       const commit = { ...checkout.commit, branch: checkout.branch, dirty: run.dirty === 1 };
       for (const service of servicesOf(config)) {
         await making(service.name);
-        const placed = imagePlaces(config, service.name);
         // The image first: a build of the directory leaves things in the checkout.
         const image =
-          placed.length === 0
+          imagePlaces(config, service.name).length === 0
             ? null
             : await ctx.step(`image ${service.name}`, ({ signal }) =>
-                makeImage(world, { workspace, prefix: checkout.prefix, service, commit, places: placed }, signal),
+                makeImage(world, { workspace, prefix: checkout.prefix, config, service, commit, made }, signal),
               );
         const directory = isPacked(config, service.name)
           ? await ctx.step(`pack ${service.name}`, ({ signal }) =>
@@ -112,6 +122,7 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
             )
           : null;
         if (directory !== null) packed.push(directory);
+        if (image !== null) made.set(service.name, image);
         artifacts[service.name] = { directory: directory?.digest ?? null, image };
       }
       for (const [name, reference] of accessoryImages(config)) {

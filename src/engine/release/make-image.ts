@@ -1,0 +1,148 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { imageLabels } from "../../core/build/labels.ts";
+import { imageTags } from "../../core/build/tags.ts";
+import { SlipwayError } from "../../core/errors/error.ts";
+import type { ServiceName } from "../../core/ids.ts";
+import { canonicalJson } from "../../core/product/canonical.ts";
+import type { ServiceSpec } from "../../core/product/spec.ts";
+import type { ReleasedImage } from "../../core/release/artifacts.ts";
+import type { Commit } from "../../core/release/commit.ts";
+import type { Secret } from "../../core/secret.ts";
+import type { Builder, BuildSpec } from "../../ports/builder.ts";
+import type { World } from "../world.ts";
+import { BuildLog, type Workspace } from "./build-log.ts";
+import { servicesOf } from "./config.ts";
+import { findImage, imagePlaces, registriesOf, repositoryIn } from "./images.ts";
+import type { ReleaseConfig } from "./read.ts";
+
+type Making = {
+  readonly workspace: Workspace;
+  /** Of the product's directory in the checkout. */
+  readonly prefix: string;
+  readonly config: ReleaseConfig;
+  readonly service: ServiceSpec;
+  readonly commit: Commit & { readonly branch: string | null; readonly dirty: boolean };
+  /** Of this release's services so far. */
+  readonly made: ReadonlyMap<ServiceName, ReleasedImage>;
+};
+
+/**
+ * Builds a service's image, keeps it in the layout, and pushes it to every registry of its environments; or finds the one that is
+ * there already: also that of another service of the release that is made of the same. May be repeated: what is unchanged comes from
+ * the cache, and only what is missing is pushed.
+ */
+export async function makeImage(world: World, making: Making, signal: AbortSignal): Promise<ReleasedImage> {
+  const { config, service, commit } = making;
+  const places = imagePlaces(config, service.name);
+  const registries = registriesOf({
+    product: "",
+    environments: Object.fromEntries(places.map((each) => [each.environment, each])),
+  });
+  if (service.image.from !== null) return findImage(world, service.image.from, registries, signal);
+  const image = await builtImage(world, making, signal);
+  const tags = imageTags({
+    commit: commit.hash,
+    dirty: commit.dirty,
+    branch: commit.branch,
+    nightlyAt: null,
+    release: null,
+    latest: false,
+  });
+  for (const registry of registries) {
+    const pushed = { layout: world.images.layout, digest: image.digest };
+    await world.images.registry(registry).push(pushed, repositoryIn(registry, service.name), tags, () => {}, signal);
+  }
+  return image;
+}
+
+async function builtImage(world: World, making: Making, signal: AbortSignal): Promise<ReleasedImage> {
+  const { config, service, made, workspace } = making;
+  const build = buildOf(world, making, service);
+  if (build === null) throw new Error(`${service.name} is a container nowhere`);
+  const log = new BuildLog(workspace, service.name);
+  try {
+    const alike = servicesOf(config).filter((other) => {
+      const theirs = buildOf(world, making, other);
+      return theirs !== null && theirs.builder === build.builder && contentOf(theirs) === contentOf(build);
+    });
+    const first = alike.find(({ name }) => made.has(name));
+    const known = first === undefined ? undefined : made.get(first.name);
+    if (known !== undefined) {
+      log.write(`the image of ${first?.name}: same directory, Dockerfile, stage and arguments`);
+      return known;
+    }
+    const title = alike.length > 1 ? build.spec.product : `${build.spec.product}/${service.name}`;
+    const spec = {
+      ...build.spec,
+      secrets: Object.fromEntries(build.secrets.map((name) => [name, secretOf(world, service.name, name)])),
+      labels: labelsOf(making.commit, title),
+    };
+    const { image } = await build.builder.build(spec, (line) => log.write(line), signal);
+    return { digest: image.digest, id: image.id, from: null };
+  } finally {
+    await log.close();
+  }
+}
+
+type Build = {
+  readonly builder: Builder;
+  readonly spec: Omit<BuildSpec, "labels" | "secrets">;
+  /** Names of variables. */
+  readonly secrets: readonly string[];
+};
+
+/** Null for a service whose image is not built. */
+function buildOf(world: World, { workspace, prefix, config }: Making, service: ServiceSpec): Build | null {
+  const [first] = imagePlaces(config, service.name);
+  const { image } = service;
+  if (first === undefined || image.from !== null) return null;
+  const listens = service.kind === "web" || service.kind === "static";
+  const context = join(workspace.source, prefix, service.path);
+  const spec = {
+    product: first.product,
+    service: service.name,
+    context,
+    checkout: workspace.source,
+    dockerfile: image.dockerfile ?? (existsSync(join(context, usualDockerfile)) ? usualDockerfile : null),
+    site:
+      service.kind === "static" ? { directory: service.build?.output ?? ".", fallback: service.fallbackFile } : null,
+    stage: image.stage,
+    args: Object.fromEntries(Object.entries(image.args).map(([name, value]) => [name, revealed(world, value)])),
+    platforms: image.platforms,
+    command: service.command,
+    port: listens ? service.container.port : null,
+    healthPath: service.kind === "web" ? service.health.path : null,
+    timeoutMs: image.timeoutMs,
+  };
+  return { builder: world.images.builder(first.target), spec, secrets: image.secrets };
+}
+
+/** Where a service says nothing, the one that is there is taken before one is made. */
+const usualDockerfile = "Dockerfile";
+
+/** All that decides what is in the image: a Dockerfile that is there knows nothing of how the service is started and asked. */
+function contentOf({ spec, secrets }: Build): string {
+  const { context, dockerfile, stage, args, platforms, site, command, port, healthPath } = spec;
+  const generated = dockerfile === null ? { site, command, port, healthPath } : {};
+  return canonicalJson({ context, dockerfile, stage, args, secrets: [...secrets].sort(), platforms, generated });
+}
+
+function labelsOf(commit: Commit, title: string): BuildSpec["labels"] {
+  return imageLabels({ title, revision: commit.hash, version: null, committedAt: commit.at, remote: null });
+}
+
+/** A build argument that comes from what is not in git; the engine shows it in the image's history, as it does for Compose. */
+function revealed({ sealed }: World, text: string): string {
+  const opened = sealed.open(text);
+  return typeof opened === "string" ? opened : opened.reveal();
+}
+
+function secretOf(world: World, service: ServiceName, name: string): Secret {
+  const secret = world.images.secret(name);
+  if (secret !== null) return secret;
+  throw new SlipwayError("BUILD_FAILED", {
+    message: `the image of ${service} needs the secret ${name}, which the control plane's environment does not have`,
+    hint: `set ${name}, then: slipway down && slipway up`,
+  });
+}
