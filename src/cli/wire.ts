@@ -34,7 +34,7 @@ import { openSqliteStore } from "../drivers/stores/sqlite/index.ts";
 import { dockerTarget } from "../drivers/targets/docker/index.ts";
 import { processTarget } from "../drivers/targets/process/index.ts";
 import { staticServerCommand } from "../drivers/targets/process/static-command.ts";
-import { fileVault } from "../drivers/vaults/file/index.ts";
+import { fileVault, vaultKey } from "../drivers/vaults/file/index.ts";
 import { AlertDesk } from "../engine/alerts/desk.ts";
 import { sweepFresh } from "../engine/commands/command.ts";
 import { sweepPlans } from "../engine/commands/plan.ts";
@@ -69,10 +69,10 @@ import { Poller } from "../engine/triggers/poller.ts";
 import { registerWorkflows } from "../engine/workflows.ts";
 import type { World } from "../engine/world.ts";
 import { Layout } from "../lib/oci/layout.ts";
+import { Sealer } from "../lib/sealer.ts";
 import { openSsh } from "../lib/ssh/open-ssh.ts";
 import { openSupervisor, type Supervisor } from "../lib/supervisor/client.ts";
 import { systemClock } from "../lib/system-clock.ts";
-import { Vault } from "../lib/vault.ts";
 import type { Builder } from "../ports/builder.ts";
 import type { Edge } from "../ports/edge.ts";
 import type { Gauge, Outcome } from "../ports/gauge.ts";
@@ -121,7 +121,8 @@ export async function wire(options: WireOptions): Promise<Wired> {
     for (const each of closers.splice(0).reverse()) await each();
   };
   try {
-    const vault = new Vault(join(directory, "secrets.key"));
+    const keyFile = join(directory, "secrets.key");
+    const sealer = new Sealer(() => vaultKey(keyFile));
     const supervisor = await openSupervisor({ directory: join(directory, "supervisor") });
     closers.push(() => supervisor.close());
     const places: Places = {
@@ -164,7 +165,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       seenChecks: new SeenChecks(),
       artifacts: new Artifacts(directory),
       images: imageWorks(places, options.version),
-      vault: fileVault(join(directory, "secrets.key")),
+      vault: fileVault(keyFile),
       changes,
       executor: hostExecutor({ supervisor }),
       stepCache: new StepCache(join(directory, "step-cache")),
@@ -178,8 +179,8 @@ export async function wire(options: WireOptions): Promise<Wired> {
       notifier: webhookNotifier(secretOf),
       staticCommand: staticServerCommand,
       readConfig: (at, workingTree) =>
-        options.readConfig({ directory: at, beside: workingTree, sealer: vault, variables: process.env }),
-      sealed: sealedBy(vault),
+        options.readConfig({ directory: at, beside: workingTree, sealer, variables: process.env }),
+      sealed: sealedBy(sealer),
       runsDirectory: join(directory, "runs"),
     };
     await world.alerts.open();
