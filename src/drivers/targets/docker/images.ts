@@ -19,6 +19,7 @@ import { containerOf } from "./container-config.ts";
 import { diskFull } from "./errors.ts";
 import type { Host } from "./host.ts";
 import { labelsThatSelect } from "./labels.ts";
+import { Turns } from "./turns.ts";
 
 /** Brings an image to an engine without a registry. Resolves when the engine has it. */
 export type Shipper = (image: ImageArtifact, engine: Docker, signal: AbortSignal) => Promise<void>;
@@ -43,6 +44,8 @@ export class Images {
   readonly #log: Log | null;
   readonly #underWay = new Map<string, Promise<Brought>>();
   readonly #present = new Map<string, Brought>();
+  /** Several services may have one image: on a host it comes once, and goes once. */
+  readonly #turns = new Turns();
 
   constructor(product: string, sources: ImageSources, log: Log | null) {
     this.#product = product;
@@ -108,8 +111,10 @@ export class Images {
     if (users.length > 0) return;
     this.forget(host);
     const ours = `${this.#repositoryOf(service)}:${tagOf(image.Id)}`;
-    if (image.RepoTags.includes(ours)) await this.#let(host, ours, signal);
-    await this.#letNameless(host, image.Id, signal);
+    await this.#turns.take(turnOf(host, image.Id), async () => {
+      if (image.RepoTags.includes(ours)) await this.#let(host, ours, signal);
+      await this.#letNameless(host, image.Id, signal);
+    });
   }
 
   /** What an engine that died in the middle has kept from being let go: images of a service that no container of ours was made from. */
@@ -144,7 +149,7 @@ export class Images {
     { look, signal }: { readonly look: Promise<Image | null>; readonly signal: AbortSignal },
   ): Promise<Brought> {
     const before = await look;
-    const image = before ?? (await this.#fetched(host, artifact, signal));
+    const image = before ?? (await this.#fetchedOnce(host, artifact, signal));
     try {
       await checkPlatform(host, spec, image, signal);
     } catch (error) {
@@ -156,6 +161,17 @@ export class Images {
     const isNamed = image.RepoTags.includes(`${name.repository}:${name.tag}`);
     const named = isNamed ? Promise.resolve() : tagImage(host.docker, image.Id, name, signal);
     return { image, named };
+  }
+
+  /** Who waited while it came for another service finds it there. */
+  #fetchedOnce(host: Host, artifact: ImageArtifact, signal: AbortSignal): Promise<Image> {
+    const turn = turnOf(host, artifact.id);
+    const isFirst = !this.#turns.isTaken(turn);
+    return this.#turns.take(turn, async () => {
+      signal.throwIfAborted();
+      const image = isFirst ? null : await present(host, artifact, signal);
+      return image ?? this.#fetched(host, artifact, signal);
+    });
   }
 
   async #fetched(host: Host, artifact: ImageArtifact, signal: AbortSignal): Promise<Image> {
@@ -214,6 +230,10 @@ export class Images {
   #repositoryOf(service: string): string {
     return `slipway/${this.#product}/${service}`;
   }
+}
+
+function turnOf(host: Host, id: string): string {
+  return `${host.name} ${id}`;
 }
 
 function keyOf(host: Host, service: ServiceName, { id }: ImageArtifact): string {

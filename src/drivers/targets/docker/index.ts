@@ -32,6 +32,7 @@ import { Prepared } from "./prepared.ts";
 import { Removal } from "./remove.ts";
 import { openExecSession, openFreshSession } from "./session.ts";
 import { revisionsOf, type Seen } from "./status.ts";
+import { Turns } from "./turns.ts";
 import { watchRevisions } from "./watch.ts";
 
 export type { WhenAway } from "./fleet.ts";
@@ -85,7 +86,8 @@ class DockerTarget implements Target, Sessions, Restarts {
   readonly #removal: Removal;
   readonly #kept: KeptLogs;
   readonly #log: Log | null;
-  readonly #turns = new Map<string, Promise<unknown>>();
+  /** Calls for the same revision. */
+  readonly #turns = new Turns();
   readonly #tunnels = new Map<InstanceId, { readonly address: string; readonly way: Forward }>();
   readonly #settling = new Set<Host>();
   readonly #closed = new AbortController();
@@ -122,7 +124,7 @@ class DockerTarget implements Target, Sessions, Restarts {
     if (artifact.kind !== "image") throw needsImage(spec);
     checkHostPorts(spec, { instances, hosts: this.#fleet.hosts.length });
     const turn = spec.mode === "accessory" ? `${spec.environment}/${spec.service}` : spec.id;
-    return this.#inTurn(turn, async () => {
+    return this.#turns.take(turn, async () => {
       this.#removal.forgive(spec.id);
       return this.#within(signal, (until) => {
         return ensureRevision(this.#room, spec, artifact, { instances, signal: until });
@@ -155,7 +157,7 @@ class DockerTarget implements Target, Sessions, Restarts {
   }
 
   async remove(revision: RevisionId, signal: AbortSignal): Promise<void> {
-    await this.#inTurn(revision, async () => {
+    await this.#turns.take(revision, async () => {
       for (const instance of [...this.#tunnels.keys()]) {
         if (instance.slice(0, instance.lastIndexOf(".")) === revision) await this.#closeTunnel(instance);
       }
@@ -182,7 +184,7 @@ class DockerTarget implements Target, Sessions, Restarts {
 
   async restart(instance: InstanceId, startedAt: EpochMs, signal: AbortSignal): Promise<void> {
     const revision = instance.slice(0, instance.lastIndexOf("."));
-    await this.#inTurn(revision, () =>
+    await this.#turns.take(revision, () =>
       this.#within(signal, async (until) => {
         const { host, seen } = await this.#find(instance, until);
         if (seen.container.State.StartedAt !== startedAt) return;
@@ -214,7 +216,7 @@ class DockerTarget implements Target, Sessions, Restarts {
 
   async close(): Promise<void> {
     this.#closed.abort();
-    await Promise.allSettled(this.#turns.values());
+    await this.#turns.over();
     await this.#fleet.close();
   }
 
@@ -232,7 +234,7 @@ class DockerTarget implements Target, Sessions, Restarts {
   async #settleAll(host: Host): Promise<void> {
     for (const revision of this.#removal.owedAt(host)) {
       try {
-        await this.#inTurn(revision, () => this.#removal.settle(host, revision, this.#closed.signal));
+        await this.#turns.take(revision, () => this.#removal.settle(host, revision, this.#closed.signal));
       } catch (error) {
         if (this.#closed.signal.aborted) return;
         this.#log?.warn("container.left", { host: host.name, revision, reason: reasonOf(error) });
@@ -276,18 +278,6 @@ class DockerTarget implements Target, Sessions, Restarts {
     const tunnel = this.#tunnels.get(instance);
     this.#tunnels.delete(instance);
     await tunnel?.way.close();
-  }
-
-  /** Calls for the same revision one after the other: each looks at what the one before it left. */
-  async #inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#turns.get(key) ?? Promise.resolve();
-    const mine = before.catch(() => {}).then(work);
-    this.#turns.set(key, mine);
-    try {
-      return await mine;
-    } finally {
-      if (this.#turns.get(key) === mine) this.#turns.delete(key);
-    }
   }
 
   async #within<T>(signal: AbortSignal, work: (until: AbortSignal) => Promise<T>): Promise<T> {

@@ -192,18 +192,19 @@ describe("over several hosts:", () => {
       await target.remove(web.id, never);
     }));
 
-  test("a shipper brings what no registry has, once a host", () => {
+  test("a shipper brings what no registry has, once a host, also for several services of one image", () => {
     const shipped: string[] = [];
     return during(
       async (target) => {
         const wanted = await imageFor({ version: "shipped" }, machines.slice(0, 1));
         const web = spec({ artifact: { ...wanted, layout: "/layout" } });
+        const mail = spec({ artifact: web.artifact, service: serviceName("mail") });
         // In advance, wherever it may run.
-        await target.ensure(web, 0, never);
+        await Promise.all([target.ensure(web, 0, never), target.ensure(mail, 0, never)]);
         expect(shipped.sort()).toEqual(["h2", "h3"]);
         expect(hostsOf(await target.ensure(web, 6, never)).length).toBe(6);
         expect(shipped.sort()).toEqual(["h2", "h3"]);
-        await target.remove(web.id, never);
+        await Promise.all([target.remove(web.id, never), target.remove(mail.id, never)]);
       },
       {
         shipper: async (_image, engine) => {
