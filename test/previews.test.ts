@@ -1,4 +1,6 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { PreviewsView, StatusView } from "../src/api/contract.ts";
 import { eventEnded, TestForge } from "./fixture/forge.ts";
@@ -10,15 +12,38 @@ type Preview = PreviewsView["previews"][number];
 let product: TestProduct;
 let plane: Plane;
 let forge: TestForge;
+/** What commands have left of the data that they removed. */
+let marks: string;
+
+/** Keeps its visitors in a file that it was given, and says which version it is. */
+const server = (version: string): string => `
+import { createServer } from "node:http";
+import { appendFileSync, readFileSync } from "node:fs";
+const file = process.env.SLIPWAY_DATA_DIR + "/visitors";
+createServer((request, response) => {
+  if (request.url === "/up") return response.end("ok");
+  appendFileSync(file, "visitor of ${version}\\n");
+  response.setHeader("x-version", "${version}");
+  response.end(readFileSync(file));
+}).listen(Number(process.env.PORT), process.env.HOST);
+process.on("SIGTERM", () => process.exit(0));
+`;
 
 beforeAll(async () => {
   forge = await TestForge.make();
   product = await makeProduct({ bake: "0s", instances: 1 });
+  marks = join(forge.remote, "marks");
   const listen = `127.0.0.1:${product.port}`;
+  const data = {
+    prepare: ["sh", "-c", 'cp web/template "$SLIPWAY_DATA_DIR/visitors"'],
+    seed: ["sh", "-c", 'echo "seeded for $SLIPWAY_PREVIEW" >> "$SLIPWAY_DATA_DIR/visitors"'],
+    destroy: ["sh", "-c", 'cat "$SLIPWAY_DATA_DIR/visitors" >> "$MARKS"'],
+    secrets: ["MARKS"],
+  };
   const more = {
     environments: {
       production: { edge: { listen }, services: { web: { routes: ["shop.test"] } } },
-      preview: { edge: { listen }, previews: { host: "{name}.preview.test" } },
+      preview: { edge: { listen }, previews: { host: "{name}.preview.test", limit: 2, data } },
     },
     triggers: {
       branches: { "feature/*": { deploy: "preview" } },
@@ -26,10 +51,13 @@ beforeAll(async () => {
       ...forge.triggers,
     },
   };
+  writeFileSync(join(product.directory, "web", "template"), "made of a template\n");
   product.commit("v1", "good", { bake: "0s", instances: 1, more });
   forge.join(product);
   plane = await startPlane(product);
   await forge.apply(plane, product.directory);
+  const named = { product: "probe", environment: "preview", name: "MARKS", value: marks };
+  await plane.client.post("/v1/secrets", { ...named, actor: "test", reason: "" });
 });
 afterAll(async () => {
   await tearDown(product, plane);
@@ -51,8 +79,9 @@ function visit(host: string): Promise<{ readonly status: number; readonly body: 
 }
 
 /** Somebody pushes to a branch, and the forge tells of it. Resolves when it is live. */
-async function live(message: string, branch: string): Promise<Preview> {
-  const { id } = await forge.deliver(forge.pushBody(forge.push(message, { branch }), branch));
+async function live(version: string, branch: string): Promise<Preview> {
+  const moved = forge.push(`feat: ${version}`, { branch, files: { "web/server.mjs": server(version) } });
+  const { id } = await forge.deliver(forge.pushBody(moved, branch));
   const event = await eventEnded(plane, id);
   expect(event).toMatchObject({ phase: "done" });
   const detail = await ended(plane, event.deployment!);
@@ -62,23 +91,51 @@ async function live(message: string, branch: string): Promise<Preview> {
   return found;
 }
 
+async function deleted(branch: string): Promise<void> {
+  const { after } = forge.push("chore: the last", { branch });
+  const { id } = await forge.deliver(forge.pushBody({ before: after, after: "0".repeat(40) }, branch));
+  expect(await eventEnded(plane, id)).toMatchObject({ phase: "done" });
+}
+
+function processesOf(own: string): string[] {
+  const told = `SLIPWAY_PREVIEW=${own}`;
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, "latin1").split("\0").includes(told);
+    } catch {
+      // It has ended, or is somebody else's.
+      return false;
+    }
+  });
+}
+
+/** Nothing of it runs, is routed to, or lies about. */
 async function gone(name: string): Promise<void> {
   await expect.poll(async () => (await previews()).some((each) => each.name === name), { timeout: 60_000 }).toBe(false);
   const { environments } = await plane.client.get<StatusView>("/v1/status");
   expect(environments.filter((each) => each.name === name)).toEqual([]);
+  const left = readdirSync(join(product.directory, ".slipway"), { recursive: true, encoding: "utf8" });
+  const own = name.slice(name.indexOf("/") + 1);
+  // What it has said stays for as long as the supervisor keeps it.
+  expect(left.filter((path) => path.includes(own) && !path.includes("log"))).toEqual([]);
+  expect(processesOf(own)).toEqual([]);
 }
 
-it("a branch has an environment of its own from its first push until it is deleted, and then nothing of it is left", async () => {
-  const preview = await live("feat: cart", "feature/cart");
+it("a branch has an environment and data of its own from its first push until it is deleted, and then nothing of it is left", async () => {
+  const preview = await live("one", "feature/cart");
   expect(preview).toMatchObject({ ref: "refs/heads/feature/cart", phase: "awake", madeBy: "ada" });
   const { host } = new URL(preview.url!);
   expect(host).toMatch(/^feature-cart-[0-9a-f]{8}\.preview\.test:\d+$/);
-  expect(await visit(host)).toEqual({ status: 200, body: "v1" });
-  expect(await live("feat: cart, more", "feature/cart")).toMatchObject({ name: preview.name, madeAt: preview.madeAt });
+  const own = host.split(".")[0];
+  const data = `made of a template\nseeded for ${own}\nvisitor of one\n`;
+  expect(await visit(host)).toEqual({ status: 200, body: data });
+  expect(processesOf(own!)).toHaveLength(2);
+  // What was pushed since finds the data as it is.
+  expect(await live("two", "feature/cart")).toMatchObject({ name: preview.name, madeAt: preview.madeAt });
+  expect((await visit(host)).body).toBe(`${data}visitor of two\n`);
 
-  const { after } = forge.push("feat: cart, last", { branch: "feature/cart" });
-  const { id } = await forge.deliver(forge.pushBody({ before: after, after: "0".repeat(40) }, "feature/cart"));
-  expect(await eventEnded(plane, id)).toMatchObject({ phase: "done" });
+  await deleted("feature/cart");
   await gone(preview.name);
   expect((await visit(host)).status).toBe(404);
+  expect(readFileSync(marks, "utf8")).toBe(`${data}visitor of two\n`);
 });

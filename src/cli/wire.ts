@@ -182,6 +182,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
         options.readConfig({ directory: at, beside: workingTree, sealer, variables: process.env }),
       sealed: sealedBy(sealer),
       runsDirectory: join(directory, "runs"),
+      previewsDirectory: join(directory, "previews"),
     };
     await world.alerts.open();
     await sweepPlans(world);

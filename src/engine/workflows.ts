@@ -1,6 +1,7 @@
 import { accessoryKind, accessoryWorkflow } from "./accessories/workflow.ts";
 import { deployKind, deployWorkflow } from "./deploy/workflow.ts";
 import { stepKind, stepWorkflow } from "./pipeline/step-workflow.ts";
+import { prepareKind, prepareWorkflow } from "./previews/prepare.ts";
 import { clearKind, clearWorkflow, removeKind, removeWorkflow } from "./previews/remove.ts";
 import { healKind, healWorkflow } from "./recover/workflow.ts";
 import { runKind, runWorkflow } from "./release/run-workflow.ts";
@@ -19,6 +20,7 @@ export function registerWorkflows(world: World): void {
   engine.register(stepKind, stepWorkflow(world));
   engine.register(triggerKind, triggerWorkflow(world));
   engine.register(scheduleKind, scheduleWorkflow(world));
+  engine.register(prepareKind, prepareWorkflow(world));
   engine.register(removeKind, removeWorkflow(world));
   engine.register(clearKind, clearWorkflow(world));
   engine.register(accessoryKind, accessoryWorkflow(world));

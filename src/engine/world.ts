@@ -72,6 +72,8 @@ export type World = {
    */
   readonly readConfig: (directory: string, workingTree: string) => Promise<ProductConfig>;
   readonly sealed: Sealed;
+  /** Where previews have their data, and what makes it. */
+  readonly previewsDirectory: string;
   /** Where runs have their workspaces and logs. */
   readonly runsDirectory: string;
   /** Command that serves a static service's directory on PORT. */

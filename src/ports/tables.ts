@@ -352,7 +352,7 @@ export type PreviewRow = {
   pushed_at: EpochMs;
   /** The last request, as far as anybody has seen it; to the minute. */
   asked_at: EpochMs | null;
-  /** JSON of `PreparedData` in core/previews: what has been done for its data, and what is to be done when it goes. Null: nothing yet. */
+  /** JSON of `Prepared` in engine/previews: what has been done for its data, and what is to be done when it goes. Null: nothing yet. */
   prepared: string | null;
   /** How many instances run, for what it costs; 0 while it sleeps. */
   instances: number;

@@ -2699,6 +2699,13 @@ export interface PreviewDataInput {
    */
   destroy?: string[] | undefined;
   /**
+   * Environment variables of the commands whose values are not in git, such as who may make a database: slipway secret
+   * set <name> -e <template>. They are masked in what is kept of their output.
+   * @default []
+   * @example ["ADMIN_DATABASE_URL"]
+   */
+  secrets?: string[] | undefined;
+  /**
    * A command that has not ended by then is stopped, with all that it has started, and has failed.
    * @default "5m"
    * @example "10m"

@@ -14,5 +14,6 @@ export type PreviewDataSpec = {
   readonly prepare: readonly string[] | null;
   readonly seed: readonly string[] | null;
   readonly destroy: readonly string[] | null;
+  readonly secrets: readonly string[];
   readonly timeoutMs: number;
 };

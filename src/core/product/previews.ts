@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { namePlace } from "../previews/name.ts";
 import { named, optional, required } from "./key.ts";
-import { checkedText, choice, decimal, duration, text, wholeNumber } from "./values.ts";
+import { checkedText, choice, decimal, duration, environmentVariable, text, wholeNumber } from "./values.ts";
 
 export const previewDefaults = {
   host: `${namePlace}.localhost`,
@@ -33,6 +33,13 @@ const dataSchema = named(
       default: "(nothing)",
       example: ["node", "scripts/drop-database.js"],
       allowed: 'a command and its arguments, such as ["node", "scripts/drop-database.js"]',
+    }),
+    secrets: optional(z.array(environmentVariable()).max(50), {
+      meaning:
+        "Environment variables of the commands whose values are not in git, such as who may make a database: slipway secret set <name> -e <template>. They are masked in what is kept of their output.",
+      default: [],
+      example: ["ADMIN_DATABASE_URL"],
+      allowed: 'a list such as ["ADMIN_DATABASE_URL"]',
     }),
     timeout: optional(duration({ min: "1s", max: "1h" }), {
       meaning: "A command that has not ended by then is stopped, with all that it has started, and has failed.",

@@ -14,11 +14,12 @@ export function resolvePreviews(previews: PreviewsInput): PreviewsSpec {
   };
 }
 
-function resolveData({ prepare, seed, destroy, timeout }: PreviewDataInput): PreviewDataSpec {
+function resolveData({ prepare, seed, destroy, secrets, timeout }: PreviewDataInput): PreviewDataSpec {
   return {
     prepare: prepare ?? null,
     seed: seed ?? null,
     destroy: destroy ?? null,
+    secrets: secrets ?? [],
     timeoutMs: ms(timeout ?? previewDefaults.timeout),
   };
 }

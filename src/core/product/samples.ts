@@ -368,6 +368,7 @@ export const fullProduct: ProductInput = {
           prepare: ["node", "scripts/preview-data.js"],
           seed: ["node", "scripts/seed.js"],
           destroy: ["node", "scripts/drop-database.js"],
+          secrets: ["ADMIN_DATABASE_URL"],
           timeout: "10m",
         },
       },

@@ -17,6 +17,7 @@ import type {
 import { parseSize } from "../../core/product/units.ts";
 import { accessoryKey, noArtifacts, type ReleasedImage, type ServiceArtifacts } from "../../core/release/artifacts.ts";
 import type { Artifact, ComposedContainer, ContainerSpec, RevisionSpec } from "../../ports/target.ts";
+import { toldOf } from "../previews/room.ts";
 import { repositoryIn } from "../release/images.ts";
 import { artifactsOf, type ReleaseFacts, releaseFacts } from "../release/read.ts";
 import { valuesOf } from "../secrets/secrets.ts";
@@ -49,6 +50,7 @@ export async function revisionSpec(world: World, view: ReleaseView, name: Servic
       ...(await valuesOf(world, { product: view.spec.product, environment: secretsPlace(view.spec) }, service)),
       SLIPWAY_VERSION: row.version,
       SLIPWAY_COMMIT: row.commit_hash,
+      ...toldOf(world, view.spec),
       ...(edge === null ? {} : { SLIPWAY_EDGE_URL: edge }),
     },
     listens: service.kind === "web" || service.kind === "static",

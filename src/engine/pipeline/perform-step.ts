@@ -1,4 +1,4 @@
-import { lstat, mkdir, open, realpath } from "node:fs/promises";
+import { lstat, mkdir, realpath } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { isSlipwayError, reasonOf } from "../../core/errors/error.ts";
 import { type RunId, runId } from "../../core/ids.ts";
@@ -9,7 +9,7 @@ import { type Workspace, workspaceOf } from "../release/build-log.ts";
 import { pipelineSecrets } from "../secrets/pipeline.ts";
 import type { World } from "../world.ts";
 import { restoredOrRun } from "./cache/results.ts";
-import { plain } from "./live.ts";
+import { lastLines } from "./last-lines.ts";
 import { type LoadOutcome, type LoadPlace, loadOutcome, loadPlace } from "./load.ts";
 import { type StepOutcome, whyFailed } from "./outcome.ts";
 import type { StepSpec } from "./plan-steps.ts";
@@ -20,7 +20,6 @@ import { judgeFindings } from "./scan.ts";
 const outputBytes = 256 * 1024 * 1024;
 /** Of the last lines of a log: kept with the outcome. */
 const shownLines = 20;
-const tailBytes = 16 * 1024;
 
 export type StepOfRun = { readonly run: RunId; readonly number: number };
 
@@ -81,7 +80,7 @@ async function attempts(world: World, on: Attempting, signal: AbortSignal): Prom
     const why = (await verdictOf(on, end)) ?? unreadReport(on, read);
     const ended = {
       attempt,
-      lines: await lastLines(join(job.room, "log")),
+      lines: await lastLines(join(job.room, "log"), shownLines),
       key: null,
       reports: read.reports,
     };
@@ -223,21 +222,6 @@ function commandOf(commands: readonly (readonly string[])[]): readonly string[] 
 /** Where the files of a step's attempts are. */
 export function roomOf(workspace: Workspace, number: number): string {
   return join(workspace.steps, String(number));
-}
-
-async function lastLines(log: string): Promise<readonly string[]> {
-  const file = await open(log, "r").catch(() => null);
-  if (file === null) return [];
-  try {
-    const { size } = await file.stat();
-    const buffer = Buffer.alloc(Math.min(size, tailBytes));
-    await file.read(buffer, 0, buffer.length, size - buffer.length);
-    const lines = plain(buffer.toString("utf8")).split(/\r?\n/);
-    // The first may have lost its beginning.
-    return (buffer.length < size ? lines.slice(1) : lines).filter((line) => line.trim() !== "").slice(-shownLines);
-  } finally {
-    await file.close();
-  }
 }
 
 export async function rowsOf(

@@ -12,7 +12,9 @@ const keptRuns = 100;
 export async function sweepSteps(world: Pick<World, "store" | "executor" | "log">): Promise<void> {
   try {
     for (const labels of await world.executor.running()) {
-      const { run = "", step = "" } = labels;
+      const { run, step = "" } = labels;
+      // It is of no run: whoever has begun it looks after it.
+      if (run === undefined) continue;
       const row = await world.store.db
         .selectFrom("run_step")
         .select("phase")

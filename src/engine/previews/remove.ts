@@ -12,6 +12,7 @@ import { releaseView } from "../release/read.ts";
 import { prune } from "../retention.ts";
 import { untilChange } from "../until-change.ts";
 import type { World } from "../world.ts";
+import { preparedOf, removeRoom, runCommand } from "./data.ts";
 import { charge, findPreview, setPreview } from "./rows.ts";
 
 /** Ends what is under way there. */
@@ -137,6 +138,9 @@ export function clearWorkflow(world: World): Workflow<Input, Json> {
     await ctx.tx("take its requests away", (trx) => withoutTraffic(world, trx, ending));
     await ctx.step("route", () => route(world, ending, was.release), patience);
     await ctx.step("remove", ({ signal }) => removeRevisions(world, ending, signal), patience);
+    const left = await ctx.step("destroy its data", ({ signal }) => destroyData(world, ending, ctx.workflowId, signal));
+    if (left !== null) await ctx.tx("tell what is left", (trx) => recordLeft(world, trx, ending, left));
+    await ctx.step("remove its room", () => removeRoom(world, ending).then(() => null), patience);
     await ctx.tx("forget", (trx) => forget(world, trx, ending));
     world.changes.announce();
     await collect(world, ctx, input.product);
@@ -187,6 +191,32 @@ async function removeRevisions(world: World, { product, environment }: Ending, s
     .execute();
   const there = await targets.observe({ environment });
   for (const id of new Set([...recorded, ...there].map((each) => each.id))) await targets.remove(id, signal);
+  return null;
+}
+
+/** Why its command has failed, or null. Whatever it is, the rest goes on: the history says at what somebody has to look. */
+async function destroyData(world: World, ending: Ending, attempt: string, signal: AbortSignal): Promise<string | null> {
+  const row = await findPreview(world.store.db, ending);
+  const prepared = row === undefined ? null : preparedOf(row);
+  if (prepared === null) return null;
+  try {
+    return await runCommand(world, ending, { command: "destroy", prepared, attempt }, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    return `destroy: ${reasonOf(error)}`;
+  }
+}
+
+async function recordLeft(
+  { clock }: World,
+  trx: Trx,
+  { product, environment, actor }: Ending,
+  failure: string,
+): Promise<null> {
+  const [reason = "", ...lines] = failure.split("\n");
+  const event = "preview.destroy-failed";
+  const evidence = [["it said", lines.join("\n")]] as const;
+  await appendHistory(trx, { at: clock.now(), product, environment, event, actor, reason, evidence });
   return null;
 }
 

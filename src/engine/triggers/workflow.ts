@@ -10,6 +10,7 @@ import { openDeployments } from "../deploy/open.ts";
 import { findEnvironment } from "../environment.ts";
 import { askedForRelease } from "../pipeline/asked.ts";
 import { type Made, makePreview } from "../previews/make.ts";
+import { type PrepareOutcome, prepareData } from "../previews/prepare.ts";
 import { endPreview } from "../previews/remove.ts";
 import type { World } from "../world.ts";
 import { settingsOf } from "./settings.ts";
@@ -78,6 +79,15 @@ export function triggerWorkflow(world: World): Workflow<Input, Json> {
         await note(world, ctx, id, { phase: "done", reason: `${made.run} has passed` });
         return null;
       }
+      if (told.template !== undefined) {
+        const { failure: why } = await ctx.step("prepare its data", ({ signal }) =>
+          prepare(world, told, { ...fetched, release }, signal),
+        );
+        if (why !== null) {
+          await note(world, ctx, id, { phase: "failed", reason: `${told.deploy} has no data: ${why.split("\n")[0]}` });
+          return null;
+        }
+      }
       const deployment = await ctx.step("begin the deployment", () => beginDeploymentOf(world, told, release));
       await note(world, ctx, id, {
         phase: "done",
@@ -142,6 +152,16 @@ async function havePlace(world: World, told: Told, { commit }: Fetched, signal: 
   if (deploy === null) throw new Error(`${told.id} has a template and no place`);
   const reason = `${refText(ref)} at ${commit.slice(0, 7)}`;
   return makePreview(world, { product, environment: deploy, ref: refKey(ref), actor, reason }, signal);
+}
+
+function prepare(
+  world: World,
+  { id, product, deploy, actor }: Told,
+  { repository, commit, release }: Fetched & { readonly release: ReleaseId },
+  signal: AbortSignal,
+): Promise<PrepareOutcome> {
+  if (deploy === null) throw new Error(`${id} has a template and no place`);
+  return prepareData(world, `${id}/data`, { product, environment: deploy, repository, commit, release, actor }, signal);
 }
 
 async function known(world: World, repository: string, commit: string) {

@@ -251,6 +251,7 @@ const notSimulated: Pick<
   | "sealed"
   | "vault"
   | "runsDirectory"
+  | "previewsDirectory"
   | "staticCommand"
 > = {
   source: {
@@ -295,6 +296,7 @@ const notSimulated: Pick<
   // Nothing of a simulated release is sealed.
   sealed: { open: (text) => text, markNow: () => null },
   runsDirectory: "/runs",
+  previewsDirectory: "/previews",
   staticCommand: () => ["serve"],
 };
 

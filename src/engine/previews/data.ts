@@ -1,0 +1,128 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { SlipwayError } from "../../core/errors/error.ts";
+import { shortDigest } from "../../core/hash.ts";
+import type { EnvironmentName, ReleaseId } from "../../core/ids.ts";
+import { templateOf } from "../../core/previews/name.ts";
+import type { PreviewDataSpec } from "../../core/product/previews-spec.ts";
+import type { JobEnd, StepJob } from "../../ports/executor.ts";
+import type { PreviewRow } from "../../ports/tables.ts";
+import { lastLines } from "../pipeline/last-lines.ts";
+import { whyFailed } from "../pipeline/outcome.ts";
+import { releaseView } from "../release/read.ts";
+import { newestSecret } from "../secrets/newest.ts";
+import type { World } from "../world.ts";
+import { roomOf, toldOf } from "./room.ts";
+
+/** What was done for a preview's data: written before its first command begins, so that the last one is never forgotten. */
+export type Prepared = {
+  /** Where the commit is that the commands are of. */
+  readonly repository: string;
+  readonly commit: string;
+  /** Where the config is in it. */
+  readonly prefix: string;
+  readonly release: ReleaseId;
+  readonly data: PreviewDataSpec | null;
+  /** Nothing more is to be done until it goes. */
+  readonly done: boolean;
+};
+
+export type Command = "prepare" | "seed" | "destroy";
+
+export type DataAt = { readonly product: string; readonly environment: EnvironmentName };
+
+const outputBytes = 16 * 1024 ** 2;
+const diskBytes = 10 * 1024 ** 3;
+const shownLines = 8;
+
+export function preparedOf({ prepared }: Pick<PreviewRow, "prepared">): Prepared | null {
+  return prepared === null ? null : (JSON.parse(prepared) as Prepared);
+}
+
+/** The checkout that its commands run in, anew, and the directory of its data, as it is. Safe to repeat. Errors: GIT_*, DISK_FULL. */
+export async function makeRoom(
+  world: World,
+  { environment }: DataAt,
+  { repository, commit, data }: Prepared,
+  signal: AbortSignal,
+): Promise<void> {
+  const room = roomOf(world, environment);
+  await rm(room.source, { recursive: true, force: true });
+  for (const directory of [room.directory, room.data, room.source, room.home, room.temporary, room.logs])
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+  if (data !== null) await world.source.export(repository, { hash: commit, dirty: false }, room.source, signal);
+}
+
+/**
+ * Runs one of its commands to its end; with the same `attempt` it is found again, and not begun twice. Null when there is none or it has
+ * passed, else why not, with its last lines. Errors: SECRET_*.
+ */
+export async function runCommand(
+  world: World,
+  at: DataAt,
+  { command, prepared, attempt }: { readonly command: Command; readonly prepared: Prepared; readonly attempt: string },
+  signal: AbortSignal,
+): Promise<string | null> {
+  const argv = prepared.data?.[command] ?? null;
+  if (argv === null || prepared.data === null) return null;
+  const room = roomOf(world, at.environment);
+  const { spec } = await releaseView(world.store.db, prepared.release, at.environment);
+  const secrets = await secretsOf(world, at, prepared.data);
+  const job: Omit<StepJob, "key" | "room"> = {
+    labels: { product: at.product, preview: at.environment },
+    command: argv,
+    directory: join(room.source, prepared.prefix),
+    env: {
+      PATH: process.env.PATH ?? "",
+      HOME: room.home,
+      TMPDIR: room.temporary,
+      LANG: "C.UTF-8",
+      SLIPWAY_COMMIT: prepared.commit,
+      ...toldOf(world, spec),
+      SLIPWAY_DATA_DIR: room.data,
+      ...secrets,
+    },
+    secrets: Object.values(secrets),
+    timeoutMs: prepared.data.timeoutMs,
+    outputBytes,
+    disk: { directory: room.directory, maxBytes: diskBytes },
+  };
+  for (let again = 0; ; again += 1) {
+    const own = `${command}-${shortDigest(`${at.product}/${at.environment}/${attempt}`)}-${again}`;
+    const logs = join(room.logs, own);
+    const end = await world.executor.run({ ...job, key: `data-${own}`, room: logs }, () => {}, signal);
+    // Nobody knows how far it came: it is asked to do it again, as after every failure.
+    if (end.is === "lost" && again < 2) continue;
+    return failureText(command, end, await lastLines(join(logs, "log"), shownLines));
+  }
+}
+
+function failureText(command: Command, end: JobEnd, lines: readonly string[]): string | null {
+  const why = whyFailed(end);
+  return why === null ? null : [`${command}: ${why}`, ...lines].join("\n");
+}
+
+/** Ends what runs of its commands, and removes all that it has on this machine. Safe to repeat. */
+export async function removeRoom(world: World, { product, environment }: DataAt): Promise<void> {
+  await world.executor.stop({ product, preview: environment });
+  await rm(roomOf(world, environment).directory, { recursive: true, force: true });
+}
+
+async function secretsOf(
+  world: World,
+  { product, environment }: DataAt,
+  { secrets }: PreviewDataSpec,
+): Promise<Readonly<Record<string, string>>> {
+  const place = templateOf(environment) ?? environment;
+  const found: [string, string][] = [];
+  for (const name of secrets) {
+    const value = await newestSecret(world, { product, environment: place, name });
+    if (value === null)
+      throw new SlipwayError("SECRET_MISSING", {
+        message: `the data of ${environment} needs the secret ${name}, which is not set`,
+        hint: `run: slipway secret set ${name} -e ${place}`,
+      });
+    found.push([name, value.reveal()]);
+  }
+  return Object.fromEntries(found);
+}
