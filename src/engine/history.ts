@@ -1,4 +1,3 @@
-import { EventEmitter, once } from "node:events";
 import type { Evidence } from "../core/errors/error.ts";
 import type { DeploymentId, EnvironmentName, EpochMs, ReleaseId } from "../core/ids.ts";
 import type { Trx } from "../ports/store.ts";
@@ -38,14 +37,34 @@ export async function appendHistory(trx: Trx, entry: HistoryEntry): Promise<void
  * wake-up, so a lost or needless hint does no harm.
  */
 export class Changes {
-  readonly #emitter = new EventEmitter().setMaxListeners(0);
+  readonly #waiting = new Set<{ readonly of: ChangeKind; readonly wake: () => void }>();
 
-  announce(): void {
-    this.#emitter.emit("change");
+  /** `gated`: a deployment waits at its gates now. Whoever waits for any change is woken by that too. */
+  announce(of: ChangeKind = "any"): void {
+    for (const waiter of [...this.#waiting]) if (waiter.of === "any" || waiter.of === of) waiter.wake();
   }
 
   /** Resolves at the next announcement, or rejects when the signal is aborted. Take it before reading the store. */
-  async next(signal: AbortSignal): Promise<void> {
-    await once(this.#emitter, "change", { signal });
+  async next(signal: AbortSignal, of: ChangeKind = "any"): Promise<void> {
+    signal.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      const end = (): void => {
+        this.#waiting.delete(waiter);
+        signal.removeEventListener("abort", abort);
+      };
+      const wake = (): void => {
+        end();
+        resolve();
+      };
+      const abort = (): void => {
+        end();
+        reject(signal.reason);
+      };
+      const waiter = { of, wake };
+      this.#waiting.add(waiter);
+      signal.addEventListener("abort", abort, { once: true });
+    });
   }
 }
+
+type ChangeKind = "any" | "gated";

@@ -22,8 +22,10 @@ export function courseOf(input: {
   readonly stable: ReleaseView | null;
   /** How many instances its services have been brought to: as many come, and as many go. */
   readonly held?: HeldCounts;
+  /** Revisions of it are kept here from before. */
+  readonly isKept?: boolean;
 }): Course {
-  const { release, stable, held = nothingHeld } = input;
+  const { release, stable, held = nothingHeld, isKept = false } = input;
   const { rollout } = release.spec;
   const isRollback = input.kind === "rollback";
   const all = rolloutsOf(release, stable, held);
@@ -44,6 +46,7 @@ export function courseOf(input: {
     drainMs: rollout.drainMs,
     bakeMs: isRollback ? 0 : rollout.bakeMs,
     proven: isRollback,
+    ...(isKept ? { kept: true } : {}),
   };
 }
 

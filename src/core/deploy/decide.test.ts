@@ -423,6 +423,26 @@ describe("a deployment, whatever fails, whoever asks, and however often an effec
     );
   });
 
+  it("leaves what there was of a release before when its attempt is called off, and only then", () => {
+    const ends = new Set<string>();
+    fc.assert(
+      fc.property(courses, outcomes, fc.boolean(), (course, script, isKept) => {
+        play(isKept ? { ...course, kept: true } : course, script, (deployment) => {
+          const { is } = deployment.phase;
+          if (is !== "cancelled" && is !== "rolled-back") return;
+          ends.add(`${is} ${isKept}`);
+          const roles = rolesOf(deployment);
+          for (const { candidate, kind } of course.rollouts) {
+            if (candidate === null) continue;
+            expect(roles.get(candidate)).toBe(is === "cancelled" && isKept && kind !== "job" ? "stopped" : "removed");
+          }
+        });
+      }),
+      { numRuns: 500 },
+    );
+    expect(ends.size).toBe(4);
+  });
+
   it("does not succeed before its bake has passed", () => {
     fc.assert(
       fc.property(courses, outcomes, (course, script) => {

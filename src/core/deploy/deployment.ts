@@ -99,6 +99,8 @@ export type Course = {
   readonly bakeMs: number;
   /** The release has passed a bake here before: its services need not live through their start period again. */
   readonly proven: boolean;
+  /** Revisions of the release are kept here from before: an attempt that is called off leaves them as they were. */
+  readonly kept?: true;
 };
 
 /**

@@ -80,7 +80,7 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
     return world.engine.startWithin(trx, ...workflowOf(at, begun));
   });
   await go();
-  world.changes.announce();
+  world.changes.announce("gated");
   return id;
 }
 

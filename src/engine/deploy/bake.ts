@@ -4,6 +4,7 @@ import type { EpochMs, RevisionId } from "../../core/ids.ts";
 import { type Counts, noCounts } from "../../core/judge/counts.ts";
 import type { Verdict } from "../../core/judge/verdict.ts";
 import type { RolloutSpec } from "../../core/product/spec.ts";
+import { linkedSignal } from "../../lib/linked-signal.ts";
 import { exitText, instanceOf, seenEvidence, whichInstance } from "../health/evidence.ts";
 import { type HealthTargets, HealthWatch, type InstanceReport } from "../health/health-watch.ts";
 import type { ServiceJudge } from "../judge/service-judge.ts";
@@ -52,8 +53,10 @@ export type BakeInput = {
 /** How a watch ends: with a broken rule, well, or (a step) without what it is judged by. */
 export type BakeEnd = Failure | { readonly note: string } | { readonly missing: string };
 
-/** Longest wait between two looks at the rules; the edge's samples come at least this often. */
-const lookMs = 100;
+/** Longest wait between two looks at the rules, besides every sample of the edge, all news of health, and the end of the time. */
+const lookMs = 1_000;
+/** While requests of our own are sent: their answers are announced by nobody. */
+const syntheticMs = 100;
 /** A sample older than this says nothing about now. */
 const staleMs = 2_000;
 
@@ -64,7 +67,7 @@ const staleMs = 2_000;
  */
 export async function bake(world: BakeWorld, input: BakeInput, signal: AbortSignal): Promise<BakeEnd> {
   const stop = new AbortController();
-  const either = AbortSignal.any([signal, stop.signal]);
+  const { signal: either, release } = linkedSignal([signal, stop.signal]);
   const running = input.services.filter((service) => service.kind !== "job");
   const watch = new HealthWatch(world, running, either);
   const samples = announceSamples(world, either);
@@ -84,10 +87,12 @@ export async function bake(world: BakeWorld, input: BakeInput, signal: AbortSign
       const end =
         input.step === undefined ? bakeEnd(world, input, looks, time) : stepEnd(looks, input, input.step, time);
       if (end !== null) return end;
-      await Promise.race([watch.news(lookMs), samples.next()]);
+      const dueMs = Math.min(synthetic === null ? lookMs : syntheticMs, ...time.dueMs());
+      await watch.news(Math.max(1, dueMs), samples.next());
     }
   } finally {
-    stop.abort();
+    stop.abort(over);
+    release();
   }
 }
 
@@ -143,19 +148,28 @@ function stepEnd(looks: readonly StepLook[], input: BakeInput, step: StepWatch, 
   }
 }
 
-type Time = { readonly isOver: () => boolean; readonly isSpent: () => boolean };
+/** `dueMs`: how long until either turns. */
+type Time = { readonly isOver: () => boolean; readonly isSpent: () => boolean; readonly dueMs: () => number[] };
+
+/** Made once: a reason that is made costs a stack each time. */
+const over = new Error("the watch is over");
 
 /** A look of our own, before a person is asked for what is only not known yet. */
 const freshLookMs = 10_000;
 
 /** On the clock that nobody sets: a jump of the wall clock under a bake neither ends it early nor holds it. */
 function timeOf({ clock }: BakeWorld, { until, bakeMs, step }: BakeInput): Time {
-  if (until === null) return { isOver: () => false, isSpent: () => false };
+  if (until === null) return { isOver: () => false, isSpent: () => false, dueMs: () => [] };
   const now = clock.monotonicMs();
   const endMs = now + Math.min(bakeMs, Math.max(0, until - clock.now()));
   const limitMs = step?.limitMs ?? 0;
   const leftMs = Math.min(bakeMs + limitMs, Math.max(Math.min(limitMs, freshLookMs), until + limitMs - clock.now()));
-  return { isOver: () => clock.monotonicMs() >= endMs, isSpent: () => clock.monotonicMs() >= now + leftMs };
+  const spentMs = now + leftMs;
+  return {
+    isOver: () => clock.monotonicMs() >= endMs,
+    isSpent: () => clock.monotonicMs() >= spentMs,
+    dueMs: () => [endMs, spentMs].map((atMs) => atMs - clock.monotonicMs()).filter((ms) => ms > 0),
+  };
 }
 
 /** The next batch of a rolling deployment is only starting: that it does not answer yet is no health lost. */

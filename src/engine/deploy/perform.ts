@@ -1,8 +1,10 @@
 import type { Deployment, DeploymentEvent, Effect, Failure } from "../../core/deploy/deployment.ts";
+import { keepsCandidate } from "../../core/deploy/roles.ts";
 import { isStopFirst, stopping } from "../../core/deploy/stop-first.ts";
 import { isSlipwayError, reasonOf, SlipwayError } from "../../core/errors/error.ts";
 import type { RevisionId } from "../../core/ids.ts";
 import type { Counts } from "../../core/judge/counts.ts";
+import { linkedSignal } from "../../lib/linked-signal.ts";
 import { untilStepGatesOpen } from "../gates/step.ts";
 import { logEvidence } from "../health/evidence.ts";
 import { noteChanges } from "../release/changes.ts";
@@ -363,10 +365,11 @@ async function restore(
 
 async function clean(
   world: World,
-  { course }: Deployment,
+  deployment: Deployment,
   failure: Failure,
   signal: AbortSignal,
 ): Promise<DeploymentEvent> {
+  const { course } = deployment;
   const guilty = course.rollouts.find((rollout) => rollout.service === failure.service)?.candidate ?? null;
   const evidence =
     guilty === null
@@ -376,8 +379,14 @@ async function clean(
           { revision: guilty, instance: failure.instance ?? null },
           await startOf(world, course.id),
         );
-  const candidates = course.rollouts.flatMap((rollout) => (rollout.candidate === null ? [] : [rollout.candidate]));
-  await Promise.all(candidates.map((revision) => world.targets.remove(revision, signal)));
+  await Promise.all(
+    course.rollouts.map(async (rollout) => {
+      const { candidate, service } = rollout;
+      if (candidate === null) return;
+      if (keepsCandidate(deployment, rollout)) await stop(world, course, { release: course.release, service }, signal);
+      else await world.targets.remove(candidate, signal);
+    }),
+  );
   await predecessorsAgain(world, course, signal);
   return { is: "cleaned", evidence };
 }
@@ -392,6 +401,9 @@ async function startOf(world: World, id: Deployment["course"]["id"]): Promise<nu
   return row?.started_at ?? 0;
 }
 
+/** Made once: a reason that is made costs a stack each time. */
+const decided = new Error("decided otherwise");
+
 /** Runs the work until it has a result or a person asks something, whichever is first; the other is aborted. */
 async function untilAsked(
   world: World,
@@ -400,13 +412,14 @@ async function untilAsked(
   work: (signal: AbortSignal) => Promise<DeploymentEvent>,
 ): Promise<DeploymentEvent | null> {
   const stop = new AbortController();
-  const either = AbortSignal.any([signal, stop.signal]);
-  const result = work(either);
-  const asked = someoneAsks(world, course.id, either).then(() => null);
+  const either = linkedSignal([signal, stop.signal]);
+  const result = work(either.signal);
+  const asked = someoneAsks(world, course.id, either.signal).then(() => null);
   try {
     return await Promise.race([result, asked]);
   } finally {
-    stop.abort(new Error("decided otherwise"));
+    stop.abort(decided);
     await Promise.allSettled([result, asked]);
+    either.release();
   }
 }

@@ -49,10 +49,25 @@ export async function recordFirst(trx: Trx, { row, live, held }: Due, now: Epoch
       release: await releaseView(trx, row.release_id, row.environment),
       stable: live === null ? null : await releaseView(trx, live, row.environment),
       held,
+      isKept: await isKept(trx, row),
     }),
   );
   await write(trx, { row, before: null, deployment, actor: self, reason: "started", now });
   return deployment;
+}
+
+/** Whether anything of the release is there from before, running or stopped. */
+async function isKept(trx: Trx, { product, environment, release_id }: DeploymentRow): Promise<boolean> {
+  const kept = await trx
+    .selectFrom("revision")
+    .select("id")
+    .where("product", "=", product)
+    .where("environment", "=", environment)
+    .where("release_id", "=", release_id)
+    .where("role", "in", ["warm", "stopped"])
+    .limit(1)
+    .executeTakeFirst();
+  return kept !== undefined;
 }
 
 /** Null when it is live and good. A first release that failed stays live, for want of another: asking again does not make it pass a bake. */

@@ -1,5 +1,6 @@
 import type { DeploymentEvent } from "../../core/deploy/deployment.ts";
 import type { DeploymentId, EpochMs } from "../../core/ids.ts";
+import { linkedSignal } from "../../lib/linked-signal.ts";
 import type { Db, Trx } from "../../ports/store.ts";
 import type { RequestRow } from "../../ports/tables.ts";
 import type { World } from "../world.ts";
@@ -69,14 +70,15 @@ const over = new Error("this look is over");
 export async function someoneAsks(world: World, deployment: DeploymentId, signal: AbortSignal): Promise<void> {
   for (;;) {
     const stop = new AbortController();
-    const either = AbortSignal.any([signal, stop.signal]);
-    const changed = world.changes.next(either).catch(() => {});
+    const either = linkedSignal([signal, stop.signal]);
+    const changed = world.changes.next(either.signal).catch(() => {});
     try {
       if ((await openRequests(world.store.db, deployment)).length > 0) return;
-      await Promise.race([changed, world.clock.sleep(lookMs, either)]);
+      await Promise.race([changed, world.clock.sleep(lookMs, either.signal)]);
       signal.throwIfAborted();
     } finally {
       stop.abort(over);
+      either.release();
     }
   }
 }

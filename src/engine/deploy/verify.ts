@@ -1,6 +1,7 @@
 import type { Failure } from "../../core/deploy/deployment.ts";
 import type { ServiceSpec } from "../../core/product/spec.ts";
 import { formatDuration } from "../../core/product/units.ts";
+import { linkedSignal } from "../../lib/linked-signal.ts";
 import { exitText, instanceOf, seenEvidence, whichInstance } from "../health/evidence.ts";
 import { HealthWatch, type InstanceReport, type Watched } from "../health/health-watch.ts";
 import type { World } from "../world.ts";
@@ -11,8 +12,10 @@ export type Verified = Watched & {
   readonly from?: number;
 };
 
-/** Longest wait between looks when nothing is announced: the clock itself (a start period, a deadline) is news too. */
-const lookMs = 50;
+/** Longest wait between looks when nothing is announced. */
+const lookMs = 1_000;
+/** What lives without being asked is looked at by the clock: that its start period is over is announced by nobody. */
+const byLifeMs = 50;
 
 /**
  * Waits until every instance has been healthy, and every job has ended well. Null when so; else why not: the deadline
@@ -24,8 +27,8 @@ export async function verify(
   signal: AbortSignal,
 ): Promise<Failure | null> {
   const stop = new AbortController();
-  const either = AbortSignal.any([signal, stop.signal]);
-  const watch = new HealthWatch(world, services, either);
+  const either = linkedSignal([signal, stop.signal]);
+  const watch = new HealthWatch(world, services, either.signal);
   const started = world.clock.monotonicMs();
   try {
     for (;;) {
@@ -36,10 +39,14 @@ export async function verify(
         if (failure !== null) return failure;
       }
       if (states.every(({ service, reports }) => isReady(service, reports))) return null;
-      await watch.news(lookMs);
+      // That a deadline is over is announced by nobody either.
+      const deadlineMs = Math.min(...services.map(({ health }) => health.deadlineMs)) - tookMs;
+      const isByLife = services.some(({ kind, health }) => kind !== "job" && health.path === null);
+      await watch.news(Math.max(1, Math.min(isByLife ? byLifeMs : lookMs, deadlineMs > 0 ? deadlineMs : lookMs)));
     }
   } finally {
     stop.abort(over);
+    either.release();
   }
 }
 

@@ -1,4 +1,5 @@
 import type { EpochMs } from "../../core/ids.ts";
+import { linkedSignal } from "../../lib/linked-signal.ts";
 import { Troubles } from "../troubles.ts";
 import type { World } from "../world.ts";
 import { lookAtGates, refreshChanges } from "./look.ts";
@@ -10,7 +11,7 @@ const calmMs = 20;
 
 /**
  * Looks at every deployment that waits at its gates, oldest first, whenever something changes and whenever a gate opens by the
- * clock. What waits is in the store and nowhere else, so a control plane that died in between has lost nothing.
+ * clock. While none waits, only one that begins to is news. What waits is in the store and nowhere else, so a control plane that died in between has lost nothing.
  */
 export class GateKeeper {
   readonly #world: World;
@@ -37,23 +38,28 @@ export class GateKeeper {
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     const { changes, clock } = this.#world;
+    let waits = false;
     while (!signal.aborted) {
       const over = new AbortController();
-      const either = AbortSignal.any([signal, over.signal]);
+      const either = linkedSignal([signal, over.signal]);
       // Taken before the store is read: what changes meanwhile is looked at again.
       const changed = changes
-        .next(either)
-        .then(() => clock.sleep(calmMs, either))
+        .next(either.signal, waits ? "any" : "gated")
+        .then(() => clock.sleep(calmMs, either.signal))
         .catch(() => {});
-      const at = await this.#look();
-      const waitMs = Math.max(0, Math.min(lookMs, at === null ? lookMs : at - clock.now()));
-      await Promise.race([changed, clock.sleep(waitMs, either).catch(() => {})]);
-      over.abort();
+      const look = await this.#look();
+      // Before it was known that something waits, only that was listened for.
+      const isDeaf = look.waits && !waits;
+      waits = look.waits;
+      const waitMs = isDeaf ? 0 : Math.max(0, Math.min(lookMs, look.at === null ? lookMs : look.at - clock.now()));
+      await Promise.race([changed, clock.sleep(waitMs, either.signal).catch(() => {})]);
+      over.abort(decided);
+      either.release();
     }
   }
 
-  /** When the next gate opens or expires by itself. */
-  async #look(): Promise<EpochMs | null> {
+  /** Whether anything waits, and when the next gate opens or expires by itself. */
+  async #look(): Promise<{ readonly waits: boolean; readonly at: EpochMs | null }> {
     const times: EpochMs[] = [];
     const waiting = await this.#troubles.guarded("gates", () =>
       this.#world.store.db
@@ -76,6 +82,9 @@ export class GateKeeper {
       });
       if (at !== null) times.push(at);
     }
-    return times.length === 0 ? null : Math.min(...times);
+    return { waits: waiting === null || waiting.length > 0, at: times.length === 0 ? null : Math.min(...times) };
   }
 }
+
+/** Made once: a reason that is made costs a stack each time. */
+const decided = new Error("this look is over");

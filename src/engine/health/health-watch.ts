@@ -57,6 +57,7 @@ export class HealthWatch {
     this.#signal = signal;
     // Each instance listens once or twice, and there may be many.
     setMaxListeners(0, signal);
+    signal.addEventListener("abort", () => this.#wake(), { once: true });
     void this.#follow();
   }
 
@@ -72,9 +73,10 @@ export class HealthWatch {
     }));
   }
 
-  /** Resolves at the next news, or after `ms`. */
-  async news(ms: number): Promise<void> {
+  /** Resolves at the next news, when `other` settles, or after `ms`, whichever is first. Rejects when the watch ends. */
+  async news(ms: number, other?: Promise<void>): Promise<void> {
     const timer = new AbortController();
+    this.#signal.throwIfAborted();
     await new Promise<void>((resolve) => {
       const wake = (): void => {
         this.#waiting.delete(wake);
@@ -82,7 +84,7 @@ export class HealthWatch {
       };
       this.#waiting.add(wake);
       void this.#deps.clock.sleep(ms, timer.signal).then(wake, () => {});
-      this.#signal.addEventListener("abort", wake, { once: true, signal: timer.signal });
+      other?.then(wake, wake);
     });
     timer.abort(over);
     this.#signal.throwIfAborted();

@@ -21,7 +21,8 @@ export function simProber(
         const condition = machine.isListening(instance) && !isCut ? machine.conditionOf(instance) : null;
         const latencyMs = instance?.revision.program.latencyMs ?? 0;
         const tookMs = isCut ? timeoutMs : condition === null ? 0 : (latencyMs / 4) * condition.latencyFactor;
-        await timeline.wait(Math.min(tookMs, timeoutMs));
+        // A refusal takes no time, and most probes of what starts are refused.
+        if (tookMs > 0) await timeline.wait(Math.min(tookMs, timeoutMs));
         signal.throwIfAborted();
         const answered = { at: Math.round(timeline.wallMs), tookMs: timeline.nowMs - begun };
         if (condition === null || tookMs >= timeoutMs)

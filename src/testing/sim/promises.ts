@@ -35,7 +35,7 @@ const follows: Readonly<Record<string, readonly string[]>> = {
   watching: ["waiting", "starting", "shifting", ...undoing],
   waiting: ["watching", "starting", "shifting", ...undoing],
   paused: ["starting", ...undoing],
-  shifting: ["draining", "watching", ...undoing],
+  shifting: ["draining", "watching", "waiting", ...undoing],
   draining: ["starting", "paused", "held", "baking", "retiring", ...undoing],
   baking: ["held", "retiring", ...undoing],
   held: ["baking", "retiring", ...undoing],

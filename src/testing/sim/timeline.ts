@@ -82,17 +82,33 @@ export function clockOf(timeline: Timeline, isAlive: () => boolean): Clock {
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {
         if (signal?.aborted === true) return reject(signal.reason);
+        const sleepers = signal === undefined ? null : sleepersOf(signal);
         const abort = (): void => {
           due.off = true;
           reject(signal?.reason);
         };
         const due = timeline.after(Math.max(0, ms), () => {
-          signal?.removeEventListener("abort", abort);
+          sleepers?.delete(abort);
           if (isAlive()) resolve();
         });
-        signal?.addEventListener("abort", abort, { once: true });
+        sleepers?.add(abort);
       }),
   };
+}
+
+/** Who sleeps until a signal is aborted: it is listened to once, however many do, because a listener costs more than a sleep. */
+const asleep = new WeakMap<AbortSignal, Set<() => void>>();
+
+function sleepersOf(signal: AbortSignal): Set<() => void> {
+  const known = asleep.get(signal);
+  if (known !== undefined) return known;
+  const sleepers = new Set<() => void>();
+  asleep.set(signal, sleepers);
+  const wake = (): void => {
+    for (const each of sleepers) each();
+  };
+  signal.addEventListener("abort", wake, { once: true });
+  return sleepers;
 }
 
 function push(heap: Due[], due: Due): void {
