@@ -128,7 +128,10 @@ describe("the traffic of a deployment", () => {
     expect(seen(at({ is: "restoring", services, followedBy: "cleaning", end }, [web], { shifted: 1 }))).toEqual(back);
     for (const is of ["rolled-back", "cancelled"] as const)
       expect(seen(at({ is, failure }, [web], { shifted: 1 }))).toEqual(back);
-    expect(seen(at({ is: "rollback-failed", failure, cause: failure }, [web], { shifted: 1 }))).toEqual(back);
+    // What could not be replaced still runs, and answers while stable is not there.
+    const failed = { is: "rollback-failed", failure, cause: failure } as const;
+    expect(seen(at(failed, [web], { shifted: 1 }))).toEqual({ web: ["old-web 3/10000", "new-web 2/0*"] });
+    expect(seen(at(failed, [web], { shifted: 0 }))).toEqual(back);
     expect(seen(at({ is: "failed", failure }, [web]))).toEqual(back);
   });
 

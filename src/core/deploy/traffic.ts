@@ -1,5 +1,5 @@
 import type { ReleaseId, RevisionId, ServiceName } from "../ids.ts";
-import { allTraffic, type Course, type Deployment, type Rollout, takesRequests } from "./deployment.ts";
+import { allTraffic, type Course, type Deployment, type Rollout, sharesTraffic, takesRequests } from "./deployment.ts";
 
 /** A revision's part in a service's traffic. */
 export type TrafficTarget = {
@@ -52,8 +52,9 @@ export function trafficOf(deployment: Deployment): Traffic {
     case "cleaning":
     case "rolled-back":
     case "cancelled":
-    case "rollback-failed":
       return stableTraffic(course);
+    case "rollback-failed":
+      return deployment.shifted > 0 ? stableBeforeCandidate(course) : stableTraffic(course);
     case "failed":
       // With nothing to go back to, the only release there is stays.
       return course.stable === null && deployment.shifted > 0
@@ -78,6 +79,21 @@ function stableTraffic(course: Course): Traffic {
           },
         ],
   );
+}
+
+/** The candidate that could not be replaced still runs: it answers what stable cannot, until somebody has brought stable back. */
+function stableBeforeCandidate(course: Course): Traffic {
+  const taken = stableTraffic(course);
+  const last = course.stages.at(-1);
+  const services = Object.entries<readonly TrafficTarget[]>(taken.services).map(([service, targets]) => {
+    const rollout = course.rollouts.find((each) => each.service === service);
+    const instances = last?.[service as ServiceName]?.candidate ?? 0;
+    if (rollout === undefined || rollout.candidate === null || !sharesTraffic(rollout) || instances === 0)
+      return [service, targets] as const;
+    const behind = { revision: rollout.candidate, release: course.release, instances, weight: 0, fallback: true };
+    return [service, [...targets, behind]] as const;
+  });
+  return { ...taken, services: Object.fromEntries(services) };
 }
 
 function stageTraffic(course: Course, stage: number): Traffic {

@@ -74,6 +74,12 @@ export class Promises {
     return [...this.courses.values()].filter(({ phases }) => !ends.has(phases.at(-1)?.is ?? ""));
   }
 
+  /** The one that ended last. */
+  lastEnded(): Course | undefined {
+    const ended = [...this.courses.values()].filter(({ phases }) => ends.has(phases.at(-1)?.is ?? ""));
+    return ended.toSorted((a, b) => (b.phases.at(-1)?.atMs ?? 0) - (a.phases.at(-1)?.atMs ?? 0))[0];
+  }
+
   onHistory(row: Noted, secret: string): void {
     this.#rows += 1;
     const { event, actor, reason, evidence } = row;

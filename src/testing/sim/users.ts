@@ -91,7 +91,10 @@ export class Users {
 
   #isLone(release: ReleaseId): boolean {
     const { promises, shapeOf } = this.#deps;
-    return shapeOf(release).lone || promises.open().some((open) => open.release !== null && shapeOf(open.release).lone);
+    // One that stopped the other for its own start, and could then start neither, has ended, and the keeper goes on trying.
+    const failed = promises.lastEnded();
+    const stoppers = [...promises.open(), ...(failed?.phases.at(-1)?.is === "rollback-failed" ? [failed] : [])];
+    return shapeOf(release).lone || stoppers.some((each) => each.release !== null && shapeOf(each.release).lone);
   }
 }
 
