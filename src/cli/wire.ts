@@ -10,6 +10,7 @@ import { dockerBuilder } from "../drivers/builders/docker/index.ts";
 import type { LoginOf } from "../drivers/builders/docker/job.ts";
 import { caddyEdge, remoteCaddyEdge } from "../drivers/edges/caddy/index.ts";
 import { embeddedEdge } from "../drivers/edges/embedded/index.ts";
+import { dockerExecutor } from "../drivers/executors/docker/index.ts";
 import { hostExecutor } from "../drivers/executors/host/index.ts";
 import { restForges } from "../drivers/forges/rest/index.ts";
 import { cloudWatchMetric } from "../drivers/metrics/cloudwatch/index.ts";
@@ -53,6 +54,7 @@ import { Past } from "../engine/metrics/past.ts";
 import { Revisions } from "../engine/metrics/revisions.ts";
 import { MetricSources } from "../engine/metrics/sources.ts";
 import { StepCache } from "../engine/pipeline/cache/store.ts";
+import { executorOf } from "../engine/pipeline/executors.ts";
 import { LiveSteps } from "../engine/pipeline/live.ts";
 import { sweepSteps } from "../engine/pipeline/sweep.ts";
 import { PreviewKeeper } from "../engine/previews/preview-keeper.ts";
@@ -151,6 +153,8 @@ export async function wire(options: WireOptions): Promise<Wired> {
       ...(options.onBoundary === undefined ? {} : { onBoundary: options.onBoundary }),
     });
     const changes = new Changes();
+    const containers = dockerExecutor({ owner: directory, file: join(directory, "step-engines.json") });
+    closers.push(() => containers.close());
     const world: World = {
       store,
       engine,
@@ -167,7 +171,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       images: imageWorks(places, options.version),
       vault: fileVault(keyFile),
       changes,
-      executor: hostExecutor({ supervisor }),
+      executor: executorOf({ host: hostExecutor({ supervisor }), container: containers }),
       stepCache: new StepCache(join(directory, "step-cache")),
       live: new LiveSteps(() => changes.announce()),
       metrics,

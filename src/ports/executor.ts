@@ -17,6 +17,35 @@ export type StepJob = {
   readonly outputBytes: number;
   /** What may be in a directory while it runs. */
   readonly disk: { readonly directory: string; readonly maxBytes: number };
+  /** Null: a process of this machine. */
+  readonly container: JobContainer | null;
+};
+
+/** The container that a job runs in. */
+export type JobContainer = {
+  /** An engine of this machine. */
+  readonly engine: string;
+  readonly image: string;
+  /** The directory of this machine that it sees, and may write; the job's own is in it. */
+  readonly mount: string;
+  readonly network: "open" | "none";
+  readonly memoryBytes: number;
+  /** Null: all that there are. */
+  readonly cpus: number | null;
+  /** Started before it and waited for until they are ready, in a network that they and the job have for themselves. */
+  readonly beside: readonly Beside[];
+  readonly readyMs: number;
+};
+
+export type Beside = {
+  /** As the job finds it. */
+  readonly name: string;
+  readonly image: string;
+  /** Empty: the image's own. */
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly port: number | null;
+  readonly memoryBytes: number | null;
 };
 
 /** `lost`: it was started, and nobody knows how it ended. */

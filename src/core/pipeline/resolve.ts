@@ -1,12 +1,13 @@
 import { type ServiceName, serviceName } from "../ids.ts";
 import type { PipelineStepInput, ServicePipelineInput } from "../product/input.ts";
 import { type BuiltInStep, builtInSteps, pipelineDefaults, scanFiles } from "../product/pipeline.ts";
+import { resolveAccessory } from "../product/resolve-places.ts";
 import { bytes, inside, ms, valid } from "../product/resolve-values.ts";
 import type { ProductConfig } from "../product/schema.ts";
 import { serviceDefaults } from "../product/service.ts";
 import { type LoadPolicy, parseExpectation } from "./load.ts";
 import type { ScanPolicy, Waiver } from "./scan.ts";
-import type { Pipeline, PipelineStep, StepWork } from "./step.ts";
+import type { Pipeline, PipelineStep, StepBeside, StepContainer, StepWork } from "./step.ts";
 
 type Steps = NonNullable<ServicePipelineInput["steps"]>;
 /** The steps of one service, or of the product. */
@@ -22,7 +23,7 @@ export function resolvePipeline(config: ProductConfig): Pipeline | null {
   const combinations = new Map(named.map((step) => [step.name, matrixOf(step.input)]));
   const { pipeline = {} } = config;
   return {
-    steps: named.flatMap((step) => combinationsOf(step, combinations, waiversOf(config))),
+    steps: named.flatMap((step) => combinationsOf(step, combinations, config)),
     parallel: pipeline.parallel ?? null,
     diskBytes: bytes(pipeline.disk ?? pipelineDefaults.disk),
     parameters: Object.entries(pipeline.parameters ?? {}).map(([name, { default: value, allowed }]) => ({
@@ -89,8 +90,9 @@ export function matrixOf({ matrix = {} }: PipelineStepInput): readonly Readonly<
 function combinationsOf(
   step: NamedStep,
   combinations: ReadonlyMap<string, readonly Readonly<Record<string, string>>[]>,
-  waivers: readonly Waiver[],
+  config: ProductConfig,
 ): PipelineStep[] {
+  const waivers = waiversOf(config);
   const { input } = step;
   const work = workOf(step);
   if (work === null) throw new Error(`an unchecked step was resolved: ${step.name}`);
@@ -129,6 +131,7 @@ function combinationsOf(
     },
     scan: scanOf(step, waivers),
     load: loadOf(step),
+    container: containerOf(step, config),
   }));
 }
 
@@ -159,6 +162,29 @@ export function loadTestsIn(
   return namedSteps(config)
     .filter(({ input: { loadTest } }) => loadTest !== undefined && loadTest.environment === environment)
     .flatMap((step) => matrixOf(step.input).map((combination) => idOf(step.name, combination)));
+}
+
+function containerOf({ input }: NamedStep, config: ProductConfig): StepContainer | null {
+  const { image, network, memory, cpu, beside = [], ready } = input;
+  if (image === undefined) return null;
+  return {
+    engine: config.pipeline?.engine ?? pipelineDefaults.engine,
+    image,
+    network: network ?? pipelineDefaults.network,
+    memoryBytes: bytes(memory ?? pipelineDefaults.memory),
+    cpus: cpu ?? null,
+    beside: beside.map((name) => besideOf(name, config)),
+    readyMs: ms(ready ?? pipelineDefaults.ready),
+  };
+}
+
+/** Fresh every time: its volumes and the ports of its host are left out. */
+function besideOf(name: string, { accessories = {} }: ProductConfig): StepBeside {
+  const accessory = accessories[name];
+  if (accessory === undefined) throw new Error(`an unchecked step was resolved: it needs ${name}`);
+  const { image, command, env, secrets, port, resources } = resolveAccessory(name, accessory);
+  const names = Object.keys(secrets ?? {});
+  return { name, image, command, env, secrets: names, port, memoryBytes: resources.memoryBytes };
 }
 
 export function isBuiltInScan(step: Pick<NamedStep, "own" | "input">): boolean {

@@ -44,6 +44,31 @@ export type PipelineStep = {
   readonly scan: ScanPolicy | null;
   /** Not null: it tests what is live in an environment, and runs when somebody asks for it. */
   readonly load: LoadPolicy | null;
+  /** Null: a process of this machine. */
+  readonly container: StepContainer | null;
+};
+
+/** The container that a step runs in. */
+export type StepContainer = {
+  readonly engine: string;
+  readonly image: string;
+  readonly network: "open" | "none";
+  readonly memoryBytes: number;
+  readonly cpus: number | null;
+  readonly beside: readonly StepBeside[];
+  readonly readyMs: number;
+};
+
+/** An accessory of the config, for this step alone. */
+export type StepBeside = {
+  readonly name: string;
+  readonly image: string;
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Names of variables whose values are those of the pipeline's secrets. */
+  readonly secrets: readonly string[];
+  readonly port: number | null;
+  readonly memoryBytes: number | null;
 };
 
 export type StepReports = {

@@ -445,6 +445,45 @@ export interface PipelineStepInput {
    */
   reports?: StepReportsInput | undefined;
   /**
+   * Runs it in a container of this image: it sees the checkout, at /workspace, and nothing else of the machine, has no
+   * privileges, and is ended with all that it has started. Secrets need sh in the image.
+   * @default none: it is a process of the machine
+   * @example "node:22-slim"
+   */
+  image?: string | undefined;
+  /**
+   * For a container: whether it reaches the outside. What is beside it is reached either way.
+   * @default "open"
+   * @example "none"
+   */
+  network?: "open" | "none" | undefined;
+  /**
+   * For a container: memory it may use.
+   * @default "2GB"
+   * @example "4GB"
+   */
+  memory?: Size | undefined;
+  /**
+   * For a container: cores it may use.
+   * @default all
+   * @example 1.5
+   */
+  cpu?: number | undefined;
+  /**
+   * For a container: accessories of the config that are started for it alone, empty, in a network of their own, under
+   * their own names; waited for until they are ready, and removed with it. When it fails their logs are kept with its
+   * own.
+   * @default []
+   * @example ["redis"]
+   */
+  beside?: string[] | undefined;
+  /**
+   * How long what is beside it is waited for: until its image's health check, else its port says that it is ready.
+   * @default "1m"
+   * @example "2m"
+   */
+  ready?: Duration | undefined;
+  /**
    * Makes it a load test of what is live in an environment: its report says whether it has passed.
    * @default none
    * @example { environment: "staging", expect: ["p95 < 800 ms", "success > 99.9 %"] }
@@ -830,6 +869,12 @@ export interface PipelineInput {
    * @example 2
    */
   parallel?: number | undefined;
+  /**
+   * The container engine for steps with an image: of this machine, because they see the checkout.
+   * @default "unix:///var/run/docker.sock"
+   * @example "unix:///run/user/1000/docker.sock"
+   */
+  engine?: string | undefined;
   /**
    * What a run's workspace may hold. A step under which it becomes more is stopped.
    * @default "10GB"

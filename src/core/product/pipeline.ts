@@ -1,11 +1,13 @@
 import { z } from "zod";
 import { expectationHelp, parseExpectation } from "../pipeline/load.ts";
 import { named, optional, required } from "./key.ts";
+import { imageReference } from "./mount-values.ts";
 import {
   checkedText,
   choice,
   command,
   day,
+  decimal,
   duration,
   environmentText,
   environmentValue,
@@ -34,6 +36,10 @@ export const pipelineDefaults = {
   whenLost: "again",
   failOn: "high",
   loadMinimum: 100,
+  engine: "unix:///var/run/docker.sock",
+  network: "open",
+  memory: "2GB",
+  ready: "1m",
 } as const;
 
 /** What the built-in scan writes, and what is read of it where the config does not say. */
@@ -186,6 +192,13 @@ const waiverSchema = named(
   }),
 );
 
+function localEngine(): z.ZodType<string, string> {
+  const allowed = "the socket of an engine of this machine, such as unix:///var/run/docker.sock";
+  return checkedText({ type: "string", allowed, pattern: "^unix:///" }, (seen) =>
+    /^unix:\/\/\/[^\0]+$/.test(seen) ? null : `${show(seen)} is not on this machine; use ${allowed}`,
+  );
+}
+
 const stepSchema = named(
   "PipelineStepInput",
   "One step of a pipeline. Without command and shell it is a built-in one: that of its name, or of uses.",
@@ -284,6 +297,39 @@ const stepSchema = named(
       default: {},
       example: { junit: ["reports/junit.xml"] },
     }),
+    image: optional(imageReference(), {
+      meaning:
+        "Runs it in a container of this image: it sees the checkout, at /workspace, and nothing else of the machine, has no privileges, and is ended with all that it has started. Secrets need sh in the image.",
+      default: "(none: it is a process of the machine)",
+      example: "node:22-slim",
+    }),
+    network: optional(choice(["open", "none"]), {
+      meaning: "For a container: whether it reaches the outside. What is beside it is reached either way.",
+      default: pipelineDefaults.network,
+      example: "none",
+    }),
+    memory: optional(size({ minBytes: 6_000_000 }), {
+      meaning: "For a container: memory it may use.",
+      default: pipelineDefaults.memory,
+      example: "4GB",
+    }),
+    cpu: optional(decimal({ min: 0.01, max: 256 }), {
+      meaning: "For a container: cores it may use.",
+      default: "(all)",
+      example: 1.5,
+    }),
+    beside: optional(z.array(name("accessory")).max(20), {
+      meaning:
+        "For a container: accessories of the config that are started for it alone, empty, in a network of their own, under their own names; waited for until they are ready, and removed with it. When it fails their logs are kept with its own.",
+      default: [],
+      example: ["redis"],
+    }),
+    ready: optional(duration({ min: "1s", max: "30m" }), {
+      meaning:
+        "How long what is beside it is waited for: until its image's health check, else its port says that it is ready.",
+      default: pipelineDefaults.ready,
+      example: "2m",
+    }),
     loadTest: optional(loadTestSchema, {
       meaning: "Makes it a load test of what is live in an environment: its report says whether it has passed.",
       default: "(none)",
@@ -334,6 +380,11 @@ export const pipelineSchema = named(
       meaning: "How many steps run at once.",
       default: "(the number of cores)",
       example: 2,
+    }),
+    engine: optional(localEngine(), {
+      meaning: "The container engine for steps with an image: of this machine, because they see the checkout.",
+      default: pipelineDefaults.engine,
+      example: "unix:///run/user/1000/docker.sock",
     }),
     disk: optional(size({ minBytes: 10_000_000 }), {
       meaning: "What a run's workspace may hold. A step under which it becomes more is stopped.",

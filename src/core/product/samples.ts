@@ -100,6 +100,15 @@ export const fullProduct: ProductInput = {
         reports: { scan: ["trivy.json"] },
         scan: { failOn: "critical", newSince: "production" },
       },
+      integration: {
+        command: ["npm", "run", "test:integration"],
+        image: "node:22-slim",
+        network: "none",
+        memory: "4GB",
+        cpu: 1.5,
+        beside: ["redis"],
+        ready: "2m",
+      },
       stress: {
         command: ["npx", "artillery", "run", "--output", "load.json", "load.yml"],
         reports: { load: ["load.json"] },
@@ -108,6 +117,7 @@ export const fullProduct: ProductInput = {
       pack: { shell: "npm pack && ls -l *.tgz", needs: ["web/unit", "lint"] },
     },
     parallel: 2,
+    engine: "unix:///run/user/1000/docker.sock",
     disk: "2GB",
     waivers: [
       {

@@ -3,7 +3,7 @@ import { join, relative } from "node:path";
 import { isSlipwayError, reasonOf } from "../../core/errors/error.ts";
 import { type RunId, runId } from "../../core/ids.ts";
 import type { ScanVerdict } from "../../core/pipeline/scan.ts";
-import type { JobEnd, StepJob } from "../../ports/executor.ts";
+import type { JobContainer, JobEnd, StepJob } from "../../ports/executor.ts";
 import type { RunRow, RunStepRow } from "../../ports/tables.ts";
 import { type Workspace, workspaceOf } from "../release/build-log.ts";
 import { pipelineSecrets } from "../secrets/pipeline.ts";
@@ -42,7 +42,8 @@ export async function performStep(world: World, input: StepInput, signal: AbortS
     for (const directory of [workspace.home, workspace.temporary, roomOf(workspace, at.number)])
       await mkdir(directory, { recursive: true, mode: 0o700 });
     const secrets = await pipelineSecrets(world, run.product, spec.step.secrets);
-    const on = { at, run, spec, workspace, secrets, input, room: roomOf(workspace, at.number) };
+    const besides = await pipelineSecrets(world, run.product, besideSecrets(spec));
+    const on = { at, run, spec, workspace, secrets, besides, input, room: roomOf(workspace, at.number) };
     return await restoredOrRun(world, on, () => attempts(world, on, signal), signal);
   } finally {
     if (!signal.aborted) world.live.ended(at.run, at.number);
@@ -55,6 +56,8 @@ export type Attempting = {
   readonly spec: StepSpec;
   readonly workspace: Workspace;
   readonly secrets: Readonly<Record<string, string>>;
+  /** Those of what runs beside it. */
+  readonly besides: Readonly<Record<string, string>>;
   readonly input: StepInput;
   /** Where the files of its attempts are. */
   readonly room: string;
@@ -171,10 +174,24 @@ async function leadsOut(top: string, path: string): Promise<string | null> {
   return inside === "" || !(inside === ".." || inside.startsWith("../")) ? null : "leads out of the workspace";
 }
 
-function jobOf(
-  { at, run, spec, workspace, secrets, input, room }: Attempting,
-  { attempt, url }: { readonly attempt: number; readonly url: string | null },
-): StepJob {
+function besideSecrets({ step }: StepSpec): readonly string[] {
+  return [...new Set((step.container?.beside ?? []).flatMap(({ secrets }) => secrets))];
+}
+
+function containerOf({ spec, workspace, besides }: Attempting): JobContainer | null {
+  // One that was planned by the program before has none.
+  const container = spec.step.container ?? null;
+  if (container === null) return null;
+  const beside = container.beside.map(({ secrets, ...each }) => ({
+    ...each,
+    env: { ...each.env, ...Object.fromEntries(secrets.map((name) => [name, besides[name] ?? ""])) },
+  }));
+  return { ...container, mount: workspace.source, beside };
+}
+
+function jobOf(on: Attempting, { attempt, url }: { readonly attempt: number; readonly url: string | null }): StepJob {
+  const { at, run, spec, workspace, secrets, besides, input, room } = on;
+  const container = containerOf(on);
   const caches = join(workspace.directory, "..", "packages");
   const parameters = Object.entries(input.parameters).map(
     ([name, value]) => [`SLIPWAY_PARAM_${name.toUpperCase().replaceAll("-", "_")}`, value] as const,
@@ -185,16 +202,10 @@ function jobOf(
     command: commandOf(spec.commands),
     directory: join(workspace.source, spec.directory),
     env: {
-      PATH: process.env.PATH ?? "",
-      HOME: workspace.home,
-      TMPDIR: workspace.temporary,
+      // A container has its image's programs, and nothing else of this machine.
+      ...(container === null ? hostVariables(workspace, caches) : {}),
       LANG: "C.UTF-8",
       CI: "true",
-      // What package managers have fetched and checked before is not fetched again.
-      npm_config_cache: join(caches, "npm"),
-      PIP_CACHE_DIR: join(caches, "pip"),
-      COREPACK_HOME: join(caches, "corepack"),
-      COREPACK_ENABLE_DOWNLOAD_PROMPT: "0",
       ...Object.fromEntries(parameters),
       SLIPWAY_RUN: at.run,
       SLIPWAY_STEP: spec.step.id,
@@ -203,11 +214,25 @@ function jobOf(
       ...spec.step.env,
       ...secrets,
     },
-    secrets: Object.values(secrets),
+    secrets: [...Object.values(secrets), ...Object.values(besides)],
+    container,
     room: join(room, String(attempt)),
     timeoutMs: spec.step.timeoutMs,
     outputBytes,
     disk: { directory: workspace.directory, maxBytes: input.diskBytes },
+  };
+}
+
+function hostVariables(workspace: Workspace, caches: string): Readonly<Record<string, string>> {
+  return {
+    PATH: process.env.PATH ?? "",
+    HOME: workspace.home,
+    TMPDIR: workspace.temporary,
+    // What package managers have fetched and checked before is not fetched again.
+    npm_config_cache: join(caches, "npm"),
+    PIP_CACHE_DIR: join(caches, "pip"),
+    COREPACK_HOME: join(caches, "corepack"),
+    COREPACK_ENABLE_DOWNLOAD_PROMPT: "0",
   };
 }
 

@@ -1,4 +1,4 @@
-import { open } from "node:fs/promises";
+import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { RunId } from "../../core/ids.ts";
@@ -83,8 +83,22 @@ async function* stepLog(
     };
     for await (const text of pieces(join(room, String(attempt), "log"), { follow, isOver }, signal))
       yield { step: name, attempt, text };
+    for (const beside of await besideLogs(join(room, String(attempt)))) {
+      yield { step: name, attempt, text: `\n── ${beside.name}\n` };
+      for await (const text of pieces(beside.file, { follow: false, isOver }, signal))
+        yield { step: name, attempt, text };
+    }
     if (!(await exists(join(room, String(attempt + 1), "log")))) return;
   }
+}
+
+/** What ran beside a step that has failed. */
+async function besideLogs(room: string): Promise<readonly { readonly name: string; readonly file: string }[]> {
+  const names = await readdir(room).catch(() => []);
+  return names.toSorted().flatMap((each) => {
+    const name = /^beside-(.+)\.log$/.exec(each)?.[1];
+    return name === undefined ? [] : [{ name, file: join(room, each) }];
+  });
 }
 
 type Reading = { readonly follow: boolean; readonly isOver: () => Promise<boolean> };

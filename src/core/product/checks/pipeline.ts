@@ -36,6 +36,7 @@ export function checkPipeline(product: ProductInput): readonly Finding[] {
       ...checkOut(step),
       ...checkScan(step, product),
       ...checkLoad(step, product),
+      ...checkContainer(step, product),
     ]),
     ...circles,
     ...checkParameters(product),
@@ -132,6 +133,24 @@ function checkLoad(step: NamedStep, { environments }: ProductInput): readonly Fi
       : [error([...pathOf(step), "inputs"], "it tests what is live, so it is always run: leave inputs out")]),
     ...checkPlace([...at, "environment"], loadTest.environment, environments),
   ];
+}
+
+function checkContainer(step: NamedStep, { accessories = {} }: ProductInput): readonly Finding[] {
+  const { image, beside = [] } = step.input;
+  const given = (["network", "memory", "cpu", "beside", "ready"] as const).filter(
+    (key) => step.input[key] !== undefined,
+  );
+  if (image === undefined)
+    return given.map((key) => error([...pathOf(step), key], "only a step with an image has one: name the image"));
+  return beside.flatMap((name, index) => {
+    const at = [...pathOf(step), "beside", index];
+    const accessory = accessories[name];
+    if (accessory?.image !== undefined) return [];
+    if (accessory !== undefined) return [error(at, `the accessory ${name} has no image of its own here`)];
+    const guess = nearest(name, Object.keys(accessories));
+    const advice = guess === null ? "describe it in accessories" : `did you mean "${guess}"?`;
+    return [error(at, `there is no accessory "${name}"; ${advice}`, guess === null ? {} : { guess })];
+  });
 }
 
 function checkPlace(

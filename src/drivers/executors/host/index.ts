@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import { mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { DiskWatch } from "../../../lib/disk-watch.ts";
 import { readJsonFile, writeJsonFile } from "../../../lib/json-file.ts";
 import type { Supervisor } from "../../../lib/supervisor/client.ts";
 import { type InstanceReport, SupervisorError, type UnitSpec } from "../../../lib/supervisor/contract.ts";
 import type { Executor, JobEnd, StepJob } from "../../../ports/executor.ts";
-import { DiskWatch } from "./disk-watch.ts";
 import { Tail } from "./tail.ts";
 
 /** How often output is looked for while a step runs. */

@@ -55,7 +55,7 @@ export async function restoreAhead(
           cache: true,
         };
         const room = roomOf(workspace, number);
-        const on: Attempting = { at: { run, number }, run: row, spec, workspace, secrets, input, room };
+        const on: Attempting = { at: { run, number }, run: row, spec, workspace, secrets, besides: {}, input, room };
         const needed = spec.step.needs.flatMap((need) => settled.get(need) ?? []);
         return { on, keyed: await keyOf(world, on, needed) };
       }),

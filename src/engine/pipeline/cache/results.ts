@@ -121,6 +121,7 @@ export async function keyOf(world: World, on: Attempting, needed: readonly Neede
     env: spec.step.env,
     outputs: spec.step.outputs,
     inputs: patterns,
+    ...((spec.step.container ?? null) === null ? {} : { container: spec.step.container as unknown as Json }),
   };
   const all = {
     version: 1,

@@ -1,0 +1,199 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startEngine, type TestEngine } from "../../src/testing/hosts/engine.ts";
+import { engineRequest } from "../../src/testing/hosts/engine-request.ts";
+import { nodeImage } from "../../src/testing/hosts/node-image.ts";
+import { redisImage } from "../../src/testing/hosts/redis-image.ts";
+import { type Plane, startPlane, tearDown } from "../fixture/plane.ts";
+import {
+  beginRun,
+  hasEnded,
+  logOf,
+  makeRepository,
+  phasesOf,
+  type Repository,
+  runToEnd,
+  runWhen,
+  stepOf,
+} from "../fixture/repository.ts";
+import { containersOf, networksOf } from "./engine.fixture.ts";
+
+let engine: TestEngine;
+let repository: Repository;
+let plane: Plane;
+const image = `slipway-test/node:${process.versions.node}`;
+const redis = "slipway-test/redis:7";
+
+beforeAll(async () => {
+  engine = await startEngine();
+  await Promise.all([nodeImage(engine), redisImage(engine, redis)]);
+  repository = await makeRepository();
+  plane = await startPlane(repository);
+});
+afterAll(async () => {
+  await tearDown(repository, plane);
+  await engine?.down();
+});
+
+function write(steps: object, files: Readonly<Record<string, string>> = {}): void {
+  const accessories = {
+    cache: { image: redis, port: 6379 },
+    broken: { image, command: ["sh", "-c", "echo no licence found; exit 3"] },
+  };
+  repository.write({ steps, engine: engine.url }, files, { accessories });
+}
+
+/** A file of a run's checkout, when a step has written it. */
+async function said(run: string, file: string): Promise<string> {
+  const path = join(repository.directory, ".slipway", "runs", run, "source", file);
+  for (;;) {
+    const text = existsSync(path) ? readFileSync(path, "utf8").trim() : "";
+    if (text !== "") return text;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+async function expectNothingLeft(): Promise<void> {
+  expect(await containersOf(engine)).toEqual([]);
+  expect(await networksOf(engine)).toEqual([]);
+}
+
+/** Asks the Redis beside it, by its name; then fails or not. */
+const ask = `const socket = require("node:net").connect(6379, "cache");
+  socket.on("error", (error) => { console.log(error.message); process.exit(9); });
+  socket.write("SET greeting hello\\r\\nGET greeting\\r\\n");
+  let text = "";
+  socket.on("data", (data) => { text += data; if (text.includes("hello")) { console.log("cache says hello"); process.exit(Number(process.env.CODE)); } });`;
+
+describe("a step in a container", () => {
+  it("sees the checkout and nothing else, has no privileges, and tells its secrets to nobody who looks at it", async () => {
+    const value = "s3cr3t 'quoted' $HOME";
+    const body = { product: "probe", environment: "pipeline", name: "TOKEN", value, actor: "test", reason: "" };
+    await plane.client.post("/v1/secrets", body);
+    const program = `const fs = require("node:fs");
+      const status = fs.readFileSync("/proc/self/status", "utf8");
+      fs.writeFileSync("made", JSON.stringify({
+        token: process.env.TOKEN === ${JSON.stringify(value)}, level: process.env.LEVEL, there: fs.readdirSync("..").includes("sub"),
+        caps: /CapEff:\\s*(\\w+)/.exec(status)[1], gain: /NoNewPrivs:\\s*(\\d)/.exec(status)[1],
+        outside: fs.existsSync(${JSON.stringify(repository.directory)}), run: process.env.SLIPWAY_RUN, home: process.env.HOME,
+        nets: Object.keys(require("node:os").networkInterfaces()),
+      }));
+      console.log("the token is " + process.env.TOKEN);
+      setInterval(() => fs.existsSync("go") && process.exit(0), 20);`;
+    write(
+      {
+        looks: {
+          command: ["node", "look.js"],
+          path: "sub",
+          image,
+          network: "none",
+          secrets: ["TOKEN"],
+          env: { LEVEL: "1" },
+        },
+        after: { shell: "cat sub/made; touch sub/again", needs: ["looks"] },
+      },
+      { "sub/look.js": program },
+    );
+    const run = await beginRun(plane, repository);
+    const seen = JSON.parse(await said(run, "sub/made"));
+    expect(seen).toEqual({
+      ...{ token: true, level: "1", there: true, caps: "0000000000000000", gain: "1", outside: false },
+      ...{ run, home: "/tmp", nets: ["lo"] },
+    });
+    const [container] = await containersOf(engine);
+    const inspected = await engineRequest(engine, "GET", `/containers/${container?.id}/json`);
+    expect(inspected).toContain("LEVEL=1");
+    expect(inspected).not.toContain("s3cr3t");
+    expect(JSON.parse(inspected).HostConfig).toMatchObject({
+      Memory: 2_000_000_000,
+      PidsLimit: 4_096,
+      Privileged: false,
+    });
+    writeFileSync(join(repository.directory, ".slipway", "runs", run, "source", "sub", "go"), "");
+    const ended = await runWhen(plane, run, hasEnded);
+    expect(phasesOf(ended)).toEqual({ looks: "passed", after: "passed" });
+    expect(await logOf(plane, run, "looks")).toBe("the token is ***\n");
+    const steps = join(repository.directory, ".slipway", "runs", run, "steps");
+    for (const file of readdirSync(steps, { recursive: true, withFileTypes: true }))
+      if (file.isFile()) expect(readFileSync(join(file.parentPath, file.name), "utf8")).not.toContain("s3cr3t");
+    await expectNothingLeft();
+  });
+
+  it("ends with its exit code, at its timeout and at its memory, with all that it has started; one without an image is no step", async () => {
+    const forks = "setsid sh -c 'trap \"\" TERM; sleep 1000' & trap '' TERM; sleep 1000";
+    const grows = "const all = []; for (;;) all.push(Buffer.alloc(4e6, 1));";
+    write({
+      code: { command: ["sh", "-c", "exit 7"], image },
+      deaf: { shell: forks, image, timeout: "1s" },
+      grows: { command: ["node", "-e", grows], image, memory: "100MB" },
+      missing: { command: ["true"], image: "127.0.0.1:9/none:1" },
+    });
+    const run = await runToEnd(plane, repository);
+    expect(stepOf(run, "code").reason).toBe("exit code 7");
+    expect(stepOf(run, "deaf").reason).toBe("stopped after 1s, its timeout");
+    expect(stepOf(run, "grows").reason).toBe("killed by its memory limit of 100MB");
+    expect(stepOf(run, "missing").reason).toMatch(/^could not be started: /);
+    await expectNothingLeft();
+  });
+});
+
+describe("an integration step", () => {
+  it("finds what it needs beside it, ready and empty, in a network of their own; its exit code is the step's", async () => {
+    const step = { command: ["node", "ask.js"], image, beside: ["cache"], network: "none" };
+    write({ good: { ...step, env: { CODE: "0" } }, bad: { ...step, env: { CODE: "4" } } }, { "ask.js": ask });
+    const run = await runToEnd(plane, repository);
+    expect(stepOf(run, "good")).toMatchObject({ phase: "passed", lines: ["cache says hello"] });
+    expect(stepOf(run, "bad")).toMatchObject({ phase: "failed", reason: "exit code 4", lines: ["cache says hello"] });
+    expect(await logOf(plane, run.id, "good")).toBe("cache says hello\n");
+    // What ran beside it is kept where it failed.
+    expect(await logOf(plane, run.id, "bad")).toMatch(
+      /^cache says hello\n\n── cache\n[\s\S]*Ready to accept connections/,
+    );
+    await expectNothingLeft();
+  });
+
+  it("does not begin beside what is not well, says why, and is torn down when it is called off", async () => {
+    const wait = { shell: "echo up > up; sleep 1000", image };
+    write({ sick: { ...wait, beside: ["broken"] } });
+    const sick = await runToEnd(plane, repository);
+    expect(stepOf(sick, "sick").reason).toBe("could not be started: broken ended with exit code 3 before it was ready");
+    expect(await logOf(plane, sick.id, "sick")).toContain("── broken\nno licence found\n");
+    write({ long: { ...wait, beside: ["cache"] } });
+    const run = await beginRun(plane, repository);
+    await said(run, "up");
+    await plane.client.post(`/v1/runs/${run}/cancel`, { actor: "eve", reason: "wrong branch" });
+    expect(phasesOf(await runWhen(plane, run, hasEnded))).toEqual({ long: "cancelled" });
+    while ((await containersOf(engine)).length > 0 || (await networksOf(engine)).length > 0)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+  });
+});
+
+describe("a control plane that dies", () => {
+  it("finds the container of a step again, and removes what nobody waits for any more", async () => {
+    write({ long: { shell: "echo begun > begun; echo one; until [ -f go ]; do sleep 0.05; done; echo two", image } });
+    const run = await beginRun(plane, repository);
+    await said(run, "begun");
+    plane.child.kill("SIGKILL");
+    await plane.died;
+    plane.client.close();
+    const [before] = await containersOf(engine);
+    expect(before).toMatchObject({ state: "running" });
+    // As of a run that ended while nobody looked.
+    const Labels = { ...before?.labels, "slipway.step.run": "run_gone", "slipway.step-key": "gone" };
+    const lost = {
+      type: "application/json",
+      content: JSON.stringify({ Image: image, Cmd: ["sleep", "1000"], Labels }),
+    };
+    const { Id } = JSON.parse(await engineRequest(engine, "POST", "/containers/create?name=gone", lost)) as {
+      Id: string;
+    };
+    await engineRequest(engine, "POST", `/containers/${Id}/start`);
+    plane = await startPlane(repository);
+    expect((await containersOf(engine)).map(({ id }) => id)).toEqual([before?.id]);
+    writeFileSync(join(repository.directory, ".slipway", "runs", run, "source", "go"), "");
+    expect((await runWhen(plane, run, hasEnded)).phase).toBe("succeeded");
+    expect(await logOf(plane, run, "long")).toBe("one\ntwo\n");
+    await expectNothingLeft();
+  });
+});
