@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { reasonOf } from "../core/errors/error.ts";
-import type { MeasuredSpec, PlaceSpec } from "../core/product/probe-spec.ts";
+import type { MeasuredSpec } from "../core/product/probe-spec.ts";
 import type { ProductConfig } from "../core/product/schema.ts";
 import type { DockerTargetSpec, HostSpec, RegistrySpec, TargetSpec } from "../core/product/spec.ts";
 import { Secret } from "../core/secret.ts";
@@ -77,13 +77,14 @@ import { openSupervisor, type Supervisor } from "../lib/supervisor/client.ts";
 import { systemClock } from "../lib/system-clock.ts";
 import type { Builder } from "../ports/builder.ts";
 import type { Edge } from "../ports/edge.ts";
-import type { Gauge, Outcome } from "../ports/gauge.ts";
+import type { Gauge } from "../ports/gauge.ts";
 import type { Log } from "../ports/log.ts";
 import type { Restarts } from "../ports/restarts.ts";
 import type { Sessions } from "../ports/session.ts";
 import type { Target } from "../ports/target.ts";
 import type { ComposeSource } from "./config/compose/for-target.ts";
 import { edgeBase, edgeRoom } from "./edge-base.ts";
+import { at, never, withVariables } from "./gauge-variables.ts";
 import { sealedBy } from "./sealed.ts";
 
 export { restoreSqliteStore as restoreStore } from "../drivers/stores/sqlite/restore.ts";
@@ -474,29 +475,4 @@ function makeGauge({ check, timeoutMs }: MeasuredSpec, kind: "probe" | "metric")
       return cloudWatchMetric({ ...check, credentials: { accessKeyId, secretAccessKey, sessionToken } });
     }
   }
-}
-
-/** A variable that is not there, or is no URL, says nothing about what it should have named. Its value is in no message. */
-function at(place: PlaceSpec, make: (url: string) => Gauge): Gauge {
-  const url = "from" in place ? process.env[place.from] : place.url;
-  if (url === undefined || url === "") return never(`${"from" in place ? place.from : "its url"} is not set here`);
-  try {
-    return make(url);
-  } catch {
-    return never(`${"from" in place ? `what ${place.from} holds` : "its url"} is not a URL that can be used`);
-  }
-}
-
-function withVariables(
-  names: Readonly<Record<string, string>>,
-  make: (values: Record<string, string>) => Gauge,
-): Gauge {
-  const missing = Object.values(names).filter((name) => (process.env[name] ?? "") === "");
-  if (missing.length > 0) return never(`${missing.join(" and ")} ${missing.length === 1 ? "is" : "are"} not set here`);
-  return make(Object.fromEntries(Object.entries(names).map(([key, name]) => [key, process.env[name] ?? ""])));
-}
-
-function never(saw: string): Gauge {
-  const outcome: Outcome = { is: "unknown", saw };
-  return { read: async () => outcome };
 }
