@@ -85,6 +85,7 @@ export async function runCommand(
     secrets: Object.values(secrets),
     timeoutMs: prepared.data.timeoutMs,
     outputBytes,
+    container: null,
     disk: { directory: room.directory, maxBytes: diskBytes },
   };
   for (let again = 0; ; again += 1) {
