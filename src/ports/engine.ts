@@ -88,6 +88,8 @@ export interface Engine {
   ): Promise<() => Promise<void>>;
   /** Delivers once per `key`, also to a workflow that does not wait yet, is queued, or is down. Unknown or ended workflow: false. */
   signal(id: string, topic: string, payload: Json, key: string): Promise<boolean>;
+  /** The same as a part of the caller's transaction: what is returned is called when that has committed, and wakes who waits. */
+  signalWithin(trx: Trx, id: string, topic: string, payload: Json, key: string): Promise<() => void>;
   /**
    * A queued workflow ends at once; a running one has its step's signal aborted (reason: `WorkflowCancelled`) and ends when that
    * step has ended. Its code does not go on: no `catch` or `finally` of it runs. Ended: false.

@@ -6,16 +6,18 @@ import { recordLoad } from "./load.ts";
 import type { StepOutcome } from "./outcome.ts";
 import { failedBy, performStep, type StepInput } from "./perform-step.ts";
 
-export const stepKind = "step.v1";
+export const stepKind = "step.v2";
 
 /** Topic of the run's workflow: one of its steps has ended. */
 export const stepEnded = "step";
 
 export const stepWorkflowId = (run: string, number: number): string => `${run}/${number}`;
 
-/** One step of a run: it runs, its end is recorded, and its run is told. */
+/** One step of a run: it runs; that it has ended is recorded, and its run told, with one commit. */
 export function stepWorkflow(world: World): Workflow<StepInput, Json> {
   return async (ctx, input) => {
+    // A replay has none: the engine itself tells of what is recorded.
+    let tell = (): void => undefined;
     await ctx.act(
       "perform",
       ({ signal }) =>
@@ -23,15 +25,19 @@ export function stepWorkflow(world: World): Workflow<StepInput, Json> {
           signal.throwIfAborted();
           return failedBy(world, input, error);
         }),
-      (trx, outcome) => recordEnd(world, trx, input, outcome),
+      async (trx, outcome) => {
+        await recordEnd(world, trx, input, outcome);
+        tell = await world.engine.signalWithin(trx, input.run, stepEnded, input.number, `step-${input.number}`);
+        return null;
+      },
     );
+    tell();
     world.changes.announce();
-    await ctx.step("tell", () => world.engine.signal(input.run, stepEnded, input.number, `step-${input.number}`));
     return null;
   };
 }
 
-async function recordEnd(world: World, trx: Trx, { run, number }: StepInput, outcome: StepOutcome): Promise<null> {
+async function recordEnd(world: World, trx: Trx, { run, number }: StepInput, outcome: StepOutcome): Promise<void> {
   const { phase, reason, attempt } = outcome;
   const ended = await trx
     .updateTable("run_step")
@@ -51,5 +57,4 @@ async function recordEnd(world: World, trx: Trx, { run, number }: StepInput, out
       .executeTakeFirstOrThrow();
     await recordLoad(world, trx, { product, run, step: name, outcome: outcome.load });
   }
-  return null;
 }

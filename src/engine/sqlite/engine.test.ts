@@ -92,7 +92,8 @@ test("all times missed while closed are one start, of the first, also when the s
 test("forgetting what has ended keeps the outcome, and work that goes on", async () => {
   const clock = new ManualClock(begin);
   const { engine, store } = await setUp(clock);
-  engine.register("wait.v1", async (ctx) => await ctx.waitFor("go"));
+  // With a limit: only then is a wait that is under way written down.
+  engine.register("wait.v1", async (ctx) => await ctx.waitFor("go", { timeoutMs: 10 * hour }));
   await engine.open();
   for (const id of ["old", "new", "open"]) await engine.start("wait.v1", id, null);
   await engine.signal("old", "go", 1, "k");
@@ -109,6 +110,26 @@ test("forgetting what has ended keeps the outcome, and work that goes on", async
   await engine.start("wait.v1", "old", null);
   expect(await engine.get("old")).toMatchObject({ status: "succeeded", output: 1 });
   expect((await store.check()).ok).toBe(true);
+});
+
+test("a signal in a transaction comes with it, or not at all", async () => {
+  const { engine, store } = await setUp(new ManualClock(begin));
+  engine.register("wait.v1", async (ctx) => [await ctx.waitFor("go"), await ctx.waitFor("go")]);
+  await engine.open();
+  await engine.start("wait.v1", "w", null);
+  const undone = store.db.transaction().execute(async (trx) => {
+    await engine.signalWithin(trx, "w", "go", "undone", "k0");
+    throw new Error("undone");
+  });
+  await expect(undone).rejects.toThrow("undone");
+  for (const payload of ["first", "second"]) {
+    const tell = await store.db.transaction().execute((trx) => engine.signalWithin(trx, "w", "go", payload, payload));
+    tell();
+  }
+  expect(await engine.ended("w")).toMatchObject({ output: ["first", "second"] });
+  const late = await store.db.transaction().execute((trx) => engine.signalWithin(trx, "w", "go", "late", "k3"));
+  late();
+  expect(await store.db.selectFrom("workflow_signal").select("key").where("key", "=", "k3").execute()).toEqual([]);
 });
 
 test("forgets by itself what ended more than a week ago, and nothing younger", async () => {

@@ -95,21 +95,17 @@ class SqliteEngine implements Engine {
   }
 
   async signal(...[id, topic, payload, key]: Parameters<Engine["signal"]>): Promise<boolean> {
-    this.#mustNotBeClosed();
-    const text = encode(payload, `the signal ${key} to ${id}`);
-    const { db, clock } = this.#services;
-    const delivered = await db.transaction().execute(async (trx) => {
-      const workflow = await trx.selectFrom("workflow").select("ended_at").where("id", "=", id).executeTakeFirst();
-      if (workflow === undefined || workflow.ended_at !== null) return false;
-      await trx
-        .insertInto("workflow_signal")
-        .values({ workflow_id: id, topic, key, payload: text, created_at: clock.now(), consumed_seq: null })
-        .onConflict((same) => same.columns(["workflow_id", "key"]).doNothing())
-        .execute();
-      return true;
-    });
+    const { db } = this.#services;
+    const delivered = await db.transaction().execute((trx) => this.#leave(trx, id, topic, payload, key));
     if (delivered) this.#executions.get(id)?.deliver(topic);
     return delivered;
+  }
+
+  async signalWithin(...[trx, id, topic, payload, key]: Parameters<Engine["signalWithin"]>): Promise<() => void> {
+    const delivered = await this.#leave(trx, id, topic, payload, key);
+    return () => {
+      if (delivered) this.#executions.get(id)?.deliver(topic);
+    };
   }
 
   async cancel(id: string, reason: string): Promise<boolean> {
@@ -171,6 +167,27 @@ class SqliteEngine implements Engine {
     this.#closing.abort(closed());
     for (const execution of this.#executions.values()) execution.close();
     while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  /** Writes the signal once; false when nobody will ever take it. */
+  async #leave(...[trx, id, topic, payload, key]: Parameters<Engine["signalWithin"]>): Promise<boolean> {
+    this.#mustNotBeClosed();
+    const text = encode(payload, `the signal ${key} to ${id}`);
+    const workflow = await trx.selectFrom("workflow").select("ended_at").where("id", "=", id).executeTakeFirst();
+    if (workflow === undefined || workflow.ended_at !== null) return false;
+    await trx
+      .insertInto("workflow_signal")
+      .values({
+        workflow_id: id,
+        topic,
+        key,
+        payload: text,
+        created_at: this.#services.clock.now(),
+        consumed_seq: null,
+      })
+      .onConflict((same) => same.columns(["workflow_id", "key"]).doNothing())
+      .execute();
+    return true;
   }
 
   #launch(row: WorkflowRow, known: { readonly journal?: Journal } = {}): void {

@@ -54,7 +54,8 @@ async function look(verb: Verb, row: WorkflowStepRow, known: boolean): Promise<O
     const now = services.clock.now();
     const timedOut = row.due_at !== null && row.due_at <= now;
     if (payload === null && !timedOut) {
-      if (!known) await recordStep(trx, row);
+      // Its time is what must be known after a crash; without a limit it begins again, and costs nothing now.
+      if (!known && row.due_at !== null) await recordStep(trx, row);
       return null;
     }
     const outcome: Outcome = { output: payload ?? "null" };

@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
-import { mkdir, open, rm } from "node:fs/promises";
+import { closeSync, existsSync, openSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DiskWatch } from "../../../lib/disk-watch.ts";
 import { readJsonFile, writeJsonFile } from "../../../lib/json-file.ts";
@@ -68,11 +68,12 @@ async function run(
 
 /** Starts it, unless it was. Answers an end that is known already. */
 async function begun(supervisor: Supervisor, job: StepJob, raw: string, signal: AbortSignal): Promise<JobEnd | null> {
-  const [unit] = await supervisor.observe({ key: job.key }, signal);
-  if (unit !== undefined) return null;
-  // Its file is made before it is started: so the file without the unit says that it was.
-  if (existsSync(raw)) return { is: "lost" };
-  await (await open(raw, "a", 0o600)).close();
+  // Its file is made before it is started: so the file without the unit says that it was, and without the file there is no unit.
+  if (existsSync(raw)) {
+    const [unit] = await supervisor.observe({ key: job.key }, signal);
+    return unit === undefined ? { is: "lost" } : null;
+  }
+  closeSync(openSync(raw, "a", 0o600));
   try {
     await supervisor.ensure(unitOf(job, raw), 1, signal);
     return null;
