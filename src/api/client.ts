@@ -1,20 +1,28 @@
-import { Agent, type IncomingMessage, request } from "node:http";
+import { Agent, type IncomingMessage, request as plainRequest } from "node:http";
+import { Agent as SecureAgent, request as secureRequest } from "node:https";
 import { createInterface } from "node:readline";
 import type { Duplex } from "node:stream";
 import { type Evidence, fromWire, SlipwayError, type WireError } from "../core/errors/error.ts";
 import type { Json } from "../core/ids.ts";
 
-export type ClientOptions = { readonly port: number; readonly token: string };
+/** On this machine by its port, elsewhere by its address. */
+export type ClientOptions = ({ readonly port: number } | { readonly url: string }) & { readonly token: string };
 
 const maxAnswerBytes = 64 * 1024 * 1024;
 
-/** Speaks to one control plane on loopback. Uses bare node:http: a command that only asks for the status must start fast. */
+/** Speaks to one control plane. Uses bare node:http: a command that only asks for the status must start fast. */
 export class Client {
-  readonly #options: ClientOptions;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 4 });
+  readonly #token: string;
+  readonly #base: URL;
+  readonly #agent: Agent;
+  readonly #request: typeof plainRequest;
 
   constructor(options: ClientOptions) {
-    this.#options = options;
+    this.#token = options.token;
+    this.#base = new URL("url" in options ? options.url : `http://127.0.0.1:${options.port}`);
+    const secure = this.#base.protocol === "https:";
+    this.#agent = new (secure ? SecureAgent : Agent)({ keepAlive: true, maxSockets: 4 });
+    this.#request = secure ? secureRequest : plainRequest;
   }
 
   /** Errors: what the route says; CONTROL_PLANE_DOWN when nobody answers. */
@@ -56,13 +64,10 @@ export class Client {
   /** A connection that speaks frames from now on. Errors: UNAUTHORIZED, CONTROL_PLANE_DOWN. */
   upgrade(path: string, protocol: string): Promise<Duplex> {
     return new Promise((resolve, reject) => {
-      const asked = request({
-        host: "127.0.0.1",
-        port: this.#options.port,
+      const asked = this.#request(this.#at(path), {
         method: "POST",
-        path,
         headers: {
-          authorization: `Bearer ${this.#options.token}`,
+          authorization: `Bearer ${this.#token}`,
           connection: "upgrade",
           upgrade: protocol,
         },
@@ -89,18 +94,21 @@ export class Client {
     this.#agent.destroy();
   }
 
+  /** Below the base's own path, where a proxy has given it one. */
+  #at(path: string): URL {
+    return new URL(`${this.#base.pathname.replace(/\/+$/, "")}${path}`, this.#base);
+  }
+
   #send(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<IncomingMessage> {
     const payload = body === undefined ? undefined : JSON.stringify(body);
     return new Promise((resolve, reject) => {
-      const asked = request(
+      const asked = this.#request(
+        this.#at(path),
         {
-          host: "127.0.0.1",
-          port: this.#options.port,
           method,
-          path,
           agent: this.#agent,
           headers: {
-            authorization: `Bearer ${this.#options.token}`,
+            authorization: `Bearer ${this.#token}`,
             accept: "application/json",
             ...(payload === undefined
               ? {}

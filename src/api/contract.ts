@@ -29,6 +29,25 @@ const name = z.string().min(1).max(80);
 const person = z.string().min(1).max(120);
 const reason = z.string().max(500);
 
+/** What a CI says of its job. */
+export const ciFactsBody = z.strictObject({
+  ci: z.enum(["github", "gitlab", "jenkins", "woodpecker", "circleci"]),
+  commit: z.string().regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/),
+  branch: z.string().max(255).nullable(),
+  tag: z.string().max(255).nullable(),
+  pullRequest: z.string().max(20).nullable(),
+  actor: person.nullable(),
+  url: z.string().max(2_000).nullable(),
+});
+export const sessionBody = z.strictObject({ token: z.string().max(32_768) });
+export const ciDeployBody = z.strictObject({
+  environment: name,
+  facts: ciFactsBody,
+  /** The same for one question that is asked again. */
+  key: z.string().min(8).max(80),
+});
+export const ciRollbackBody = z.strictObject({ environment: name, reason });
+
 export const startRunBody = z.strictObject({
   product: name,
   repository: z.string().min(1).max(4_096),
@@ -46,6 +65,7 @@ export const startRunBody = z.strictObject({
       loadTest: name.optional(),
       cache: z.boolean(),
       release: z.boolean(),
+      ci: ciFactsBody.optional(),
     })
     .optional(),
 });
@@ -63,6 +83,8 @@ export const startDeploymentBody = z.strictObject({
   whenBusy: z.enum(["queue", "replace", "refuse"]).optional(),
   /** Begin outside the windows and in a freeze; the reason says why. */
   overrideWindow: z.boolean().optional(),
+  /** Of the CI's job that asks for it; for the history. */
+  ci: ciFactsBody.optional(),
 });
 /** Of a release, or of what one would be made of. */
 export const planBody = z.union([

@@ -4,6 +4,7 @@ import type { TriggerSettings } from "../core/triggers/settings.ts";
 import { findSettings } from "../engine/triggers/settings.ts";
 import type { World } from "../engine/world.ts";
 import { sendError } from "./answer-error.ts";
+import { ciRoutes } from "./routes/ci.ts";
 import { hookRoutes } from "./routes/hooks.ts";
 
 /** Strangers can reach it: so many connections at once, and each request is there after so long or not at all. */
@@ -12,7 +13,7 @@ const requestTimeoutMs = 60_000;
 
 type Place = Pick<NonNullable<TriggerSettings["webhook"]>, "host" | "port">;
 
-/** Where webhooks come in: a listener of its own, so that the API is never where strangers are. */
+/** Where webhooks, jobs of a CI and people with a link come in: a listener of its own, so that the API is never where strangers are. */
 export class HookServer {
   readonly #world: World;
   readonly #product: string;
@@ -39,20 +40,22 @@ export class HookServer {
   }
 
   async #sync(): Promise<void> {
-    const webhook = (await findSettings(this.#world.store.db, this.#product))?.settings.webhook ?? null;
+    const settings = (await findSettings(this.#world.store.db, this.#product))?.settings;
+    // Those that were applied before there was one place have only the webhook's.
+    const wanted: Place | null = settings?.listen ?? settings?.webhook ?? null;
     const is = this.#open?.place;
-    if (webhook !== null && is?.host === webhook.host && is.port === webhook.port) return;
+    if (wanted !== null && is?.host === wanted.host && is.port === wanted.port) return;
     await this.#open?.server.close();
     this.#open = null;
-    if (webhook === null) return;
-    const { host, port } = webhook;
+    if (wanted === null) return;
+    const { host, port } = wanted;
     const server = hookServer(this.#world, this.#product);
     try {
       await server.listen({ host, port });
     } catch (cause) {
       throw new SlipwayError("PORT_TAKEN", {
-        message: `webhooks cannot come in at ${host}:${port}: ${reasonOf(cause)}`,
-        hint: "set triggers.webhook.listen to another place, then: slipway triggers apply",
+        message: `nothing from outside can come in at ${host}:${port}: ${reasonOf(cause)}`,
+        hint: "set triggers.listen or triggers.webhook.listen to another place, then: slipway triggers apply",
         cause,
       });
     }
@@ -78,11 +81,13 @@ export function hookServer(world: World, product: string): FastifyInstance {
       world,
       reply,
       new SlipwayError("NOT_FOUND", {
-        message: `${request.method} ${request.url.slice(0, 200)} is not where webhooks come in`,
-        hint: "send them by POST to /hooks/<forge>",
+        message: `${request.method} ${request.url.slice(0, 200)} is nothing that is answered here`,
+        hint: "webhooks are sent by POST to /hooks/<forge>; jobs of a CI begin with POST /v1/sessions",
       }),
     ),
   );
-  hookRoutes(server, world, product);
+  // Each reads bodies in its own way.
+  void server.register(async (own) => hookRoutes(own, world, product));
+  void server.register(async (own) => ciRoutes(own, world, product));
   return server;
 }

@@ -79,8 +79,17 @@ function release(slipway: Command): void {
     begin(slipway.command("deploy").description("make a release of a commit and deploy it"))
       .requiredOption("-e, --env <environment>", "where to")
       .option("--commit <commit>", "commit, branch or tag (default: HEAD)")
-      .option("--dirty", "take the working tree as it is; the release is marked +dirty"),
-    async (_, options) => (await import("./commands/deploy.ts")).deploy(options),
+      .option("--dirty", "take the working tree as it is; the release is marked +dirty")
+      .option("--from-ci", "the commit of the CI's job that runs this: GitHub, GitLab, Jenkins, Woodpecker, CircleCI")
+      .option(
+        "--control-plane <url>",
+        "with --from-ci: the one there, proven by the job's ID token (default: SLIPWAY_URL)",
+      )
+      .option("--audience <text>", "with --from-ci: for whom the ID token is (default: the control plane's address)"),
+    async (_, options: { readonly fromCi?: boolean }) =>
+      options.fromCi === true
+        ? (await import("./commands/deploy-from-ci.ts")).deployFromCi(options as never)
+        : (await import("./commands/deploy.ts")).deploy(options as never),
   );
   act(
     begin(

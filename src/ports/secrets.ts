@@ -16,4 +16,6 @@ export interface Vault {
   open(sealed: string, owner: SealedFor): Secret;
   /** The same for the same value; tells nothing else to who has not the key. */
   fingerprint(value: Secret): string;
+  /** A signature that nobody can make who has not the key; the same for the same text. */
+  sign(text: string): string;
 }

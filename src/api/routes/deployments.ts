@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import { ciEvidence } from "../../core/ci/facts.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { type DeploymentId, deploymentId, environmentName, releaseId } from "../../core/ids.ts";
 import { approve, shown } from "../../engine/commands/approve.ts";
@@ -16,12 +17,13 @@ const maxListed = 500;
 
 export function deploymentRoutes(server: FastifyInstance, world: World): void {
   server.post("/v1/deployments", async (request) => {
-    const { whenBusy, overrideWindow = false, ...body } = startDeploymentBody.parse(request.body);
+    const { whenBusy, overrideWindow = false, ci, ...body } = startDeploymentBody.parse(request.body);
     if (overrideWindow && body.reason.trim() === "")
       throw new SlipwayError("USAGE", { message: "to pass a window by needs a reason" });
     const deployment = await startDeployment(world, {
       ...body,
       overrideWindow,
+      ...(ci === undefined ? {} : { evidence: ciEvidence(ci) }),
       ...(whenBusy === undefined ? {} : { whenBusy }),
       environment: environmentName(body.environment),
       release: releaseId(body.release),
@@ -74,7 +76,7 @@ export function deploymentRoutes(server: FastifyInstance, world: World): void {
 }
 
 /** The deployment now, at every change, and with fresh counters meanwhile, until it has ended. */
-async function* followDeployment(
+export async function* followDeployment(
   world: World,
   id: DeploymentId,
   signal: AbortSignal,

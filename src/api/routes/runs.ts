@@ -41,7 +41,7 @@ export function runRoutes(server: FastifyInstance, world: World): void {
 }
 
 /** The run now and at every change, until it has ended. */
-async function* followRun(world: World, id: RunId, signal: AbortSignal): AsyncGenerator<RunDetail> {
+export async function* followRun(world: World, id: RunId, signal: AbortSignal): AsyncGenerator<RunDetail> {
   let last = "";
   for (;;) {
     const changed = world.changes.next(signal);

@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import type { DeploymentDetail, EnvironmentView, PlanView } from "../../api/contract.ts";
+import { type CiFacts, ciText } from "../../core/ci/facts.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { findConfig } from "../config/find.ts";
 import { exitCodeOf, followDeployment } from "../follow.ts";
@@ -28,6 +29,8 @@ export type DeployOptions = GlobalOptions & {
   readonly dryRun?: boolean;
   readonly busy?: "queue" | "replace" | "refuse";
   readonly overrideWindow?: boolean;
+  /** The CI's job that asks for it. */
+  readonly ci?: CiFacts;
 };
 
 /** Makes a release of the commit (or takes a given one) and deploys it. */
@@ -39,7 +42,9 @@ export function deploy(options: DeployOptions): Promise<number> {
     await mustBeOpen(session, options);
     const release =
       options.release === undefined ? await makeRelease(session, options) : await findRelease(session, options.release);
-    return bring(session, { ...options, release, kind: "deploy", reason: options.reason ?? "deployed by hand" });
+    const { ci } = options;
+    const reason = options.reason ?? (ci === undefined ? "deployed by hand" : `deployed ${ciText(ci)}`);
+    return bring(session, { ...options, release, kind: "deploy", reason });
   });
 }
 
@@ -130,6 +135,7 @@ type Bring = {
   readonly dryRun?: boolean;
   readonly busy?: "queue" | "replace" | "refuse";
   readonly overrideWindow?: boolean;
+  readonly ci?: CiFacts;
 };
 
 async function bring(session: Session, options: Bring): Promise<number> {
@@ -150,8 +156,9 @@ async function bring(session: Session, options: Bring): Promise<number> {
     environment: options.env,
     release: options.release,
     kind: options.kind,
-    actor: session.actor,
+    actor: actorOf(session, options.ci),
     reason: options.reason,
+    ...(options.ci === undefined ? {} : { ci: options.ci }),
     ...(options.busy === undefined ? {} : { whenBusy: options.busy }),
     ...(options.overrideWindow === true ? { overrideWindow: true } : {}),
   });
@@ -206,13 +213,25 @@ async function mustBeInConfig(environment: string): Promise<void> {
   resolveEnvironment(config, environment);
 }
 
+/** Whom the history names: who began the job, where the CI says it. */
+function actorOf({ actor }: Session, ci: CiFacts | undefined): string {
+  return ci?.actor?.slice(0, 100) ?? actor;
+}
+
+function askedBy(ci: CiFacts) {
+  const event = ci.pullRequest !== null ? "pull-request" : ci.tag !== null ? "tag" : "push";
+  return { event, branch: ci.branch, steps: [], services: [], parameters: {}, cache: true, release: true, ci };
+}
+
 async function makeRelease(session: Session, options: DeployOptions): Promise<string> {
+  const { ci } = options;
   const made = await session.client.post<{ run: string | null; release: string | null }>("/v1/runs", {
     product: session.product,
     repository: dirname(findConfig(process.cwd())),
     revision: options.commit ?? "HEAD",
     dirty: options.dirty === true,
-    actor: session.actor,
+    actor: actorOf(session, ci),
+    ...(ci === undefined ? {} : { asked: askedBy(ci) }),
   });
   if (made.release !== null) return made.release;
   return releaseOf(await followRun(session.reconnect, made.run ?? "", session.out));

@@ -135,6 +135,8 @@ function eventText(event: Event["event"]): string {
       return `${refText(event.ref)}${event.after === null ? "" : ` ${event.after.slice(0, 7)}`}`;
     case "pull-request":
       return `${refText(event.ref)}${event.commit === null ? "" : ` ${event.commit.slice(0, 7)}`}`;
+    case "ci":
+      return `${refText(event.at)} ${event.facts.commit.slice(0, 7)}`;
     case "schedule":
       return event.schedule;
     case "manual":

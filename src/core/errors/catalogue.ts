@@ -130,6 +130,8 @@ export const catalogue = {
   CONTROL_PLANE_DOWN: entry(1, 503, "run: slipway up", true),
   CONTROL_PLANE_START: entry(1, 500, "read the control plane's log, named above"),
   UNAUTHORIZED: entry(2, 401, "use the token in the state directory's token file"),
+  FORBIDDEN: entry(2, 403, "see which jobs may: slipway explain triggers.ci"),
+  ISSUER_AWAY: entry(1, 503, "run the job again", true),
   NOT_FOUND: entry(2, 404, "run: slipway --help"),
   BODY_TOO_LARGE: entry(2, 413, "send less"),
   TIMED_OUT: entry(124, 504, "it goes on without you; look at: slipway status"),

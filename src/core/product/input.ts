@@ -1002,6 +1002,20 @@ export interface TriggersInput {
    */
   report?: ReportInput | undefined;
   /**
+   * Jobs of a CI that may deploy without a stored secret: they prove themselves with an ID token (OpenID Connect).
+   * @default none
+   * @example [{ issuer: "github", claims: { repository: "acme/shop", ref: "refs/heads/main" }, environments:
+   * ["production"] }]
+   */
+  ci?: CiAccessInput[] | undefined;
+  /**
+   * Where jobs of a CI and links that were sent to people come in. Nothing else of the API is reachable there. It
+   * speaks HTTP, for a proxy or a tunnel with TLS in front.
+   * @default where webhooks come in; without a webhook 127.0.0.1:9800 as soon as there is a url
+   * @example ":9800"
+   */
+  listen?: string | number | undefined;
+  /**
    * Where people reach this control plane, for links in what the forge and people are told.
    * @default none: no links
    * @example "https://slipway.example.com"
@@ -1131,6 +1145,38 @@ export interface ReportInput {
    * @example false
    */
   comment?: boolean | undefined;
+}
+
+/** Which jobs of a CI may do what. */
+export interface CiAccessInput {
+  /**
+   * Who signs the job's ID token.
+   * @example "github"
+   */
+  issuer: string;
+  /**
+   * For whom the token must be: something that is only ours.
+   * @default triggers.url
+   * @example "https://slipway.example.com"
+   */
+  audience?: string | undefined;
+  /**
+   * What the token must say, by claim; * stands for any text, and of a list one must fit. One of them must name the
+   * repository.
+   * @example { repository: "acme/shop", ref: "refs/heads/main" }
+   */
+  claims: Record<string, string | string[]>;
+  /**
+   * Where such a job may do it.
+   * @example ["production"]
+   */
+  environments: string[];
+  /**
+   * What it may do; to follow what it has begun is always allowed.
+   * @default ["deploy"]
+   * @example ["deploy", "rollback"]
+   */
+  verbs?: ("deploy" | "rollback")[] | undefined;
 }
 
 /** How a release takes the traffic and when it is taken back. */

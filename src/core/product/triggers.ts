@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ciDoc, ciSchema } from "./ci-access.ts";
 import { address, reportDoc, reportSchema } from "./forge-report.ts";
 import { forges } from "./forges.ts";
 import { listenText } from "./http-values.ts";
@@ -139,6 +140,13 @@ export const triggersSchema = named(
       example: { forge: "github", listen: ":9800" },
     }),
     report: optional(reportSchema, reportDoc),
+    ci: optional(ciSchema, ciDoc),
+    listen: optional(z.union([listenText(), wholeNumber({ min: 1, max: 65_535 })]), {
+      meaning:
+        "Where jobs of a CI and links that were sent to people come in. Nothing else of the API is reachable there. It speaks HTTP, for a proxy or a tunnel with TLS in front.",
+      default: "(where webhooks come in; without a webhook 127.0.0.1:9800 as soon as there is a url)",
+      example: ":9800",
+    }),
     url: optional(address(), {
       meaning: "Where people reach this control plane, for links in what the forge and people are told.",
       default: "(none: no links)",

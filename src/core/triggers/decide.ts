@@ -1,3 +1,4 @@
+import { type CiFacts, ciText } from "../ci/facts.ts";
 import type { EnvironmentName } from "../ids.ts";
 import { textMatcher } from "../pipeline/glob.ts";
 import { previewName } from "../previews/name.ts";
@@ -20,6 +21,8 @@ export type Begin = {
   /** Where `deploy` is a preview: what it is made of. */
   readonly template?: EnvironmentName;
   readonly actor: string;
+  /** Of a CI that has asked for it. */
+  readonly ci?: CiFacts;
 };
 
 export type TriggerDecision =
@@ -65,6 +68,13 @@ export function decideTrigger(
       return decidePush(event, settings, { known, preview });
     case "pull-request":
       return decidePull(event, settings, { known, preview });
+    case "ci": {
+      const { at, deploy, facts, actor } = event;
+      const { commit, branch } = facts;
+      const kind = ({ branch: "push", tag: "tag", "pull-request": "pull-request" } as const)[at.kind];
+      const begin = { event: kind, ref: at, branch, commit, deploy, actor, ci: facts };
+      return { is: "begin", begin, reason: `${ciText(facts)}: ${refText(at)} at ${short(commit)}: ${what(deploy)}` };
+    }
     case "schedule": {
       const rule = settings.schedules.find(({ name }) => name === event.schedule);
       if (rule === undefined) return ignore("gone", `there is no schedule ${event.schedule} any more`);

@@ -1,3 +1,4 @@
+import type { CiFacts } from "../ci/facts.ts";
 import type { EnvironmentName } from "../ids.ts";
 import type { ForgeKind } from "../product/forges.ts";
 
@@ -46,14 +47,24 @@ export type PullEvent = {
   readonly actor: string;
 };
 
+/** A job of a CI wants a commit deployed, and may. */
+export type CiEvent = {
+  readonly is: "ci";
+  readonly at: AnyRef;
+  readonly deploy: EnvironmentName;
+  readonly facts: CiFacts;
+  readonly actor: string;
+};
+
 export type TriggerEvent =
+  | CiEvent
   | PushEvent
   | PullEvent
   | { readonly is: "schedule"; readonly schedule: string }
   | { readonly is: "manual"; readonly branch: string; readonly actor: string; readonly template?: EnvironmentName };
 
 /** Where an event comes from. */
-export type TriggerSource = ForgeKind | "poll" | "schedule" | "manual";
+export type TriggerSource = ForgeKind | "poll" | "schedule" | "manual" | "ci";
 
 /** `refs/heads/main`, as git says it. Null for what is neither a branch nor a tag, or no name that git would take. */
 export function parseRef(text: string): Ref | null {

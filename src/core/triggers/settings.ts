@@ -1,5 +1,7 @@
+import type { CiRule } from "../ci/access.ts";
 import { type EnvironmentName, environmentName } from "../ids.ts";
 import { parseListen } from "../product/addresses.ts";
+import { ciDefaults, knownIssuers } from "../product/ci-access.ts";
 import { reportDefaults } from "../product/forge-report.ts";
 import type { ForgeKind } from "../product/forges.ts";
 import type { ProductInput } from "../product/input.ts";
@@ -37,6 +39,9 @@ export type TriggerSettings = {
   readonly report: ReportSettings | null;
   /** Where people reach this control plane, without a slash at its end. */
   readonly url: string | null;
+  readonly ci: readonly CiRule[];
+  /** Where what comes from outside is listened for; null: nowhere. */
+  readonly listen: { readonly host: string; readonly port: number } | null;
   readonly pullRequests: { readonly deploy: EnvironmentName; readonly forks: boolean } | null;
   /** What is in force for previews, by template. */
   readonly templates: Readonly<Record<EnvironmentName, PreviewsSpec>>;
@@ -69,7 +74,7 @@ export function keptTriggers(text: string): TriggerSettings {
   return { ...without, ...kept };
 }
 
-const without = { report: null, url: null, pullRequests: null, templates: {} } as const;
+const without = { report: null, url: null, ci: [], listen: null, pullRequests: null, templates: {} } as const;
 
 /** Null: the config has none. */
 export function triggerSettings({
@@ -98,6 +103,8 @@ export function triggerSettings({
     pollMs: poll === undefined ? null : parseDuration(poll),
     report: reportOf(triggers),
     url: triggers.url?.replace(/\/+$/, "") ?? null,
+    ci: ciRules(triggers),
+    listen: listenOf(triggers),
     pullRequests:
       pullRequests === undefined
         ? null
@@ -108,6 +115,30 @@ export function triggerSettings({
       ),
     ),
   };
+}
+
+/** What is without an audience has been refused. */
+function ciRules({ ci = [], url }: NonNullable<ProductInput["triggers"]>): readonly CiRule[] {
+  return ci.flatMap(({ issuer, audience = url, claims, environments, verbs }) => {
+    if (audience === undefined) return [];
+    const known = Object.hasOwn(knownIssuers, issuer) ? knownIssuers[issuer as keyof typeof knownIssuers] : issuer;
+    const lists = Object.entries(claims).map(([name, wanted]) => [
+      name,
+      typeof wanted === "string" ? [wanted] : wanted,
+    ]);
+    return {
+      issuer: known.replace(/\/+$/, ""),
+      audience,
+      claims: Object.fromEntries(lists),
+      environments,
+      verbs: verbs ?? ciDefaults.verbs,
+    };
+  });
+}
+
+function listenOf({ listen, webhook, ci, url }: NonNullable<ProductInput["triggers"]>): TriggerSettings["listen"] {
+  const isWanted = webhook !== undefined || ci !== undefined || url !== undefined || listen !== undefined;
+  return isWanted ? parseListen(listen ?? webhook?.listen ?? triggerDefaults.listen) : null;
 }
 
 /** Null where the config has none, or it has been refused: a forge, its API and a repository must be known. */

@@ -1,6 +1,6 @@
 import { unsetSecrets } from "../../core/deploy/plan.ts";
 import { noTraffic } from "../../core/deploy/traffic.ts";
-import { SlipwayError } from "../../core/errors/error.ts";
+import { type Evidence, SlipwayError } from "../../core/errors/error.ts";
 import { type DeploymentId, deploymentId, type EnvironmentName, type ReleaseId } from "../../core/ids.ts";
 import type { EnvironmentSpec, RolloutSpec } from "../../core/product/spec.ts";
 import type { Commit } from "../../core/release/commit.ts";
@@ -29,6 +29,8 @@ export type StartDeployment = {
   readonly kind: DeploymentRow["kind"];
   readonly actor: string;
   readonly reason: string;
+  /** What was said with it, for the history. */
+  readonly evidence?: readonly Evidence[];
   /** Windows and freezes are passed by; the reason says why. */
   readonly overrideWindow?: boolean;
   /** Instead of what the config says. */
@@ -59,7 +61,7 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
     const isFree = await makeRoom(world, trx, { release, input, id, whenBusy, mustPass });
     if (place === undefined) await insertEnvironment(world, trx, at);
     const row = rowOf(world, { id, release, input, phase: mustPass ? "gated" : "queued", changes });
-    await insertDeployment(trx, row);
+    await insertDeployment(trx, row, input.evidence);
     if (mustPass) {
       await trx
         .insertInto("gated")
@@ -262,7 +264,7 @@ function rowOf(world: World, { id, release, input, phase, changes }: Asked): Dep
   };
 }
 
-async function insertDeployment(trx: Trx, row: DeploymentRow): Promise<void> {
+async function insertDeployment(trx: Trx, row: DeploymentRow, evidence: readonly Evidence[] = []): Promise<void> {
   await trx.insertInto("deployment").values(row).execute();
   await appendHistory(trx, {
     at: row.created_at,
@@ -273,5 +275,6 @@ async function insertDeployment(trx: Trx, row: DeploymentRow): Promise<void> {
     event: `deployment.${row.phase}`,
     actor: row.created_by,
     reason: row.reason,
+    evidence,
   });
 }

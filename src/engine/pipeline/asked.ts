@@ -1,3 +1,4 @@
+import type { CiFacts } from "../../core/ci/facts.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { RunId } from "../../core/ids.ts";
 import type { Pipeline } from "../../core/pipeline/step.ts";
@@ -19,6 +20,8 @@ export type Asked = {
   readonly cache: boolean;
   /** Whether a release is made when all has passed. */
   readonly release: boolean;
+  /** Of a CI that has asked for it. */
+  readonly ci?: CiFacts | undefined;
 };
 
 /** As runs of before, which had no pipeline, and as whoever does not say more. */

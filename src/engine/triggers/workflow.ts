@@ -1,3 +1,4 @@
+import { ciEvidence, ciText } from "../../core/ci/facts.ts";
 import { isSlipwayError, SlipwayError } from "../../core/errors/error.ts";
 import { type DeploymentId, deploymentId, type Json, type ReleaseId, type RunId, runId } from "../../core/ids.ts";
 import { type Begin, refText, skipped, skipWordIn, type TriggerDecision } from "../../core/triggers/decide.ts";
@@ -54,7 +55,7 @@ export function triggerWorkflow(world: World): Workflow<Input, Json> {
         timeoutMs: fetchTimeoutMs,
       });
       const word = skipWordIn(fetched.message);
-      if (word !== null) {
+      if (word !== null && told.ci === undefined) {
         await note(world, ctx, id, { phase: "ignored", reason: skipped(fetched.commit, word).reason });
         return null;
       }
@@ -174,7 +175,7 @@ async function known(world: World, repository: string, commit: string) {
 }
 
 async function beginRunOf(world: World, told: Told, { repository, commit }: Fetched): Promise<BegunRun> {
-  const { event, ref, deploy, actor, product, id } = told;
+  const { event, ref, deploy, actor, product, id, ci } = told;
   return startRun(world, {
     id: runId(id.replace("evt_", "run_")),
     product,
@@ -187,6 +188,7 @@ async function beginRunOf(world: World, told: Told, { repository, commit }: Fetc
       event,
       branch: told.branch ?? (ref.kind === "branch" ? ref.name : null),
       release: deploy !== null,
+      ...(ci === undefined ? {} : { ci }),
     },
   });
 }
@@ -221,7 +223,7 @@ async function runEnded(world: World, run: RunId, signal: AbortSignal): Promise<
 
 /** Null: what is live is this release, and nothing is under way that could change that. */
 async function beginDeploymentOf(world: World, told: Told, release: ReleaseId): Promise<DeploymentId | null> {
-  const { id, product, deploy, event, ref, actor } = told;
+  const { id, product, deploy, event, ref, actor, ci } = told;
   if (deploy === null) return null;
   const deployment = deploymentId(id.replace("evt_", "dep_"));
   const { db } = world.store;
@@ -231,6 +233,7 @@ async function beginDeploymentOf(world: World, told: Told, release: ReleaseId): 
   const live = await findEnvironment(db, at);
   const open = await openDeployments(db, at);
   if (live?.live_release_id === release && open.length === 0) return null;
-  const reason = `${event} of ${refText(ref)}`;
-  return startDeployment(world, { id: deployment, environment: deploy, release, kind: "deploy", actor, reason });
+  const of = `${event} of ${refText(ref)}`;
+  const asked = ci === undefined ? { reason: of } : { reason: `${of}, ${ciText(ci)}`, evidence: ciEvidence(ci) };
+  return startDeployment(world, { id: deployment, environment: deploy, release, kind: "deploy", actor, ...asked });
 }

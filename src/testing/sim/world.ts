@@ -292,6 +292,7 @@ const notSimulated: Pick<
     seal: () => noVault(),
     open: () => noVault(),
     fingerprint: () => noVault(),
+    sign: () => noVault(),
   },
   // Nothing of a simulated release is sealed.
   sealed: { open: (text) => text, markNow: () => null },

@@ -39,6 +39,8 @@ export function checkTriggers(product: ProductInput): readonly Finding[] {
     ...lost,
     ...refused,
     ...checkReport(triggers),
+    ...checkCi(triggers, environments),
+    ...checkListen(triggers),
     ...(mapped && !heard
       ? [
           warning(["triggers"], "nobody tells of pushes: add a webhook, or poll", {
@@ -59,6 +61,56 @@ export function checkTriggers(product: ProductInput): readonly Finding[] {
           }),
         ]
       : []),
+  ];
+}
+
+/** Claims of which one says whose job it is. Without it every repository of the issuer could deploy. */
+const naming = [
+  "sub",
+  "repository",
+  "repository_id",
+  "repository_owner",
+  "repository_owner_id",
+  "project_path",
+  "project_id",
+  "namespace_path",
+  "namespace_id",
+  "oidc.circleci.com/project-id",
+];
+
+function checkCi(
+  { ci = [], url }: NonNullable<ProductInput["triggers"]>,
+  known: readonly string[],
+): readonly Finding[] {
+  return ci.flatMap(({ audience, claims, environments }, index) => {
+    const at = ["triggers", "ci", index];
+    const named = Object.entries(claims).filter(([name]) => naming.includes(name));
+    const isAnybody = ([, wanted]: (typeof named)[number]): boolean => [wanted].flat().some((one) => /^\**$/.test(one));
+    const lost = environments.findIndex((name) => !known.includes(name));
+    return [
+      ...(audience === undefined && url === undefined
+        ? [error([...at, "audience"], "nobody knows for whom the token must be; set audience, or triggers.url")]
+        : []),
+      ...(named.length === 0 || named.some(isAnybody)
+        ? [
+            error(
+              [...at, "claims"],
+              `every repository of the issuer could deploy; say which, by one of ${naming.join(", ")}`,
+            ),
+          ]
+        : []),
+      ...(lost < 0 ? [] : [unknownEnvironment([...at, "environments", lost], environments[lost] ?? "", known)]),
+    ];
+  });
+}
+
+function checkListen({ listen, webhook }: NonNullable<ProductInput["triggers"]>): readonly Finding[] {
+  if (listen === undefined || webhook?.listen === undefined || `${listen}` === `${webhook.listen}`) return [];
+  const because = [["triggers", "webhook", "listen"]];
+  return [
+    error(["triggers", "listen"], "webhooks come in at another place; there is one for both, so leave one out", {
+      because,
+    }),
   ];
 }
 

@@ -13,8 +13,8 @@ const prefix = "v1.";
  * opens nothing. Errors: SECRET_UNREADABLE.
  */
 export function fileVault(file: string): Vault {
-  // Two purposes, two keys.
-  const key = (purpose: "sealing" | "fingerprints"): Buffer => derivedKey(vaultKey(file), purpose);
+  // Each purpose has its key.
+  const key = (purpose: "sealing" | "fingerprints" | "signatures"): Buffer => derivedKey(vaultKey(file), purpose);
   return {
     seal: (value, owner) => {
       const parts = { key: key("sealing"), nonce: randomBytes(nonceBytes), owner: wordsOf(owner) };
@@ -30,6 +30,7 @@ export function fileVault(file: string): Vault {
     },
     fingerprint: (value) =>
       createHmac("sha256", key("fingerprints")).update(value.reveal()).digest("hex").slice(0, fingerprintChars),
+    sign: (text) => createHmac("sha256", key("signatures")).update(text).digest("base64url"),
   };
 }
 

@@ -1,0 +1,142 @@
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { DeploymentDetail } from "../src/api/contract.ts";
+import { Issuer } from "../src/testing/issuer.ts";
+import { TestForge } from "./fixture/forge.ts";
+import { type Plane, startPlane, tearDown } from "./fixture/plane.ts";
+import { makeProduct, type TestProduct } from "./fixture/product.ts";
+
+const bin = fileURLToPath(new URL("../bin/slipway.js", import.meta.url));
+
+let product: TestProduct;
+let plane: Plane;
+let forge: TestForge;
+let issuer: Issuer;
+let url: string;
+
+beforeAll(async () => {
+  [forge, issuer] = await Promise.all([TestForge.make(), Issuer.start()]);
+  url = `http://127.0.0.1:${forge.port}`;
+  const claims = { repository: "acme/probe", ref: "refs/heads/main" };
+  const more = {
+    triggers: { ...forge.triggers, ci: [{ issuer: issuer.url, audience: url, claims, environments: ["production"] }] },
+    pipeline: { steps: { unit: { shell: "echo '::set-env name=PATH::evil'" } } },
+  };
+  product = await makeProduct({ bake: "0s", instances: 1, more });
+  product.commit("v1", "good");
+  forge.join(product);
+  plane = await startPlane(product);
+  await forge.apply(plane, product.directory);
+});
+afterAll(async () => {
+  await tearDown(product, plane);
+  await issuer.close();
+  forge.remove();
+});
+
+/** The command as GitHub's runner starts it, for a commit. */
+async function inJob(commit: string, ref = "main", more: readonly string[] = []) {
+  const env = {
+    PATH: process.env.PATH,
+    HOME: process.env.HOME,
+    CI: "true",
+    GITHUB_ACTIONS: "true",
+    GITHUB_SHA: commit,
+    GITHUB_REF: `refs/heads/${ref}`,
+    GITHUB_REF_NAME: ref,
+    GITHUB_REF_TYPE: "branch",
+    GITHUB_ACTOR: "mallory",
+    GITHUB_SERVER_URL: "https://github.example",
+    GITHUB_REPOSITORY: "acme/probe",
+    GITHUB_RUN_ID: "77",
+    ACTIONS_ID_TOKEN_REQUEST_URL: `${issuer.url}/token?v=1`,
+    ACTIONS_ID_TOKEN_REQUEST_TOKEN: "bearer-of-the-job",
+    SLIPWAY_URL: url,
+  };
+  const args = ["deploy", "--from-ci", "--env", "production", ...more];
+  const child = spawn(process.execPath, [bin, ...args], { env, stdio: ["ignore", "pipe", "pipe"], cwd: "/" });
+  const said: Record<"stdout" | "stderr", string> = { stdout: "", stderr: "" };
+  for (const stream of ["stdout", "stderr"] as const)
+    child[stream].setEncoding("utf8").on("data", (chunk: string) => {
+      said[stream] += chunk;
+    });
+  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  return { code, text: said.stdout, errors: said.stderr };
+}
+
+const job = (commit: string, ref = "refs/heads/main") => ({
+  sub: `repo:acme/probe:ref:${ref}`,
+  repository: "acme/probe",
+  ref,
+  sha: commit,
+  actor: "ada",
+});
+
+async function session(
+  claims: object,
+): Promise<{ readonly status: number; readonly body: { session: string; error: { code: string } } }> {
+  const answer = await fetch(`${url}/v1/sessions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ token: issuer.token({ claims: { aud: url, ...claims } }) }),
+  });
+  return { status: answer.status, body: (await answer.json()) as never };
+}
+
+describe("a job of a CI", () => {
+  it("that proves itself deploys its commit without a stored secret, is followed to the end, and is in the history", async () => {
+    const { after } = forge.push("feat: by a job");
+    issuer.job = job(after);
+    const { code, text, errors } = await inJob(after);
+    expect([code, errors]).toEqual([0, ""]);
+    expect(text).toMatch(/::group::run run_\w+\n::stop-commands::\w+\n[\s\S]*unit[\s\S]*::endgroup::/);
+    expect(text).toMatch(/::group::dep_\w+ to production\n/);
+    const id = /::group::(dep_\w+)/.exec(text)?.[1] ?? "";
+    const detail = await plane.client.get<DeploymentDetail>(`/v1/deployments/${id}`);
+    // Who it is says the issuer, and not a variable.
+    expect(detail).toMatchObject({ phase: "succeeded", createdBy: "ada", release: { subject: "feat: by a job" } });
+    expect(detail.history[0]?.reason).toContain("by GitHub: https://github.example/acme/probe/actions/runs/77");
+    expect(detail.history[0]?.evidence).toContainEqual(["commit", after]);
+    expect(detail.history[0]?.evidence).toContainEqual(["branch", "main"]);
+  });
+
+  it("whose claims are others is refused by the table, with an annotation that says which", async () => {
+    const { after } = forge.push("feat: from a branch", { branch: "feature/x" });
+    issuer.job = job(after, "refs/heads/feature/x");
+    const { code, text, errors } = await inJob(after, "feature/x");
+    expect(code).toBe(2);
+    expect(errors).toContain("FORBIDDEN");
+    expect(text).toContain("::error title=FORBIDDEN::");
+    expect(text).toContain("ref is refs/heads/feature/x, wanted refs/heads/main");
+  });
+
+  it("deploys no other commit than its own, and reaches nothing of the API but what it has begun", async () => {
+    const { after } = forge.push("feat: mine");
+    const { status, body } = await session(job(after));
+    expect(status).toBe(200);
+    const ask = async (path: string, given?: object, bearer = body.session) => {
+      const answer = await fetch(`${url}${path}`, {
+        headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
+        ...(given === undefined ? {} : { method: "POST", body: JSON.stringify(given) }),
+      });
+      const said = (await answer.json().catch(() => ({}))) as { error?: { code: string } };
+      return said.error?.code ?? answer.status;
+    };
+    const facts = { ci: "github", branch: "main", tag: null, pullRequest: null, actor: null, url: null };
+    const deploy = { environment: "production", facts: { ...facts, commit: "b".repeat(40) }, key: "12345678" };
+    expect(await ask("/v1/ci/deployments", deploy)).toBe("FORBIDDEN");
+    const elsewhere = { ...deploy, environment: "staging", facts: { ...facts, commit: after } };
+    expect(await ask("/v1/ci/deployments", elsewhere)).toBe("FORBIDDEN");
+    expect(await ask("/v1/ci/rollbacks", { environment: "production", reason: "" })).toBe("FORBIDDEN");
+    const { deployments } = await plane.client.get<{ deployments: { id: string }[] }>("/v1/deployments?product=probe");
+    const other = (await session({ ...job(after), sub: "repo:acme/probe:environment:x" })).body.session;
+    const follow = `/v1/deployments/${deployments[0]?.id}/follow`;
+    expect(await ask(follow, undefined, other)).toBe("NOT_FOUND");
+    expect(await ask("/v1/status")).toBe("NOT_FOUND");
+    expect(await ask("/v1/secrets?product=probe")).toBe("NOT_FOUND");
+    for (const bad of ["", "x", `${body.session}x`, body.session.replace(/^./, "f"), issuer.token()])
+      expect(await ask("/v1/ci/deployments", deploy, bad)).toBe("UNAUTHORIZED");
+    expect((await session({ ...job(after), aud: "somebody" })).body.error.code).toBe("UNAUTHORIZED");
+  });
+});
