@@ -3,6 +3,7 @@ import { SlipwayError } from "../core/errors/error.ts";
 import { fail } from "./output.ts";
 import { act, count } from "./program/act.ts";
 import { loadTest, pipeline, previews, triggers } from "./program/pipeline.ts";
+import { synth } from "./program/synth.ts";
 import { slipwayVersion } from "./version.ts";
 
 /** The command line. Each command's code is loaded when it is asked for, so that a short one starts fast. */
@@ -21,6 +22,7 @@ export function program(): Command {
   loadTest(slipway);
   triggers(slipway);
   previews(slipway);
+  synth(slipway);
   release(slipway);
   look(slipway);
   control(slipway);

@@ -12,6 +12,8 @@ export type DebianPart = {
   readonly package: string;
   /** Whether all that it needs is unpacked with it, down to the C library: for a suite that is not this machine's. */
   readonly whole: boolean;
+  /** Packages that are unpacked with it, for one that is not whole. */
+  readonly beside?: readonly string[];
 };
 
 /** Where unpacked programs are kept between runs. */
@@ -62,7 +64,9 @@ async function download(draft: string, part: DebianPart): Promise<readonly strin
     "Acquire::Languages=none",
   ].flatMap((option) => ["--option", option]);
   await run(["apt-get", ...options, "--quiet", "update"], debs);
-  const packages = part.whole ? await withItsNeeds(part.package, options, debs) : [part.package];
+  const packages = part.whole
+    ? await withItsNeeds(part.package, options, debs)
+    : [part.package, ...(part.beside ?? [])];
   await run(["apt-get", ...options, "--quiet", "download", ...packages], debs);
   const archives = await readdir(debs);
   if (archives.length === 0) throw new Error("apt-get downloaded nothing");

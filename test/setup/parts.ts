@@ -85,6 +85,13 @@ const parts: readonly Part[] = [
     tests: ["src/testing/caddy.test.ts", "src/drivers/edges/caddy/**"],
   },
   {
+    what: "those who read what synth writes: Caddy, Groovy, Compose, shellcheck",
+    root: false,
+    programs: ["apt-get", "dpkg-deb", "java", "shellcheck", "curl", "dash"],
+    packages: ["default-jre-headless", "shellcheck", "curl"],
+    tests: ["test/synth/judged.test.ts"],
+  },
+  {
     what: "machines that are made ready",
     root: true,
     programs: ["mmdebstrap", "systemd-nspawn", "shellcheck", "ssh", "gpg", "ip"],

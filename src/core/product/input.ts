@@ -107,6 +107,12 @@ export interface ProductInput {
    */
   teams?: Record<string, string[]> | undefined;
   /**
+   * Which files slipway synth writes, for those who stay with other tools; slipway synth --check finds drift.
+   * @default only what the command names
+   * @example { github: true, compose: true, deployment: true }
+   */
+  synth?: SynthInput | undefined;
+  /**
    * The named places of the product, each with what is different there.
    * @default { production: {} }
    * @example { staging: { edge: { listen: ":8081" } }, production: { promoteFrom: "staging" } }
@@ -2553,6 +2559,138 @@ export interface NotifierInput {
    * @example "alertmanager"
    */
   format?: "slack" | "alertmanager" | undefined;
+}
+
+/** Which files slipway synth writes, for those who stay with other tools. */
+export interface SynthInput {
+  /**
+   * Whether slipway synth writes the workflow for GitHub Actions.
+   * @default false
+   * @example true
+   */
+  github?: boolean | undefined;
+  /**
+   * Whether slipway synth writes a declarative Jenkinsfile.
+   * @default false
+   * @example true
+   */
+  jenkins?: boolean | undefined;
+  /**
+   * Whether slipway synth writes scripts/ci: one script a step of the pipeline, and those that deploy and tell people.
+   * @default false
+   * @example true
+   */
+  scripts?: boolean | undefined;
+  /**
+   * Whether slipway synth writes docker-compose.prod.yml: the services and accessories, on images of a registry or
+   * built there.
+   * @default false
+   * @example true
+   */
+  compose?: boolean | undefined;
+  /**
+   * Whether slipway synth writes docker-compose.integration.yml: accessories to throw away, for tests.
+   * @default false
+   * @example true
+   */
+  integration?: boolean | undefined;
+  /**
+   * Whether slipway synth writes a Dockerfile and .dockerignore for each service that has none.
+   * @default false
+   * @example true
+   */
+  docker?: boolean | undefined;
+  /**
+   * Whether slipway synth writes the Caddyfile in front of docker-compose.prod.yml.
+   * @default false
+   * @example true
+   */
+  caddy?: boolean | undefined;
+  /**
+   * Whether slipway synth writes the template of the file with variables: names only.
+   * @default false
+   * @example true
+   */
+  env?: boolean | undefined;
+  /**
+   * Whether slipway synth writes init-server.sh, which makes a server ready.
+   * @default false
+   * @example true
+   */
+  server?: boolean | undefined;
+  /**
+   * Whether slipway synth writes updates of dependencies, by what is in the repository.
+   * @default false
+   * @example true
+   */
+  dependabot?: boolean | undefined;
+  /**
+   * Whether slipway synth writes DEPLOYMENT.md: what is where, and a checklist.
+   * @default false
+   * @example true
+   */
+  deployment?: boolean | undefined;
+  /**
+   * Whose docker-compose.prod.yml, Caddyfile, template and init-server.sh are written.
+   * @default production, where there is one, else the last
+   * @example "production"
+   */
+  environment?: string | undefined;
+  /**
+   * The branch whose pushes are deployed, where triggers do not say it.
+   * @default "main"
+   * @example "trunk"
+   */
+  branch?: string | undefined;
+  /**
+   * Where the checks run: a machine of GitHub, or the label of one of yours.
+   * @default "ubuntu-24.04"
+   * @example "ubuntu-24.04"
+   */
+  runner?: string | undefined;
+  /**
+   * The label of the runner, or of Jenkins' agent, on the machine of the control plane. It needs no key to deploy: it
+   * may because of where it is.
+   * @default "slipway"
+   * @example "slipway"
+   */
+  deployRunner?: string | undefined;
+  /**
+   * Who is told how it went.
+   * @default {}
+   * @example { slack: "SLACK_WEBHOOK" }
+   */
+  notices?: SynthNoticesInput | undefined;
+}
+
+/** Who is told by the pipeline that synth writes. */
+export interface SynthNoticesInput {
+  /**
+   * The variable, or the credential in Jenkins, with the address of a webhook of Slack.
+   * @default nobody is told there
+   * @example "SLACK_WEBHOOK"
+   */
+  slack?: string | undefined;
+  /**
+   * The item that gets an update.
+   * @default none
+   * @example { tokenFrom: "MONDAY_TOKEN", item: "1234567890" }
+   */
+  monday?: SynthMondayInput | undefined;
+}
+
+/** An item at Monday that gets an update. */
+export interface SynthMondayInput {
+  /**
+   * The variable, or the credential in Jenkins, with the API's token.
+   * @example "MONDAY_TOKEN"
+   */
+  tokenFrom: string;
+  /**
+   * The item's number.
+   * @example "1234567890"
+   */
+  item: string;
 }
 
 /**

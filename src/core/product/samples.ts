@@ -300,6 +300,24 @@ export const fullProduct: ProductInput = {
   },
   notifiers: { team: { urlFrom: "SLACK_WEBHOOK", format: "slack" } },
   teams: { ops: ["ada", "grace@example.com"] },
+  synth: {
+    github: true,
+    jenkins: true,
+    scripts: true,
+    compose: true,
+    integration: true,
+    docker: true,
+    caddy: true,
+    env: true,
+    server: true,
+    dependabot: true,
+    deployment: true,
+    environment: "production",
+    branch: "trunk",
+    runner: "ubuntu-24.04",
+    deployRunner: "slipway",
+    notices: { slack: "SLACK_WEBHOOK", monday: { tokenFrom: "MONDAY_TOKEN", item: "1234567890" } },
+  },
   environments: {
     staging: {
       services: {

@@ -113,6 +113,7 @@ const besides: Readonly<Record<string, object>> = {
   target: { driver: "docker" },
   registry: { repository: "ghcr.io/acme/shop" },
   webhook: { forge: "github" },
+  monday: { tokenFrom: "MONDAY_TOKEN", item: "1234567890" },
   pullRequests: { deploy: "preview" },
   cost: { instanceHour: 0, perMonth: 0 },
 };

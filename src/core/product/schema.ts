@@ -12,6 +12,7 @@ import { registrySchema } from "./registry.ts";
 import { rolloutSchema } from "./rollout.ts";
 import { notifiersByName, notifiersDoc, rulesByName, rulesDoc } from "./rules.ts";
 import { serviceSchema } from "./service.ts";
+import { synthDoc, synthSchema } from "./synth.ts";
 import { triggersDoc, triggersSchema } from "./triggers.ts";
 import { environmentText, name, text } from "./values.ts";
 
@@ -86,6 +87,7 @@ export const productSchema = named(
     rules: optional(rulesByName, rulesDoc),
     notifiers: optional(notifiersByName, notifiersDoc),
     teams: optional(teamsSchema, teamsDoc),
+    synth: optional(synthSchema, synthDoc),
     environments: optional(z.record(environmentText(), environmentSchema), {
       meaning: "The named places of the product, each with what is different there.",
       default: { [environmentDefaults.name]: {} },

@@ -13,6 +13,7 @@ import { checkRoutes } from "./checks/routes.ts";
 import { checkRules } from "./checks/rules.ts";
 import { checkScale } from "./checks/scale.ts";
 import { checkServices } from "./checks/services.ts";
+import { checkSynth } from "./checks/synth.ts";
 import { checkTriggers } from "./checks/triggers.ts";
 import { type ComposedEnvironment, type ComposeReader, composedEnvironment, namesOf } from "./composed.ts";
 import type { ProductInput } from "./input.ts";
@@ -123,7 +124,7 @@ function checkProduct(
       ...checkProbes(place),
     );
   }
-  findings.push(...checkPipeline(product), ...checkGates(product), ...checkTriggers(product));
+  findings.push(...checkPipeline(product), ...checkGates(product), ...checkTriggers(product), ...checkSynth(product));
   findings.push(
     ...checkEnvironments(product, places, { unread }),
     ...checkProjects(places),

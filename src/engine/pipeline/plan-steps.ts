@@ -100,7 +100,7 @@ function loadTests(config: ProductConfig, { loadTest: environment }: Asked): rea
 }
 
 /** What it runs, or what is missing for it. */
-async function commandsOf(
+export async function commandsOf(
   { work, path }: PipelineStep,
   look: (path: string) => Promise<Found>,
 ): Promise<{ readonly commands: readonly (readonly string[])[]; readonly atTop: boolean } | string> {
@@ -113,7 +113,8 @@ async function commandsOf(
 /** Larger ones are no package.json. */
 const maxFileBytes = 1024 * 1024;
 
-function looker(directory: string): (path: string) => Promise<Found> {
+/** What directories have, each looked at once. */
+export function looker(directory: string): (path: string) => Promise<Found> {
   const known = new Map<string, Promise<Found>>();
   return (path) => {
     const found = known.get(path) ?? lookAt(join(directory, path));

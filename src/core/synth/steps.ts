@@ -1,0 +1,130 @@
+import { shellWord } from "../server/shell.ts";
+import { type SynthFile, textFile } from "./artifact.ts";
+import type { SynthProduct, SynthStep } from "./product.ts";
+
+/** Where the script of a step is: `scripts/ci/steps/api/unit.sh`. One for all combinations of a matrix, which are in its environment. */
+export const stepScript = ({ step }: SynthStep): string => `scripts/ci/steps/${step.name}.sh`;
+
+/** Steps as people know them: combinations of a matrix are one. */
+export function namedSteps({ steps }: Pick<SynthProduct, "steps">): readonly SynthStep[] {
+  return steps.filter(({ step }, index) => steps.findIndex((other) => other.step.name === step.name) === index);
+}
+
+/** Variables of one combination: those that its siblings have otherwise. */
+export function matrixOf(
+  { step }: SynthStep,
+  { steps }: Pick<SynthProduct, "steps">,
+): Readonly<Record<string, string>> {
+  const siblings = steps.filter((other) => other.step.name === step.name);
+  if (siblings.length === 1) return {};
+  return Object.fromEntries(
+    Object.entries(step.env).filter(([name, value]) => siblings.some((other) => other.step.env[name] !== value)),
+  );
+}
+
+/** One script a step, that runs what the pipeline runs: the same commands, variables, branches and attempts. */
+export function stepScripts(product: SynthProduct): readonly SynthFile[] {
+  return namedSteps(product).map((step) =>
+    textFile({
+      artifact: "scripts",
+      path: stepScript(step),
+      text: `${scriptText(step, product)}\n`,
+      executable: true,
+    }),
+  );
+}
+
+function scriptText(synth: SynthStep, product: SynthProduct): string {
+  const { step, directory } = synth;
+  const up = "../".repeat(stepScript(synth).split("/").length - 1).slice(0, -1);
+  const matrix = matrixOf(synth, product);
+  return [
+    "#!/bin/sh",
+    `# The step ${step.name} of the pipeline of ${product.name}.`,
+    ...(step.secrets.length > 0 ? [`# Needs the secrets ${step.secrets.join(", ")} in its environment.`] : []),
+    ...(step.when.paths === null
+      ? []
+      : [`# Slipway leaves it out where nothing has changed in ${step.when.paths.join(", ")}; here it always runs.`]),
+    ...(step.scan === null
+      ? []
+      : ["# Slipway judges what it finds, with its waivers; here the tool's own exit code does."]),
+    "# shellcheck disable=SC2016",
+    "# (What stands in single quotes is meant as it is.)",
+    "set -eu",
+    `cd "$(dirname "$0")/${up}"`,
+    ...whenLines(synth),
+    // What the step before has installed is found as Slipway's own steps find it.
+    ...(directory === "." || step.container !== null ? [] : [`cd ${shellWord(directory)}`]),
+    ...Object.entries(step.env)
+      .filter(([name]) => matrix[name] === undefined)
+      .map(([name, value]) => `export ${name}=${shellWord(value)}`),
+    ...Object.keys(matrix).map((name) => `: "\${${name}:?is what the combination has}"`),
+    ...step.secrets.map((name) => `: "\${${name}:?is a secret of this step}"`),
+    ...commandLines(synth),
+  ].join("\n");
+}
+
+function whenLines({ step: { name, when } }: SynthStep): readonly string[] {
+  const left = (why: string): string => `echo ${shellWord(`${name} is left out: ${why}`)}; exit 0`;
+  const lines: string[] = [];
+  if (when.event !== null)
+    lines.push(
+      `case "\${SLIPWAY_EVENT:-manual}" in ${when.event.map(shellWord).join(" | ")}) ;; *) ${left(`only for ${when.event.join(", ")}`)} ;; esac`,
+    );
+  if (when.branch !== null)
+    lines.push(
+      `case "\${SLIPWAY_BRANCH:-}" in ${when.branch.map(shellPattern).join(" | ")}) ;; *) ${left(`only on ${when.branch.join(", ")}`)} ;; esac`,
+    );
+  return lines;
+}
+
+/** A pattern of `case` in which only `*` is a sign, as in the config. */
+export function shellPattern(pattern: string): string {
+  return pattern
+    .split("*")
+    .map((part) => (part === "" ? "" : shellWord(part)))
+    .join("*");
+}
+
+function commandLines(synth: SynthStep): readonly string[] {
+  const { step, commands } = synth;
+  const lines = commands.map((command) => [...containerWords(synth), ...command.map(shellWord).map(bare)].join(" "));
+  if (lines.length === 0) return [": nothing to run"];
+  if (step.attempts === 1) return lines;
+  // Within a condition `set -e` does not hold: the commands are joined.
+  return [
+    "attempt() {",
+    `  ${lines.join(" &&\n    ")}`,
+    "}",
+    `# Tried ${step.attempts} times in all${step.retryReason === null ? "" : `: ${step.retryReason.replaceAll(/\s+/g, " ")}`}.`,
+    `left=${step.attempts - 1} wait=${Math.max(1, Math.round(step.retryWaitMs / 1000))}`,
+    "until attempt; do",
+    `  [ "$left" -gt 0 ] || { echo ${shellWord(`${step.name} has failed ${step.attempts} times`)} >&2; exit 1; }`,
+    `  echo "it failed; again in $wait s" >&2`,
+    `  sleep "$wait"`,
+    "  left=$((left - 1)) wait=$((wait * 2))",
+    "done",
+  ];
+}
+
+/** What runs a command in the step's container, with the checkout in it; beside its accessories, where integration.sh has said which network. */
+function containerWords({ step, directory }: SynthStep): readonly string[] {
+  const { container } = step;
+  if (container === null) return [];
+  const names = [...Object.keys(step.env), ...step.secrets, "CI"];
+  return [
+    'docker run --rm --init --user "$(id -u):$(id -g)" --volume "$PWD:/workspace" --env HOME=/tmp',
+    `--workdir ${shellWord(directory === "." ? "/workspace" : `/workspace/${directory}`)}`,
+    container.network === "none" ? "--network none" : `\${NETWORK:+"--network=$NETWORK"}`,
+    `--memory ${container.memoryBytes}`,
+    ...(container.cpus === null ? [] : [`--cpus ${container.cpus}`]),
+    ...names.map((name) => `--env ${name}`),
+    bare(shellWord(container.image)),
+  ];
+}
+
+/** A word that needs no quotes is read more easily without. */
+function bare(word: string): string {
+  const inner = word.slice(1, -1);
+  return /^[\w./@%+,-]+$/.test(inner) && !inner.startsWith("-=") ? inner : word;
+}

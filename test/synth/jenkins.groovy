@@ -1,0 +1,61 @@
+// Compiles a Jenkinsfile and walks through it as a declarative pipeline: says what each stage does, in order.
+def env = [BRANCH_NAME: 'main', BUILD_TAG: 'jenkins-1', JOB_NAME: 'shop/main', BUILD_DISPLAY_NAME: '#1', BUILD_URL: 'https://ci.example.com/1']
+
+class Walker {
+  Map env
+  def scm = 'scm'
+  def any = 'any'
+  def none = 'none'
+
+  // What has a block and is no more than that.
+  static final blocks = ['pipeline', 'options', 'stages', 'steps', 'environment', 'post', 'always', 'catchError', 'node'] as Set
+  static final settings = ['disableConcurrentBuilds', 'skipDefaultCheckout', 'buildDiscarder', 'logRotator', 'timeout', 'beforeAgent', 'junit', 'checkout'] as Set
+
+  void within(Closure body) {
+    body.delegate = this
+    body.resolveStrategy = Closure.DELEGATE_FIRST
+    body.call()
+  }
+
+  void stage(String name, Closure body) { println "stage $name"; within(body) }
+  void agent(String which) { if (which == 'any') println 'agent any' }
+  void agent(Closure body) { within(body) }
+  void label(String name) { println "agent $name" }
+  void sh(String line) { println "sh $line" }
+  void withEnv(List variables, Closure body) { variables.each { println "env $it" }; within(body) }
+  void withCredentials(List names, Closure body) { println "credentials ${names.join(' ')}"; within(body) }
+  String string(Map binding) { assert binding.credentialsId == binding.variable; binding.variable }
+  void input(Map asked) { assert asked.message && asked.ok; println "input ${asked.submitter}" }
+  void failure(Closure body) { println 'post failure'; within(body) }
+  void fixed(Closure body) { println 'post fixed'; within(body) }
+  void when(Closure body) { within(body) }
+
+  void expression(Closure test) {
+    test.delegate = this
+    test.resolveStrategy = Closure.DELEGATE_FIRST
+    def before = new LinkedHashMap(env)
+    def on = { Map more -> env.clear(); env.putAll(before); env.putAll(more); def is = test.call() as boolean; env.clear(); env.putAll(before); is }
+    println 'when ' + [
+      'main': [BRANCH_NAME: 'main'],
+      'release/1': [BRANCH_NAME: 'release/1'],
+      'feature/x': [BRANCH_NAME: 'feature/x'],
+      'v1.x': [BRANCH_NAME: 'v1.x', TAG_NAME: 'v1.x'],
+      'v1.y': [BRANCH_NAME: 'v1.y', TAG_NAME: 'v1.y'],
+      'a pull request': [BRANCH_NAME: 'main', CHANGE_ID: '7'],
+    ].collect { name, more -> "$name: ${on(more)}" }.join(', ')
+  }
+
+  def methodMissing(String name, args) {
+    if (blocks.contains(name)) return within(args.last())
+    if (settings.contains(name)) return name
+    throw new MissingMethodException(name, Walker, args as Object[])
+  }
+
+  // `SLIPWAY_BRANCH = …` in an environment.
+  void setProperty(String name, value) { assert name ==~ /SLIPWAY_(BRANCH|EVENT)/ && value instanceof CharSequence }
+}
+
+def binding = new Binding()
+def walker = new Walker(env: env)
+binding.setVariable('pipeline', { Closure body -> walker.within(body) })
+new GroovyShell(this.class.classLoader, binding).parse(new File(args[0])).run()
