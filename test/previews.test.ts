@@ -127,9 +127,17 @@ it("a branch has an environment and data of its own from its first push until it
   const { host } = new URL(preview.url!);
   expect(host).toMatch(/^feature-cart-[0-9a-f]{8}\.preview\.test:\d+$/);
   const own = host.split(".")[0];
-  const data = `made of a template\nseeded for ${own}\nvisitor of one\n`;
+  let data = `made of a template\nseeded for ${own}\nvisitor of one\n`;
   expect(await visit(host)).toEqual({ status: 200, body: data });
   expect(processesOf(own!)).toHaveLength(2);
+  // It sleeps: nothing of it runs, and the next visitor waits until it does.
+  await plane.client.post("/v1/previews/sleep", { product: "probe", name: preview.name, actor: "ada", reason: "" });
+  await expect.poll(() => processesOf(own!), { timeout: 60_000 }).toEqual([]);
+  const visitors = await Promise.all([visit(host), visit(host), visit(host)]);
+  expect(visitors.map(({ status }) => status)).toEqual([200, 200, 200]);
+  expect(visitors.map(({ body }) => body.split("\n").length).toSorted()).toEqual([5, 6, 7]);
+  expect((await previews()).map(({ phase, reason }) => [phase, reason])).toEqual([["awake", "it is healthy"]]);
+  data += "visitor of one\n".repeat(3);
   // What was pushed since finds the data as it is.
   expect(await live("two", "feature/cart")).toMatchObject({ name: preview.name, madeAt: preview.madeAt });
   expect((await visit(host)).body).toBe(`${data}visitor of two\n`);

@@ -140,6 +140,19 @@ export class Keeper {
       .select(["environment.name", "environment.live_release_id"])
       .where("environment.live_release_id", "is not", null)
       .where("deployment.id", "is", null)
+      // What sleeps, or goes, is not started again.
+      .where((is) =>
+        is.not(
+          is.exists(
+            is
+              .selectFrom("preview")
+              .select("preview.name")
+              .whereRef("preview.product", "=", "environment.product")
+              .whereRef("preview.name", "=", "environment.name")
+              .where("preview.phase", "!=", "awake"),
+          ),
+        ),
+      )
       .execute();
     const all = await targets.observe({});
     const running = new Map(all.map((revision) => [revision.id, revision]));

@@ -3,6 +3,7 @@ import { deployKind, deployWorkflow } from "./deploy/workflow.ts";
 import { stepKind, stepWorkflow } from "./pipeline/step-workflow.ts";
 import { prepareKind, prepareWorkflow } from "./previews/prepare.ts";
 import { clearKind, clearWorkflow, removeKind, removeWorkflow } from "./previews/remove.ts";
+import { restKind, restWorkflow, wakeKind, wakeWorkflow } from "./previews/rest.ts";
 import { healKind, healWorkflow } from "./recover/workflow.ts";
 import { runKind, runWorkflow } from "./release/run-workflow.ts";
 import { scaleKind } from "./scale/job.ts";
@@ -21,6 +22,8 @@ export function registerWorkflows(world: World): void {
   engine.register(triggerKind, triggerWorkflow(world));
   engine.register(scheduleKind, scheduleWorkflow(world));
   engine.register(prepareKind, prepareWorkflow(world));
+  engine.register(restKind, restWorkflow(world));
+  engine.register(wakeKind, wakeWorkflow(world));
   engine.register(removeKind, removeWorkflow(world));
   engine.register(clearKind, clearWorkflow(world));
   engine.register(accessoryKind, accessoryWorkflow(world));

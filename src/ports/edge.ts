@@ -3,6 +3,8 @@ import type { EpochMs, InstanceId, ReleaseId, RevisionId } from "../core/ids.ts"
 /** What the planner may ask of an edge. */
 export type EdgeCan = {
   readonly hold: boolean;
+  /** Requests of what sleeps wait, and are told of. */
+  readonly wake?: boolean;
   readonly exactDrain: boolean;
   readonly sticky: boolean;
   readonly ipRateLimit: boolean;
@@ -134,7 +136,8 @@ export type RoutedService = {
     readonly candidate: string;
     readonly stable: string;
   };
-  readonly mode: "live" | "maintenance";
+  /** `asleep`: nothing of it runs; requests wait until a table says otherwise, where the edge `can.wake`, and are told of in the samples. */
+  readonly mode: "live" | "maintenance" | "asleep";
 };
 
 /** Everything that changes often, as one value. */
@@ -176,6 +179,8 @@ export type EdgeSample = {
   readonly revisions: Readonly<Record<RevisionId, EdgeCounters>>;
   /** Requests answered for no revision: no route, redirects, limits, maintenance. */
   readonly unrouted: number;
+  /** Services that sleep and that somebody waits for. Absent: none. */
+  readonly asked?: readonly string[];
 };
 
 /** What routes traffic to revisions by weight, and counts it. Every call may be repeated. */

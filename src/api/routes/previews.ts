@@ -2,6 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { environmentName } from "../../core/ids.ts";
 import { endPreview } from "../../engine/previews/remove.ts";
+import { letSleep, type Resting, wake } from "../../engine/previews/rest.ts";
 import { findPreview } from "../../engine/previews/rows.ts";
 import { previewsNow } from "../../engine/previews/view.ts";
 import { recordEvents } from "../../engine/triggers/record.ts";
@@ -31,6 +32,20 @@ export function previewRoutes(server: FastifyInstance, world: World): void {
     if (row === undefined) throw unknown(name);
     return { removing: false };
   });
+
+  server.post("/v1/previews/sleep", async (request) => {
+    const resting = await restingOf(world, request.body);
+    if (await letSleep(world, resting)) return {};
+    throw new SlipwayError("PREVIEW_REFUSED", {
+      message: `${resting.environment} does not sleep now: it does so already, nothing is live there, or something is under way`,
+    });
+  });
+
+  server.post("/v1/previews/wake", async (request) => {
+    const refused = await wake(world, await restingOf(world, request.body));
+    if (refused === null) return {};
+    throw new SlipwayError("PREVIEW_REFUSED", { message: refused });
+  });
 }
 
 async function onlyTemplate({ store }: World, product: string): Promise<string> {
@@ -45,6 +60,13 @@ async function onlyTemplate({ store }: World, product: string): Promise<string> 
         ? "give an environment previews (slipway explain environments.preview.previews), then: slipway triggers apply"
         : "name it: --template <template>",
   });
+}
+
+async function restingOf(world: World, body: unknown): Promise<Resting> {
+  const { product, name, actor, reason } = previewBody.parse(body);
+  const at = { product, environment: environmentName(name) };
+  if ((await findPreview(world.store.db, at)) === undefined) throw unknown(name);
+  return { ...at, actor, reason: reason || "by hand" };
 }
 
 function unknown(name: string): SlipwayError {

@@ -49,6 +49,22 @@ export function removePreview(asked: string, options: GlobalOptions & { readonly
   });
 }
 
+/** Has one stopped until it is asked for, or started again. Errors: UNKNOWN_ENVIRONMENT, PREVIEW_REFUSED. */
+export function restPreview(
+  way: "sleep" | "wake",
+  asked: string,
+  options: GlobalOptions & { readonly reason?: string },
+): Promise<number> {
+  return withSession(options, async (session) => {
+    const { client, product, actor, out } = session;
+    const name = await nameOf(session, asked);
+    await client.post(`/v1/previews/${way}`, { product, name, actor, reason: options.reason ?? "" });
+    out.json({ name });
+    out.line(`${style.good(sign.done)} ${name} ${way === "sleep" ? "sleeps" : "is being started"}`);
+    return 0;
+  });
+}
+
 function viewOf({ client, product }: Session): Promise<PreviewsView> {
   return client.get<PreviewsView>(`/v1/previews?${new URLSearchParams({ product })}`);
 }
@@ -102,9 +118,10 @@ function until(at: number, now: number): string {
 
 function templateLine({ name, policy, cost }: Template): string {
   const full = policy.whenFull === "oldest" ? "then the oldest goes" : "then no more";
+  const sleeps = policy.sleepMs === null ? "" : `, sleeps after ${formatDuration(policy.sleepMs)}`;
   const spent =
     cost === null || policy.cost === null ? "" : `; ${money(cost)} of ${money(policy.cost.perMonth)} this month`;
   return style.quiet(
-    `  ${name}: ${policy.host}, at most ${policy.limit}, ${full}, ${formatDuration(policy.ttlMs)} after the last push${spent}`,
+    `  ${name}: ${policy.host}, at most ${policy.limit}, ${full}, ${formatDuration(policy.ttlMs)} after the last push${sleeps}${spent}`,
   );
 }

@@ -83,7 +83,7 @@ export function previews(slipway: Command): void {
       .description("environments of branches and pull requests: where, how old, what they cost"),
     async (_, options) => (await import("../commands/previews.ts")).previews(options),
   );
-  const preview = slipway.command("preview").description("make or remove one by hand");
+  const preview = slipway.command("preview").description("make, stop, start or remove one by hand");
   act(
     preview
       .command("create")
@@ -92,6 +92,18 @@ export function previews(slipway: Command): void {
       .option("--template <environment>", "what it is made of, where there are several"),
     async ([branch = ""], options) => (await import("../commands/previews.ts")).createPreview(branch, options),
   );
+  for (const [way, description] of [
+    ["sleep", "stop one until somebody asks for it, or wakes it"],
+    ["wake", "start one that sleeps"],
+  ] as const)
+    act(
+      preview
+        .command(way)
+        .argument("<preview>", "like pr-12 or preview/pr-12")
+        .description(description)
+        .option("--reason <text>", "why, for the history"),
+      async ([name = ""], options) => (await import("../commands/previews.ts")).restPreview(way, name, options),
+    );
   act(
     preview
       .command("remove")

@@ -3,7 +3,7 @@ import { describe, expect, it, test } from "vitest";
 import { environmentName } from "../ids.ts";
 import { resolvePreviews } from "../product/resolve-previews.ts";
 import { byMonth, capReached, costOf } from "./cost.ts";
-import { admit, lastUse, overAge, type Preview } from "./decide.ts";
+import { admit, lastUse, overAge, type Preview, shouldSleep } from "./decide.ts";
 
 const hour = 3_600_000;
 const policy = resolvePreviews({ limit: 2, ttl: "1d" });
@@ -94,4 +94,21 @@ test("what ran is charged once, to the month in which it ran", () => {
       expect(sum).toBe(ms * instances);
     }),
   );
+});
+
+test("one sleeps when nobody has asked for its time and nothing is in flight, or the money is spent, and never for less", () => {
+  const resting = { ...policy, sleepMs: 60_000 };
+  const use = fc.option(fc.record({ lastUse: fc.nat(200_000), inFlight: fc.nat(2) }));
+  const phase = fc.constantFrom("awake", "asleep", "waking", "removing" as const);
+  fc.assert(
+    fc.property(use, phase, fc.integer({ min: 200_000, max: 400_000 }), fc.boolean(), (seen, is, now, isSpent) => {
+      const cost = isSpent ? { instanceHour: 1, perMonth: 0 } : null;
+      const reason = shouldSleep({ phase: is }, { ...resting, cost }, { use: seen, spent: nothing, now });
+      const isIdle = seen !== null && seen.inFlight === 0 && now - seen.lastUse >= 60_000;
+      expect(reason !== null).toBe(is === "awake" && (isSpent || isIdle));
+    }),
+  );
+  expect(
+    shouldSleep({ phase: "awake" }, policy, { use: { lastUse: 0, inFlight: 0 }, spent: nothing, now: 1e12 }),
+  ).toBeNull();
 });

@@ -62,6 +62,23 @@ export function expiresAt({ pushedAt }: Pick<Preview, "pushedAt">, { ttlMs }: Pi
   return pushedAt + ttlMs;
 }
 
+/** What the edge has seen of it. */
+export type Use = { readonly lastUse: EpochMs; readonly inFlight: number };
+
+/** Why it is stopped now, or null. What is asked of it, or pushed, at this moment keeps it awake; money that is spent does not. */
+export function shouldSleep(
+  { phase }: Pick<Preview, "phase">,
+  policy: Pick<PreviewsSpec, "sleepMs" | "cost">,
+  { use, spent, now }: { readonly use: Use | null; readonly spent: Spent; readonly now: EpochMs },
+): string | null {
+  if (phase !== "awake") return null;
+  const cap = capReached(policy, spent);
+  if (cap !== null) return cap;
+  // Nobody knows whether it is used.
+  if (use === null || policy.sleepMs === null || use.inFlight > 0 || now - use.lastUse < policy.sleepMs) return null;
+  return `nobody has asked it anything for ${formatDuration(policy.sleepMs)}`;
+}
+
 /** Why it has to go now, or null. A template that is not in force any more has no say over what was made of it. */
 export function overAge(preview: Preview, policy: PreviewsSpec, now: EpochMs): string | null {
   if (preview.phase === "removing" || now < expiresAt(preview, policy)) return null;

@@ -2860,6 +2860,13 @@ export interface PreviewsInput {
    */
   ttl?: Duration | undefined;
   /**
+   * How long nobody has asked it anything before it is stopped. The next request waits until it has been started again.
+   * Only with the embedded edge.
+   * @default it never sleeps
+   * @example "30m"
+   */
+  sleep?: Duration | undefined;
+  /**
    * How many there may be at once.
    * @default 5
    * @example 10

@@ -3,6 +3,8 @@ export type PreviewsSpec = {
   /** `{name}.preview.example.org` */
   readonly host: string;
   readonly ttlMs: number;
+  /** Null: it never sleeps. */
+  readonly sleepMs: number | null;
   readonly limit: number;
   readonly whenFull: "oldest" | "refuse";
   /** In whatever money the team reckons in; null: nobody reckons. */

@@ -80,6 +80,12 @@ export const previewsSchema = named(
       default: previewDefaults.ttl,
       example: "14d",
     }),
+    sleep: optional(duration({ min: "1s", max: "30d" }), {
+      meaning:
+        "How long nobody has asked it anything before it is stopped. The next request waits until it has been started again. Only with the embedded edge.",
+      default: "(it never sleeps)",
+      example: "30m",
+    }),
     limit: optional(wholeNumber({ min: 1, max: 500 }), {
       meaning: "How many there may be at once.",
       default: previewDefaults.limit,

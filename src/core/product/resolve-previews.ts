@@ -7,6 +7,7 @@ export function resolvePreviews(previews: PreviewsInput): PreviewsSpec {
   return {
     host: previews.host ?? previewDefaults.host,
     ttlMs: ms(previews.ttl ?? previewDefaults.ttl),
+    sleepMs: previews.sleep === undefined ? null : ms(previews.sleep),
     limit: previews.limit ?? previewDefaults.limit,
     whenFull: previews.whenFull ?? previewDefaults.whenFull,
     cost: previews.cost ?? null,

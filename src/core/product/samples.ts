@@ -389,6 +389,7 @@ export const fullProduct: ProductInput = {
       previews: {
         host: "{name}.preview.example.net",
         ttl: "14d",
+        sleep: "30m",
         limit: 10,
         whenFull: "refuse",
         cost: { instanceHour: 0.02, perMonth: 20 },

@@ -14,7 +14,7 @@ import { findEnvironment } from "../environment.ts";
 import { lookAtGates } from "../gates/look.ts";
 import { policiesIn } from "../gates/read.ts";
 import { appendHistory } from "../history.ts";
-import { mustHaveItsPlace } from "../previews/make.ts";
+import { mustHaveItsPlace, wakeFor } from "../previews/make.ts";
 import { changesFor } from "../release/changes.ts";
 import { releaseIn, releaseRow } from "../release/read.ts";
 import { heldIn, isScaling, scaleRows } from "../scale/held.ts";
@@ -49,10 +49,11 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
   const id = input.id ?? deploymentId(`dep_${world.newId()}`);
   const at = { id, product: release.product, environment: input.environment };
   const changes = await changesBefore(world, release, spec, input);
-  const go = await world.store.db.transaction().execute(async (trx) => {
+  const { go, first } = await world.store.db.transaction().execute(async (trx) => {
     await mustBeKept(trx, release);
     mustHaveSecrets(release, spec);
     await mustHaveItsPlace(trx, release.product, spec);
+    const first = await wakeFor(world, trx, spec, { id, actor: input.actor });
     const place = await findEnvironment(trx, at);
     await mustBeAllowed(trx, place, { release, spec, input });
     const live = place?.live_release_id ?? null;
@@ -73,14 +74,15 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
           override_reason: input.overrideWindow === true ? input.reason : null,
         })
         .execute();
-      return (await lookAtGates(world, trx, id)).go;
+      return { go: (await lookAtGates(world, trx, id)).go, first };
     }
     // Its counts are known when what is being scaled has ended, which it does at once for a deployment.
     const scaled = isFree ? await scaleRows(trx, at) : [];
     const isNext = isFree && !isScaling(scaled);
     const begun = isNext ? await recordFirst(trx, { row, live, held: heldIn(scaled) }, world.clock.now()) : null;
-    return world.engine.startWithin(trx, ...workflowOf(at, begun));
+    return { go: await world.engine.startWithin(trx, ...workflowOf(at, begun)), first };
   });
+  for (const each of first) await each();
   await go();
   world.changes.announce("gated");
   return id;

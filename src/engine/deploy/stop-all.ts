@@ -12,7 +12,7 @@ const limitMs = 60_000;
 /** What still runs, and why it could not be stopped. */
 export type Left = { readonly revision: RevisionId; readonly reason: string };
 
-type Up = { readonly status: RevisionStatus; readonly view: ReleaseView };
+export type Up = { readonly status: RevisionStatus; readonly view: ReleaseView };
 
 /**
  * Stops every container of the product, accessories too, and keeps it: nothing is lost, and the next control plane starts what is live
@@ -24,7 +24,7 @@ export async function stopContainers(world: World): Promise<readonly Left[]> {
   await Promise.all(
     (await containersUp(world)).map(async (up) => {
       try {
-        await stop(world, up);
+        await stopRevision(world, up);
       } catch (error) {
         reasons.set(up.status.id, reasonOf(error));
       }
@@ -51,7 +51,8 @@ async function containersUp(world: World): Promise<readonly Up[]> {
   return up.filter(({ view }) => view.spec.target.driver !== "process");
 }
 
-async function stop(world: World, { status, view }: Up): Promise<void> {
+/** Stops what runs of a revision or an accessory and keeps it. Safe to repeat. */
+export async function stopRevision(world: World, { status, view }: Up): Promise<void> {
   const { target, services, accessories } = view.spec;
   const accessory = accessories[status.service];
   const spec: RevisionSpec | null =

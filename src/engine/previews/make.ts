@@ -1,5 +1,5 @@
 import { SlipwayError } from "../../core/errors/error.ts";
-import type { EnvironmentName } from "../../core/ids.ts";
+import type { DeploymentId, EnvironmentName } from "../../core/ids.ts";
 import { admit } from "../../core/previews/decide.ts";
 import { previewHost, templateOf } from "../../core/previews/name.ts";
 import type { PreviewsSpec } from "../../core/product/previews-spec.ts";
@@ -10,6 +10,7 @@ import { settingsOf } from "../triggers/settings.ts";
 import { untilChange } from "../until-change.ts";
 import type { World } from "../world.ts";
 import { recordEnd } from "./remove.ts";
+import { recordWake } from "./rest.ts";
 import { findPreview, previewOf, previewRows, setPreview, spentNow } from "./rows.ts";
 
 export type Making = {
@@ -102,6 +103,22 @@ async function insert({ clock }: World, trx: Trx, { making, template, policy }: 
       charged_at: now,
     })
     .execute();
+}
+
+/**
+ * In the transaction that lets a deployment in, before it has its place in the queue: a preview that sleeps is started first, for it is
+ * compared with and gone back to. What is answered is called when that has committed.
+ */
+export async function wakeFor(
+  world: World,
+  trx: Trx,
+  { product, environment, previews }: EnvironmentSpec,
+  { id, actor }: { readonly id: DeploymentId; readonly actor: string },
+): Promise<readonly (() => Promise<void>)[]> {
+  if (previews === undefined) return [];
+  const { go, refused } = await recordWake(world, trx, { product, environment, actor, reason: `${id} comes` });
+  if (refused !== null) throw new SlipwayError("PREVIEW_REFUSED", { message: refused });
+  return go;
 }
 
 /**

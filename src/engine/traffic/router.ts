@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Traffic } from "../../core/deploy/traffic.ts";
 import { isSlipwayError } from "../../core/errors/error.ts";
+import type { EnvironmentName } from "../../core/ids.ts";
+import { templateOf } from "../../core/previews/name.ts";
 import type { EdgeSpec } from "../../core/product/spec.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Edge, EdgeConfig, RouteTable } from "../../ports/edge.ts";
@@ -187,6 +189,7 @@ export class Router {
       .orderBy("product")
       .orderBy("name")
       .execute();
+    const asleep = await this.#asleep(rows);
     const result: EnvironmentTraffic[] = [];
     for (const row of rows) {
       const traffic = JSON.parse(row.traffic) as Traffic;
@@ -194,9 +197,22 @@ export class Router {
       const { spec } = await releaseView(db, traffic.routesOf, row.name);
       if (!this.#deps.isHere(spec.edge)) continue;
       const kept = traffic.keepsRoutesOf;
-      result.push({ traffic, spec, kept: kept === undefined ? null : (await releaseView(db, kept, row.name)).spec });
+      result.push({
+        traffic,
+        spec,
+        kept: kept === undefined ? null : (await releaseView(db, kept, row.name)).spec,
+        asleep: asleep.has(row.name),
+      });
     }
     return result;
+  }
+
+  async #asleep(rows: readonly { readonly name: EnvironmentName }[]): Promise<ReadonlySet<EnvironmentName>> {
+    // Nobody who has no previews pays for the question.
+    if (rows.every(({ name }) => templateOf(name) === null)) return new Set();
+    const { db } = this.#deps.store;
+    const resting = db.selectFrom("preview").select("name").where("phase", "in", ["asleep", "waking"]);
+    return new Set((await resting.execute()).map(({ name }) => name));
   }
 }
 

@@ -11,6 +11,8 @@ export type EnvironmentTraffic = {
   readonly spec: EnvironmentSpec;
   /** Whose routes stay in force as well where the newer config has none; null when there is nothing to keep. */
   readonly kept: EnvironmentSpec | null;
+  /** Nothing of it runs until somebody asks for it. */
+  readonly asleep?: boolean;
 };
 
 /** The whole table, from what is recorded and what runs. Pure, so the same truth always gives the same table. */
@@ -22,13 +24,13 @@ export function routeTable(
   const addresses = new Map(running.map((revision) => [revision.id, revision]));
   const services: Record<string, RoutedService> = {};
   const routes: Route[] = [];
-  for (const { traffic, spec, kept } of environments) {
+  for (const { traffic, spec, kept, asleep = false } of environments) {
     for (const [service, targets] of Object.entries<readonly TrafficTarget[]>(traffic.services)) {
       services[serviceKey(spec, service as ServiceName)] = {
         targets: targets.map((target) => edgeTarget(target, addresses)),
         sticky: spec.edge.sticky,
         ...(spec.edge.optIn === undefined ? {} : { optIn: spec.edge.optIn }),
-        mode: spec.edge.maintenance ? "maintenance" : "live",
+        mode: spec.edge.maintenance ? "maintenance" : asleep ? "asleep" : "live",
       };
     }
     const own = routesIn(spec, traffic);

@@ -28,7 +28,22 @@ function ofItself({ name, merged, spec }: Place): readonly Finding[] {
     merged.target?.driver === "compose"
       ? [error([...at, "previews"], "previews of a Compose file are not there yet; use docker or process here")]
       : [];
-  return [...nested, ...promoted, ...composed];
+  const waking =
+    spec.previews?.sleepMs != null && spec.edge.driver !== "embedded"
+      ? [
+          error(
+            [...at, "previews", "sleep"],
+            `${spec.edge.driver} cannot let requests wait until it is awake; use the embedded edge here`,
+            {
+              because: [
+                ["edge", "driver"],
+                [...at, "edge", "driver"],
+              ],
+            },
+          ),
+        ]
+      : [];
+  return [...nested, ...promoted, ...composed, ...waking];
 }
 
 function sharedIn({ name, spec, where }: Place): readonly Finding[] {

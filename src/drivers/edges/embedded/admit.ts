@@ -87,6 +87,7 @@ function route(exchange: Exchange, listener: string, host: Host): undefined {
     exchange.forward = stripPrefix(path, found.prefix);
     head.headers.push("x-forwarded-prefix", found.prefix);
   }
+  if (service.mode === "asleep") return sleep(exchange, service.name);
   if (traffic.holds.none || !traffic.holds.has(service.name)) proxy(exchange);
   else hold(exchange, service.name);
 }
@@ -162,6 +163,20 @@ function hold(exchange: Exchange, service: string): undefined {
   };
   exchange.stop = { leftByClient: () => holds.leave(service, waiter) };
   holds.wait(service, waiter);
+}
+
+function sleep(exchange: Exchange, service: string): undefined {
+  const { sleepers } = exchange.traffic;
+  exchange.held = true;
+  const sleeper = {
+    go: (): undefined => {
+      exchange.stop = null;
+      if (!exchange.over) proxy(exchange);
+    },
+    refuse: (why: "wakingTooLong" | "holdFull") => exchange.refuse(refusals[why], { headers: ["Retry-After", "5"] }),
+  };
+  exchange.stop = { leftByClient: () => sleepers.leave(service, sleeper) };
+  sleepers.wait(service, sleeper);
 }
 
 const rememberedHosts = 1000;

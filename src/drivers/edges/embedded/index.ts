@@ -33,6 +33,7 @@ export function embeddedEdge({ directory, launch = launchDetached, workers = 2 }
     name: "embedded",
     can: {
       hold: true,
+      wake: true,
       exactDrain: true,
       sticky: true,
       ipRateLimit: true,

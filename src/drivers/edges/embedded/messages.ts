@@ -69,4 +69,6 @@ export type WorkerCounts = {
   readonly unrouted: number;
   readonly connections: number;
   readonly logBytes: number;
+  /** Services that sleep and that somebody waits for. */
+  readonly asked: readonly string[];
 };

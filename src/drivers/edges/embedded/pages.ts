@@ -61,6 +61,11 @@ export const refusals = {
     code: "TOO_MANY_WAITING",
     detail: "The service is being switched over, and too many requests wait.",
   },
+  wakingTooLong: {
+    status: 503,
+    code: "WAKING_TOO_LONG",
+    detail: "This was asleep and is being started, and it took too long.",
+  },
   tooBusy: { status: 503, code: "SERVICE_BUSY", detail: "The service has too many requests at once." },
   slowService: { status: 504, code: "SERVICE_TIMEOUT", detail: "The service did not answer in time." },
 } as const satisfies Record<string, Refusal>;

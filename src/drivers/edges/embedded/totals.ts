@@ -39,7 +39,8 @@ export class Totals {
         revisions[id] = before === undefined ? counters : addCounters(before, counters);
       }
     }
-    return { at, generation, revisions, unrouted };
+    const asked = [...new Set([...this.#workers.values()].flatMap((counts) => counts.asked))].sort();
+    return { at, generation, revisions, unrouted, ...(asked.length === 0 ? {} : { asked }) };
   }
 
   /** Bytes written to the access log by all workers since the start. */

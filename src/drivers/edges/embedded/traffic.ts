@@ -3,6 +3,7 @@ import type { EdgeConfig } from "../../../ports/edge.ts";
 import { AccessLog } from "./access-log.ts";
 import type { CompiledTable } from "./compiled.ts";
 import type { Holds } from "./holds.ts";
+import { Sleepers } from "./sleepers.ts";
 
 /** What all requests of one worker share. */
 export class Traffic {
@@ -11,6 +12,7 @@ export class Traffic {
   table: CompiledTable | null = null;
   log: AccessLog | null;
   readonly holds: Holds;
+  readonly sleepers = new Sleepers();
   /** Requests answered for no revision. */
   unrouted = 0;
   /** Answers say `Connection: close`, because this worker is about to end. */

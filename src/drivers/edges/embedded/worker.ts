@@ -48,6 +48,7 @@ async function hear(message: ToWorker): Promise<void> {
     }
     case "table":
       traffic.table = workshop.compile(message.table);
+      traffic.sleepers.wake(traffic.table);
       return send({ is: "done", call: message.call });
     case "hold":
       traffic.holds.start(message.hold, Date.now());
@@ -196,6 +197,7 @@ function tellCounts(): void {
     unrouted: traffic.unrouted,
     connections: listeners.reduce((sum, listener) => sum + listener.connections, 0),
     logBytes: traffic.log?.writtenBytes ?? 0,
+    asked: traffic.sleepers.asked,
   };
   const text = JSON.stringify(counts);
   if (text === lastCounts) return;

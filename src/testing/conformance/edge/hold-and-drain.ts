@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { EdgeBench } from "../edge.ts";
 import { ask, openLong, webSocketHead, within } from "./client.ts";
-import { samplesLater } from "./samples.ts";
+import { samplesLater, sampleWith } from "./samples.ts";
 import { revisionOf, target } from "./tables.ts";
 
 export function holdAndDrainTests(at: () => EdgeBench): void {
@@ -115,6 +115,25 @@ export function holdAndDrainTests(at: () => EdgeBench): void {
     await edge.hold("web", { maxMs: 500, maxQueued: 10 });
     expect((await ask(port, "/")).status).toBe(503);
     expect(performance.now() - began).toBeGreaterThan(450);
+    expect((await ask(port, "/")).body).toBe("a");
+  });
+
+  test("requests of what sleeps wait, are told of, and are answered when it is awake", async ({ skip }) => {
+    const { a, edge, port, route } = at();
+    if (edge.can.wake !== true) return skip();
+    await route([target(a, 10_000, { instances: [] })], { mode: "asleep" });
+    const left = openLong(port, "GET / HTTP/1.1\r\nHost: test.example\r\n\r\n");
+    const asked = [ask(port, "/"), ask(port, "/x", { method: "POST", body: "hello" })];
+    expect((await sampleWith(edge, (sample) => sample.asked !== undefined)).asked).toEqual(["web"]);
+    left.socket.destroy();
+    await left.closed;
+    expect(a.seen.size).toBe(0);
+    await route([target(a, 10_000)]);
+    expect((await Promise.all(asked)).map(({ status, body }) => [status, body])).toEqual([
+      [200, "a"],
+      [200, "a"],
+    ]);
+    await sampleWith(edge, (sample) => sample.asked === undefined);
     expect((await ask(port, "/")).body).toBe("a");
   });
 }
