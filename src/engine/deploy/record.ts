@@ -1,3 +1,4 @@
+import type { OnConflictBuilder } from "kysely";
 import { courseOf } from "../../core/deploy/course.ts";
 import { begin, decide } from "../../core/deploy/decide.ts";
 import { type Deployment, type DeploymentEvent, type Failure, hasEnded } from "../../core/deploy/deployment.ts";
@@ -9,7 +10,7 @@ import { restorable, restoreOf, restoreText } from "../../core/recover/restore.t
 import { standingOf } from "../../core/release/standing.ts";
 import type { HeldCounts } from "../../core/scale/count.ts";
 import type { Db, Trx } from "../../ports/store.ts";
-import type { DeploymentRow } from "../../ports/tables.ts";
+import type { Database, DeploymentRow } from "../../ports/tables.ts";
 import { attemptsIn } from "../commands/attempts.ts";
 import { findEnvironment } from "../environment.ts";
 import { appendHistory } from "../history.ts";
@@ -246,13 +247,18 @@ async function writeRoles(
           created_at: now,
           updated_at: now,
         })
-        .onConflict((conflict) =>
-          conflict.column("id").doUpdateSet({ role, updated_at: now }).where("revision.role", "!=", role),
-        )
+        .onConflict(newRole)
         .execute();
     }
   }
 }
+
+/** Outside of the call, so that a store may keep the query. */
+const newRole = (known: OnConflictBuilder<Database, "revision">) =>
+  known
+    .column("id")
+    .doUpdateSet(({ ref }) => ({ role: ref("excluded.role"), updated_at: ref("excluded.updated_at") }))
+    .whereRef("revision.role", "!=", "excluded.role");
 
 /** What was warm before is stopped once another release has succeeded: `retire` has seen to it. */
 async function writeRetired(trx: Trx, row: DeploymentRow, { course, phase }: Deployment, now: EpochMs): Promise<void> {

@@ -1,5 +1,6 @@
+import type { OnConflictBuilder } from "kysely";
 import type { Db, Trx } from "../../ports/store.ts";
-import type { WorkflowRow, WorkflowStepRow } from "../../ports/tables.ts";
+import type { Database, WorkflowRow, WorkflowStepRow } from "../../ports/tables.ts";
 
 export type Journal = ReadonlyMap<number, WorkflowStepRow>;
 
@@ -11,21 +12,19 @@ export async function readJournal(db: Db, id: string): Promise<Journal> {
 
 /** One verb's row; replaces what was pending of it. */
 export async function recordStep(db: Db | Trx, row: WorkflowStepRow): Promise<void> {
-  await db
-    .insertInto("workflow_step")
-    .values(row)
-    .onConflict((same) =>
-      same.columns(["workflow_id", "seq"]).doUpdateSet({
-        status: row.status,
-        attempts: row.attempts,
-        output: row.output,
-        error: row.error,
-        due_at: row.due_at,
-        ended_at: row.ended_at,
-      }),
-    )
-    .execute();
+  await db.insertInto("workflow_step").values(row).onConflict(settle).execute();
 }
+
+/** Outside of the call, so that a store may keep the query. */
+const settle = (same: OnConflictBuilder<Database, "workflow_step">) =>
+  same.columns(["workflow_id", "seq"]).doUpdateSet(({ ref }) => ({
+    status: ref("excluded.status"),
+    attempts: ref("excluded.attempts"),
+    output: ref("excluded.output"),
+    error: ref("excluded.error"),
+    due_at: ref("excluded.due_at"),
+    ended_at: ref("excluded.ended_at"),
+  }));
 
 /** Takes the oldest unused signal of a topic for the wait `seq`; its payload, or null when there is none. */
 export async function takeSignal(trx: Trx, id: string, topic: string, seq: number): Promise<string | null> {

@@ -16,6 +16,7 @@ import type { Store } from "../../ports/store.ts";
 import type { Database, HistoryRow } from "../../ports/tables.ts";
 import { migrations } from "../../store/migrations/list.ts";
 import { type Life, never } from "./life.ts";
+import { templated } from "./templates.ts";
 
 /** What a disk may do to a store. `commit`: what was written is undone when it is to be kept. `all`: nothing can be read either. */
 export type StoreTrouble = "commit" | "all" | null;
@@ -73,7 +74,11 @@ export class SimDatabase {
     });
     return {
       name: "simulated",
-      db,
+      db: templated(
+        db,
+        (query) => driver.run(query),
+        (query) => driver.runInTransaction(query),
+      ),
       check: async () => ({ ok: true, findings: [] }),
       backup: () => Promise.reject(new Error("a simulated store is not copied")),
       close: async () => {},
@@ -145,7 +150,27 @@ class SimDriver implements Driver {
     return this.#connection.run("rollback");
   }
 
+  /** A query by itself. */
+  async run<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    if (this.#taken) await this.acquireConnection();
+    this.#taken = true;
+    try {
+      return await this.#connection.executeQuery(query);
+    } finally {
+      this.#free();
+    }
+  }
+
+  /** A query in the transaction that has the connection. */
+  runInTransaction<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    return this.#connection.executeQuery(query);
+  }
+
   async releaseConnection(): Promise<void> {
+    this.#free();
+  }
+
+  #free(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#taken = false;
     else next();
