@@ -20,10 +20,15 @@ export class Commented {
 
 /** The text of a document: block style, strings in double quotes where plain ones could be anything else. The same value, the same text. */
 export function yamlText(value: { readonly [key: string]: Yaml | undefined }): string {
-  return `${mapLines(value).join("\n")}\n`;
+  // GitHub's own docs write `on` bare, at the top of a workflow.
+  const lines = mapLines(value, (key) => (key === "on" ? key : textScalar(key)));
+  return `${lines.join("\n") || "{}"}\n`;
 }
 
-function mapLines(map: { readonly [key: string]: Yaml | undefined }): readonly string[] {
+function mapLines(
+  map: { readonly [key: string]: Yaml | undefined },
+  keyText: (key: string) => string = textScalar,
+): readonly string[] {
   return Object.entries(map).flatMap(([key, value]) => (value === undefined ? [] : entryLines(keyText(key), value)));
 }
 
@@ -59,11 +64,6 @@ function isScalar(value: Yaml): value is Scalar {
 function scalar(value: Scalar): string {
   if (value instanceof Commented) return `${textScalar(value.value)} # ${value.comment}`;
   return typeof value === "string" ? textScalar(value) : String(value);
-}
-
-/** GitHub's own docs write `on` bare. */
-function keyText(key: string): string {
-  return key === "on" ? key : textScalar(key);
 }
 
 /** Words that YAML 1.1 or 1.2 takes for something else than text. */

@@ -1,0 +1,148 @@
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { freePort } from "../../src/testing/ports.ts";
+import { type Contexts, runShellSteps } from "./github-run.fixture.ts";
+import { type SynthTest, services, synthTest } from "./product.fixture.ts";
+
+const cli = fileURLToPath(new URL("../../bin/slipway.js", import.meta.url));
+const workflow = ".github/workflows/slipway.yml";
+
+let test: SynthTest;
+let clean: string;
+beforeEach(() => {
+  test = synthTest();
+  clean = mkdtempSync(join(tmpdir(), "slipway-clean-"));
+});
+afterEach(() => {
+  test.remove();
+  rmSync(clean, { recursive: true, force: true });
+});
+
+const slipway = (...args: string[]) =>
+  promisify(execFile)(process.execPath, [cli, ...args], {
+    cwd: test.directory,
+    env: { ...process.env, NO_COLOR: "1" },
+  });
+
+/** A runner's directory: a clone of what was pushed, and a PATH with the slipway of its machine. */
+function cloned(name: string): { readonly directory: string; readonly path: string } {
+  const directory = join(clean, name);
+  test.git("clone", "--quiet", test.directory, directory);
+  const bin = join(clean, "bin");
+  mkdirSync(bin, { recursive: true });
+  rmSync(join(bin, "slipway"), { force: true });
+  symlinkSync(cli, join(bin, "slipway"));
+  return { directory, path: `${bin}:${process.env.PATH}` };
+}
+
+const pushOf = (sha: string, more: Readonly<Record<string, string>> = {}): Contexts => ({
+  github: {
+    event_name: "push",
+    ref: "refs/heads/main",
+    ref_name: "main",
+    ref_type: "branch",
+    head_ref: "",
+    sha,
+    run_id: "7",
+    actor: "ada",
+    ...more,
+  },
+  vars: { SLIPWAY_STATE_DIR: join(test.directory, ".slipway") },
+  secrets: { NPM_TOKEN: "a token of the test" },
+});
+
+const steps = {
+  syntax: { command: ["node", "--check", "server.js"], matrix: { AT: ["api", "web"] }, path: "api" },
+  unit: {
+    path: "api",
+    command: [
+      "node",
+      "-e",
+      "import('./greeting.js').then(({ health }) => process.exit(health().status === 'healthy' ? 0 : 1))",
+    ],
+  },
+  token: {
+    shell: 'test "$NPM_TOKEN" = "a token of the test" && test -z "$(printenv OTHER)" && echo it is there',
+    secrets: ["NPM_TOKEN"],
+  },
+  flaky: { shell: "test -f once || { touch once; exit 1; }", retry: { reason: "it is the first time" } },
+  allowed: { command: ["false"], allowFailure: true },
+  elsewhere: { command: ["false"], when: { branch: ["release/*"] } },
+};
+
+it("in a clean directory the workflow's lines check the commit and deploy it, through the control plane that is there", async () => {
+  const port = await freePort();
+  const config = {
+    name: "shop",
+    services: { api: { ...services.api, env: { GREETING: "Salut" } } },
+    pipeline: { steps },
+    rollout: { bake: "0s", drain: "0s" },
+    synth: { github: true },
+    environments: { production: { edge: { listen: `127.0.0.1:${port}` } } },
+  };
+  test.configure({ ...config, pipeline: undefined });
+  try {
+    await slipway("up");
+    test.configure(config);
+    expect((await test.synth()).code).toBe(0);
+    // The pipeline is GitHub's here: what Slipway deploys has none, or it would be run twice in this test.
+    test.configure({ ...config, pipeline: undefined });
+    const told = await runShellSteps(test.read(workflow), {
+      ...cloned("push"),
+      contexts: pushOf(test.git("rev-parse", "HEAD").trim()),
+    });
+    expect(
+      told.map(({ job, step, code }) => `${job}: ${step} ${code}`),
+      told.at(-1)?.output,
+    ).toEqual([
+      "checks: syntax[AT=api] 0",
+      "checks: syntax[AT=web] 0",
+      "checks: unit 0",
+      "checks: token 0",
+      "checks: flaky 0",
+      "checks: allowed 1",
+      "checks: elsewhere 0",
+      "deploy-production: Deploy to production 0",
+    ]);
+    const printed = (step: string): string | undefined => told.find((each) => each.step === step)?.output;
+    expect(printed("elsewhere")).toContain("left out: only on release/*");
+    expect(printed("flaky")).toContain("it failed; again in 1 s");
+    const answer = await fetch(`http://127.0.0.1:${port}/api/greeting`);
+    expect(await answer.text()).toContain("Salut");
+  } finally {
+    await slipway("down", "--all");
+  }
+});
+
+it("a pull request is checked and never deployed, a failing check ends the run, and no control plane is begun by accident", async () => {
+  test.configure({ name: "shop", services, pipeline: { steps: { good: { shell: "true" } } }, synth: { github: true } });
+  await test.synth();
+  test.configure({ name: "shop", services });
+  const sha = test.git("rev-parse", "HEAD").trim();
+  const steps = async (name: string, contexts: Contexts, change = (text: string): string => text) =>
+    (await runShellSteps(change(test.read(workflow)), { ...cloned(name), contexts })).map(
+      ({ job, code }) => `${job} ${code}`,
+    );
+  const request = pushOf(sha, {
+    event_name: "pull_request",
+    ref: "refs/pull/1/merge",
+    ref_name: "1/merge",
+    head_ref: "main",
+  });
+  expect(await steps("request", request)).toEqual(["checks 0"]);
+  expect(await steps("elsewhere", pushOf(sha, { ref: "refs/heads/other", ref_name: "other" }))).toEqual(["checks 0"]);
+  expect(await steps("failing", pushOf(sha), (text) => text.replace("scripts/ci/steps/good.sh", "false"))).toEqual([
+    "checks 1",
+  ]);
+  // The variable leads to a directory that no control plane has been in.
+  expect(await steps("nowhere", pushOf(sha))).toEqual(["checks 0", "deploy-production 2"]);
+  expect(await steps("unset", { ...pushOf(sha), vars: { SLIPWAY_STATE_DIR: "" } })).toEqual([
+    "checks 0",
+    "deploy-production 2",
+  ]);
+});
