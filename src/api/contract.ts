@@ -120,6 +120,15 @@ export const wordBody = z.strictObject({
   /** The id of what was live when the person looked; null: nothing was. */
   live: z.string().max(80).nullable().optional(),
 });
+/** A link at which one person may say yes or no, once. */
+export const linkBody = z.strictObject({
+  person,
+  actor: person,
+  forMs: z
+    .int()
+    .min(1_000)
+    .max(14 * 86_400_000),
+});
 export const lockBody = z.strictObject({
   product: name,
   environment: name,

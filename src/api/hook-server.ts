@@ -4,6 +4,7 @@ import type { TriggerSettings } from "../core/triggers/settings.ts";
 import { findSettings } from "../engine/triggers/settings.ts";
 import type { World } from "../engine/world.ts";
 import { sendError } from "./answer-error.ts";
+import { approvalRoutes } from "./routes/approvals.ts";
 import { ciRoutes } from "./routes/ci.ts";
 import { hookRoutes } from "./routes/hooks.ts";
 
@@ -89,5 +90,6 @@ export function hookServer(world: World, product: string): FastifyInstance {
   // Each reads bodies in its own way.
   void server.register(async (own) => hookRoutes(own, world, product));
   void server.register(async (own) => ciRoutes(own, world, product));
+  void server.register(async (own) => approvalRoutes(own, world));
   return server;
 }

@@ -237,10 +237,11 @@ function control(slipway: Command): void {
   const word = (command: Command): Command =>
     command.argument("<environment>", "or a deployment's id").option("--reason <text>", "why, for the history");
   act(
-    word(slipway.command("approve").description("say yes to a deployment that waits at its gates")).option(
-      "-y, --yes",
-      "do not ask",
-    ),
+    word(slipway.command("approve").description("say yes to a deployment that waits at its gates"))
+      .option("-y, --yes", "do not ask")
+      .option("--link", "make a link instead, at which somebody else may say yes or no, once")
+      .option("--for <person>", "with --link: who speaks with it")
+      .option("--expires <duration>", "with --link: how long it is good, at most 14d (default: 24h)"),
     async ([what = ""], options) => (await import("./commands/approve.ts")).approve(what, options),
   );
   act(

@@ -37,6 +37,7 @@ import { processTarget } from "../drivers/targets/process/index.ts";
 import { staticServerCommand } from "../drivers/targets/process/static-command.ts";
 import { fileVault, vaultKey } from "../drivers/vaults/file/index.ts";
 import { AlertDesk } from "../engine/alerts/desk.ts";
+import { ApprovalTeller } from "../engine/approvals/teller.ts";
 import { sweepFresh } from "../engine/commands/command.ts";
 import { sweepPlans } from "../engine/commands/plan.ts";
 import { type Left, stopContainers } from "../engine/deploy/stop-all.ts";
@@ -222,7 +223,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     scaler.open();
     closers.push(() => scaler.close());
     await engine.open();
-    const watching = [new Poller(world), new PreviewKeeper(world)];
+    const watching = [new Poller(world), new PreviewKeeper(world), new ApprovalTeller(world)];
     for (const each of watching) each.open();
     const telling = tellForges(world);
     const sweeping = new AbortController();

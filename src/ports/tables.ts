@@ -30,6 +30,7 @@ export interface Database {
   request: RequestRow;
   gated: GatedRow;
   approval: ApprovalRow;
+  approval_link: ApprovalLinkRow;
   revision: RevisionRow;
   secret: SecretRow;
   scale: ScaleRow;
@@ -214,6 +215,19 @@ export type ApprovalRow = {
   /** What was live then: what the person compared with. */
   live_id: ReleaseId | null;
   created_at: EpochMs;
+};
+
+/** An address at which one person may say yes or no to a deployment, once. Its proof is not here. */
+export type ApprovalLinkRow = {
+  id: string;
+  deployment_id: DeploymentId;
+  /** Who speaks with it. */
+  person: string;
+  created_by: string;
+  created_at: EpochMs;
+  expires_at: EpochMs;
+  /** When a word was given with it. */
+  used_at: EpochMs | null;
 };
 
 /** Every revision ever made; which role it has now decides traffic and what is kept. */

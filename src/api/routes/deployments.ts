@@ -2,12 +2,21 @@ import type { FastifyInstance } from "fastify";
 import { ciEvidence } from "../../core/ci/facts.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { type DeploymentId, deploymentId, environmentName, releaseId } from "../../core/ids.ts";
+import { makeApprovalLink } from "../../engine/approvals/links.ts";
 import { approve, shown } from "../../engine/commands/approve.ts";
 import { ask } from "../../engine/commands/ask.ts";
 import { rollback } from "../../engine/commands/rollback.ts";
 import { startDeployment } from "../../engine/commands/start-deployment.ts";
 import type { World } from "../../engine/world.ts";
-import { askBody, type DeploymentDetail, listQuery, rollbackBody, startDeploymentBody, wordBody } from "../contract.ts";
+import {
+  askBody,
+  type DeploymentDetail,
+  linkBody,
+  listQuery,
+  rollbackBody,
+  startDeploymentBody,
+  wordBody,
+} from "../contract.ts";
 import { streamLines } from "../stream.ts";
 import { deploymentDetail, deploymentViews } from "../views.ts";
 
@@ -65,6 +74,10 @@ export function deploymentRoutes(server: FastifyInstance, world: World): void {
 
   server.get<{ Params: { id: string } }>("/v1/deployments/:id/evidence", (request) =>
     shown(world, deploymentId(request.params.id)),
+  );
+
+  server.post<{ Params: { id: string } }>("/v1/deployments/:id/links", async (request) =>
+    makeApprovalLink(world, { deployment: deploymentId(request.params.id), ...linkBody.parse(request.body) }),
   );
 
   server.post<{ Params: { id: string } }>("/v1/deployments/:id/approvals", async (request) => {

@@ -1,15 +1,50 @@
 import type { DeploymentDetail, DeploymentView, EvidenceView } from "../../api/contract.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
+import { parseDuration } from "../../core/product/units.ts";
 import { gateLines } from "../gates-text.ts";
 import { evidenceLines } from "../output.ts";
 import { type GlobalOptions, knownEnvironment, type Session, withSession } from "../session.ts";
 import { confirm } from "../terminal/confirm.ts";
 import { sign, style } from "../terminal/style.ts";
 
-export type ApproveOptions = GlobalOptions & { readonly reason?: string; readonly yes?: boolean };
+export type ApproveOptions = GlobalOptions & {
+  readonly reason?: string;
+  readonly yes?: boolean;
+  /** Make a link for somebody else instead. */
+  readonly link?: boolean;
+  readonly for?: string;
+  readonly expires?: string;
+};
+
+/** Makes a link at which one person sees what a deployment is about and says yes or no, once. Whoever has it speaks as that person. */
+function makeLink(what: string, options: ApproveOptions): Promise<number> {
+  const { for: person = "", expires = "24h" } = options;
+  const forMs = parseDuration(expires);
+  if (person === "")
+    throw new SlipwayError("USAGE", { message: "a link is for one person", hint: "say who: --link --for grace" });
+  if (forMs === null)
+    throw new SlipwayError("USAGE", {
+      message: `--expires ${expires} is not a duration`,
+      hint: "write it like 12h or 3d",
+    });
+  return withSession(options, async (session) => {
+    const { client, out, actor } = session;
+    const { id } = await gatedIn(session, what);
+    const made = await client.post<{ url: string; until: number }>(`/v1/deployments/${id}/links`, {
+      person,
+      actor,
+      forMs,
+    });
+    out.line(made.url);
+    out.line(style.quiet(`for ${person}, for one word, until ${new Date(made.until).toISOString()}`));
+    out.json({ deployment: id, person, ...made });
+    return 0;
+  });
+}
 
 /** Says yes to a deployment that waits at its gates, to what is shown: at a terminal the evidence comes first, and a question. */
 export function approve(what: string, options: ApproveOptions): Promise<number> {
+  if (options.link === true) return makeLink(what, options);
   return withSession(options, async (session) => {
     const { client, out, actor } = session;
     const { id, environment } = await gatedIn(session, what);

@@ -44,6 +44,7 @@ export const catalogue = {
   DEPLOYMENT_IN_PROGRESS: entry(6, 409, "wait for it, cancel it, or pass --busy queue", true),
   PROMOTION_REFUSED: entry(5, 409, "deploy the release to the earlier environment first"),
   NOT_AN_APPROVER: entry(5, 403, "ask one of those who may approve, or change gates.approval in the config"),
+  LINK_INVALID: entry(2, 410, "ask for another: slipway approve <deployment> --link --for <person>"),
   NOTHING_TO_APPROVE: entry(1, 409, "look at what waits: slipway status"),
   WAITS_FOR_APPROVAL: entry(5, 409, "approve it: slipway approve <environment>; or: slipway reject <environment>"),
   WAITS_FOR_LOAD_TEST: entry(5, 409, "run the load tests that are named: slipway load-test <environment>"),

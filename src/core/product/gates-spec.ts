@@ -36,5 +36,7 @@ export type ApprovalSpec = {
   readonly people: readonly string[] | null;
   readonly count: number;
   readonly authorMayApprove: boolean;
+  /** Notifiers that are told that a deployment waits. Absent: none. */
+  readonly notify?: readonly string[];
   readonly expiresMs: number;
 };

@@ -43,6 +43,12 @@ const approvalShape = {
     default: false,
     example: true,
   }),
+  notify: optional(z.array(name("notifier")).min(1).max(20), {
+    meaning: "Notifiers that are told when a deployment begins to wait to be approved; steps of a canary tell nobody.",
+    default: "(nobody is told)",
+    example: ["team"],
+    allowed: 'a list of notifiers, such as ["team"]',
+  }),
   expires: optional(duration({ min: "1s", max: "90d" }), {
     meaning: "How long a deployment waits to be approved. Then it is called off.",
     default: gatesDefaults.expires,

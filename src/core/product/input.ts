@@ -1431,6 +1431,12 @@ export interface ApprovalInput {
    */
   authorMayApprove?: boolean | undefined;
   /**
+   * Notifiers that are told when a deployment begins to wait to be approved; steps of a canary tell nobody.
+   * @default nobody is told
+   * @example ["team"]
+   */
+  notify?: string[] | undefined;
+  /**
    * How long a deployment waits to be approved. Then it is called off.
    * @default "7d"
    * @example "12h"

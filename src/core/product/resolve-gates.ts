@@ -56,6 +56,7 @@ function resolveApproval(approval: ApprovalInput, teams: Teams): ApprovalSpec {
     people: all.length === 0 ? null : all,
     count: approval.count ?? gatesDefaults.count,
     authorMayApprove: approval.authorMayApprove ?? false,
+    ...(approval.notify === undefined ? {} : { notify: approval.notify }),
     expiresMs: ms(approval.expires ?? gatesDefaults.expires),
   };
 }

@@ -5,6 +5,7 @@ import { personOf } from "../../core/gates/person.ts";
 import type { DeploymentId, ReleaseId } from "../../core/ids.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
+import { useApprovalLink } from "../approvals/link-use.ts";
 import { endBeforeBegin } from "../deploy/record.ts";
 import { type GateEvidence, gateEvidence } from "../gates/evidence.ts";
 import { lookAtGates, refreshChanges } from "../gates/look.ts";
@@ -21,17 +22,20 @@ export type Word = {
   readonly reason: string;
   /** What was live when the person looked; another one makes another change log. Left out: what is live now. */
   readonly live?: ReleaseId | null;
+  /** The link that it is given by, which is used up with it. */
+  readonly link?: string;
 };
 
 /**
  * Says yes or no to a deployment that waits at its gates, or at those of a step of its canary. A yes is kept with what was shown, counts once a person, and begins the
  * deployment when it was the last that was missing; the same yes again changes nothing. A no ends it, whoever says it.
- * Errors: UNKNOWN_DEPLOYMENT, NOTHING_TO_APPROVE, NOT_AN_APPROVER.
+ * Errors: UNKNOWN_DEPLOYMENT, NOTHING_TO_APPROVE, NOT_AN_APPROVER, LINK_INVALID.
  */
 export async function approve(world: World, word: Word): Promise<void> {
   const seen = await shown(world, word.deployment);
   const go = await world.store.db.transaction().execute(async (trx) => {
     const row = await waiting(trx, word.deployment);
+    if (word.link !== undefined) await useApprovalLink(trx, word.link, world.clock.now());
     if (row.phase !== "gated") {
       await approveStep(world, trx, row, { word, seen });
       return null;

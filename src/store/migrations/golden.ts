@@ -313,6 +313,19 @@ export const goldenRows: Readonly<Record<number, Readonly<Record<string, readonl
     ],
     preview_cost: [{ product: "shop", template: "preview", month: "2025-10", instance_ms: 1_000 }],
   },
+  10: {
+    approval_link: [
+      {
+        id: "0123456789ab0123456789ab",
+        deployment_id: "dep_1",
+        person: "grace",
+        created_by: "ada",
+        created_at: 1_760_000_010_000,
+        expires_at: 1_760_086_410_000,
+        used_at: null,
+      },
+    ],
+  },
 };
 
 type Row = Readonly<Record<string, string | number | null>>;

@@ -7,6 +7,7 @@ import { scale } from "./006-scale.ts";
 import { triggers } from "./007-triggers.ts";
 import { forge } from "./008-forge.ts";
 import { previews } from "./009-previews.ts";
+import { approvalLinks } from "./010-approval-links.ts";
 import type { Migration } from "./migration.ts";
 
 /** Every schema there has been, oldest first. A new one is added at the end, with golden rows in `golden.ts`. */
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   triggers,
   forge,
   previews,
+  approvalLinks,
 ];

@@ -26,12 +26,22 @@ export function checkGates(product: ProductInput): readonly Finding[] {
       environment,
     });
     if (checks.length > 0) return checks;
+    const silent = silentOf(gates?.approval, { ...product.notifiers, ...environments[environment]?.notifiers });
+    if (silent >= 0) {
+      const at = ["environments", environment, "gates", "approval", "notify", silent];
+      return [error(at, `there is no notifier "${gates?.approval?.notify?.[silent]}"`, { because: [["notifiers"]] })];
+    }
     return approvalOf(gates?.approval, ["environments", environment, "gates"], teams);
   });
   const steps = Object.entries(environments).flatMap(([environment, place]) =>
     stepsOf(place.rollout, ["environments", environment], teams),
   );
   return [...own, ...stepsOf(rollout, [], teams), ...steps];
+}
+
+/** Which of those who are to be told is nobody; -1: none. */
+function silentOf(approval: ApprovalInput | undefined, notifiers: object): number {
+  return (approval?.notify ?? []).findIndex((name) => !Object.hasOwn(notifiers, name));
 }
 
 /** What the forge says can only be asked where one is named, and what we say of a deployment ourselves comes after its gates. */

@@ -125,6 +125,15 @@ const columns: { readonly [Table in keyof Database]: Readonly<Record<keyof Datab
   },
   preview_cost: { product: true, template: true, month: true, instance_ms: true },
   trigger_ref: { product: true, ref: true, before: true, after: true },
+  approval_link: {
+    id: true,
+    deployment_id: true,
+    person: true,
+    created_by: true,
+    created_at: true,
+    expires_at: true,
+    used_at: true,
+  },
   forge_report: {
     subject: true,
     channel: true,
@@ -288,6 +297,8 @@ test("a released schema never changes", () => {
       "6 scale 24a40fc05023ab9625bb6977b491e6fb9503d0058a871c89f98d8a9c6f00c03b",
       "7 triggers 6e5da90a4016c7072269b4f62f1db234cbd09c16fd81ccc4a2619c66685ad732",
       "8 forge 01223d47fda606634616d17d1cdc936aa61b7e3d286226ca107737b8736fd532",
+      "9 previews a85a109946b3b460c019e38f21224098cad44b081de85831c62da8204a5e5bf7",
+      "10 approval-links 3d405a776fe6b2faefdbd6342ada59a97a99e006c8c3b6e5893422508cc84b49",
     ]
   `);
 });
