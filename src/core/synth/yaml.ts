@@ -71,9 +71,9 @@ const reserved = /^(?:y|n|yes|no|on|off|true|false|null|~)$/i;
 
 function textScalar(text: string): string {
   const plain =
-    /^[A-Za-z_./][\w./@+-]*(?:[: ][\w./@+-]+)*$/.test(text) &&
+    /^(?:[A-Za-z_/]|\.{0,2}\/|\.[A-Za-z])[\w./@+-]*(?:[: ][\w./@+-]+)*$/.test(text) &&
     !reserved.test(text) &&
-    !/^\.\.?\d|^\.(?:inf|nan)$/i.test(text);
+    !/^\.(?:inf|nan)$/i.test(text);
   if (plain) return text;
   // JSON's strings are YAML's in double quotes; what YAML does not take raw is escaped too.
   return JSON.stringify(text).replaceAll(
