@@ -29,6 +29,8 @@ export type Instance = {
   lastExit: LastExit | null;
   /** Why it does not answer, while it does not. */
   downBy: Cause;
+  /** Fails its health check and every request until it is started again. */
+  sick: boolean;
   /** Until then at least one request is in flight. */
   busyUntilMs: number;
   backoff: Backoff;
@@ -96,6 +98,7 @@ export class Machine {
 
   conditionOf(instance: Instance): Condition {
     const { timeline, shared } = this.#deps;
+    if (instance.sick) return { errorRatio: 1, latencyFactor: 1, healthy: false };
     const readyForMs = timeline.nowMs - (instance.readyAtMs ?? timeline.nowMs);
     return conditionOf(instance.revision.program, { readyForMs, host: instance.host, shared: shared() });
   }
@@ -164,6 +167,22 @@ export class Machine {
     this.#exit(instance, { code: null, signal: "SIGKILL" }, cause);
   }
 
+  /** From now on it lives, and is not well. */
+  sicken(instance: Instance, sick: boolean): void {
+    this.#deps.beforeChange();
+    instance.sick = sick;
+  }
+
+  /** As `Restarts.restart`: another life begins at the same address. What the sick one did not answer is not lost by that. */
+  restart(instance: Instance, startedAt: number): void {
+    if (instance.state !== "running" || instance.startedAt !== startedAt) return;
+    this.#down(instance, "program");
+    instance.state = "starting";
+    this.#deps.tell("restarting", instance);
+    this.#then(instance, instance.revision.program.stopMs + spawnMs, () => this.#spawn(instance));
+    this.#changed();
+  }
+
   #instanceStatus(instance: Instance): InstanceStatus {
     const { spec } = instance.revision;
     const isHere = instance.state === "running" || instance.state === "backoff" || instance.state === "crash-looping";
@@ -200,6 +219,7 @@ export class Machine {
       restarts: 0,
       lastExit: null,
       downBy: "slipway",
+      sick: false,
       busyUntilMs: 0,
       backoff: noBackoff,
       bornMs: 0,
@@ -214,6 +234,7 @@ export class Machine {
     const { timeline } = this.#deps;
     const { program, spec } = instance.revision;
     instance.state = "running";
+    instance.sick = false;
     instance.pid = this.#pids++;
     instance.startedAt = Math.round(timeline.wallMs);
     instance.bornMs = timeline.nowMs;

@@ -23,6 +23,8 @@ export type Shape = {
   /** The API has a port of its host: what runs is stopped before its successor starts. */
   readonly lone: boolean;
   readonly containers: boolean;
+  /** Somebody restarts unhealthy instances, soon. */
+  readonly tended: boolean;
   readonly rules: RolloutInput["rules"];
   /** Of a canary. */
   readonly steps: Pick<RolloutInput, "steps" | "stepBake" | "stepMinimum" | "stepLimit" | "promotion"> | null;
@@ -52,7 +54,14 @@ function inputOf(shape: Shape): ProductInput {
     routes: ["/"],
     env: { TOKEN: canary },
     stopGrace: "5s",
-    health: { path: "/up", interval: "2s", timeout: "1s", retries: 3, deadline: "30s" },
+    health: {
+      path: "/up",
+      interval: "2s",
+      timeout: "1s",
+      retries: 3,
+      deadline: "30s",
+      ...(shape.tended ? { restartAfter: "1s" } : {}),
+    },
     ...(shape.lone ? { hostPorts: ["8080:8080"] } : {}),
     ...(shape.job ? { needs: ["migrate"] } : {}),
   };

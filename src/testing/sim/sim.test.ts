@@ -27,6 +27,7 @@ describe("simulated worlds", () => {
     expect(deployments).toBeGreaterThanOrEqual(runs);
     // What has no occasion to be broken has not been tried.
     expect(tally["control planes killed"]).toBeGreaterThan(runs / 10);
+    expect(tally["instances restarted"]).toBeGreaterThan(0);
     for (const end of ["succeeded", "failed", "rolled-back", "cancelled"])
       expect(tally[`ended ${end}`]).toBeGreaterThan(0);
   });

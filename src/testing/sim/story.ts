@@ -44,6 +44,8 @@ const releasesInAWorld = 8;
 const patienceMs = 15 * 60_000;
 /** After the last trouble the keeper has looked several times by then. */
 const restMs = 60_000;
+/** One world in so many has somebody who restarts unhealthy instances: that costs time in each second of it. */
+const tendedShare = 0.15;
 /** Between two looks whether all is at rest. */
 const lookMs = 2_500;
 
@@ -64,7 +66,7 @@ class Story {
   readonly #waiting = new Set<() => void>();
   readonly #rate: number;
   readonly #hosts: number;
-  readonly #containers: boolean;
+  readonly #kind: { readonly containers: boolean; readonly tended: boolean };
   #world: SimWorld | null = null;
   #operator: Operator | null = null;
   readonly #users: Users;
@@ -91,7 +93,8 @@ class Story {
       [50, 3],
       [500, 1],
     ]);
-    this.#containers = this.#random.chance(0.4);
+    const containers = this.#random.chance(0.4);
+    this.#kind = { containers, tended: new Random(seed, "tended").chance(tendedShare) };
     this.#hosts = this.#random.weighted([
       [1, 3],
       [2, 2],
@@ -103,6 +106,7 @@ class Story {
     const options: WorldOptions = {
       seed: this.#seed,
       hosts: this.#hosts,
+      tended: this.#kind.tended,
       rate: (atMs) => this.#rate * (1 + 0.5 * Math.sin(atMs / 7_000)),
       programOf: (spec) => this.#programOf(spec),
       witness: {
@@ -137,11 +141,11 @@ class Story {
 
   async #play(): Promise<void> {
     await this.#by().boot();
-    const shape = drawShape(this.#random, this.#containers);
+    const shape = drawShape(this.#random, this.#kind);
     await this.#deploy(await this.#release(1, shape, { ailing: false }));
     await this.#allEnded();
     for (let number = 2; number <= releasesInAWorld + 1 && this.#promises.broken.length === 0; number += 1) {
-      const next = this.#random.chance(0.2) ? drawShape(this.#random, this.#containers) : shape;
+      const next = this.#random.chance(0.2) ? drawShape(this.#random, this.#kind) : shape;
       await this.#chapter(number, next);
     }
   }
@@ -158,6 +162,39 @@ class Story {
     if (this.#promises.broken.length > 0) return;
     this.#count(id, release, faults.length === 0);
     await this.#mustRest();
+    if (this.#kind.tended && this.#promises.broken.length === 0) await this.#mustHeal();
+  }
+
+  /** One instance of what is live falls sick; somebody has it restarted, also when the control plane dies over it. */
+  async #mustHeal(): Promise<void> {
+    const { machine, timeline } = this.#at();
+    const live = this.#promises.live();
+    const well = [...machine.revisions.values()]
+      .filter(({ spec }) => spec.release === live && spec.listens)
+      .flatMap(({ instances }) => [...instances.values()])
+      // About a life that was given up nothing more is decided.
+      .filter((each) => !this.#promises.tending.givenUp.includes(each.id))
+      .filter((each) => machine.isListening(each) && machine.conditionOf(each).healthy);
+    const struck = well[this.#random.below(Math.max(1, well.length))];
+    if (struck === undefined) return;
+    const { tending } = this.#promises;
+    const givenUp = tending.givenUp.length;
+    machine.sicken(struck, true);
+    this.#add("instances fallen sick");
+    if (this.#random.chance(0.4))
+      timeline.after(this.#random.exponential(6_000), () =>
+        this.#by().kill({ afterTouches: 1 + this.#random.below(60), downMs: this.#random.between(20, 500) }),
+      );
+    const untilMs = timeline.nowMs + restMs;
+    // A person may bring something else meanwhile, and then it is no matter of healing any more.
+    const isMatter = (): boolean =>
+      machine.at(struck.address) === struck && this.#promises.live() === live && this.#promises.open().length === 0;
+    const isGivenUp = (): boolean => tending.givenUp.length > givenUp;
+    while (struck.sick && isMatter() && !isGivenUp() && timeline.nowMs < untilMs) await timeline.wait(lookMs);
+    if (!struck.sick) this.#add("instances restarted");
+    else if (isGivenUp()) this.#add("instances given up");
+    else if (isMatter()) this.#promises.break("tended", `${struck.id} is sick for a minute`);
+    machine.sicken(struck, false);
   }
 
   #count(id: DeploymentId | null, release: ReleaseId, untroubled: boolean): void {
@@ -191,8 +228,8 @@ class Story {
             rollback(world, { product, environment, to: null, force: false, actor: "bob", reason: "users complain" }),
           );
         case "another":
-          return void this.#release(100 + number, drawShape(this.#random, this.#containers), { ailing: true }).then(
-            (id) => this.#deploy(id),
+          return void this.#release(100 + number, drawShape(this.#random, this.#kind), { ailing: true }).then((id) =>
+            this.#deploy(id),
           );
       }
     });

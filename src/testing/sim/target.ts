@@ -1,5 +1,6 @@
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { Digest, EnvironmentName, RevisionId, ServiceName } from "../../core/ids.ts";
+import type { Restarts } from "../../ports/restarts.ts";
 import type { RevisionSelector, RevisionStatus, Target, TargetCan } from "../../ports/target.ts";
 import { type Life, never } from "./life.ts";
 import type { Machine, Revision } from "./machine.ts";
@@ -46,7 +47,7 @@ const can: TargetCan = {
 const roundTripMs = 1;
 
 /** The target driver of one control plane in the world, for one product. */
-export function simTarget(place: SimPlace, life: Life, product: string): Target {
+export function simTarget(place: SimPlace, life: Life, product: string): Target & Restarts {
   const { machine, timeline } = place;
   const call = <T>(signal: AbortSignal | null, work: () => T | Promise<T>): Promise<T> =>
     life.call(async () => {
@@ -123,6 +124,13 @@ export function simTarget(place: SimPlace, life: Life, product: string): Target 
         for (const { instances, spec } of machine.revisions.values())
           for (const each of instances.values())
             if (each.id === instance && spec.product === product) return each.address;
+        throw new SlipwayError("INSTANCE_NOT_FOUND", { message: `there is no instance ${instance}` });
+      }),
+    restart: (instance, startedAt, signal) =>
+      call(signal, () => {
+        for (const { instances, spec } of machine.revisions.values())
+          for (const each of instances.values())
+            if (each.id === instance && spec.product === product) return machine.restart(each, startedAt);
         throw new SlipwayError("INSTANCE_NOT_FOUND", { message: `there is no instance ${instance}` });
       }),
     close: async () => {},

@@ -5,7 +5,10 @@ import type { Random } from "./random.ts";
 import type { Ailment, Program } from "./service.ts";
 
 /** How a release is run. Short times, so that much happens in them: what a wait is for does not depend on its length. */
-export function drawShape(random: Random, containers: boolean): Shape {
+export function drawShape(
+  random: Random,
+  { containers, tended }: { readonly containers: boolean; readonly tended: boolean },
+): Shape {
   const strategy = random.weighted<Shape["strategy"]>([
     ["blue-green", 3],
     ["rolling", 2],
@@ -27,6 +30,7 @@ export function drawShape(random: Random, containers: boolean): Shape {
     job: random.chance(0.25),
     lone: containers && random.chance(0.4),
     containers,
+    tended,
     rules: undefined,
   };
 }

@@ -6,10 +6,14 @@ import { StepConditions } from "../../engine/gates/step-conditions.ts";
 import { Changes } from "../../engine/history.ts";
 import { Judges } from "../../engine/judge/judges.ts";
 import { Keeper } from "../../engine/keeper.ts";
+import { HealthSource, tickMs } from "../../engine/metrics/health-source.ts";
 import { Metrics } from "../../engine/metrics/metrics.ts";
 import { StepCache } from "../../engine/pipeline/cache/store.ts";
 import { LiveSteps } from "../../engine/pipeline/live.ts";
+import { Healer } from "../../engine/recover/healer.ts";
+import { healKind, healWorkflow } from "../../engine/recover/workflow.ts";
 import { forgetReleases } from "../../engine/release/read.ts";
+import { Rounds } from "../../engine/rounds.ts";
 import { sqliteEngine } from "../../engine/sqlite/engine.ts";
 import { Targets } from "../../engine/targets.ts";
 import { EdgeSites } from "../../engine/traffic/sites.ts";
@@ -45,6 +49,8 @@ export type Witness = {
 export type WorldOptions = {
   readonly seed: number;
   readonly hosts: number;
+  /** Unhealthy instances are restarted by the control plane. */
+  readonly tended: boolean;
   /** Requests a second that come at a moment. */
   readonly rate: (atMs: number) => number;
   readonly programOf: (spec: RevisionSpec) => Program;
@@ -181,8 +187,16 @@ export class SimWorld {
     await Promise.race([synced, clock.sleep(edgeReadyMs)]);
     engine.register(deployKind, deployWorkflow(world));
     new Keeper(world).open();
+    if (this.#options.tended) this.#tend(world);
     await engine.open();
     return plane;
+  }
+
+  #tend(world: World): void {
+    world.engine.register(healKind, healWorkflow(world));
+    const health = new HealthSource(world, world.metrics, new AbortController().signal);
+    new Rounds(world.clock, tickMs, () => health.tick().catch(() => {})).open();
+    new Healer(world, health).open();
   }
 
   kill(): void {

@@ -60,6 +60,7 @@ async function watch(
     {
       seed,
       hosts: 2,
+      tended: false,
       rate: rateAt(level.rate, startsAtMs),
       programOf: ({ release }) => programOf(release === releases[1] ? scenario : null),
       witness: {
@@ -134,6 +135,7 @@ const unwatched: Shape = {
   job: false,
   lone: false,
   containers: false,
+  tended: false,
   rules: { errorRatio: false, latency: false, healthLost: false },
 };
 
