@@ -25,9 +25,9 @@ import type { SecretView as KeptSecret } from "../engine/secrets/secrets.ts";
 import type { TriggersNow } from "../engine/triggers/view.ts";
 
 /** What the CLI, the dashboard and scripts say to a control plane, and what they get back. Everything else is private. */
-const name = z.string().min(1).max(80);
-const person = z.string().min(1).max(120);
-const reason = z.string().max(500);
+export const name = z.string().min(1).max(80);
+export const person = z.string().min(1).max(120);
+export const reason = z.string().max(500);
 
 /** What a CI says of its job. */
 export const ciFactsBody = z.strictObject({

@@ -9,6 +9,7 @@ import { accessoryRoutes } from "./routes/accessories.ts";
 import { alertRoutes, alertsPath } from "./routes/alerts.ts";
 import { deploymentRoutes } from "./routes/deployments.ts";
 import { environmentRoutes } from "./routes/environments.ts";
+import { flagRoutes } from "./routes/flags.ts";
 import { logRoutes } from "./routes/logs.ts";
 import { metricRoutes } from "./routes/metrics.ts";
 import { previewRoutes } from "./routes/previews.ts";
@@ -79,6 +80,7 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
   accessoryRoutes(server, world);
   alertRoutes(server, world);
   logRoutes(server, world);
+  flagRoutes(server, world);
   metricRoutes(server, world);
   ruleRoutes(server, world);
   scaleRoutes(server, world);

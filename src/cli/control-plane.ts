@@ -1,5 +1,6 @@
 import { appendFileSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
+import { FlagServer } from "../api/flag-server.ts";
 import { HookServer } from "../api/hook-server.ts";
 import { apiServer } from "../api/server.ts";
 import { isSlipwayError, reasonOf, SlipwayError, type WireError } from "../core/errors/error.ts";
@@ -49,6 +50,7 @@ async function main(): Promise<void> {
     try {
       await everythingStops?.catch(() => {}); // told to who asked for it
       await hooks.close();
+      await flags.close();
       await server.close();
       await wired.close();
       rmSync(at.running, { force: true });
@@ -60,6 +62,8 @@ async function main(): Promise<void> {
     process.exit(0);
   };
   const hooks = new HookServer(wired.world, product);
+  const flags = new FlagServer(wired.world, product);
+  flags.start();
   const server = apiServer(wired.world, {
     token: readToken(at),
     alertToken: readToken({ token: at.alertToken }),

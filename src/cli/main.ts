@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import { SlipwayError } from "../core/errors/error.ts";
 import { fail } from "./output.ts";
 import { act, count } from "./program/act.ts";
+import { flags } from "./program/flags.ts";
 import { loadTest, pipeline, previews, triggers } from "./program/pipeline.ts";
 import { synth } from "./program/synth.ts";
 import { slipwayVersion } from "./version.ts";
@@ -20,6 +21,7 @@ export function program(): Command {
   setUp(slipway);
   pipeline(slipway);
   loadTest(slipway);
+  flags(slipway);
   triggers(slipway);
   previews(slipway);
   synth(slipway);

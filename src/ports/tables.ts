@@ -34,6 +34,7 @@ export interface Database {
   revision: RevisionRow;
   secret: SecretRow;
   scale: ScaleRow;
+  flag_setting: FlagSettingRow;
   trigger_config: TriggerConfigRow;
   trigger_event: TriggerEventRow;
   trigger_ref: TriggerRefRow;
@@ -79,6 +80,18 @@ export type RunRequestRow = {
 };
 
 /** One step of a run's pipeline. */
+/** What somebody has set of a flag, over the config. */
+export type FlagSettingRow = {
+  product: string;
+  environment: EnvironmentName;
+  flag: string;
+  /** JSON of a `FlagSetting`. */
+  setting: string;
+  set_at: EpochMs;
+  set_by: string;
+  reason: string;
+};
+
 export type RunStepRow = {
   run_id: RunId;
   /** 0, 1, 2 … in the order of the plan. */

@@ -48,6 +48,7 @@ export const catalogue = {
   NOTHING_TO_APPROVE: entry(1, 409, "look at what waits: slipway status"),
   WAITS_FOR_APPROVAL: entry(5, 409, "approve it: slipway approve <environment>; or: slipway reject <environment>"),
   WAITS_FOR_LOAD_TEST: entry(5, 409, "run the load tests that are named: slipway load-test <environment>"),
+  UNKNOWN_FLAG: entry(2, 404, "see what there is: slipway flags --env <environment>"),
   WAITS_TO_BAKE: entry(5, 409, "look at what is missing: slipway status; it begins by itself"),
   APPROVAL_REFUSED: entry(5, 409, "see why: slipway history; then deploy what is better"),
   APPROVAL_EXPIRED: entry(5, 409, "deploy it again, and ask somebody to approve it"),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { accessoryOverrideSchema } from "./accessory.ts";
 import { edgeOverrideSchema } from "./edge.ts";
+import { flagsByNameOverride, flagsDoc } from "./flags.ts";
 import { gatesDoc, gatesSchema } from "./gates.ts";
 import { named, optional, overriding, required } from "./key.ts";
 import { hostUrl } from "./mount-values.ts";
@@ -212,6 +213,11 @@ export const environmentSchema = named(
         meaning: "Rules that are different here, by name; null takes one away.",
         example: { errors: null },
         allowed: rulesDoc.allowed,
+      }),
+      flags: optional(flagsByNameOverride, {
+        meaning: "Flags that are different here, by name; null takes one away.",
+        example: { "new-checkout": { percentage: "100%" } },
+        allowed: flagsDoc.allowed,
       }),
       notifiers: optional(notifiersByNameOverride, {
         meaning: "Who is told here, by name; null takes one away.",

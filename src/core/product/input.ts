@@ -94,6 +94,20 @@ export interface ProductInput {
    */
   rules?: Record<string, string | RuleInput> | undefined;
   /**
+   * Feature flags, by name. Services ask for them by OpenFeature (slipway/openfeature); slipway flag set turns one
+   * without a release, and a rule may switch one off: -> flag off <name>.
+   * @default {}
+   * @example { "new-checkout": { percentage: "10%", rules: [{ when: { plan: ["staff"] } }] } }
+   */
+  flags?: Record<string, FlagInput> | undefined;
+  /**
+   * Where services ask for their flags. They find it, and a token that only reads, in SLIPWAY_FLAGS_URL and
+   * SLIPWAY_FLAGS_TOKEN.
+   * @default nowhere: flags keep the values that the code gives them
+   * @example { listen: "127.0.0.1:9810" }
+   */
+  flagServer?: FlagServerInput | undefined;
+  /**
    * Who is told when rules fire, by name.
    * @default {}
    * @example { team: { urlFrom: "SLACK_WEBHOOK" } }
@@ -2552,6 +2566,65 @@ export interface RuleInput {
   dryRun?: boolean | undefined;
 }
 
+/** A switch in the code that may be turned without a release. */
+export interface FlagInput {
+  /**
+   * The value of those who have it off: a boolean, a text or a number.
+   * @default false
+   * @example "blue"
+   */
+  off?: boolean | string | number | undefined;
+  /**
+   * The value of those who have it on, of the same type.
+   * @default true
+   * @example "green"
+   */
+  on?: boolean | string | number | undefined;
+  /**
+   * How many have it on, where no rule matches. A percentage that grows takes nobody out.
+   * @default "0%"
+   * @example "25%"
+   */
+  percentage?: Percent | undefined;
+  /**
+   * Who is decided apart from the others; the first that matches decides.
+   * @default []
+   * @example [{ when: { plan: ["pro"] }, percentage: "100%" }]
+   */
+  rules?: FlagRuleInput[] | undefined;
+}
+
+/** Who is decided apart from the others. */
+export interface FlagRuleInput {
+  /**
+   * Attributes and the texts of which each must have one; * stands for any text. All must match. key is who asks.
+   * @example { plan: ["pro", "team"], key: ["*@example.com"] }
+   */
+  when: Record<string, string[]>;
+  /**
+   * How many of them have it on.
+   * @default "100%"
+   * @example "50%"
+   */
+  percentage?: Percent | undefined;
+}
+
+/** Where services ask for their flags. */
+export interface FlagServerInput {
+  /**
+   * Where the control plane answers them, and nothing else: the API is not reachable there.
+   * @default "127.0.0.1:9810"
+   * @example ":9810"
+   */
+  listen?: string | number | undefined;
+  /**
+   * How services reach that, where it is not the same: from containers, from other machines.
+   * @default http:// and what it listens at
+   * @example "http://10.0.0.9:9810"
+   */
+  url?: string | undefined;
+}
+
 /** Somebody who is told, by a webhook. */
 export interface NotifierInput {
   /**
@@ -2771,6 +2844,12 @@ export interface EnvironmentInput {
    * @example { errors: null }
    */
   rules?: Record<string, string | RuleInput | null> | null | undefined;
+  /**
+   * Flags that are different here, by name; null takes one away.
+   * @default the product's value
+   * @example { "new-checkout": { percentage: "100%" } }
+   */
+  flags?: Record<string, FlagInput | null> | null | undefined;
   /**
    * Who is told here, by name; null takes one away.
    * @default the product's value

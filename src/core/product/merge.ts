@@ -39,6 +39,9 @@ export function mergeEnvironment(product: ProductInput, name: string, composed: 
     }),
     accessories: mergeNamed(withNames(base.accessories, composed.accessories), here.accessories, mergeAccessory),
     probes: replaceNamed(base.probes, here.probes),
+    rules: replaceNamed(base.rules, here.rules),
+    notifiers: replaceNamed(base.notifiers, here.notifiers),
+    flags: replaceNamed(base.flags, here.flags),
     metrics: replaceNamed(base.metrics, here.metrics),
     registry: mergeKeys(base.registry, here.registry, {
       retention: mergeKeys(base.registry?.retention, here.registry?.retention),

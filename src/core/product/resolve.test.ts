@@ -280,3 +280,28 @@ test.each([
 ] as const)("%j means %j", (input, spec) => {
   expect(webOf(product(input as Partial<ServiceInput>))).toMatchObject(spec);
 });
+
+test("an environment has rules, notifiers and flags of its own: others of the same name, more, or without one", () => {
+  const rules = { errors: "error ratio > 10% -> rollback", slow: "latency p95 > 1s -> notify team" };
+  const config = {
+    ...smallProduct,
+    rules,
+    notifiers: { team: { urlFrom: "SLACK" } },
+    flags: { checkout: { percentage: "10%" as const }, gone: {} },
+    environments: {
+      staging: {
+        rules: { errors: null, slow: "latency p95 > 2s -> notify team" },
+        notifiers: { team: { urlFrom: "SLACK_STAGING" } },
+        flags: { checkout: { percentage: "100%" as const }, gone: null },
+      },
+      production: {},
+    },
+  };
+  const [staging, production] = ["staging", "production"].map((name) => resolveEnvironment(config, name));
+  expect(Object.keys(production?.rules ?? {})).toEqual(["errors", "slow"]);
+  expect(staging?.rules).toMatchObject({ slow: { when: "latency p95 > 2s -> notify team" } });
+  expect(Object.keys(staging?.rules ?? {})).toEqual(["slow"]);
+  expect([staging?.notifiers?.team?.urlFrom, production?.notifiers?.team?.urlFrom]).toEqual(["SLACK_STAGING", "SLACK"]);
+  expect([staging?.flags, production?.flags?.checkout?.ratio]).toMatchObject([{ checkout: { ratio: 1 } }, 0.1]);
+  expect(Object.keys(staging?.flags ?? {})).toEqual(["checkout"]);
+});

@@ -6,6 +6,7 @@ import { normalPath, parseListen, parseRoute } from "./addresses.ts";
 import { type ComposedEnvironment, namesOf } from "./composed.ts";
 import { edgeDefaults } from "./edge.ts";
 import { environmentDefaults } from "./environment.ts";
+import { resolveFlag, resolveFlagServer } from "./flags.ts";
 import { nearest } from "./guess.ts";
 import { frontPageStatuses, healthDefaults } from "./health.ts";
 import type {
@@ -130,6 +131,7 @@ export function resolveMerged(
     ...(template === null ? {} : { previews: template }),
     retention: { releases: product.retention?.releases ?? environmentDefaults.releases },
     ...(composed === null ? {} : { compose: composed.compose }),
+    ...resolveFlags(product),
     rules: Object.fromEntries(Object.entries(product.rules ?? {}).map(([each, rule]) => [each, resolveRule(rule)])),
     notifiers: Object.fromEntries(
       Object.entries(product.notifiers ?? {}).map(([each, { urlFrom, format = ruleDefaults.format }]) => [
@@ -284,6 +286,15 @@ function resolveRollout(rollout: RolloutInput, teams: Teams): RolloutSpec {
     streamLimitMs: ms(rollout.streamLimit ?? rolloutDefaults.streamLimit),
     rules: resolveRules(rollout.rules ?? {}),
     whenBusy: rollout.whenBusy ?? rolloutDefaults.whenBusy,
+  };
+}
+
+/** Nothing where there are none, so that a config without them is what it was. */
+function resolveFlags({ flags = {}, flagServer }: Merged): Pick<EnvironmentSpec, "flags" | "flagServer"> {
+  const named = Object.entries(flags).map(([name, input]) => [name, resolveFlag(input)] as const);
+  return {
+    ...(named.length === 0 ? {} : { flags: Object.fromEntries(named) }),
+    ...(flagServer === undefined ? {} : { flagServer: resolveFlagServer(flagServer) }),
   };
 }
 

@@ -130,6 +130,11 @@ export const fullProduct: ProductInput = {
     ],
     parameters: { level: { meaning: "how much is tested", default: "quick", allowed: ["quick", "full"] } },
   },
+  flags: {
+    "new-checkout": { percentage: "25%", rules: [{ when: { plan: ["pro", "team"] }, percentage: "100%" }] },
+    "button-colour": { off: "blue", on: "green" },
+  },
+  flagServer: { listen: "127.0.0.1:9810", url: "http://10.0.0.9:9810" },
   triggers: {
     branches: { main: { deploy: "staging" }, "feature/*": {} },
     tags: { "v*": { deploy: "staging" } },
@@ -356,6 +361,7 @@ export const fullProduct: ProductInput = {
       },
       retention: { releases: 2 },
       rules: { errors: null, memory: "memory share > 80% -> warning" },
+      flags: { "new-checkout": { percentage: "100%" }, "button-colour": null },
       notifiers: { team: { urlFrom: "SLACK_STAGING" } },
       target: { driver: "process" },
     },

@@ -3,6 +3,7 @@ import { accessorySchema } from "./accessory.ts";
 import type { ComposedEnvironment } from "./composed.ts";
 import { edgeSchema } from "./edge.ts";
 import { environmentDefaults, environmentSchema, retentionSchema, targetSchema } from "./environment.ts";
+import { flagServerDoc, flagServerSchema, flagsByName, flagsDoc } from "./flags.ts";
 import { teamsDoc, teamsSchema } from "./gates.ts";
 import type { ProductInput } from "./input.ts";
 import { named, optional, required } from "./key.ts";
@@ -85,6 +86,8 @@ export const productSchema = named(
         'names and metrics, such as { orders: { json: { url: "https://api.example.com/stats", path: "open" } } }',
     }),
     rules: optional(rulesByName, rulesDoc),
+    flags: optional(flagsByName, flagsDoc),
+    flagServer: optional(flagServerSchema, flagServerDoc),
     notifiers: optional(notifiersByName, notifiersDoc),
     teams: optional(teamsSchema, teamsDoc),
     synth: optional(synthSchema, synthDoc),

@@ -1,4 +1,5 @@
 import type { Difference } from "../compose/difference.ts";
+import type { FlagSpec } from "../flags/flag.ts";
 import type { EnvironmentName, ServiceName } from "../ids.ts";
 import type { HealingPolicy } from "../recover/healing.ts";
 import type { RestoreSpec } from "../recover/restore.ts";
@@ -36,6 +37,10 @@ export type EnvironmentSpec = {
   /** By name. Absent in releases of before, as the next one is. */
   readonly rules?: Readonly<Record<string, RuleSpec>>;
   readonly notifiers?: Readonly<Record<string, NotifierSpec>>;
+  /** By name. Absent where there are none. */
+  readonly flags?: Readonly<Record<string, FlagSpec>>;
+  /** Where services ask for them, and how they reach it. */
+  readonly flagServer?: { readonly host: string; readonly port: number; readonly url: string };
 };
 
 /** What an environment has of the Compose project that it was read from. */

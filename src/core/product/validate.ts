@@ -2,6 +2,7 @@ import { loadTestsIn } from "../pipeline/resolve.ts";
 import { checkCompose, checkProjects } from "./checks/compose.ts";
 import { checkEnvironments } from "./checks/environments.ts";
 import type { Finding, Place } from "./checks/finding.ts";
+import { checkFlags } from "./checks/flags.ts";
 import { checkGates } from "./checks/gates.ts";
 import { checkNeeds } from "./checks/needs.ts";
 import { checkPipeline } from "./checks/pipeline.ts";
@@ -119,6 +120,7 @@ function checkProduct(
       ...checkRoutes(place),
       ...checkPolicy(place),
       ...checkRules(place),
+      ...checkFlags(place),
       ...checkScale(place),
       ...checkPlaces(place),
       ...checkProbes(place),

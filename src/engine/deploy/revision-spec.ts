@@ -17,6 +17,7 @@ import type {
 import { parseSize } from "../../core/product/units.ts";
 import { accessoryKey, noArtifacts, type ReleasedImage, type ServiceArtifacts } from "../../core/release/artifacts.ts";
 import type { Artifact, ComposedContainer, ContainerSpec, RevisionSpec } from "../../ports/target.ts";
+import { flagVariables } from "../flags/flags.ts";
 import { toldOf } from "../previews/room.ts";
 import { repositoryIn } from "../release/images.ts";
 import { artifactsOf, type ReleaseFacts, releaseFacts } from "../release/read.ts";
@@ -52,6 +53,7 @@ export async function revisionSpec(world: World, view: ReleaseView, name: Servic
       SLIPWAY_COMMIT: row.commit_hash,
       ...toldOf(world, view.spec),
       ...(edge === null ? {} : { SLIPWAY_EDGE_URL: edge }),
+      ...flagVariables(world, view.spec),
     },
     listens: service.kind === "web" || service.kind === "static",
     stopGraceMs: service.stopGraceMs,

@@ -5,6 +5,7 @@ import type { Notice } from "../../core/judge/rule/notice.ts";
 import type { Action, Rule } from "../../core/judge/rule/rule.ts";
 import { ask } from "../commands/ask.ts";
 import { rollback } from "../commands/rollback.ts";
+import { setFlag } from "../flags/flags.ts";
 import { appendHistory } from "../history.ts";
 import { restartService } from "../recover/restart-service.ts";
 import { tellPeople } from "../recover/tell.ts";
@@ -27,6 +28,8 @@ export function actionText(action: Action): string {
       return `notify ${action.to}`;
     case "suggest-scale-up":
       return "suggest scale up";
+    case "flag-off":
+      return `flag off ${action.flag}`;
     default:
       return action.do;
   }
@@ -76,6 +79,18 @@ async function act(world: World, turn: Turn, action: Action, signal: AbortSignal
       return tell(world, turn, [action.to], signal);
     case "page":
       return tell(world, turn, null, signal);
+    case "flag-off": {
+      const { product, environment } = place;
+      await setFlag(world, {
+        product,
+        environment,
+        flag: action.flag,
+        setting: { is: "off" },
+        actor,
+        reason: look.reason,
+      });
+      return;
+    }
     case "restart":
       return restartService(
         world,

@@ -326,6 +326,19 @@ export const goldenRows: Readonly<Record<number, Readonly<Record<string, readonl
       },
     ],
   },
+  11: {
+    flag_setting: [
+      {
+        product: "shop",
+        environment: "production",
+        flag: "new-checkout",
+        setting: '{"is":"share","ratio":0.25}',
+        set_at: 1_760_000_010_000,
+        set_by: "ada",
+        reason: "a quarter first",
+      },
+    ],
+  },
 };
 
 type Row = Readonly<Record<string, string | number | null>>;

@@ -8,6 +8,7 @@ import { triggers } from "./007-triggers.ts";
 import { forge } from "./008-forge.ts";
 import { previews } from "./009-previews.ts";
 import { approvalLinks } from "./010-approval-links.ts";
+import { flags } from "./011-flags.ts";
 import type { Migration } from "./migration.ts";
 
 /** Every schema there has been, oldest first. A new one is added at the end, with golden rows in `golden.ts`. */
@@ -22,4 +23,5 @@ export const migrations: readonly Migration[] = [
   forge,
   previews,
   approvalLinks,
+  flags,
 ];

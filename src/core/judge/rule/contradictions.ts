@@ -3,18 +3,19 @@ import type { Action, Condition, Rule } from "./rule.ts";
 /** What cannot be meant, or does nothing: one sentence each, with the rule that it is about. */
 export type RuleDoubt = { readonly rule: string; readonly is: "error" | "warning"; readonly why: string };
 
+/** Names that rules may speak of. */
+export type Known = {
+  readonly services: readonly string[];
+  readonly notifiers: readonly string[];
+  readonly flags?: readonly string[];
+};
+
 /** Rules that say the same twice, that undo each other, or that never end. */
-export function contradictions(
-  rules: readonly Rule[],
-  known: { readonly services: readonly string[]; readonly notifiers: readonly string[] },
-): readonly RuleDoubt[] {
+export function contradictions(rules: readonly Rule[], known: Known): readonly RuleDoubt[] {
   return [...rules.flatMap((rule) => alone(rule, known)), ...pairs(rules)];
 }
 
-function alone(
-  rule: Rule,
-  known: { readonly services: readonly string[]; readonly notifiers: readonly string[] },
-): RuleDoubt[] {
+function alone(rule: Rule, known: Known): RuleDoubt[] {
   const doubts: RuleDoubt[] = [];
   const say = (is: RuleDoubt["is"], why: string) => doubts.push({ rule: rule.name, is, why });
   const { service } = rule.condition;
@@ -24,6 +25,8 @@ function alone(
       say("error", `there is no notifier "${action.to}"`);
     if ((action.do === "suggest-scale-up" || action.do === "restart") && service === null)
       say("error", `${action.do} needs a service: write "… of api"`);
+    if (action.do === "flag-off" && !(known.flags ?? []).includes(action.flag))
+      say("error", `there is no flag "${action.flag}"`);
     if (action.do === "page" && known.notifiers.length === 0)
       say("warning", "there is no notifier, so a page is only written to the history");
   }

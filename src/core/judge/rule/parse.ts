@@ -205,15 +205,17 @@ export function parseActions(text: string): { readonly actions: readonly Action[
   const actions: Action[] = [];
   for (const word of words) {
     const told = /^notify ([a-z][a-z0-9-]*)$/.exec(word);
-    const action = told === null ? verbs[word] : ({ do: "notify", to: told[1] ?? "" } as const);
+    const flag = /^flag off ([a-z][a-z0-9-]*)$/.exec(word)?.[1];
+    const action: Action | undefined =
+      flag !== undefined ? { do: "flag-off", flag } : told === null ? verbs[word] : { do: "notify", to: told[1] ?? "" };
     const level = severities.find((each) => each === word);
     if (level !== undefined) severity = level;
     else if (action !== undefined) actions.push(action);
     else {
-      const guess = nearest(word, [...Object.keys(verbs), ...severities, "notify"]);
+      const guess = nearest(word, [...Object.keys(verbs), ...severities, "notify", "flag off"]);
       const advice =
         guess === null
-          ? "use rollback, pause, restart, page, notify <name>, suggest scale up"
+          ? "use rollback, pause, restart, page, notify <name>, flag off <name>, suggest scale up"
           : `did you mean "${guess}"?`;
       throw new Wrong(`"${word}" is not an action; ${advice}`);
     }

@@ -16,6 +16,8 @@ export type Action =
   /** Tells one of the notifiers; `page`: all of them, as critical. */
   | { readonly do: "notify"; readonly to: string }
   | { readonly do: "page" }
+  /** Switches a feature flag off for everybody: less is taken away than by a rollback. */
+  | { readonly do: "flag-off"; readonly flag: string }
   /** Restarts the instances of its service, one after the other. */
   | { readonly do: "restart" }
   /** Says that more instances would help, and starts none. */

@@ -148,6 +148,15 @@ const columns: { readonly [Table in keyof Database]: Readonly<Record<keyof Datab
     over: true,
     updated_at: true,
   },
+  flag_setting: {
+    product: true,
+    environment: true,
+    flag: true,
+    setting: true,
+    set_at: true,
+    set_by: true,
+    reason: true,
+  },
   scale: {
     product: true,
     environment: true,
@@ -299,6 +308,7 @@ test("a released schema never changes", () => {
       "8 forge 01223d47fda606634616d17d1cdc936aa61b7e3d286226ca107737b8736fd532",
       "9 previews a85a109946b3b460c019e38f21224098cad44b081de85831c62da8204a5e5bf7",
       "10 approval-links 3d405a776fe6b2faefdbd6342ada59a97a99e006c8c3b6e5893422508cc84b49",
+      "11 flags 126bc903de48042e9c4be8a07a8d20eb907b57daae8cd0d00a52d03d7aa6c63d",
     ]
   `);
 });
