@@ -1,10 +1,11 @@
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { SshError } from "./errors.ts";
 import { openSsh, type Ssh } from "./open-ssh.ts";
 import { Sshd } from "./sshd.fixture.ts";
@@ -124,6 +125,38 @@ describe("who we speak to is checked:", () => {
     expect(await refusal({ program: "/nowhere/ssh" })).toMatchObject({ code: "FAILED" });
     expect(() => openSsh(sshd.options({ destination: "-oProxyCommand=id" }))).toThrow("no SSH destination");
   });
+});
+
+test("a host that is away is tried ever more rarely, however many calls there are, until it answers", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "slipway-ssh-tries-"));
+  const program = join(folder, "ssh");
+  const tries = join(folder, "tries");
+  const isAway = join(folder, "away");
+  const script = `#!/bin/sh\necho "$(date +%s%N)" >> ${tries}\n[ ! -e ${isAway} ] || { echo "ssh: connect to host: Connection refused" >&2; exit 255; }\nexec ssh "$@"\n`;
+  writeFileSync(program, script, { mode: 0o700 });
+  writeFileSync(isAway, "");
+  const other = openSsh(sshd.options({ program }));
+  onTestFinished(async () => {
+    await other.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  for (let round = 0; round < 3; round += 1) {
+    const calls = Array.from({ length: 10 }, () => failureOf(other.connect(never)));
+    for (const { code } of await Promise.all(calls)) expect(code).toBe("AWAY");
+  }
+  const times = readFileSync(tries, "utf8").trim().split("\n").map(Number);
+  const pausesMs = times.slice(1).map((time, index) => (time - (times[index] ?? 0)) / 1e6);
+  for (const [index, pauseMs] of pausesMs.entries()) expect(pauseMs).toBeGreaterThan(240 * 2 ** index);
+  expect(times.length).toBeLessThanOrEqual(3);
+  rmSync(isAway);
+  // A call waits for the next try, and is told after two seconds how it was the last time.
+  const connected = (): Promise<boolean> =>
+    other.connect(never).then(
+      () => true,
+      () => false,
+    );
+  while (!(await connected())) expect(existsSync(isAway)).toBe(false);
+  expect((await other.run(["true"], { signal: never })).code).toBe(0);
 });
 
 describe("ways through the connection:", () => {

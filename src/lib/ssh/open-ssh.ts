@@ -30,12 +30,16 @@ const maxLineChars = 8_192;
 const sshFailed = 255;
 /** For a host that did not answer the last time; who answers does so in less. */
 const doubtfulMs = 2_000;
+/** Between two tries at a host that could not be had: each pause is twice the one before. A try is a program that is started. */
+const firstPauseMs = 250;
+const longestPauseMs = 8_000;
 
 /**
  * A host over the system's OpenSSH: `~/.ssh/config`, agents, jump hosts and known_hosts work as they do by hand. Host keys are
  * checked, never accepted silently, and nothing is ever asked. One connection carries everything; it is made at the first call and
  * again by the first call after it was lost. While a host is known to be away, a call waits two seconds for it and not the whole
- * time that a connection may take: nobody else is held up by it. Errors: SshError.
+ * time that a connection may take: nobody else is held up by it. It is tried ever more rarely then, at last every eight seconds, however
+ * many calls there are. Errors: SshError.
  */
 export function openSsh(options: SshOptions): Ssh {
   return new Ssh(options);
@@ -51,6 +55,8 @@ export class Ssh {
   #connecting: Promise<Master> | null = null;
   /** Why it could not be had the last time; null when it could. */
   #away: SshError | null = null;
+  #pauseMs = 0;
+  #tryAgainAtMs = 0;
 
   constructor(options: SshOptions) {
     checkDestination(options.destination);
@@ -182,11 +188,17 @@ export class Ssh {
 
   async #open(): Promise<Master> {
     try {
+      const pauseMs = this.#tryAgainAtMs - performance.now();
+      if (pauseMs > 0) await sleep(pauseMs, null, { signal: this.#closing.signal, ref: false }).catch(() => {});
+      this.#closing.signal.throwIfAborted();
       this.#master = await Master.open(this.#options, this.#directory, this.#closing.signal);
       this.#away = null;
+      this.#pauseMs = 0;
       return this.#master;
     } catch (error) {
-      this.#away = error instanceof SshError && error.code === "AWAY" ? error : null;
+      this.#away = error instanceof SshError ? error : null;
+      this.#pauseMs = Math.min(longestPauseMs, Math.max(firstPauseMs, 2 * this.#pauseMs));
+      this.#tryAgainAtMs = performance.now() + this.#pauseMs;
       throw error;
     }
   }
