@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Clock } from "../ports/clock.ts";
 
 /** A look that is taken again and again, a pause between two, from `open` until `close`, which waits for the last one. */
@@ -13,6 +14,8 @@ export class Rounds {
     this.#clock = clock;
     this.#pauseMs = pauseMs;
     this.#look = look;
+    // What a round begins may go on beside the next ones, as many times as there are instances.
+    setMaxListeners(0, this.#stop.signal);
   }
 
   /** Aborted when it closes. */
