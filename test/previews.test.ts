@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { PreviewsView, StatusView } from "../src/api/contract.ts";
+import type { HistoryView, PreviewsView, StatusView } from "../src/api/contract.ts";
 import { eventEnded, TestForge } from "./fixture/forge.ts";
 import { ended, type Plane, startPlane, tearDown } from "./fixture/plane.ts";
 import { makeProduct, type TestProduct } from "./fixture/product.ts";
@@ -78,6 +79,11 @@ function visit(host: string): Promise<{ readonly status: number; readonly body: 
   });
 }
 
+/** An edge that has nothing to serve need not listen. */
+async function isServed(host: string): Promise<boolean> {
+  return (await visit(host).catch(() => ({ status: 404 }))).status !== 404;
+}
+
 /** Somebody pushes to a branch, and the forge tells of it. Resolves when it is live. */
 async function live(version: string, branch: string): Promise<Preview> {
   const moved = forge.push(`feat: ${version}`, { branch, files: { "web/server.mjs": server(version) } });
@@ -144,6 +150,66 @@ it("a branch has an environment and data of its own from its first push until it
 
   await deleted("feature/cart");
   await gone(preview.name);
-  expect((await visit(host)).status).toBe(404);
+  expect(await isServed(host)).toBe(false);
   expect(readFileSync(marks, "utf8")).toBe(`${data}visitor of two\n`);
 });
+
+it("a control plane that is killed at every boundary of its making and of its removal begins nothing twice and leaves nothing", async () => {
+  const crashFile = `${product.directory}.crash-at`;
+  writeFileSync(crashFile, "each ^(evt_[0-9a-f]+/data|prv_)");
+  let kills = 0;
+  /** One that goes on with what was begun may meet the next boundary before it can say that it is there. */
+  const restart = async (): Promise<void> => {
+    await plane.died;
+    plane.client.close();
+    for (let started: Plane | null = null; started === null; kills += started === null ? 1 : 0) {
+      started = await startPlane(product, { crashFile }).catch(() => null);
+      plane = started ?? plane;
+    }
+  };
+  plane.child.kill("SIGKILL");
+  await restart();
+  /** Asks until it has an answer, whoever dies meanwhile. */
+  const survive = async <T>(ask: () => Promise<T>): Promise<T> => {
+    for (;;) {
+      const answer = await Promise.race([ask().catch(() => null), plane.died.then(() => null)]);
+      if (answer !== null) return answer;
+      if (plane.child.exitCode === null && plane.child.signalCode === null) continue;
+      kills += 1;
+      await restart();
+    }
+  };
+  const branch = "feature/dies";
+  const moved = forge.push("feat: dies", { branch, files: { "web/server.mjs": server("dies") } });
+  const [delivery, last] = [randomUUID(), randomUUID()];
+  const { id } = await survive(() => forge.deliver(forge.pushBody(moved, branch), { delivery }));
+  const { deployment } = await survive(() => eventEnded(plane, id));
+  const detail = await survive(() => ended(plane, deployment!));
+  expect(detail).toMatchObject({ phase: "succeeded" });
+  const [preview] = await survive(previews);
+  const { host } = new URL(preview!.url!);
+  const own = host.split(".")[0]!;
+  expect((await visit(host)).body).toBe(`made of a template\nseeded for ${own}\nvisitor of dies\n`);
+  const made = kills;
+  expect(made).toBeGreaterThan(4);
+
+  const deletion = forge.pushBody({ before: moved.after, after: "0".repeat(40) }, branch);
+  await survive(() => forge.deliver(deletion, { delivery: last }));
+  await survive(async () => ((await previews()).length === 0 ? true : Promise.reject(new Error("it is there"))));
+  expect(kills - made).toBeGreaterThan(6);
+  writeFileSync(crashFile, "0");
+  await survive(() => gone(preview!.name).then(() => true));
+  expect(await isServed(host)).toBe(false);
+  expect(readFileSync(marks, "utf8").split("visitor of dies").length).toBe(2);
+  const { history } = await plane.client.get<{ history: HistoryView[] }>("/v1/history?product=probe&limit=1000");
+  const told = history.filter(
+    ({ environment, event }) => environment === preview!.name && event.startsWith("preview."),
+  );
+  expect(told.map(({ event }) => event).toReversed()).toEqual([
+    "preview.made",
+    "preview.prepared",
+    "preview.removing",
+    "preview.removed",
+  ]);
+  for (const file of [crashFile, `${crashFile}.passed`]) rmSync(file);
+}, 600_000);

@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { FlagServer } from "../api/flag-server.ts";
 import { HookServer } from "../api/hook-server.ts";
@@ -87,7 +87,8 @@ async function main(): Promise<void> {
 /**
  * For the crash tests of deployments and of scaling: ends this process, as SIGKILL would, at the n-th boundary between record and
  * perform of the first of them that began after n was written to the file, and of what began after it; 0 is never. What began
- * earlier and was left to be finished does not count.
+ * earlier and was left to be finished does not count. `each <pattern>` is every boundary of every workflow whose id fits, each once:
+ * which they were is in a file beside it.
  */
 function crashPoint(): Pick<WireOptions, "onBoundary"> {
   const file = process.env.SLIPWAY_TEST_CRASH_FILE;
@@ -104,8 +105,17 @@ function crashPoint(): Pick<WireOptions, "onBoundary"> {
     }
     if (wanted === at) begun.add(workflow);
   };
+  const passed = new Set(existsSync(`${file}.passed`) ? readFileSync(`${file}.passed`, "utf8").split("\n") : []);
+  const dieOnce = (boundary: string): void => {
+    if (passed.has(boundary)) return;
+    appendFileSync(`${file}.passed`, `${boundary}\n`);
+    process.kill(process.pid, "SIGKILL");
+  };
   return {
     onBoundary: ({ workflowId, seq }) => {
+      const [, pattern] = /^each (.+)/.exec(readFileSync(file, "utf8")) ?? [];
+      if (pattern !== undefined)
+        return new RegExp(pattern).test(workflowId) ? dieOnce(`${workflowId} ${seq}`) : undefined;
       if (seq === 0) begin(workflowId);
       if (!begun.has(workflowId)) return;
       seen += 1;

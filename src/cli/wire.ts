@@ -65,7 +65,7 @@ import type { ImageWorks } from "../engine/release/images.ts";
 import { Scaler } from "../engine/scale/scaler.ts";
 import { sqliteEngine } from "../engine/sqlite/engine.ts";
 import type { SqliteEngineOptions } from "../engine/sqlite/services.ts";
-import { Targets } from "../engine/targets.ts";
+import { type Place, Targets } from "../engine/targets.ts";
 import { renewAfterUpgrade } from "../engine/traffic/renew.ts";
 import { type EdgePlace, EdgeSites } from "../engine/traffic/sites.ts";
 import { Poller } from "../engine/triggers/poller.ts";
@@ -80,9 +80,6 @@ import type { Builder } from "../ports/builder.ts";
 import type { Edge } from "../ports/edge.ts";
 import type { Gauge } from "../ports/gauge.ts";
 import type { Log } from "../ports/log.ts";
-import type { Restarts } from "../ports/restarts.ts";
-import type { Sessions } from "../ports/session.ts";
-import type { Target } from "../ports/target.ts";
 import type { ComposeSource } from "./config/compose/for-target.ts";
 import { edgeBase, edgeRoom } from "./edge-base.ts";
 import { at, never, withVariables } from "./gauge-variables.ts";
@@ -282,7 +279,7 @@ type Places = {
   readonly onClose: (close: () => Promise<void>) => void;
 };
 
-function makeTarget({ directory, product, supervisor, log }: Places, spec: TargetSpec): Target & Sessions & Restarts {
+function makeTarget({ directory, product, supervisor, log }: Places, spec: TargetSpec): Place {
   switch (spec.driver) {
     case "process":
       return processTarget({ directory, product, supervisor });

@@ -1,7 +1,8 @@
 import { reasonOf, SlipwayError } from "../core/errors/error.ts";
-import type { EpochMs, InstanceId, RevisionId } from "../core/ids.ts";
+import type { EnvironmentName, EpochMs, InstanceId, RevisionId } from "../core/ids.ts";
 import { canonicalJson } from "../core/product/canonical.ts";
 import type { TargetSpec } from "../core/product/spec.ts";
+import type { Clearing } from "../ports/clearing.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Restarts } from "../ports/restarts.ts";
@@ -12,7 +13,7 @@ import { merged } from "./merged.ts";
 import { releaseView } from "./release/read.ts";
 
 /** A target, with what it can besides. */
-type Place = Target & Partial<Sessions> & Partial<Restarts>;
+export type Place = Target & Partial<Sessions> & Partial<Restarts> & Partial<Clearing>;
 
 type Deps = {
   readonly store: Store;
@@ -89,6 +90,11 @@ export class Targets implements Everywhere {
 
   async remove(revision: RevisionId, signal: AbortSignal): Promise<void> {
     for (const target of await this.inUse()) await target.remove(revision, signal);
+  }
+
+  /** As `Clearing`: of all that leave something behind. */
+  async clear(environment: EnvironmentName, signal: AbortSignal): Promise<void> {
+    for (const target of await this.inUse()) await target.clear?.(environment, signal);
   }
 
   async *logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine> {

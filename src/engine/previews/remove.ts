@@ -191,6 +191,7 @@ async function removeRevisions(world: World, { product, environment }: Ending, s
     .execute();
   const there = await targets.observe({ environment });
   for (const id of new Set([...recorded, ...there].map((each) => each.id))) await targets.remove(id, signal);
+  await targets.clear(environment, signal);
   return null;
 }
 

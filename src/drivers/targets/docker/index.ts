@@ -1,11 +1,12 @@
 import { setMaxListeners } from "node:events";
 import { join } from "node:path";
 import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
-import type { EpochMs, InstanceId, RevisionId } from "../../../core/ids.ts";
+import type { EnvironmentName, EpochMs, InstanceId, RevisionId } from "../../../core/ids.ts";
 import { restartContainer } from "../../../lib/docker/containers.ts";
 import type { RegistryAuth } from "../../../lib/docker/images.ts";
 import { linkedSignal } from "../../../lib/linked-signal.ts";
 import type { Forward } from "../../../lib/ssh/forward.ts";
+import type { Clearing } from "../../../ports/clearing.ts";
 import type { Log } from "../../../ports/log.ts";
 import type { Restarts } from "../../../ports/restarts.ts";
 import type { Session, SessionSpec, Sessions } from "../../../ports/session.ts";
@@ -59,15 +60,15 @@ export type DockerTargetOptions = {
  * found again by their labels. Services find each other through the edge, and accessories by their name on the environment's network.
  *
  * Restarts: a service's and an accessory's container is started again by its engine, a job's never. Stopped
- * containers keep their place for a quick way back; removed ones leave their last log lines here. Named volumes are never removed.
+ * containers keep their place for a quick way back; removed ones leave their last log lines here. Named volumes are only removed with their environment, by `clear`.
  * An accessory is never replaced: while another revision of it is there, `ensure` keeps that one running and answers with it, so its id
  * and configDigest say what runs; to replace it, stop that one, then ensure one that `replaces` it; the named volumes stay.
  */
-export function dockerTarget(options: DockerTargetOptions): Target & Sessions & Restarts {
+export function dockerTarget(options: DockerTargetOptions): Target & Sessions & Restarts & Clearing {
   return new DockerTarget(options);
 }
 
-class DockerTarget implements Target, Sessions, Restarts {
+class DockerTarget implements Target, Sessions, Restarts, Clearing {
   readonly name = "docker";
   readonly can: TargetCan = {
     jobs: true,
@@ -163,6 +164,10 @@ class DockerTarget implements Target, Sessions, Restarts {
       }
       await this.#within(signal, (until) => this.#removal.revision(revision, until));
     });
+  }
+
+  clear(environment: EnvironmentName, signal: AbortSignal): Promise<void> {
+    return this.#within(signal, (until) => this.#removal.environment(environment, until));
   }
 
   logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine> {

@@ -1,5 +1,6 @@
-import type { RevisionId } from "../../../core/ids.ts";
+import type { EnvironmentName, RevisionId } from "../../../core/ids.ts";
 import { inspectContainer, removeContainer } from "../../../lib/docker/containers.ts";
+import { listVolumes, removeVolume } from "../../../lib/docker/volumes.ts";
 import type { ImageArtifact, RevisionSpec } from "../../../ports/target.ts";
 import { isAway } from "./errors.ts";
 import type { Fleet } from "./fleet.ts";
@@ -7,7 +8,7 @@ import type { Host } from "./host.ts";
 import { type Images, referencesOf } from "./images.ts";
 import { isDown, stopForGood } from "./instance.ts";
 import type { KeptLogs } from "./kept-logs.ts";
-import { identityOf } from "./labels.ts";
+import { environmentLabels, identityOf } from "./labels.ts";
 import type { Networks } from "./networks.ts";
 import type { Owed } from "./owed.ts";
 import type { Prepared } from "./prepared.ts";
@@ -23,7 +24,7 @@ type Parts = {
   readonly prepared: Prepared;
 };
 
-/** Takes revisions away whole: containers, their nameless volumes, the network and the image when nobody uses them any more. Never a named volume. */
+/** Takes revisions away whole: containers, their nameless volumes, the network and the image when nobody uses them any more. Never a named volume, but with its environment. */
 export class Removal {
   readonly #parts: Parts;
 
@@ -88,6 +89,24 @@ export class Removal {
     if (identity !== null) await this.#parts.logs.keep(host, container, identity, signal);
     await removeContainer(host.docker, container, signal);
     host.forget(container);
+  }
+
+  /**
+   * All that an environment has, its named volumes too: it is gone for good. What a host that was away still owes is paid first, and a
+   * host that is away now is an error. Only what has our labels: a volume that somebody else made keeps its own.
+   */
+  async environment(environment: EnvironmentName, signal: AbortSignal): Promise<void> {
+    const { fleet, networks, product } = this.#parts;
+    for (const host of fleet.hosts) {
+      for (const revision of this.owedAt(host)) await this.settle(host, revision, signal);
+      const left = await host.look({ environment }, signal);
+      for (const id of new Set(left.map(({ identity }) => identity.revision))) await this.#at(host, id, signal);
+      await host.do(async () => {
+        for (const { Name } of await listVolumes(host.docker, environmentLabels(product, environment), signal))
+          await removeVolume(host.docker, Name, signal);
+        await networks.release(host, environment, signal);
+      });
+    }
   }
 
   /** Networks that nobody is in any more, and our name on an image that none of ours runs. What cannot be done now is not worth a failure. */

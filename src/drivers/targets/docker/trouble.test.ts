@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Digest, environmentName, instanceId, releaseId, revisionId, serviceName } from "../../../core/ids.ts";
 import { openSsh } from "../../../lib/ssh/open-ssh.ts";
+import type { Clearing } from "../../../ports/clearing.ts";
 import type { Sessions } from "../../../ports/session.ts";
 import type {
   ContainerSpec,
@@ -82,7 +83,7 @@ function spec(more: Partial<RevisionSpec> = {}, part: Partial<ContainerSpec> = {
 
 /** A control plane of its own for the work, closed after it; nothing may be left then, on no host. */
 async function during(
-  work: (target: Target & Sessions) => Promise<void>,
+  work: (target: Target & Sessions & Clearing) => Promise<void>,
   more: Partial<DockerTargetOptions> = {},
 ): Promise<void> {
   directory = await mkdtemp(join(tmpdir(), "slipway-docker-"));
@@ -592,9 +593,19 @@ describe("an accessory", () => {
         expect(log.stdout).toBe(`${first.id}\n${second.id}\n`);
         await target.remove(second.id, never);
         await target.remove(web.id, never);
-        const host = machine(instance?.host ?? null);
         expect(await leftovers(place.engines)).toEqual(["volume shop-production-data"]);
-        await engineRequest(host, "DELETE", "/volumes/shop-production-data");
+
+        // An environment that is gone for good takes its own with it, also what runs, and nothing of another's.
+        const [mine, theirs] = ["1", "2"].map((each) => ({
+          ...spec({ environment: environmentName(`preview/pr-${each}`), listens: false }, { volumes }),
+        })) as [RevisionSpec, RevisionSpec];
+        for (const each of [mine, theirs]) await target.ensure(each, 1, never);
+        await target.clear(mine.environment, never);
+        await target.clear(mine.environment, never);
+        await target.clear(environmentName("production"), never);
+        expect(running(await observed(target, theirs))).toHaveLength(1);
+        expect((await leftovers(place.engines)).filter((each) => /pr-1|production/.test(each))).toEqual([]);
+        await target.clear(theirs.environment, never);
       }),
     240_000,
   );
