@@ -1,4 +1,4 @@
-// `npm run bench [-- deploy|docker|hosts|soak|edge|engine|status|judge|pipeline|probes …] [-- --quick]`: every floor of the product in one
+// `npm run bench [-- deploy|docker|hosts|soak|edge|engine|status|judge|pipeline|probes|triggers …] [-- --quick]`: every floor of the product in one
 // run, as ratios where there is something to hold them against. Exits 1 when a floor is missed. `--quick` measures too shortly to be
 // quoted.
 import { spawn } from "node:child_process";
@@ -15,6 +15,7 @@ const benches = {
   judge: async (options) => (await import("./judge.js")).judgeBench(options),
   pipeline: async (options) => (await import("./pipeline.js")).pipelineBench(options),
   probes: async (options) => (await import("./probes.js")).probesBench(options),
+  triggers: async (options) => (await import("./triggers.js")).triggersBench(options),
   soak: async (options) => (await import("./soak.js")).soakBench(options),
 };
 
