@@ -19,6 +19,7 @@ import type { MetricReading, ProbeReading, UptimeReading } from "../engine/metri
 import type { LogPiece } from "../engine/pipeline/read-log.ts";
 import type { Reports } from "../engine/pipeline/read-reports.ts";
 import type { PreviewsNow } from "../engine/previews/view.ts";
+import type { ReleaseRecord } from "../engine/release/records.ts";
 import type { ScaleReading } from "../engine/scale/standings.ts";
 import type { ScaleOutcome } from "../engine/scale/workflow.ts";
 import type { SecretView as KeptSecret } from "../engine/secrets/secrets.ts";
@@ -295,6 +296,8 @@ export type ReleaseView = {
   readonly pruned: boolean;
   /** Environments where it is at 100 %. */
   readonly live: readonly EnvironmentName[];
+  /** How it has fared, in each environment that it was deployed to. */
+  readonly records: readonly ReleaseRecord[];
 };
 
 export type HistoryView = {
@@ -379,6 +382,8 @@ export type ServiceTraffic = {
 
 export type InstanceView = {
   readonly id: string;
+  /** Which of the target's hosts it is on; null where there is only one. */
+  readonly host: string | null;
   readonly state: string;
   readonly address: string | null;
   /** When its place was seen last; null: it is seen now. */
@@ -408,6 +413,8 @@ export type EnvironmentView = {
   readonly gated: readonly DeploymentView[];
   readonly services: readonly ServiceTraffic[];
   readonly accessories: readonly AccessoryView[];
+  /** Hosts that do not answer, and what is done about them. */
+  readonly away: readonly { readonly host: string; readonly says: string }[];
 };
 
 export type StatusView = {

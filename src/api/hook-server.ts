@@ -4,6 +4,8 @@ import type { TriggerSettings } from "../core/triggers/settings.ts";
 import { findSettings } from "../engine/triggers/settings.ts";
 import type { World } from "../engine/world.ts";
 import { sendError } from "./answer-error.ts";
+import { refusal } from "./bearer.ts";
+import { alertRoutes } from "./routes/alerts.ts";
 import { approvalRoutes } from "./routes/approvals.ts";
 import { ciRoutes } from "./routes/ci.ts";
 import { hookRoutes } from "./routes/hooks.ts";
@@ -14,17 +16,19 @@ const requestTimeoutMs = 60_000;
 
 type Place = Pick<NonNullable<TriggerSettings["webhook"]>, "host" | "port">;
 
-/** Where webhooks, jobs of a CI and people with a link come in: a listener of its own, so that the API is never where strangers are. */
+/** Where webhooks, alerts, jobs of a CI and people with a link come in: a listener of its own, so that the API is never where strangers are. */
 export class HookServer {
   readonly #world: World;
   readonly #product: string;
+  readonly #alertToken: string;
   #open: { readonly place: Place; readonly server: FastifyInstance } | null = null;
   /** One after the other. */
   #work: Promise<void> = Promise.resolve();
 
-  constructor(world: World, product: string) {
+  constructor(world: World, product: string, { alertToken }: { readonly alertToken: string }) {
     this.#world = world;
     this.#product = product;
+    this.#alertToken = alertToken;
   }
 
   /** Listens where the triggers in force say, or nowhere. Safe to repeat. Errors: PORT_TAKEN. */
@@ -50,7 +54,7 @@ export class HookServer {
     this.#open = null;
     if (wanted === null) return;
     const { host, port } = wanted;
-    const server = hookServer(this.#world, this.#product);
+    const server = hookServer(this.#world, this.#product, { alertToken: this.#alertToken });
     try {
       await server.listen({ host, port });
     } catch (cause) {
@@ -65,7 +69,11 @@ export class HookServer {
   }
 }
 
-export function hookServer(world: World, product: string): FastifyInstance {
+export function hookServer(
+  world: World,
+  product: string,
+  { alertToken }: { readonly alertToken: string },
+): FastifyInstance {
   const server = Fastify({
     logger: false,
     forceCloseConnections: true,
@@ -83,7 +91,7 @@ export function hookServer(world: World, product: string): FastifyInstance {
       reply,
       new SlipwayError("NOT_FOUND", {
         message: `${request.method} ${request.url.slice(0, 200)} is nothing that is answered here`,
-        hint: "webhooks are sent by POST to /hooks/<forge>; jobs of a CI begin with POST /v1/sessions",
+        hint: "webhooks are sent by POST to /hooks/<forge>; jobs of a CI begin with POST /v1/sessions, alerts go to /v1/alerts",
       }),
     ),
   );
@@ -91,5 +99,12 @@ export function hookServer(world: World, product: string): FastifyInstance {
   void server.register(async (own) => hookRoutes(own, world, product));
   void server.register(async (own) => ciRoutes(own, world, product));
   void server.register(async (own) => approvalRoutes(own, world));
+  void server.register(async (own) => {
+    own.addHook("onRequest", async (request) => {
+      const refused = refusal(request.headers.authorization, alertToken);
+      if (refused !== null) throw refused;
+    });
+    alertRoutes(own, world);
+  });
   return server;
 }

@@ -11,6 +11,7 @@ import { Secret } from "../core/secret.ts";
 import { triggerSettings } from "../core/triggers/settings.ts";
 import { openSqliteStore } from "../drivers/stores/sqlite/index.ts";
 import { fileVault } from "../drivers/vaults/file/index.ts";
+import { AlertDesk } from "../engine/alerts/desk.ts";
 import { SeenChecks } from "../engine/forge/seen-checks.ts";
 import { Changes } from "../engine/history.ts";
 import { setSecret } from "../engine/secrets/secrets.ts";
@@ -31,6 +32,7 @@ const recorded = createRequire(import.meta.url)("@octokit/webhooks-examples/api.
 const examples = (name: string) => recorded.find((each) => each.name === name)?.examples ?? [];
 
 const secret = "a-secret-of-the-test";
+const alertToken = "a-token-of-the-test";
 const [a, b] = ["a".repeat(40), "b".repeat(40)];
 
 let directory: string;
@@ -51,17 +53,19 @@ beforeEach(async () => {
     return null;
   });
   await engine.open();
+  const changes = new Changes();
   world = {
     store,
     engine,
     clock: systemClock,
-    changes: new Changes(),
+    changes,
+    alerts: new AlertDesk({ store, clock: systemClock, changes, product: "shop" }),
     seenChecks: new SeenChecks(),
     vault: fileVault(join(directory, "secrets.key")),
     newId: () => randomBytes(6).toString("hex"),
     log: { info: () => {}, warn: () => {}, error: () => {} },
   } as Partial<World> as World;
-  server = hookServer(world, "shop");
+  server = hookServer(world, "shop", { alertToken });
 });
 
 afterEach(async () => {
@@ -404,6 +408,34 @@ describe("what is not proven", () => {
     const again = await deliver("github", "push", push);
     expect(again.body.events).toEqual([{ ...first.body.events[0], again: true }]);
   });
+});
+
+it("alerts come in at the same address, with their own token and no other", async () => {
+  const alert = {
+    status: "firing",
+    labels: { alertname: "Slow" },
+    startsAt: "2026-11-26T10:00:00Z",
+    endsAt: "0001-01-01T00:00:00Z",
+  };
+  const payload = {
+    version: "4",
+    groupKey: "a",
+    status: "firing",
+    receiver: "slipway",
+    groupLabels: {},
+    commonLabels: {},
+    commonAnnotations: {},
+    externalURL: "",
+    truncatedAlerts: 0,
+    alerts: [{ ...alert, annotations: {}, generatorURL: "", fingerprint: "f00" }],
+  };
+  const post = (token: string) =>
+    server.inject({ method: "POST", url: "/v1/alerts", headers: { authorization: `Bearer ${token}` }, payload });
+  expect((await post(secret)).json().error.code).toBe("UNAUTHORIZED");
+  expect((await post(alertToken)).json()).toEqual({ taken: 1, news: 1, truncated: 0 });
+  expect((await post(alertToken)).json()).toMatchObject({ news: 0 });
+  const elsewhere = await server.inject({ url: "/v1/status", headers: { authorization: `Bearer ${alertToken}` } });
+  expect(elsewhere.statusCode).toBe(404);
 });
 
 describe("a delivery", () => {

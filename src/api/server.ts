@@ -1,9 +1,9 @@
-import { timingSafeEqual } from "node:crypto";
 import Fastify, { type FastifyInstance } from "fastify";
 import { SlipwayError } from "../core/errors/error.ts";
 import type { Left } from "../engine/deploy/stop-all.ts";
 import type { World } from "../engine/world.ts";
 import { sendError } from "./answer-error.ts";
+import { refusal } from "./bearer.ts";
 import { commandServer } from "./command-server.ts";
 import { accessoryRoutes } from "./routes/accessories.ts";
 import { alertRoutes, alertsPath } from "./routes/alerts.ts";
@@ -89,13 +89,4 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
   triggerRoutes(server, world, options);
   previewRoutes(server, world);
   return server;
-}
-
-function refusal(header: string | undefined, token: string): SlipwayError | null {
-  const seen = Buffer.from(header ?? "");
-  const wanted = Buffer.from(`Bearer ${token}`);
-  if (seen.length === wanted.length && timingSafeEqual(seen, wanted)) return null;
-  return new SlipwayError("UNAUTHORIZED", {
-    message: header === undefined ? "the request carries no token" : "the token is not the right one",
-  });
 }

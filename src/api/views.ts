@@ -12,7 +12,9 @@ import { gatedDeployments, openDeployments } from "../engine/deploy/open.ts";
 import { findEnvironment } from "../engine/environment.ts";
 import { gateInput } from "../engine/gates/read.ts";
 import { stepGateInput, stepGatesOf } from "../engine/gates/step.ts";
+import { awayHosts } from "../engine/recover/lost-hosts.ts";
 import { releaseView } from "../engine/release/read.ts";
+import { releaseRecords } from "../engine/release/records.ts";
 import { scaleReadings } from "../engine/scale/standings.ts";
 import type { World } from "../engine/world.ts";
 import type { DeploymentRow, EnvironmentRow, HistoryRow, ReleaseRow } from "../ports/tables.ts";
@@ -44,6 +46,7 @@ export async function releaseViews(world: World, product: string): Promise<Relea
     .select(["name", "live_release_id"])
     .where("product", "=", product)
     .execute();
+  const records = await releaseRecords(world, product);
   return rows.map((row) => ({
     id: row.id,
     product: row.product,
@@ -58,6 +61,7 @@ export async function releaseViews(world: World, product: string): Promise<Relea
     pinned: row.pinned === 1,
     pruned: row.pruned_at !== null,
     live: live.filter((environment) => environment.live_release_id === row.id).map((environment) => environment.name),
+    records: records.get(row.id) ?? [],
   }));
 }
 
@@ -115,7 +119,18 @@ export async function environmentView(
     gated: await Promise.all(gated.map((each) => deploymentView(world, each))),
     services: await serviceTraffic(world, row, running),
     accessories: await accessoriesIn(world, { product: at.product, environment: at.name }, running),
+    away: await awayIn(world, at, row.live_release_id),
   };
+}
+
+async function awayIn(
+  world: World,
+  { product, name: environment }: { readonly product: string; readonly name: EnvironmentName },
+  live: ReleaseId | null,
+): Promise<EnvironmentView["away"]> {
+  if (live === null) return [];
+  const { target } = (await releaseView(world.store.db, live, environment)).spec;
+  return awayHosts(world, { product, environment, target });
 }
 
 async function lastRestore(
@@ -261,6 +276,7 @@ async function serviceTraffic(
         id: instance.id,
         state: instance.state,
         address: instance.address,
+        host: instance.host,
         lastSeen: instance.lastSeen ?? null,
         restarts: instance.restarts,
         cpu: instance.cpu,

@@ -61,12 +61,13 @@ async function main(): Promise<void> {
     }
     process.exit(0);
   };
-  const hooks = new HookServer(wired.world, product);
+  const alertToken = readToken({ token: at.alertToken });
+  const hooks = new HookServer(wired.world, product, { alertToken });
   const flags = new FlagServer(wired.world, product);
   flags.start();
   const server = apiServer(wired.world, {
     token: readToken(at),
-    alertToken: readToken({ token: at.alertToken }),
+    alertToken,
     version,
     startedAt,
     stopEverything,

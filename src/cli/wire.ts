@@ -60,6 +60,7 @@ import { LiveSteps } from "../engine/pipeline/live.ts";
 import { sweepSteps } from "../engine/pipeline/sweep.ts";
 import { PreviewKeeper } from "../engine/previews/preview-keeper.ts";
 import { Healer } from "../engine/recover/healer.ts";
+import { LostHosts } from "../engine/recover/lost-hosts.ts";
 import { Artifacts } from "../engine/release/artifacts.ts";
 import type { ImageWorks } from "../engine/release/images.ts";
 import { Scaler } from "../engine/scale/scaler.ts";
@@ -210,15 +211,16 @@ export async function wire(options: WireOptions): Promise<Wired> {
     const sources = new MetricSources(world, metrics, { declared, past });
     sources.open();
     closers.push(() => sources.close());
-    const healer = new Healer(world, sources.health);
-    healer.open();
-    closers.push(() => healer.close());
-    const rules = new RuleRunner(world);
-    rules.open();
-    closers.push(() => rules.close());
-    const scaler = new Scaler(world);
-    scaler.open();
-    closers.push(() => scaler.close());
+    const watchers = [
+      new Healer(world, sources.health),
+      new LostHosts(world),
+      new RuleRunner(world),
+      new Scaler(world),
+    ];
+    for (const each of watchers) {
+      each.open();
+      closers.push(() => each.close());
+    }
     await engine.open();
     const watching = [new Poller(world), new PreviewKeeper(world), new ApprovalTeller(world)];
     for (const each of watching) each.open();
@@ -235,9 +237,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       await telling.close();
       await engine.close();
       await keeper.close();
-      await rules.close();
-      await scaler.close();
-      await healer.close();
+      for (const each of watchers) await each.close();
       await sources.close();
     };
     return {

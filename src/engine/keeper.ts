@@ -1,5 +1,7 @@
+import type { ReleaseView } from "../core/deploy/course.ts";
 import { reasonOf } from "../core/errors/error.ts";
 import { deploymentId } from "../core/ids.ts";
+import type { RevisionStatus } from "../ports/target.ts";
 import { beginRun } from "./commands/start-run.ts";
 import { ensureAccessories } from "./deploy/accessories.ts";
 import { beginWorkflow } from "./deploy/open.ts";
@@ -10,6 +12,7 @@ import { releaseView } from "./release/read.ts";
 import { restingCount } from "./scale/held.ts";
 import { lostJob, scaleWorkflowOf } from "./scale/job.ts";
 import { recordLost } from "./scale/workflow.ts";
+import { Troubles } from "./troubles.ts";
 import type { World } from "./world.ts";
 
 /** How often the levels are looked at, besides every change the target tells of. */
@@ -27,8 +30,14 @@ export class Keeper {
   /** The same trouble again is not news. */
   #lastTrouble = "";
 
+  /** Revisions that cannot be brought to what they should be. */
+  readonly #stuck: Troubles;
+
   constructor(world: World) {
     this.#world = world;
+    this.#stuck = new Troubles(this.#stop.signal, (revision, reason) =>
+      world.log.warn("revision.not-started", { revision, reason }),
+    );
     this.#gates = new GateKeeper(world);
   }
 
@@ -159,10 +168,12 @@ export class Keeper {
     for (const { name, live_release_id } of environments) {
       if (live_release_id === null) continue;
       const view = await releaseView(store.db, live_release_id, name);
+      // What is on a host that is away is not seen. Accessories wait for it; services do until it is given up.
+      const away = targets.hosts(view.spec.target).filter(({ awayForMs }) => awayForMs !== null);
       // Any of its name will do: one with an older config goes on until a person asks for another.
       const isThere = (accessory: string): boolean =>
         all.some(({ environment, service, wanted }) => environment === name && service === accessory && wanted > 0);
-      if (!Object.keys(view.spec.accessories).every(isThere)) {
+      if (away.length === 0 && !Object.keys(view.spec.accessories).every(isThere)) {
         await ensureAccessories(this.#world, { release: live_release_id, environment: name }, this.#stop.signal);
       }
       for (const service of Object.values(view.spec.services)) {
@@ -170,10 +181,39 @@ export class Keeper {
         const spec = await revisionSpec(this.#world, view, service.name);
         // Asked only now: what is being scaled is its own business, and may have begun since we looked.
         const instances = await restingCount(store.db, view, service);
-        if (instances === null || running.get(spec.id)?.wanted === instances) continue;
+        const wanted = running.get(spec.id)?.wanted ?? 0;
+        if (instances === null || wanted === instances) continue;
+        if (wanted < instances && away.some(({ givenUp }) => !givenUp)) continue;
         this.#world.log.warn("revision.started-again", { revision: spec.id, instances });
-        await targets.of(view.spec.target).ensure(spec, instances, this.#stop.signal);
+        // One that cannot be moved holds up no other.
+        await this.#stuck.guarded(spec.id, () =>
+          targets.of(view.spec.target).ensure(spec, instances, this.#stop.signal),
+        );
       }
+      await this.#stopLeftovers(view, all);
+    }
+  }
+
+  /** What was to be stopped while its host was away. */
+  async #stopLeftovers(view: ReleaseView, all: readonly RevisionStatus[]): Promise<void> {
+    const { store, targets } = this.#world;
+    if (targets.hosts(view.spec.target).length < 2) return;
+    const runs = all.filter(
+      ({ environment, instances }) =>
+        environment === view.spec.environment &&
+        instances.some(({ state }) => state === "running" || state === "backoff"),
+    );
+    for (const { id } of runs) {
+      const row = await store.db
+        .selectFrom("revision")
+        .select(["service", "release_id"])
+        .where("id", "=", id)
+        .where("role", "=", "stopped")
+        .executeTakeFirst();
+      if (row === undefined) continue;
+      const old = await releaseView(store.db, row.release_id, view.spec.environment);
+      this.#world.log.warn("revision.stopped-again", { revision: id });
+      await targets.of(old.spec.target).ensure(await revisionSpec(this.#world, old, row.service), 0, this.#stop.signal);
     }
   }
 

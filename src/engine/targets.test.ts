@@ -18,11 +18,10 @@ const line = (index: number, text: string): LogLine => ({
 });
 
 /** Two configs of one product: the second has a host more than the first, and they share one. */
-function targetsOf(made: readonly Partial<Target>[]): Targets {
-  const specs = [
-    ["ssh://a", "ssh://b"],
-    ["ssh://b", "ssh://c"],
-  ].map((urls) => specOf(urls));
+function targetsOf(
+  made: readonly Partial<Target>[],
+  specs: readonly TargetSpec[] = [specOf(["ssh://a", "ssh://b"]), specOf(["ssh://b", "ssh://c"])],
+): Targets {
   const waiting = [...made];
   const rows = {
     selectFrom: () => rows,
@@ -60,6 +59,22 @@ it("an instance that two targets see writes each line once", async () => {
   const seen: string[] = [];
   for await (const { text } of targets.logs({}, new AbortController().signal)) seen.push(text);
   expect(seen.toSorted()).toEqual(["here", "one", "there", "two"]);
+});
+
+it("of the only place in use, which is away and was never seen, nothing is told as if there were nothing", async () => {
+  const observe = async () => {
+    throw new Error("it is away");
+  };
+  // Before and after a host was added: the second is asked for both.
+  const specs = [specOf(["ssh://a"]), specOf(["ssh://a", "ssh://b"])];
+  const targets = targetsOf(
+    [
+      { name: "docker", observe },
+      { name: "docker", observe },
+    ],
+    specs,
+  );
+  await expect(targets.observe({})).rejects.toThrow("it is away");
 });
 
 it("of a place that is away, what was seen last is told, and that it is not seen now", async () => {

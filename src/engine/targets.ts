@@ -4,6 +4,7 @@ import { canonicalJson } from "../core/product/canonical.ts";
 import type { TargetSpec } from "../core/product/spec.ts";
 import type { Clearing } from "../ports/clearing.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { HostStatus, Hosts } from "../ports/hosts.ts";
 import type { Log } from "../ports/log.ts";
 import type { Restarts } from "../ports/restarts.ts";
 import type { Session, SessionSpec, Sessions } from "../ports/session.ts";
@@ -13,7 +14,7 @@ import { merged } from "./merged.ts";
 import { releaseView } from "./release/read.ts";
 
 /** A target, with what it can besides. */
-export type Place = Target & Partial<Sessions> & Partial<Restarts> & Partial<Clearing>;
+export type Place = Target & Partial<Sessions> & Partial<Restarts> & Partial<Clearing> & Partial<Hosts>;
 
 type Deps = {
   readonly store: Store;
@@ -70,7 +71,9 @@ export class Targets implements Everywhere {
 
   async observe(selector: RevisionSelector): Promise<readonly RevisionStatus[]> {
     const targets = await this.inUse();
-    const found = await Promise.all(targets.map((target) => this.#look(target, selector)));
+    const found = await Promise.all(
+      targets.map((target) => this.#look(target, selector, { isOnly: targets.length === 1 })),
+    );
     return each(found.flat());
   }
 
@@ -119,6 +122,21 @@ export class Targets implements Everywhere {
     throw new SlipwayError("RESTART_REFUSED", { message: `the ${target.name} target restarts no single instance` });
   }
 
+  /** The hosts of a release's target, each as who asked it last has seen it. None where it has no hosts to speak of. */
+  hosts(spec: TargetSpec): readonly HostStatus[] {
+    const all = [...this.#targets.values()].flatMap((target) => target.hosts?.() ?? []);
+    return (this.of(spec).hosts?.() ?? []).map((host) => {
+      const same = all.filter(({ url }) => url === host.url);
+      const newest = same.reduce((best, each) => ((each.askedMs ?? -1) > (best.askedMs ?? -1) ? each : best), host);
+      return { ...newest, name: host.name };
+    });
+  }
+
+  /** As `Hosts`, for all that have it among theirs. */
+  giveUp(url: string): void {
+    for (const target of this.#targets.values()) target.giveUp?.(url);
+  }
+
   async session(spec: SessionSpec, at: TargetSpec | null, signal: AbortSignal): Promise<Session> {
     const target =
       "instance" in spec.place ? await this.#holding(spec.place.instance) : at === null ? null : this.of(at);
@@ -157,7 +175,11 @@ export class Targets implements Everywhere {
     for (const row of rows) this.of((await releaseView(db, row.release_id, row.environment)).spec.target);
   }
 
-  async #look(target: Target, selector: RevisionSelector): Promise<readonly RevisionStatus[]> {
+  async #look(
+    target: Target,
+    selector: RevisionSelector,
+    { isOnly }: { readonly isOnly: boolean },
+  ): Promise<readonly RevisionStatus[]> {
     try {
       const statuses = await target.observe(selector);
       if (Object.keys(selector).length === 0) this.#seen.set(target, { statuses, at: this.#deps.clock.now() });
@@ -165,8 +187,9 @@ export class Targets implements Everywhere {
       return statuses;
     } catch (error) {
       const seen = this.#seen.get(target);
-      // With one target that has never answered there is nothing to tell, and whoever asks should hear why.
-      if (seen === undefined && this.#targets.size === 1) throw error;
+      // Of the only one in use, that has never answered, there is nothing to tell: whoever asks should hear why, and must not take it for
+      // empty. Others may be known, which are all among its hosts.
+      if (seen === undefined && isOnly) throw error;
       this.#complain(target, error);
       if (seen === undefined) return [];
       return asLastSeen(seen).filter((status) => isSelected(status, selector));
@@ -194,7 +217,7 @@ export class Targets implements Everywhere {
     const targets = await this.inUse();
     const revision = instance.slice(0, instance.lastIndexOf(".")) as RevisionId;
     for (const target of targets) {
-      const statuses = targets.length === 1 ? null : await this.#look(target, { revision });
+      const statuses = targets.length === 1 ? null : await this.#look(target, { revision }, { isOnly: false });
       if (statuses === null || statuses.some((status) => status.id === revision)) return target;
     }
     throw new SlipwayError("INSTANCE_NOT_FOUND", { message: `there is no instance ${instance}` });

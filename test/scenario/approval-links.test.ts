@@ -29,7 +29,7 @@ beforeAll(async () => {
   one = await plane.release();
   const { name: product, repository } = plane.product;
   await applyTriggers(plane.world, { product, repository, actor: "ada" });
-  outside = hookServer(plane.world, product);
+  outside = hookServer(plane.world, product, { alertToken: "unused" });
 });
 afterAll(async () => {
   delete process.env.SLIPWAY_TEST_TEAM_HOOK;

@@ -10,7 +10,7 @@ import {
   withSession,
 } from "../session.ts";
 import { sign, style, table } from "../terminal/style.ts";
-import { ago, dateTime, took } from "../terminal/words.ts";
+import { ago, dateTime, plural, took } from "../terminal/words.ts";
 
 export type HistoryOptions = GlobalOptions & { readonly env?: string; readonly limit: string };
 
@@ -86,6 +86,9 @@ export function releases(options: GlobalOptions): Promise<number> {
     session.out.json({ releases: list });
     if (list.length === 0) session.out.line("no release yet; run: slipway deploy --env <environment>");
     for (const line of table(list.map(releaseRow))) session.out.line(line);
+    const fared = list.flatMap((release) => release.records.map((record) => recordRow(release, record)));
+    if (fared.length > 0) session.out.line("");
+    for (const line of table(fared)) session.out.line(line);
     return 0;
   });
 }
@@ -109,6 +112,23 @@ export function setPin(
     session.out.json({ release: id, pinned });
     return 0;
   });
+}
+
+/** `r4  in production  2 deployments  1 taken back  1204 requests  38 failed (3.16 %)`. */
+export function recordRow(
+  { number }: Pick<ReleaseView, "number">,
+  { environment, deployments, rollbacks, requests, errors }: ReleaseView["records"][number],
+): string[] {
+  const share =
+    requests === null || requests === 0 ? "" : ` (${Number((((errors ?? 0) / requests) * 100).toPrecision(3))} %)`;
+  return [
+    style.quiet(`r${number}`),
+    `in ${environment}`,
+    plural(deployments, "deployment"),
+    rollbacks === 0 ? "" : style.warn(`taken back ${rollbacks === 1 ? "once" : `${rollbacks} times`}`),
+    requests === null ? style.quiet("no requests are known") : plural(requests, "request"),
+    requests === null ? "" : `${errors ?? 0} failed${share}`,
+  ];
 }
 
 function releaseRow(release: ReleaseView): string[] {

@@ -59,6 +59,7 @@ function environmentLines(environment: EnvironmentView): string[] {
       `  ${style.warn(sign.waiting)} ${each.id}  r${each.release.number} waits at its gates  ${style.quiet(`asked for by ${each.createdBy} ${ago(each.createdAt, now)}`)}`,
       ...gateLines(each).map((line) => `  ${line}`),
     ]),
+    ...environment.away.map(({ says }) => `  ${style.warn(`${sign.warn} ${says}`)}`),
     ...trafficLines(environment.services),
     ...table(environment.accessories.map((each) => ["   ", ...accessoryRow(each, now)])),
     ...environment.accessories.flatMap((each) => differenceLines(each).map((line) => `  ${line}`)),

@@ -13,6 +13,7 @@ import { notifiersByNameOverride, notifiersDoc, rulesByNameOverride, rulesDoc } 
 import { serviceOverrideSchema } from "./service.ts";
 import {
   choice,
+  duration,
   environmentText,
   environmentValue,
   environmentVariable,
@@ -23,7 +24,14 @@ import {
   wholeNumber,
 } from "./values.ts";
 
-export const environmentDefaults = { name: "production", releases: 3, driver: "process", whenAway: "stop" } as const;
+export const environmentDefaults = {
+  name: "production",
+  releases: 3,
+  driver: "process",
+  whenAway: "stop",
+  whenLost: "wait",
+  lostAfter: "2m",
+} as const;
 
 const later = 'is not there yet; use "docker", "compose" or "process"';
 
@@ -105,6 +113,18 @@ const targetShape = {
       "For docker and compose, when a host does not answer: stop and take nothing on anywhere, wait for it, or skip it and say so.",
     default: environmentDefaults.whenAway,
     example: "wait",
+  }),
+  whenLost: optional(choice(["wait", "replace"]), {
+    meaning:
+      "For docker and compose with several hosts, about the instances of a host that does not answer for `lostAfter`: wait for it, or replace them on the others. Never what writes a volume, nor accessories, nor while a deployment is under way, nor when most hosts are away.",
+    default: environmentDefaults.whenLost,
+    example: "replace",
+  }),
+  lostAfter: optional(duration({ min: "1s", max: "1d" }), {
+    meaning:
+      "For docker and compose: how long a host does not answer before its instances are replaced, if they are. What is cut off from here may go on working there, so it should be longer than what a network or a reboot takes.",
+    default: environmentDefaults.lostAfter,
+    example: "10m",
   }),
   file: optional(z.union([insidePath(), z.array(insidePath()).min(1).max(20)]), {
     meaning:

@@ -1880,6 +1880,21 @@ export interface TargetInput {
    */
   whenAway?: "stop" | "wait" | "skip" | undefined;
   /**
+   * For docker and compose with several hosts, about the instances of a host that does not answer for `lostAfter`: wait
+   * for it, or replace them on the others. Never what writes a volume, nor accessories, nor while a deployment is under
+   * way, nor when most hosts are away.
+   * @default "wait"
+   * @example "replace"
+   */
+  whenLost?: "wait" | "replace" | undefined;
+  /**
+   * For docker and compose: how long a host does not answer before its instances are replaced, if they are. What is cut
+   * off from here may go on working there, so it should be longer than what a network or a reboot takes.
+   * @default "2m"
+   * @example "10m"
+   */
+  lostAfter?: Duration | undefined;
+  /**
    * For compose: the Compose file, or several that are laid over each other, from this config's directory. Read from
    * the commit that is released.
    * @default compose.yaml or docker-compose.yml, with its override file where there is one; or COMPOSE_FILE in .env
@@ -3900,6 +3915,21 @@ export interface TargetOverride {
    * @example "wait"
    */
   whenAway?: "stop" | "wait" | "skip" | null | undefined;
+  /**
+   * For docker and compose with several hosts, about the instances of a host that does not answer for `lostAfter`: wait
+   * for it, or replace them on the others. Never what writes a volume, nor accessories, nor while a deployment is under
+   * way, nor when most hosts are away.
+   * @default the product's value
+   * @example "replace"
+   */
+  whenLost?: "wait" | "replace" | null | undefined;
+  /**
+   * For docker and compose: how long a host does not answer before its instances are replaced, if they are. What is cut
+   * off from here may go on working there, so it should be longer than what a network or a reboot takes.
+   * @default the product's value
+   * @example "10m"
+   */
+  lostAfter?: Duration | null | undefined;
   /**
    * For compose: the Compose file, or several that are laid over each other, from this config's directory. Read from
    * the commit that is released.

@@ -32,6 +32,9 @@ export function resolveTarget(target: TargetInput | undefined, registry: Registr
     builder,
     registry: resolveRegistry(registry),
     whenAway: target?.whenAway ?? environmentDefaults.whenAway,
+    ...((target?.whenLost ?? environmentDefaults.whenLost) === "wait"
+      ? {}
+      : { lost: { then: "replace", afterMs: ms(target?.lostAfter ?? environmentDefaults.lostAfter) } }),
   };
 }
 

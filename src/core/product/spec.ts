@@ -132,6 +132,8 @@ export type DockerTargetSpec = {
   /** Whose images its hosts pull, and as whom. */
   readonly registry: RegistrySpec | null;
   readonly whenAway: "stop" | "wait" | "skip";
+  /** What is done about instances of a host that is away for long. Absent: they are waited for. */
+  readonly lost?: { readonly then: "replace"; readonly afterMs: number };
 };
 
 export type HostSpec = {

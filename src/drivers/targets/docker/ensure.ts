@@ -62,6 +62,7 @@ export async function ensureRevision(
   try {
     // Where its name leads by now, as containers on other hosts were told.
     const home = all.find(({ seen }) => isReplaced(seen))?.host.name ?? null;
+    await mustKnowItsData(room, spec, { hosts, isThere: present.length > 0 || home !== null, signal });
     const placed = await placeOf(spec, { hosts, present, home, instances, signal });
     const grounds = new Map<string, Ground>();
     const needed = hosts.filter((host) => placed.some((each) => each.host === host.name));
@@ -276,12 +277,35 @@ async function placeOf(
 ) {
   return place(instances, {
     hosts: hosts.map(({ name }) => name),
-    // Running ones first: when one index is in two places after a host was away, the living one stays.
+    // Running ones first: when one index is in two places after a host was away, the living one stays, and of two the younger, which
+    // has the requests.
     present: [...present]
-      .sort((one, other) => Number(isDown(one.seen)) - Number(isDown(other.seen)))
+      .sort((one, other) => {
+        const startedAt = ({ seen }: At): number => seen.container.State.StartedAt ?? 0;
+        return Number(isDown(one.seen)) - Number(isDown(other.seen)) || startedAt(other) - startedAt(one);
+      })
       .map(({ host, seen }) => ({ index: seen.identity.index, host: host.name })),
     first: home ?? (await homeOfVolumes(spec, hosts, signal)),
     key: `${spec.environment}/${spec.service}`,
+  });
+}
+
+/** Data do not move, and a fresh volume elsewhere is not the data: while the host that may have them is away, nobody starts without. */
+async function mustKnowItsData(
+  { fleet }: Room,
+  spec: RevisionSpec,
+  {
+    hosts,
+    isThere,
+    signal,
+  }: { readonly hosts: readonly Host[]; readonly isThere: boolean; readonly signal: AbortSignal },
+): Promise<void> {
+  const missing = fleet.hosts.filter((host) => !hosts.includes(host)).map(({ name }) => name);
+  if (missing.length === 0 || isThere || namedVolumes(spec).length === 0) return;
+  if ((await homeOfVolumes(spec, hosts, signal)) !== null) return;
+  throw new SlipwayError("HOST_AWAY", {
+    message: `${spec.service} writes a volume, which is on no host that answers; it may be on ${missing.join(", ")}, which is away`,
+    hint: "bring the host back, or take it out of target.hosts to begin with an empty volume elsewhere",
   });
 }
 

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
+import type { RevisionId } from "../../../core/ids.ts";
+import type { HostStatus } from "../../../ports/hosts.ts";
 import type { Log } from "../../../ports/log.ts";
 import { isAway } from "./errors.ts";
 import { Host, type HostOptions } from "./host.ts";
@@ -12,13 +14,19 @@ import type { Seen } from "./status.ts";
 export type WhenAway = "stop" | "wait" | "skip";
 
 const askAgainMs = 1_000;
+/** How often a host that is given up is asked whether it is back: nobody waits for that answer. */
+const askGivenUpMs = 2_000;
+
+/** How a host has answered. */
+type Answering = { awaySinceMs: number | null; askedMs: number; givenUp: boolean; asking: boolean };
 
 /** All hosts of a target. */
 export class Fleet {
   readonly hosts: readonly Host[];
   readonly #whenAway: WhenAway;
   readonly #log: Log | null;
-  readonly #away = new Set<string>();
+  readonly #answering = new Map<string, Answering>();
+  readonly #closed = new AbortController();
   readonly #onAnswer: (host: Host) => void;
 
   /** `onAnswer` is called whenever a host has answered. */
@@ -49,6 +57,23 @@ export class Fleet {
     return this.hosts.filter((each) => each !== host);
   }
 
+  status(): readonly HostStatus[] {
+    const now = performance.now();
+    return this.hosts.map(({ name, docker }) => {
+      const { awaySinceMs = null, askedMs = null, givenUp = false } = this.#answering.get(name) ?? {};
+      const awayForMs = awaySinceMs === null ? null : Math.max(0, now - awaySinceMs);
+      return { name, url: docker.url, awayForMs, askedMs, givenUp };
+    });
+  }
+
+  /** It counts as not there until it answers. Does nothing where it does. */
+  giveUp(url: string): void {
+    for (const { name, docker } of this.hosts) {
+      const known = this.#answering.get(name);
+      if (docker.url === url && known !== undefined && known.awaySinceMs !== null) known.givenUp = true;
+    }
+  }
+
   /**
    * The same work at every host at once; the results of those that answer. What the others mean is said by `whenAway`. Errors: HOST_AWAY
    * with the name of the host, and what else keeps us out.
@@ -59,8 +84,9 @@ export class Fleet {
     const failed = all.flatMap((each) => ("error" in each ? [each] : []));
     const [first] = failed;
     if (first === undefined) return done;
-    const mayCarryOn = this.#whenAway === "skip" && done.length > 0 && failed.every(({ error }) => isAway(error));
-    if (mayCarryOn) return done;
+    const mayBeLeft = ({ host, error }: (typeof failed)[number]): boolean =>
+      isAway(error) && (this.#whenAway === "skip" || this.#isGivenUp(host));
+    if (done.length > 0 && failed.every(mayBeLeft)) return done;
     const others = failed.slice(1).map(({ host }) => ["also", host.name] as const);
     if (others.length === 0 || !(first.error instanceof SlipwayError)) throw first.error;
     const { code, message, evidence, hint } = first.error;
@@ -79,6 +105,7 @@ export class Fleet {
   }
 
   async close(): Promise<void> {
+    this.#closed.abort();
     await Promise.all(this.hosts.map((host) => host.close()));
   }
 
@@ -88,21 +115,64 @@ export class Fleet {
     signal: AbortSignal,
   ): Promise<{ readonly value: T } | { readonly error: unknown; readonly host: Host }> {
     for (;;) {
+      if (this.#isGivenUp(host)) {
+        void this.#askGivenUp(host);
+        return {
+          error: new SlipwayError("HOST_AWAY", { message: `host ${host.name} is given up until it answers` }),
+          host,
+        };
+      }
       try {
         const value = await work(host);
-        if (this.#away.delete(host.name)) this.#log?.info("host.back", { host: host.name });
-        this.#onAnswer(host);
+        this.#noteAnswer(host);
         return { value };
       } catch (error) {
         signal.throwIfAborted();
-        // The same absence again is not news.
-        if (isAway(error) && !this.#away.has(host.name)) {
-          this.#away.add(host.name);
-          this.#log?.warn("host.away", { host: host.name, reason: reasonOf(error), policy: this.#whenAway });
-        }
-        if (this.#whenAway !== "wait" || !isAway(error)) return { error, host };
+        if (!isAway(error)) return { error, host };
+        this.#noteAbsence(host, error);
+        if (this.#whenAway !== "wait") return { error, host };
         await sleep(askAgainMs, null, { signal });
       }
+    }
+  }
+
+  #isGivenUp({ name }: Host): boolean {
+    return this.#answering.get(name)?.givenUp === true;
+  }
+
+  #noteAnswer(host: Host): void {
+    const before = this.#answering.get(host.name);
+    const askedMs = performance.now();
+    this.#answering.set(host.name, { awaySinceMs: null, askedMs, givenUp: false, asking: false });
+    if (before !== undefined && before.awaySinceMs !== null) this.#log?.info("host.back", { host: host.name });
+    this.#onAnswer(host);
+  }
+
+  #noteAbsence(host: Host, error: unknown): void {
+    const before = this.#answering.get(host.name);
+    const now = performance.now();
+    const known = { givenUp: false, asking: false, ...before };
+    this.#answering.set(host.name, { ...known, awaySinceMs: before?.awaySinceMs ?? now, askedMs: now });
+    // The same absence again is not news.
+    if (before?.awaySinceMs == null)
+      this.#log?.warn("host.away", { host: host.name, reason: reasonOf(error), policy: this.#whenAway });
+  }
+
+  async #askGivenUp(host: Host): Promise<void> {
+    const known = this.#answering.get(host.name);
+    if (known === undefined || known.asking || performance.now() - known.askedMs < askGivenUpMs) return;
+    known.asking = true;
+    try {
+      // Of no service: only whether it answers.
+      await host.look({ revision: "none" as RevisionId }, this.#closed.signal);
+      this.#noteAnswer(host);
+    } catch (error) {
+      if (this.#closed.signal.aborted) return;
+      this.#noteAbsence(host, error);
+    } finally {
+      known.asking = false;
+      const now = this.#answering.get(host.name);
+      if (now !== undefined) now.asking = false;
     }
   }
 }

@@ -7,6 +7,7 @@ import type { RegistryAuth } from "../../../lib/docker/images.ts";
 import { linkedSignal } from "../../../lib/linked-signal.ts";
 import type { Forward } from "../../../lib/ssh/forward.ts";
 import type { Clearing } from "../../../ports/clearing.ts";
+import type { HostStatus, Hosts } from "../../../ports/hosts.ts";
 import type { Log } from "../../../ports/log.ts";
 import type { Restarts } from "../../../ports/restarts.ts";
 import type { Session, SessionSpec, Sessions } from "../../../ports/session.ts";
@@ -64,11 +65,11 @@ export type DockerTargetOptions = {
  * An accessory is never replaced: while another revision of it is there, `ensure` keeps that one running and answers with it, so its id
  * and configDigest say what runs; to replace it, stop that one, then ensure one that `replaces` it; the named volumes stay.
  */
-export function dockerTarget(options: DockerTargetOptions): Target & Sessions & Restarts & Clearing {
+export function dockerTarget(options: DockerTargetOptions): Target & Sessions & Restarts & Clearing & Hosts {
   return new DockerTarget(options);
 }
 
-class DockerTarget implements Target, Sessions, Restarts, Clearing {
+class DockerTarget implements Target, Sessions, Restarts, Clearing, Hosts {
   readonly name = "docker";
   readonly can: TargetCan = {
     jobs: true,
@@ -196,6 +197,14 @@ class DockerTarget implements Target, Sessions, Restarts, Clearing {
         await host.do(() => restartContainer(host.docker, seen.container.Id, seen.identity.stopGraceMs, until));
       }),
     );
+  }
+
+  hosts(): readonly HostStatus[] {
+    return this.#fleet.status();
+  }
+
+  giveUp(url: string): void {
+    this.#fleet.giveUp(url);
   }
 
   reach(instance: InstanceId, signal: AbortSignal): Promise<string> {

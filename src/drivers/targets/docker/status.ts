@@ -34,7 +34,8 @@ export function revisionsOf(all: readonly Seen[]): RevisionStatus[] {
 }
 
 function revisionOf(group: readonly Seen[]): RevisionStatus {
-  const instances = group.map(instanceOf).sort((one, other) => one.index - other.index);
+  const all = group.map(instanceOf);
+  const instances = onePlaceEach(all).sort((one, other) => one.index - other.index);
   const [first] = group;
   if (first === undefined) throw new Error("a revision has at least one container");
   const { identity } = first;
@@ -45,9 +46,28 @@ function revisionOf(group: readonly Seen[]): RevisionStatus {
     service: identity.service,
     release: identity.release,
     configDigest: identity.configDigest,
-    wanted: instances.filter(({ state }) => state !== "stopped" && state !== "stopping").length,
+    // Also those that are one too many.
+    wanted: all.filter(isToRun).length,
     instances,
   };
+}
+
+const isToRun = ({ state }: InstanceStatus): boolean => state !== "stopped" && state !== "stopping";
+
+/**
+ * After a host was away, one index may be in two places, until the elder is stopped. Only the younger is told of: it took the place, and
+ * requests that went back to the elder would be lost with it.
+ */
+function onePlaceEach(all: readonly InstanceStatus[]): InstanceStatus[] {
+  const found = new Map<number, InstanceStatus>();
+  for (const each of all) {
+    const known = found.get(each.index);
+    const isBetter =
+      known === undefined ||
+      (isToRun(each) === isToRun(known) ? (each.startedAt ?? 0) > (known.startedAt ?? 0) : isToRun(each));
+    if (isBetter) found.set(each.index, each);
+  }
+  return [...found.values()];
 }
 
 export function instanceOf({ identity, host, container, exit, usage, tunnelled }: Seen): InstanceStatus {
