@@ -34,7 +34,7 @@ export function resolveTarget(target: TargetInput | undefined, registry: Registr
     whenAway: target?.whenAway ?? environmentDefaults.whenAway,
     ...((target?.whenLost ?? environmentDefaults.whenLost) === "wait"
       ? {}
-      : { lost: { then: "replace", afterMs: ms(target?.lostAfter ?? environmentDefaults.lostAfter) } }),
+      : { lost: { act: "replace", afterMs: ms(target?.lostAfter ?? environmentDefaults.lostAfter) } }),
   };
 }
 

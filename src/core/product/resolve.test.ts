@@ -225,7 +225,7 @@ describe("an environment", () => {
       builder: "ssh://build@builder1",
       registry: { repository: "ghcr.io/acme/shop", user: "release-bot", passwordFrom: "REGISTRY_TOKEN" },
       whenAway: "wait",
-      lost: { then: "replace", afterMs: 300_000 },
+      lost: { act: "replace", afterMs: 300_000 },
     });
     expect(production.accessories.redis).toMatchObject({
       env: {},

@@ -133,7 +133,7 @@ export type DockerTargetSpec = {
   readonly registry: RegistrySpec | null;
   readonly whenAway: "stop" | "wait" | "skip";
   /** What is done about instances of a host that is away for long. Absent: they are waited for. */
-  readonly lost?: { readonly then: "replace"; readonly afterMs: number };
+  readonly lost?: { readonly act: "replace"; readonly afterMs: number };
 };
 
 export type HostSpec = {

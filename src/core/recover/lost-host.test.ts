@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { decideLostHost, type HostSeen, type LostHostPolicy } from "./lost-host.ts";
 
 const minute = 60_000;
-const replace: LostHostPolicy = { then: "replace", afterMs: 2 * minute };
+const replace: LostHostPolicy = { act: "replace", afterMs: 2 * minute };
 type More = Parameters<typeof decideLostHost>[2];
 const calm: More = { policy: replace, held: null, knownLost: false };
 const seen = (...away: readonly (number | null)[]): readonly HostSeen[] =>
@@ -29,7 +29,7 @@ describe("a host that does not answer", () => {
   });
 
   it("is waited for where the policy says so, and where something is under way", () => {
-    expect(first(seen(9 * minute, null), { policy: { ...replace, then: "wait" } }).do).toBe("wait");
+    expect(first(seen(9 * minute, null), { policy: { ...replace, act: "wait" } }).do).toBe("wait");
     const held = first(seen(9 * minute, null), { held: "dep_1 is under way" });
     expect(held).toMatchObject({ do: "wait", reason: expect.stringContaining("dep_1 is under way") });
   });

@@ -1,9 +1,9 @@
 import { formatDuration } from "../product/units.ts";
 
 /** What is done about the instances of a host that does not answer. */
-export type LostHostPolicy = { readonly then: "wait" | "replace"; readonly afterMs: number };
+export type LostHostPolicy = { readonly act: "wait" | "replace"; readonly afterMs: number };
 
-export const defaultLostHost: LostHostPolicy = { then: "wait", afterMs: 0 };
+export const defaultLostHost: LostHostPolicy = { act: "wait", afterMs: 0 };
 
 /** A host as its target sees it: how long it has not answered; null when it answers. */
 export type HostSeen = { readonly name: string; readonly awayForMs: number | null };
@@ -33,7 +33,7 @@ export function decideLostHost(
   const wait = (reason: string): LostHost => ({ do: "wait", reason });
   if (host.awayForMs === null) return wait(`host ${host.name} answers`);
   const away = `host ${host.name} has not answered for ${formatDuration(Math.floor(host.awayForMs / 1_000) * 1_000)}`;
-  if (policy.then === "wait") return wait(`${away}; what ran there is waited for`);
+  if (policy.act === "wait") return wait(`${away}; what ran there is waited for`);
   const answering = all.filter(({ awayForMs }) => awayForMs === null).length;
   if (answering === 0) return wait(`${away}, and no other does`);
   if (answering * 2 < all.length)
