@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Failure, StepEnd } from "../core/deploy/deployment.ts";
+import type { Failure } from "../core/deploy/deployment.ts";
 import type { Plan } from "../core/deploy/plan.ts";
 import type { Evidence, WireError } from "../core/errors/error.ts";
 import type { GateReading } from "../core/gates/reading.ts";
@@ -24,6 +24,7 @@ import type { ScaleReading } from "../engine/scale/standings.ts";
 import type { ScaleOutcome } from "../engine/scale/workflow.ts";
 import type { SecretView as KeptSecret } from "../engine/secrets/secrets.ts";
 import type { TriggersNow } from "../engine/triggers/view.ts";
+import type { CanaryView } from "./canary-view.ts";
 
 /** What the CLI, the dashboard and scripts say to a control plane, and what they get back. Everything else is private. */
 export const name = z.string().min(1).max(80);
@@ -342,19 +343,6 @@ export type DeploymentView = {
   /** Of an automatic rollback that is over: what it took, against the budget of each service. */
   readonly restore: Restore | null;
   readonly endedAt: EpochMs | null;
-};
-
-/** Weights are hundredths of a percent. */
-export type CanaryView = {
-  /** Each with how it ended; null while it has not. */
-  readonly steps: readonly { readonly weight: number; readonly end: StepEnd | null }[];
-  /** The one, from 1, that has the traffic; null before the first, and when all traffic is on the candidate. */
-  readonly step: number | null;
-  /** While a step is watched: at least until then, and how long in all. */
-  readonly watchedUntil: EpochMs | null;
-  readonly watchMs: number | null;
-  /** What it waits for; null while it goes on by itself. */
-  readonly waits: { readonly for: "resume" | "promotion" | "evidence" | "gates"; readonly why: string } | null;
 };
 
 /** A deployment with the steps it has taken. */

@@ -19,8 +19,8 @@ import { scaleReadings } from "../engine/scale/standings.ts";
 import type { World } from "../engine/world.ts";
 import type { DeploymentRow, EnvironmentRow, HistoryRow, ReleaseRow } from "../ports/tables.ts";
 import type { RevisionStatus } from "../ports/target.ts";
+import type { CanaryView } from "./canary-view.ts";
 import type {
-  CanaryView,
   DeploymentDetail,
   DeploymentView,
   EnvironmentView,

@@ -1,4 +1,5 @@
-import type { CanaryView, DeploymentView } from "../api/contract.ts";
+import type { CanaryView } from "../api/canary-view.ts";
+import type { DeploymentView } from "../api/contract.ts";
 import { bar, sign, style, table } from "./terminal/style.ts";
 import { percentOf, took } from "./terminal/words.ts";
 
