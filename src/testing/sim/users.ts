@@ -94,7 +94,9 @@ export class Users {
     // One that stopped the other for its own start, and could then start neither, has ended, and the keeper goes on trying.
     const failed = promises.lastEnded();
     const stoppers = [...promises.open(), ...(failed?.phases.at(-1)?.is === "rollback-failed" ? [failed] : [])];
-    return shapeOf(release).lone || stoppers.some((each) => each.release !== null && shapeOf(each.release).lone);
+    const live = stoppers.length === 0 ? null : promises.live();
+    const sides = [release, live, ...stoppers.map((each) => each.release)];
+    return sides.some((side) => side !== null && shapeOf(side).lone);
   }
 }
 
