@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ProductInput } from "../../src/core/product/input.ts";
+import { askApi } from "./api.fixture.ts";
 import type { Answer, Behaviour } from "./product.fixture.ts";
 
 const program = fileURLToPath(new URL("../../bin/slipway.js", import.meta.url));
@@ -77,6 +78,11 @@ export class ComposeProject {
       });
     const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
     return { code, text };
+  }
+
+  /** The control plane's own API. */
+  ask<T>(path: string): Promise<T> {
+    return askApi(join(this.directory, ".slipway"), path);
   }
 
   write(path: string, text: string): void {
@@ -161,8 +167,9 @@ import { connect } from "node:net";
 const role = process.argv[2];
 console.log(role + " " + version + " starts");
 process.on("SIGTERM", () => process.exit(0));
+let isSick = false;
 const up = (response) => {
-  response.statusCode = behaviour === "unhealthy" && role === "web" ? 503 : 200;
+  response.statusCode = isSick || (behaviour === "unhealthy" && role === "web") ? 503 : 200;
   response.end("ok");
 };
 if (role === "worker") setInterval(() => {}, 1000);
@@ -171,6 +178,10 @@ if (role === "web") {
   createServer(async (request, response) => {
     if (request.url === "/up") return up(response);
     response.setHeader("x-version", version);
+    if (request.url === "/sicken") {
+      isSick = true;
+      return response.end();
+    }
     const answer = await fetch("http://counter:3000/").then((one) => one.text(), (error) => "failed " + error.cause);
     if (answer.startsWith("failed")) response.statusCode = 502;
     if (behaviour === "errors" && Math.random() < 0.3) response.statusCode = 500;

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { get } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DeploymentDetail, PlanView } from "../../src/api/contract.ts";
+import type { DeploymentDetail, HistoryView, PlanView } from "../../src/api/contract.ts";
+import type { ProductInput } from "../../src/core/product/input.ts";
 import { startEngine, type TestEngine } from "../../src/testing/hosts/engine.ts";
 import { engineRequest } from "../../src/testing/hosts/engine-request.ts";
 import { nodeImage } from "../../src/testing/hosts/node-image.ts";
@@ -10,6 +11,8 @@ import { freePorts } from "../../src/testing/ports.ts";
 import { Visitors } from "../fixture/visitors.ts";
 import { ComposeProject, cacheImage, hasCompose, secret } from "./compose.fixture.ts";
 import { containersOf, type FoundContainer, networksOf } from "./engine.fixture.ts";
+import { bearsLoadAndSickness, elastic } from "./load-and-health.fixture.ts";
+import { status } from "./story.fixture.ts";
 
 const canRun = hasCompose || process.env.CI !== undefined;
 
@@ -26,19 +29,7 @@ describe.skipIf(!canRun)("a Compose project that docker compose runs", { timeout
     const [before = 0, edge = 0, shared = 0] = await freePorts(3);
     ports = { before, edge, shared };
     project = new ComposeProject(engine.url, { production: before, staging: shared });
-    project.commit("v0", "good", {
-      target: { driver: "compose", hosts: [engine.url], project: "shop" },
-      rollout: { bake: "1s", drain: "2s", rules: { errorRatio: { margin: "5%", minimum: 10 } } },
-      environments: {
-        production: { edge: { listen: `127.0.0.1:${edge}` } },
-        staging: {
-          edge: { listen: `127.0.0.1:${shared}` },
-          target: { project: "shop-staging", envFile: ".env.staging" },
-          // Two projects and their visitors on one busy machine: a slow probe is not what is looked at here.
-          rollout: { rules: { healthLost: false } },
-        },
-      },
-    });
+    project.commit("v0", "good", configOf());
     project.compose("--project-name", "shop", "up", "--detach", "--build", "--quiet-pull");
     cache = await cacheNow();
   }, 180_000);
@@ -48,6 +39,26 @@ describe.skipIf(!canRun)("a Compose project that docker compose runs", { timeout
     project?.remove();
     await engine?.down();
   });
+
+  /** `staging` is what is different there. */
+  function configOf(
+    staging: Partial<NonNullable<ProductInput["environments"]>[string]> = {},
+  ): Omit<ProductInput, "name"> {
+    return {
+      target: { driver: "compose", hosts: [engine.url], project: "shop" },
+      rollout: { bake: "1s", drain: "2s", rules: { errorRatio: { margin: "5%", minimum: 10 } } },
+      environments: {
+        production: { edge: { listen: `127.0.0.1:${ports.edge}` } },
+        staging: {
+          ...staging,
+          edge: { listen: `127.0.0.1:${ports.shared}` },
+          target: { project: "shop-staging", envFile: ".env.staging" },
+          // Two projects and their visitors on one busy machine: a slow probe is not what is looked at here.
+          rollout: { rules: { healthLost: false } },
+        },
+      },
+    };
+  }
 
   async function cacheNow(name = "shop-cache-1"): Promise<FoundContainer & { readonly id: string }> {
     const found = (await containersOf(engine)).find((each) => each.name === name);
@@ -175,7 +186,7 @@ describe.skipIf(!canRun)("a Compose project that docker compose runs", { timeout
   });
 
   it("gives the very port of docker compose to the edge, with no more than a moment between", async () => {
-    project.commit("v4");
+    project.commit("v4", "good", configOf({ services: { web: elastic } }));
     project.compose(
       ...["--project-name", "shop-staging", "--env-file", ".env.staging", "up", "--detach", "--build", "--quiet-pull"],
     );
@@ -193,6 +204,16 @@ describe.skipIf(!canRun)("a Compose project that docker compose runs", { timeout
     expect(visitors.failures.length).toBeLessThan(visitors.answered);
     expect(await visit(ports.shared)).toMatchObject({ web: "v4", api: "v4" });
     expect(await cacheNow("shop-staging-cache-1")).toEqual(stateful);
+  });
+
+  it("has as many of a service as the load needs, and one that is sick is restarted", async () => {
+    const path = "/v1/history?product=shop&environment=staging";
+    await bearsLoadAndSickness({
+      port: ports.shared,
+      status: () => status({ product: project }, "staging"),
+      history: async () => (await project.ask<{ history: readonly HistoryView[] }>(path)).history,
+      sicken: () => once(get({ host: "127.0.0.1", port: ports.shared, path: "/sicken", agent: false }), "response"),
+    });
   });
 
   it("ends with down --all what is ours, and nothing of docker compose's", async () => {

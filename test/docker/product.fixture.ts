@@ -4,9 +4,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Client } from "../../src/api/client.ts";
-import { readRunning, readToken, stateDirectory } from "../../src/cli/state-directory.ts";
 import type { ProductInput } from "../../src/core/product/input.ts";
+import { askApi } from "./api.fixture.ts";
 
 /**
  * How a version of web behaves. `slow` is healthy after three seconds, `greedy` takes memory without end when it has visitors,
@@ -85,14 +84,8 @@ export class ContainerProduct {
   }
 
   /** The control plane's own API, for looks that a command would be too slow for. */
-  async ask<T>(path: string): Promise<T> {
-    const at = stateDirectory(this.state());
-    const client = new Client({ port: readRunning(at)?.port ?? 0, token: readToken(at) });
-    try {
-      return await client.get<T>(path);
-    } finally {
-      client.close();
-    }
+  ask<T>(path: string): Promise<T> {
+    return askApi(this.state(), path);
   }
 
   /** Kills the control plane as the kernel would. */
@@ -167,19 +160,21 @@ const count = () => new Promise((resolve) => {
   answers.push(resolve);
   redis.write("INCR visits\\r\\n");
 });
+let isSick = false;
 const taken = [];
 const takeMemory = () => { taken.push(Buffer.alloc(8 * 1024 * 1024, 1)); setImmediate(takeMemory); };
 createServer(async (request, response) => {
   if (request.url === "/up") {
-    const isSick = behaviour === "unhealthy" || (behaviour === "slow" && process.uptime() < 3);
-    response.statusCode = isSick ? 503 : 200;
+    const isUnwell = isSick || behaviour === "unhealthy" || (behaviour === "slow" && process.uptime() < 3);
+    response.statusCode = isUnwell ? 503 : 200;
     if (behaviour === "unhealthy") console.error("the database is migrating");
-    return response.end(isSick ? "migrating" : "ok");
+    return response.end(isUnwell ? "migrating" : "ok");
   }
   response.setHeader("x-version", version);
   if (behaviour === "greedy") takeMemory();
   if (behaviour === "errors" && Math.random() < 0.3) response.statusCode = 500;
-  if (request.url === "/hello") return response.end("hello");
+  if (request.url === "/sicken") isSick = true;
+  if (request.url === "/hello" || request.url === "/sicken") return response.end("hello");
   if (request.url === "/env") return response.end(JSON.stringify(process.env));
   if (request.url === "/through-the-edge") {
     const answer = await fetch(process.env.SLIPWAY_EDGE_URL + "/").then((one) => one.headers.get("x-version"), (error) => String(error.cause ?? error));

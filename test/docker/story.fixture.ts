@@ -88,7 +88,10 @@ export async function visit({ production }: Scene, path = "/"): Promise<string> 
   return text;
 }
 
-export async function status({ product }: Pick<Scene, "product">, name = "production"): Promise<EnvironmentView> {
+export async function status(
+  { product }: { readonly product: Pick<ContainerProduct, "ask"> },
+  name = "production",
+): Promise<EnvironmentView> {
   const { environments } = await product.ask<StatusView>("/v1/status");
   const found = environments.find((environment) => environment.name === name);
   if (found === undefined) throw new Error(`${name} is not in the status`);
