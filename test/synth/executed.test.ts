@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { parse } from "yaml";
 import { freePort } from "../../src/testing/ports.ts";
 import { type Contexts, runShellSteps } from "./github-run.fixture.ts";
 import { type SynthTest, services, synthTest } from "./product.fixture.ts";
@@ -117,6 +118,37 @@ it("in a clean directory the workflow's lines check the commit and deploy it, th
   } finally {
     await slipway("down", "--all");
   }
+});
+
+it("a job that proves itself deploys from a machine of GitHub's, with no key and no place of ours", async () => {
+  const url = "https://slipway.example.com";
+  test.configure({
+    name: "shop",
+    services,
+    pipeline: { steps: { good: { shell: "true" } } },
+    triggers: {
+      url,
+      listen: ":9800",
+      branches: { main: { deploy: "production" } },
+      ci: [{ issuer: "github", claims: { repository: "acme/shop" }, environments: ["production"] }],
+    },
+    synth: { github: true },
+  });
+  expect((await test.synth()).code).toBe(0);
+  expect(parse(test.read(workflow)).jobs["deploy-production"]).toMatchObject({
+    "runs-on": "ubuntu-24.04",
+    permissions: { contents: "read", "id-token": "write" },
+    env: { SLIPWAY_URL: url },
+  });
+  // A command line that says what it is asked for: GitHub's own address cannot be answered for here.
+  mkdirSync(join(test.directory, "node_modules/.bin"), { recursive: true });
+  test.write("node_modules/.bin/slipway", '#!/bin/sh\necho "asked: $* of $SLIPWAY_URL"\n');
+  chmodSync(join(test.directory, "node_modules/.bin/slipway"), 0o755);
+  test.configure({ name: "shop", services });
+  const contexts = pushOf(test.git("rev-parse", "HEAD").trim());
+  const told = await runShellSteps(test.read(workflow), { ...cloned("proves"), contexts });
+  expect(told.map(({ job, code }) => `${job} ${code}`)).toEqual(["checks 0", "deploy-production 0"]);
+  expect(told.at(-1)?.output).toContain(`asked: deploy --from-ci --env production of ${url}`);
 });
 
 it("a pull request is checked and never deployed, a failing check ends the run, and no control plane is begun by accident", async () => {

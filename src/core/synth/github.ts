@@ -16,7 +16,7 @@ const deployMinutes = 180;
 
 /**
  * The workflow: checks on a machine of GitHub for pushes and pull requests, then deployments on the runner beside the control
- * plane, which asks for no key. Nothing that an event says reaches a shell but through a variable.
+ * plane, or from a job that proves itself with its ID token: neither asks for a key. Nothing that an event says reaches a shell but through a variable.
  */
 export function githubFiles(product: SynthProduct, selected: readonly ArtifactName[]): readonly SynthFile[] {
   const path = product.prefix === "." ? "slipway" : `slipway-${product.name}`;
@@ -32,7 +32,10 @@ export function githubFiles(product: SynthProduct, selected: readonly ArtifactNa
 
 function workflow(product: SynthProduct, selected: readonly ArtifactName[]): YamlMap {
   const { settings } = product;
-  const deploys = settings.deploys.map((deploy) => [`deploy-${jobId(deploy.environment)}`, deployJob(deploy, product)]);
+  const deploys = settings.deploys.map((deploy) => [
+    `deploy-${jobId(deploy.environment)}`,
+    deployJob(deploy, product, selected),
+  ]);
   return {
     name: product.name,
     on: {
@@ -92,25 +95,31 @@ function runStep(synth: SynthStep, product: SynthProduct, selected: readonly Art
   };
 }
 
-function deployJob({ environment, from, branches, tags }: SynthDeploy, product: SynthProduct): YamlMap {
+function deployJob(deploy: SynthDeploy, product: SynthProduct, selected: readonly ArtifactName[]): YamlMap {
+  const { environment, from, branches, tags, url } = deploy;
   const before = from === null ? (product.steps.length > 0 ? "checks" : undefined) : `deploy-${jobId(from)}`;
   return {
     ...(before !== undefined && { needs: before }),
     if: onlyFor({ branches, tags }),
-    "runs-on": ["self-hosted", product.settings.deployRunner],
+    "runs-on": url === null ? ["self-hosted", product.settings.deployRunner] : runsOn(product.settings.runner),
     "timeout-minutes": deployMinutes,
     // The protection rules of this environment at GitHub hold before the job begins; gates of Slipway hold after.
     environment,
     concurrency: { group: `deploy-${product.name}-${environment}`, "cancel-in-progress": false },
-    permissions: { contents: "read" },
-    env: {
-      SLIPWAY_STATE_DIR: expression("vars.SLIPWAY_STATE_DIR"),
-      SLIPWAY_COMMIT: expression("github.sha"),
-      SLIPWAY_REASON: `GitHub Actions, run ${expression("github.run_id")} of ${expression("github.actor")}`,
-    },
+    // No key is kept at GitHub: the job is believed for where it runs, or for what GitHub signs of it.
+    permissions: { contents: "read", ...(url !== null && { "id-token": "write" }) },
+    env:
+      url === null
+        ? {
+            SLIPWAY_STATE_DIR: expression("vars.SLIPWAY_STATE_DIR"),
+            SLIPWAY_COMMIT: expression("github.sha"),
+            SLIPWAY_REASON: `GitHub Actions, run ${expression("github.run_id")} of ${expression("github.actor")}`,
+          }
+        : { SLIPWAY_URL: url },
     steps: [
-      // With the history: the change log of a release is made of it.
-      checkout({ "persist-credentials": false, "fetch-depth": 0 }),
+      // With the history: the change log of a release is made of it, where it is made of this checkout.
+      checkout({ "persist-credentials": false, ...(url === null && { "fetch-depth": 0 }) }),
+      ...(url === null ? [] : [...setup(product), ...installs(product, selected)]),
       {
         name: from === null ? `Deploy to ${environment}` : `Promote from ${from} to ${environment}`,
         run: [fromTop(product, deployScript), environment, ...(from === null ? [] : [from])].join(" "),
@@ -118,6 +127,13 @@ function deployJob({ environment, from, branches, tags }: SynthDeploy, product: 
       ...notices(product, environment),
     ],
   };
+}
+
+/** What brings the command line, as the lock file pins it. */
+function installs(product: SynthProduct, selected: readonly ArtifactName[]): readonly YamlMap[] {
+  return product.steps
+    .filter(({ step, directory }) => step.id === "install" && directory === ".")
+    .map((step) => runStep(step, product, selected));
 }
 
 /** Who is told: once, by the job that knows how it ended. */

@@ -1,3 +1,4 @@
+import { knownIssuers } from "../product/ci-access.ts";
 import { environmentNames } from "../product/resolve.ts";
 import type { ProductConfig } from "../product/schema.ts";
 import { synthDefaults } from "../product/synth.ts";
@@ -15,6 +16,11 @@ export type SynthDeploy = {
   /** Who may say yes, where the config names people; empty: anybody, or nobody has to. */
   readonly approvers: readonly string[];
   readonly approval: boolean;
+  /**
+   * The address of the control plane, where a job of GitHub proves there with its ID token who it is; null: the job runs on the control
+   * plane's machine. What is promoted is always done there.
+   */
+  readonly url: string | null;
 };
 
 /** `synth` of the config, with its defaults. */
@@ -83,7 +89,15 @@ function deploysOf(config: ProductConfig, names: readonly string[], branch: stri
 
   function deployOf(name: string): SynthDeploy | null {
     const { promoteFrom: from = null } = config.environments?.[name] ?? {};
-    const own = { environment: name, ...approvalOf(config, name) };
+    const proves = (triggers?.ci ?? []).some(
+      ({ issuer, audience, environments, verbs }) =>
+        issuer === knownIssuers.github &&
+        audience === triggers?.url &&
+        environments.includes(name) &&
+        verbs.includes("deploy"),
+    );
+    const url = from === null && proves ? (triggers?.url ?? null) : null;
+    const own = { environment: name, url, ...approvalOf(config, name) };
     const patterns = (list: readonly RefRule[]): readonly string[] =>
       list.filter(({ deploy }) => deploy === name).map(({ pattern }) => pattern);
     const branches = patterns(triggers?.branches ?? []);
