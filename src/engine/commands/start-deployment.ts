@@ -49,7 +49,7 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
   const id = input.id ?? deploymentId(`dep_${world.newId()}`);
   const at = { id, product: release.product, environment: input.environment };
   const changes = await changesBefore(world, release, spec, input);
-  const { go, first } = await world.store.db.transaction().execute(async (trx) => {
+  const { go, first, news } = await world.store.db.transaction().execute(async (trx) => {
     await mustBeKept(trx, release);
     mustHaveSecrets(release, spec);
     await mustHaveItsPlace(trx, release.product, spec);
@@ -74,17 +74,17 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
           override_reason: input.overrideWindow === true ? input.reason : null,
         })
         .execute();
-      return { go: (await lookAtGates(world, trx, id)).go, first };
+      return { go: (await lookAtGates(world, trx, id)).go, first, news: "gated" as const };
     }
     // Its counts are known when what is being scaled has ended, which it does at once for a deployment.
     const scaled = isFree ? await scaleRows(trx, at) : [];
     const isNext = isFree && !isScaling(scaled);
     const begun = isNext ? await recordFirst(trx, { row, live, held: heldIn(scaled) }, world.clock.now()) : null;
-    return { go: await world.engine.startWithin(trx, ...workflowOf(at, begun)), first };
+    return { go: await world.engine.startWithin(trx, ...workflowOf(at, begun)), first, news: "any" as const };
   });
   for (const each of first) await each();
   await go();
-  world.changes.announce("gated");
+  world.changes.announce(news);
   return id;
 }
 

@@ -3,6 +3,7 @@ import { isOver, type Reported } from "../../core/forge/report.ts";
 import { nextTry } from "../../core/forge/retry.ts";
 import type { EpochMs } from "../../core/ids.ts";
 import type { ReportSettings } from "../../core/triggers/settings.ts";
+import { linkedSignal } from "../../lib/linked-signal.ts";
 import type { Forge } from "../../ports/forge.ts";
 import type { ForgeReportRow } from "../../ports/tables.ts";
 import { Troubles } from "../troubles.ts";
@@ -51,13 +52,14 @@ export class Reporter {
     const { changes, clock } = this.#world;
     while (!signal.aborted) {
       const over = new AbortController();
-      const either = AbortSignal.any([signal, over.signal]);
+      const either = linkedSignal([signal, over.signal]);
       // Taken before the store is read: what changes meanwhile is looked at again.
-      const changed = changes.next(either).catch(() => {});
+      const changed = changes.next(either.signal).catch(() => {});
       const at = await this.#look();
       const waitMs = Math.max(restMs, Math.min(lookMs, at === null ? lookMs : at - clock.now()));
-      await Promise.race([changed, clock.sleep(waitMs, either).catch(() => {})]);
+      await Promise.race([changed, clock.sleep(waitMs, either.signal).catch(() => {})]);
       over.abort();
+      either.release();
       await clock.sleep(restMs, signal).catch(() => {});
     }
   }
