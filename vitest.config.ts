@@ -10,8 +10,8 @@ export default defineConfig({
     // Generous: what hangs is found all the same, and a busy machine is no failure.
     testTimeout: 240_000,
     hookTimeout: 240_000,
-    // On two cores, of which three workers keep little more than one busy: most tests wait for real parts most of the time.
-    maxWorkers: 4,
+    // On two cores: most tests wait for real parts most of the time. A fourth makes all slower, and the whole no shorter.
+    maxWorkers: 3,
     // Engines, hosts and machines on two shared cores: CI tells a test that fails once from one that fails, and shows both.
     retry: process.env.CI === undefined ? 0 : 1,
   },
