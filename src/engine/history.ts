@@ -67,4 +67,4 @@ export class Changes {
   }
 }
 
-type ChangeKind = "any" | "gated";
+export type ChangeKind = "any" | "gated";

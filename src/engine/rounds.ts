@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import type { Clock } from "../ports/clock.ts";
 
-/** A look that is taken again and again, a pause between two, from `open` until `close`, which waits for the last one. */
+/** A look that is taken again and again, a pause between two (none, where the look waits by itself), from `open` until `close`, which waits for the last one. */
 export class Rounds {
   readonly #clock: Clock;
   readonly #pauseMs: number;
@@ -36,7 +36,7 @@ export class Rounds {
     const { signal } = this.#stop;
     while (!signal.aborted) {
       await this.#look();
-      await this.#clock.sleep(this.#pauseMs, signal).catch(() => {});
+      if (this.#pauseMs > 0) await this.#clock.sleep(this.#pauseMs, signal).catch(() => {});
     }
   }
 }

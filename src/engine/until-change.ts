@@ -1,28 +1,42 @@
 import { linkedSignal } from "../lib/linked-signal.ts";
+import type { ChangeKind } from "./history.ts";
 import type { World } from "./world.ts";
 
-/** A look at least this often, besides every announcement. */
+/** A look at least this often, besides every announcement, where the caller does not say. */
 const lookMs = 1_000;
 
+export type UntilChange = {
+  /** Until the announcement, or for so long. Rejects when the caller's signal is aborted, with its reason. */
+  readonly wait: (atMostMs?: number) => Promise<void>;
+  readonly release: () => void;
+};
+
 /**
- * Waits for the next announcement, or a second. Taken before the store is read, so that what changes meanwhile is not missed; `release`
- * in any case.
+ * Waits for the next announcement (of a kind, and `calmMs` after it), or a second. Taken before the store is read, so that what changes
+ * meanwhile is not missed; `release` in any case.
  */
 export function untilChange(
   { changes, clock }: Pick<World, "changes" | "clock">,
   signal: AbortSignal,
-): { readonly wait: () => Promise<void>; readonly release: () => void } {
+  { of = "any", calmMs = 0 }: { readonly of?: ChangeKind; readonly calmMs?: number } = {},
+): UntilChange {
   const stop = new AbortController();
   const link = linkedSignal([signal, stop.signal]);
-  const changed = changes.next(link.signal).catch(() => {});
+  const changed = changes
+    .next(link.signal, of)
+    .then(() => (calmMs === 0 ? undefined : clock.sleep(calmMs, link.signal)))
+    .catch(() => {});
   return {
-    wait: async () => {
-      await Promise.race([changed, clock.sleep(lookMs, link.signal).catch(() => {})]);
+    wait: async (atMostMs = lookMs) => {
+      await Promise.race([changed, clock.sleep(atMostMs, link.signal).catch(() => {})]);
       signal.throwIfAborted();
     },
     release: () => {
-      stop.abort(new Error("looked"));
+      stop.abort(looked);
       link.release();
     },
   };
 }
+
+/** Made once: a reason that is made costs a stack each time. */
+const looked = new Error("this look is over");

@@ -3,12 +3,10 @@ import { SlipwayError } from "../../core/errors/error.ts";
 import { environmentName } from "../../core/ids.ts";
 import type { AccessoryOutcome } from "../../engine/accessories/workflow.ts";
 import { listAccessories, planAccessory, startAccessory } from "../../engine/commands/accessories.ts";
+import { untilChange } from "../../engine/until-change.ts";
 import type { World } from "../../engine/world.ts";
 import { type AccessoryWorkView, accessoryBody, accessoryPlanBody, listQuery } from "../contract.ts";
 import { streamLines } from "../stream.ts";
-
-/** A look at least this often, besides every announcement. */
-const lookMs = 1_000;
 
 export function accessoryRoutes(server: FastifyInstance, world: World): void {
   server.get("/v1/accessories", async (request) => {
@@ -34,16 +32,18 @@ export function accessoryRoutes(server: FastifyInstance, world: World): void {
 /** What it does now, and then how it ended. */
 async function* follow(world: World, id: string, signal: AbortSignal): AsyncGenerator<AccessoryWorkView> {
   for (let shown = false; ; shown = true) {
-    const stop = new AbortController();
-    const either = AbortSignal.any([signal, stop.signal]);
-    const changed = world.changes.next(either).catch(() => {});
-    const work = await world.engine.get(id);
-    if (work === null || !id.startsWith("acc_"))
-      throw new SlipwayError("NOT_FOUND", { message: `there is no work on an accessory called ${id}` });
-    if (work.status === "failed") throw new SlipwayError("INTERNAL", { message: work.error ?? "it ended by a bug" });
-    const outcome = work.status === "succeeded" ? (work.output as AccessoryOutcome) : null;
-    if (outcome !== null || !shown) yield { id, outcome };
-    if (outcome !== null) return stop.abort();
-    await Promise.race([changed, world.clock.sleep(lookMs, either)]).finally(() => stop.abort());
+    const changed = untilChange(world, signal);
+    try {
+      const work = await world.engine.get(id);
+      if (work === null || !id.startsWith("acc_"))
+        throw new SlipwayError("NOT_FOUND", { message: `there is no work on an accessory called ${id}` });
+      if (work.status === "failed") throw new SlipwayError("INTERNAL", { message: work.error ?? "it ended by a bug" });
+      const outcome = work.status === "succeeded" ? (work.output as AccessoryOutcome) : null;
+      if (outcome !== null || !shown) yield { id, outcome };
+      if (outcome !== null) return;
+      await changed.wait();
+    } finally {
+      changed.release();
+    }
   }
 }

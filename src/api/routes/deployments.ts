@@ -7,6 +7,7 @@ import { approve, shown } from "../../engine/commands/approve.ts";
 import { ask } from "../../engine/commands/ask.ts";
 import { rollback } from "../../engine/commands/rollback.ts";
 import { startDeployment } from "../../engine/commands/start-deployment.ts";
+import { untilChange } from "../../engine/until-change.ts";
 import type { World } from "../../engine/world.ts";
 import {
   askBody,
@@ -95,13 +96,14 @@ export async function* followDeployment(
   signal: AbortSignal,
 ): AsyncGenerator<DeploymentDetail> {
   for (;;) {
-    const stop = new AbortController();
-    const either = AbortSignal.any([signal, stop.signal]);
-    const changed = world.changes.next(either);
-    changed.catch(() => {});
-    const detail = await deploymentDetail(world, id);
-    yield detail;
-    if (detail.ended) return stop.abort();
-    await Promise.race([changed, world.clock.sleep(countersMs, either)]).finally(() => stop.abort());
+    const changed = untilChange(world, signal);
+    try {
+      const detail = await deploymentDetail(world, id);
+      yield detail;
+      if (detail.ended) return;
+      await changed.wait(countersMs);
+    } finally {
+      changed.release();
+    }
   }
 }

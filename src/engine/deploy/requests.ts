@@ -1,12 +1,9 @@
 import type { DeploymentEvent } from "../../core/deploy/deployment.ts";
 import type { DeploymentId, EpochMs } from "../../core/ids.ts";
-import { linkedSignal } from "../../lib/linked-signal.ts";
 import type { Db, Trx } from "../../ports/store.ts";
 import type { RequestRow } from "../../ports/tables.ts";
+import { untilChange } from "../until-change.ts";
 import type { World } from "../world.ts";
-
-/** A look at the store at least this often, besides every announcement: another control plane may have written. */
-const lookMs = 1_000;
 
 /** What persons asked of a deployment and nobody has answered yet, oldest first. */
 export function openRequests(db: Db | Trx, deployment: DeploymentId): Promise<RequestRow[]> {
@@ -63,22 +60,16 @@ export function requestEvent(request: RequestRow): DeploymentEvent {
   return { is: "asked", to: request.kind, by: request.actor, why: request.reason };
 }
 
-/** Made once: a reason that is made costs a stack each time. */
-const over = new Error("this look is over");
-
 /** Resolves when somebody has asked something that is still open. */
 export async function someoneAsks(world: World, deployment: DeploymentId, signal: AbortSignal): Promise<void> {
   for (;;) {
-    const stop = new AbortController();
-    const either = linkedSignal([signal, stop.signal]);
-    const changed = world.changes.next(either.signal).catch(() => {});
+    // Another control plane may have written: it is looked once a second too.
+    const changed = untilChange(world, signal);
     try {
       if ((await openRequests(world.store.db, deployment)).length > 0) return;
-      await Promise.race([changed, world.clock.sleep(lookMs, either.signal)]);
-      signal.throwIfAborted();
+      await changed.wait();
     } finally {
-      stop.abort(over);
-      either.release();
+      changed.release();
     }
   }
 }

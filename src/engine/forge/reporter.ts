@@ -3,10 +3,11 @@ import { isOver, type Reported } from "../../core/forge/report.ts";
 import { nextTry } from "../../core/forge/retry.ts";
 import type { EpochMs } from "../../core/ids.ts";
 import type { ReportSettings } from "../../core/triggers/settings.ts";
-import { linkedSignal } from "../../lib/linked-signal.ts";
 import type { Forge } from "../../ports/forge.ts";
 import type { ForgeReportRow } from "../../ports/tables.ts";
+import { Rounds } from "../rounds.ts";
 import { Troubles } from "../troubles.ts";
+import { untilChange } from "../until-change.ts";
 import type { World } from "../world.ts";
 import { channelsOf, newsOf, tell } from "./channels.ts";
 import type { Forges } from "./forges.ts";
@@ -23,8 +24,7 @@ const restMs = 100;
  */
 export class Reporter {
   readonly #world: World;
-  readonly #stop = new AbortController();
-  #done: Promise<void> = Promise.resolve();
+  readonly #rounds: Rounds;
   readonly #troubles: Troubles;
   readonly #forges: Forges;
   /** A forge that is away, or that has had enough of us, is left alone as a whole. */
@@ -33,34 +33,29 @@ export class Reporter {
   constructor(world: World, forges: Forges) {
     this.#world = world;
     this.#forges = forges;
-    this.#troubles = new Troubles(this.#stop.signal, (what, reason) =>
+    this.#rounds = new Rounds(world.clock, restMs, () => this.#round());
+    this.#troubles = new Troubles(this.#rounds.signal, (what, reason) =>
       world.log.warn("forge.not-told", { what, reason }),
     );
   }
 
   open(): void {
-    this.#done = this.#run();
+    this.#rounds.open();
   }
 
-  async close(): Promise<void> {
-    this.#stop.abort(new Error("the control plane is closing"));
-    await this.#done;
+  close(): Promise<void> {
+    return this.#rounds.close();
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    const { changes, clock } = this.#world;
-    while (!signal.aborted) {
-      const over = new AbortController();
-      const either = linkedSignal([signal, over.signal]);
-      // Taken before the store is read: what changes meanwhile is looked at again.
-      const changed = changes.next(either.signal).catch(() => {});
+  async #round(): Promise<void> {
+    const changed = untilChange(this.#world, this.#rounds.signal);
+    try {
       const at = await this.#look();
-      const waitMs = Math.max(restMs, Math.min(lookMs, at === null ? lookMs : at - clock.now()));
-      await Promise.race([changed, clock.sleep(waitMs, either.signal).catch(() => {})]);
-      over.abort();
-      either.release();
-      await clock.sleep(restMs, signal).catch(() => {});
+      const waitMs = at === null ? lookMs : Math.max(restMs, Math.min(lookMs, at - this.#world.clock.now()));
+      // It closes.
+      await changed.wait(waitMs).catch(() => {});
+    } finally {
+      changed.release();
     }
   }
 
@@ -89,7 +84,7 @@ export class Reporter {
     for (const reported of await untold(store.db, product, row.applied_at))
       for (const one of await this.#rowsOf(forge, report, reported)) {
         const rest = this.#restUntil.get(product)?.at ?? 0;
-        if (this.#stop.signal.aborted) return null;
+        if (this.#rounds.signal.aborted) return null;
         if (clock.now() < rest) return rest;
         const at = await this.#tellOne({ forge, report, base: settings.url, reported, row: one });
         if (at !== null) times.push(at);
@@ -115,12 +110,12 @@ export class Reporter {
     const about = `${reported.product} ${row.channel}`;
     const keep = (known: object) => this.#note(row, known);
     try {
-      await tell({ db: store.db, forge, settings: report, base, reported, row, keep }, this.#stop.signal);
+      await tell({ db: store.db, forge, settings: report, base, reported, row, keep }, this.#rounds.signal);
       await this.#note(row, { told: news, failures: 0, since: null, next_at: null, error: null, over });
       this.#troubles.over(about);
       return null;
     } catch (error) {
-      if (this.#stop.signal.aborted) return null;
+      if (this.#rounds.signal.aborted) return null;
       if (!(error instanceof ForgeProblem)) throw error;
       return this.#failed({ row, news, over, about, product: reported.product, of: JSON.stringify(report) }, error);
     }

@@ -1,6 +1,7 @@
 import type { EpochMs } from "../../core/ids.ts";
-import { linkedSignal } from "../../lib/linked-signal.ts";
+import { Rounds } from "../rounds.ts";
 import { Troubles } from "../troubles.ts";
+import { untilChange } from "../until-change.ts";
 import type { World } from "../world.ts";
 import { lookAtGates, refreshChanges } from "./look.ts";
 
@@ -15,46 +16,40 @@ const calmMs = 20;
  */
 export class GateKeeper {
   readonly #world: World;
-  readonly #stop = new AbortController();
-  #done: Promise<void> = Promise.resolve();
+  readonly #rounds: Rounds;
   readonly #troubles: Troubles;
+  /** Whether anything waited at the last look. */
+  #waits = false;
 
   constructor(world: World) {
     this.#world = world;
-    this.#troubles = new Troubles(this.#stop.signal, (what, reason) =>
+    this.#rounds = new Rounds(world.clock, 0, () => this.#round());
+    this.#troubles = new Troubles(this.#rounds.signal, (what, reason) =>
       world.log.warn("gates.not-looked-at", { what, reason }),
     );
   }
 
   open(): void {
-    this.#done = this.#run();
+    this.#rounds.open();
   }
 
-  async close(): Promise<void> {
-    this.#stop.abort(new Error("the control plane is closing"));
-    await this.#done;
+  close(): Promise<void> {
+    return this.#rounds.close();
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop;
-    const { changes, clock } = this.#world;
-    let waits = false;
-    while (!signal.aborted) {
-      const over = new AbortController();
-      const either = linkedSignal([signal, over.signal]);
-      // Taken before the store is read: what changes meanwhile is looked at again.
-      const changed = changes
-        .next(either.signal, waits ? "any" : "gated")
-        .then(() => clock.sleep(calmMs, either.signal))
-        .catch(() => {});
-      const look = await this.#look();
+  async #round(): Promise<void> {
+    const waited = this.#waits;
+    const changed = untilChange(this.#world, this.#rounds.signal, { of: waited ? "any" : "gated", calmMs });
+    try {
+      const { waits, at } = await this.#look();
+      this.#waits = waits;
       // Before it was known that something waits, only that was listened for.
-      const isDeaf = look.waits && !waits;
-      waits = look.waits;
-      const waitMs = isDeaf ? 0 : Math.max(0, Math.min(lookMs, look.at === null ? lookMs : look.at - clock.now()));
-      await Promise.race([changed, clock.sleep(waitMs, either.signal).catch(() => {})]);
-      over.abort(decided);
-      either.release();
+      if (waits && !waited) return;
+      const waitMs = at === null ? lookMs : Math.max(0, Math.min(lookMs, at - this.#world.clock.now()));
+      // It closes.
+      await changed.wait(waitMs).catch(() => {});
+    } finally {
+      changed.release();
     }
   }
 
@@ -85,6 +80,3 @@ export class GateKeeper {
     return { waits: waiting === null || waiting.length > 0, at: times.length === 0 ? null : Math.min(...times) };
   }
 }
-
-/** Made once: a reason that is made costs a stack each time. */
-const decided = new Error("this look is over");

@@ -13,6 +13,7 @@ import { findEnvironment } from "../environment.ts";
 import { logEvidence } from "../health/evidence.ts";
 import { appendHistory } from "../history.ts";
 import { releaseView } from "../release/read.ts";
+import { untilChange } from "../until-change.ts";
 import type { World } from "../world.ts";
 import { pastOf, scaleRows } from "./held.ts";
 import type { ScaleJob } from "./job.ts";
@@ -69,9 +70,6 @@ function jobOf(input: Json): ScaleJob {
 
 type Work = (world: World, job: ScaleJob, signal: AbortSignal) => Promise<ScaleOutcome>;
 
-/** A look at least this often, besides every announcement. */
-const lookMs = 1_000;
-
 /** Does it, unless a deployment comes: its users do not wait for this. */
 async function unlessCalledOff(world: World, job: ScaleJob, signal: AbortSignal, work: Work): Promise<ScaleOutcome> {
   const link = linkedSignal([signal]);
@@ -91,15 +89,13 @@ async function unlessCalledOff(world: World, job: ScaleJob, signal: AbortSignal,
 
 async function deploymentComes(world: World, job: ScaleJob, signal: AbortSignal): Promise<ScaleOutcome> {
   for (;;) {
-    const link = linkedSignal([signal]);
-    const changed = world.changes.next(link.signal).catch(() => {});
+    const changed = untilChange(world, signal);
     try {
       const [open] = await openDeployments(world.store.db, job);
       if (open !== undefined) return { is: "called-off", says: `${open.id} comes first`, evidence: [] };
-      await Promise.race([changed, world.clock.sleep(lookMs, link.signal)]);
-      signal.throwIfAborted();
+      await changed.wait();
     } finally {
-      link.release();
+      changed.release();
     }
   }
 }

@@ -13,6 +13,7 @@ import { askedForRelease } from "../pipeline/asked.ts";
 import { type Made, makePreview } from "../previews/make.ts";
 import { type PrepareOutcome, prepareData } from "../previews/prepare.ts";
 import { endPreview } from "../previews/remove.ts";
+import { untilChange } from "../until-change.ts";
 import type { World } from "../world.ts";
 import { settingsOf } from "./settings.ts";
 
@@ -22,9 +23,6 @@ export const triggerKind = "trigger.v1";
 const fetchAttempts = 9;
 const fetchBackoffMs = 1_000;
 const fetchTimeoutMs = 10 * 60_000;
-/** A look at the run at least this often, besides every announcement. */
-const lookMs = 1_000;
-
 type Input = { readonly event: string };
 /** What an event begins, or which preview it ends. */
 export type Begun = Begin | Extract<TriggerDecision, { is: "end" }>;
@@ -203,21 +201,20 @@ type RunEnd = { readonly release: ReleaseId | null; readonly failure: string | n
 
 async function runEnded(world: World, run: RunId, signal: AbortSignal): Promise<RunEnd> {
   for (;;) {
-    const stop = new AbortController();
-    const either = AbortSignal.any([signal, stop.signal]);
-    const changed = world.changes.next(either).catch(() => {});
-    const row = await world.store.db
-      .selectFrom("run")
-      .select(["phase", "reason", "release_id", "ended_at"])
-      .where("id", "=", run)
-      .executeTakeFirst();
-    if (row === undefined) throw new SlipwayError("UNKNOWN_RUN", { message: `there is no run ${run}` });
-    if (row.ended_at !== null) {
-      stop.abort();
-      return { release: row.release_id, failure: row.phase === "succeeded" ? null : row.reason };
+    const changed = untilChange(world, signal);
+    try {
+      const row = await world.store.db
+        .selectFrom("run")
+        .select(["phase", "reason", "release_id", "ended_at"])
+        .where("id", "=", run)
+        .executeTakeFirst();
+      if (row === undefined) throw new SlipwayError("UNKNOWN_RUN", { message: `there is no run ${run}` });
+      if (row.ended_at !== null)
+        return { release: row.release_id, failure: row.phase === "succeeded" ? null : row.reason };
+      await changed.wait();
+    } finally {
+      changed.release();
     }
-    await Promise.race([changed, world.clock.sleep(lookMs, either).catch(() => {})]).finally(() => stop.abort());
-    signal.throwIfAborted();
   }
 }
 
