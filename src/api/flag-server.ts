@@ -1,11 +1,12 @@
-import { createHash, timingSafeEqual } from "node:crypto";
-import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
+import { createHash } from "node:crypto";
+import Fastify, { type FastifyInstance } from "fastify";
 import { z } from "zod";
 import { reasonOf, SlipwayError } from "../core/errors/error.ts";
 import { environmentName } from "../core/ids.ts";
 import { flagDocumentOf, flagServerOf, flagToken } from "../engine/flags/flags.ts";
 import type { World } from "../engine/world.ts";
 import { sendError } from "./answer-error.ts";
+import { refusal } from "./bearer.ts";
 
 /** Services that wait for news at once; one more is answered at once. */
 const maxConnections = 1_000;
@@ -94,7 +95,7 @@ export function flagServer(world: World, product: string, closing: AbortSignal):
   );
   server.get<{ Params: { environment: string } }>("/flags/:environment", async (request, reply) => {
     const at = { product, environment: environmentName(request.params.environment) };
-    if (!isToken(request, flagToken(world, at)))
+    if (refusal(request.headers.authorization, flagToken(world, at)) !== null)
       throw new SlipwayError("UNAUTHORIZED", { message: "the token does not open the flags of this environment" });
     const { wait } = query.parse(request.query);
     const gone = new AbortController();
@@ -111,10 +112,4 @@ export function flagServer(world: World, product: string, closing: AbortSignal):
     }
   });
   return server;
-}
-
-function isToken(request: FastifyRequest, token: string): boolean {
-  const seen = Buffer.from(request.headers.authorization ?? "");
-  const wanted = Buffer.from(`Bearer ${token}`);
-  return seen.length === wanted.length && timingSafeEqual(seen, wanted);
 }
