@@ -53,6 +53,12 @@ describe("slipway, when luck is bad", () => {
     expect(refused.code).toBe(1);
     expect(refused.out).toContain("PORT_TAKEN");
     expect(refused.out).toContain(String(product.port));
+    const seen = await slipway(["doctor"]);
+    expect([seen.code, seen.out]).toEqual([
+      1,
+      expect.stringMatching(/✖ +edge embedded .*another program listens there/),
+    ]);
+    expect((await slipway(["status"])).out).toMatch(/ live \d+ (s|min) ago/);
     stranger.close();
     await once(stranger, "close");
     await expect.poll(() => fetchText(product.port), { timeout: 60_000 }).toBe("one");
@@ -63,6 +69,11 @@ describe("slipway, when luck is bad", () => {
     const copy = join(product.directory, "..", `${product.port}.copy.db`);
     expect((await slipway(["state", "backup", copy])).code).toBe(0);
     expect((await slipway(["down"])).code).toBe(0);
+    const stopped = await slipway(["doctor"]);
+    expect([stopped.code, stopped.out]).toEqual([
+      1,
+      expect.stringMatching(/✔ +store .*whole\n✖ +control plane +no control/),
+    ]);
     writeFileSync(stateFile("state.db"), "this is no database, and has been written by mistake".repeat(200));
     const broken = readFileSync(stateFile("state.db"));
     const refused = await slipway(["up"]);
@@ -70,6 +81,7 @@ describe("slipway, when luck is bad", () => {
     expect(refused.err).toContain("STORE_CORRUPT");
     expect(refused.err).toContain("slipway state restore");
     expect(readFileSync(stateFile("state.db")).equals(broken)).toBe(true);
+    expect((await slipway(["doctor"])).out).toMatch(/✖ +store .* is not a sound state/);
     // Nobody decides meanwhile, and the users do not notice.
     expect(await fetchText(product.port)).toBe("one");
     const restored = await slipway(["state", "restore", copy]);
@@ -98,12 +110,22 @@ describe("slipway, when luck is bad", () => {
       expect([code, out + err]).toEqual([1, expect.stringContaining("CONTROL_PLANE_DOWN")]);
       expect(out + err).toContain("slipway deploy --env");
     }
+    expect((await slipway(["doctor"])).out).toContain("nothing has been deployed from here");
     expect(existsSync(join(product.directory, ".slipway"))).toBe(false);
     expect((await slipway(["deploy", "--env", "production", "--yes"])).code).toBe(0);
     expect((await slipway(["down"])).code).toBe(0);
     expect((await slipway(["status"])).err).toContain("slipway up");
     expect(await fetchText(product.port)).toBe("one");
     expect((await slipway(["down"])).out).toContain("no control plane runs");
+  });
+
+  it("says that its state directory is not to be used, and whose it is", async () => {
+    writeFileSync(join(product.directory, ".slipway"), "somebody's notes");
+    for (const args of [["status"], ["deploy", "--env", "production", "--yes"], ["down"]]) {
+      const { code, err } = await slipway(args);
+      expect([code, err]).toEqual([2, expect.stringMatching(/STATE_UNUSABLE.*ENOTDIR.*owner/s)]);
+    }
+    rmSync(join(product.directory, ".slipway"));
   });
 
   it("says that git is missing, before anything has changed", async () => {
@@ -185,6 +207,8 @@ createServer((_, response) => response.end("stubborn")).listen(Number(process.en
     expect(nothing.code).toBe(1);
     expect(nothing.err).toContain("NOTHING_TO_ROLL_BACK");
     expect((await slipway(["lock", "production", "--reason", "inventory"])).code).toBe(0);
+    const typo = await slipway(["logs", "--service", "wbe"]);
+    expect([typo.code, typo.err]).toEqual([0, "! nothing is called wbe now; there are: web, worker\n"]);
     const locked = await slipway(["deploy", "--env", "production", "--yes"]);
     expect(locked.code).toBe(6);
     expect(locked.err).toContain("inventory");

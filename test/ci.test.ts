@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DeploymentDetail } from "../src/api/contract.ts";
 import { Issuer } from "../src/testing/issuer.ts";
+import { freePort } from "../src/testing/ports.ts";
 import { TestForge } from "./fixture/forge.ts";
 import { type Plane, startPlane, tearDown } from "./fixture/plane.ts";
 import { makeProduct, type TestProduct } from "./fixture/product.ts";
@@ -20,7 +21,21 @@ beforeAll(async () => {
   url = `http://127.0.0.1:${forge.port}`;
   const claims = { repository: "acme/probe", ref: "refs/heads/main" };
   const more = {
-    triggers: { ...forge.triggers, ci: [{ issuer: issuer.url, audience: url, claims, environments: ["production"] }] },
+    environments: {
+      production: { edge: { listen: `127.0.0.1:${await freePort()}` } },
+      abroad: { promoteFrom: "production", edge: { listen: `127.0.0.1:${await freePort()}` } },
+      alone: { edge: { listen: `127.0.0.1:${await freePort()}` } },
+    },
+    triggers: {
+      ...forge.triggers,
+      ci: [
+        { issuer: issuer.url, audience: url, claims, environments: ["production"] },
+        {
+          ...{ issuer: issuer.url, audience: url, verbs: ["promote"], environments: ["abroad", "alone"] },
+          claims: { ...claims, workflow: "promote" },
+        },
+      ],
+    },
     pipeline: { steps: { unit: { shell: "echo '::set-env name=PATH::evil'" } } },
   };
   product = await makeProduct({ bake: "0s", instances: 1, more });
@@ -54,7 +69,7 @@ async function inJob(commit: string, ref = "main", more: readonly string[] = [])
     ACTIONS_ID_TOKEN_REQUEST_TOKEN: "bearer-of-the-job",
     SLIPWAY_URL: url,
   };
-  const args = ["deploy", "--from-ci", "--env", "production", ...more];
+  const args = more[0] === "promote" ? more : ["deploy", "--from-ci", "--env", "production", ...more];
   const child = spawn(process.execPath, [bin, ...args], { env, stdio: ["ignore", "pipe", "pipe"], cwd: "/" });
   const said: Record<"stdout" | "stderr", string> = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const)
@@ -138,5 +153,57 @@ describe("a job of a CI", () => {
     for (const bad of ["", "x", `${body.session}x`, body.session.replace(/^./, "f"), issuer.token()])
       expect(await ask("/v1/ci/deployments", deploy, bad)).toBe("UNAUTHORIZED");
     expect((await session({ ...job(after), aud: "somebody" })).body.error.code).toBe("UNAUTHORIZED");
+  });
+
+  it("whose workflow may promote takes what is live before to the named environment, and can do nothing else", async () => {
+    const { after } = forge.push("feat: later");
+    const promoting = { ...job(after), workflow: "promote" };
+    const live = (
+      await plane.client.get<{ deployments: DeploymentDetail[] }>("/v1/deployments?product=probe")
+    ).deployments.find(({ environment, phase }) => environment === "production" && phase === "succeeded");
+    issuer.job = promoting;
+    const { code, text, errors } = await inJob(after, "main", ["promote", "abroad", "--from-ci"]);
+    expect([code, errors]).toEqual([0, ""]);
+    const id = /::group::(dep_\w+) to abroad/.exec(text)?.[1] ?? "";
+    const detail = await plane.client.get<DeploymentDetail>(`/v1/deployments/${id}`);
+    expect(detail).toMatchObject({ phase: "succeeded", kind: "promotion", environment: "abroad", createdBy: "ada" });
+    expect(detail.release.id).toBe(live?.release.id);
+    expect(detail.history[0]?.reason).toContain(
+      "promoted by GitHub: https://github.example/acme/probe/actions/runs/77",
+    );
+
+    // Its right ends at what the rule names: it is no way to deploy a commit, to roll back, or to skip the environment before.
+    const refused = await inJob(after, "main", ["promote", "production", "--from-ci"]);
+    expect([refused.code, refused.errors]).toEqual([2, expect.stringContaining("may not promote in production")]);
+    const alone = await inJob(after, "main", ["promote", "alone", "--from-ci", "--release", "r1"]);
+    expect([alone.code, alone.errors]).toEqual([5, expect.stringContaining("PROMOTION_REFUSED")]);
+    issuer.job = job(after);
+    const other = await inJob(after, "main", ["promote", "abroad", "--from-ci"]);
+    expect([other.code, other.errors]).toEqual([
+      2,
+      expect.stringContaining("may not promote in abroad; it may deploy in production"),
+    ]);
+    const { body } = await session(promoting);
+    const ask = async (path: string, given?: object) => {
+      const answer = await fetch(`${url}${path}`, {
+        headers: { authorization: `Bearer ${body.session}`, "content-type": "application/json" },
+        ...(given === undefined ? {} : { method: "POST", body: JSON.stringify(given) }),
+      });
+      return { status: answer.status, said: (await answer.json().catch(() => ({}))) as { deployment?: string } };
+    };
+    const facts = { ci: "github", branch: "main", tag: null, pullRequest: null, actor: null, url: null, commit: after };
+    const deploy = { environment: "abroad", facts, key: "12345678" };
+    expect((await ask("/v1/ci/deployments", deploy)).status).toBe(403);
+    expect((await ask("/v1/ci/rollbacks", { environment: "abroad", reason: "" })).status).toBe(403);
+    // Asked again it is the same one, and only who has begun it may follow it.
+    const asked = { environment: "abroad", release: null, facts, reason: "", key: "a-key-of-one-question" };
+    const once = await ask("/v1/ci/promotions", asked);
+    expect((await ask("/v1/ci/promotions", asked)).said).toEqual(once.said);
+    expect((await ask(`/v1/deployments/${live?.id}/follow`)).status).toBe(200);
+    const stranger = (await session({ ...promoting, sub: "repo:acme/probe:environment:x" })).body.session;
+    const follow = await fetch(`${url}/v1/deployments/${id}/follow`, {
+      headers: { authorization: `Bearer ${stranger}` },
+    });
+    expect(follow.status).toBe(404);
   });
 });

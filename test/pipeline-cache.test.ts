@@ -1,7 +1,9 @@
-import { readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createEmulator } from "emulate";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RunDetail } from "../src/api/contract.ts";
+import { freePorts } from "../src/testing/ports.ts";
 import { type Plane, startPlane, tearDown } from "./fixture/plane.ts";
 import { logOf, makeRepository, phasesOf, type Repository, runToEnd, stepOf } from "./fixture/repository.ts";
 
@@ -126,5 +128,130 @@ describe("a step with inputs", () => {
       { phase: "passed", reason: "" },
     ]);
     expect(phasesOf(await runToEnd(plane, repository))).toEqual({ [one]: "restored", [two]: "restored" });
+  });
+});
+
+describe("a run of which every step is restored", () => {
+  it("unpacks no outputs; where something runs they are there, also those that were made of others'", async () => {
+    const [one, two] = [unique(), unique()];
+    const steps = {
+      [one]: {
+        shell: "mkdir -p dist; cp in.txt dist/one; cp in.txt made.txt",
+        inputs: ["in.txt"],
+        outputs: ["dist", "made.txt"],
+      },
+      // What it reads is made by the one before, in the place of what is committed.
+      [two]: { shell: "cat made.txt dist/one > two", inputs: ["made.txt", "dist"], outputs: ["two"], needs: [one] },
+    };
+    const go = async (pipeline: object, text = "1"): Promise<RunDetail> => {
+      repository.write(pipeline, { "in.txt": text, "made.txt": "committed" });
+      return runToEnd(plane, repository);
+    };
+    expect(phasesOf(await go({ steps }))).toEqual({ [one]: "passed", [two]: "passed" });
+    const whole = await go({ steps });
+    expect(phasesOf(whole)).toEqual({ [one]: "restored", [two]: "restored" });
+    const more = { steps: { ...steps, more: { shell: "cat two", needs: [two] } } };
+    const part = await go(more);
+    expect(phasesOf(part)).toEqual({ [one]: "restored", [two]: "restored", more: "passed" });
+    expect(await logOf(plane, part.id, "more")).toBe("11");
+    // As long as before, and something else.
+    const changed = await go(more, "2");
+    expect(phasesOf(changed)).toEqual({ [one]: "passed", [two]: "passed", more: "passed" });
+    expect(await logOf(plane, changed.id, "more")).toBe("22");
+  });
+
+  it("has a step run whose kept outputs are lost, or are not what they were when somebody needs them", async () => {
+    const [one, two] = [unique(), unique()];
+    const steps = {
+      [one]: { shell: "cp in.txt out", inputs: ["in.txt"], outputs: ["out"] },
+      [two]: { shell: "cat out", inputs: ["out"], needs: [one] },
+    };
+    const text = `text of ${one}`;
+    const archive = (): string => {
+      const all = readdirSync(cacheDirectory()).map((key) => join(cacheDirectory(), key, "outputs.tar"));
+      const found = all.find((file) => existsSync(file) && readFileSync(file).includes(text));
+      if (found === undefined) throw new Error("its outputs are not kept");
+      return found;
+    };
+    repository.write({ steps }, { "in.txt": text });
+    await runToEnd(plane, repository);
+    expect(phasesOf(await runToEnd(plane, repository))).toEqual({ [one]: "restored", [two]: "restored" });
+    rmSync(archive());
+    expect(phasesOf(await runToEnd(plane, repository))).toEqual({ [one]: "passed", [two]: "restored" });
+
+    const file = archive();
+    writeFileSync(file, Buffer.alloc(readFileSync(file).length));
+    repository.write({ steps: { ...steps, more: { shell: "cat out", needs: [one] } } }, { "in.txt": text });
+    const run = await runToEnd(plane, repository);
+    expect(phasesOf(run)).toEqual({ [one]: "passed", [two]: "restored", more: "passed" });
+    expect(await logOf(plane, run.id, "more")).toBe(text);
+  });
+
+  it("makes a release of what was committed, and not of what its steps have made", async () => {
+    const name = unique();
+    const pipeline = {
+      steps: { [name]: { shell: "echo made > page.txt", inputs: ["in.txt"], outputs: ["page.txt"] } },
+    };
+    const made = () => readdirSync(join(repository.directory, ".slipway", "artifacts"));
+    const go = async (): Promise<RunDetail> => {
+      repository.write(pipeline, { "in.txt": "1", "page.txt": "committed" });
+      const run = await runToEnd(plane, repository, { event: "deploy", release: true });
+      expect(run.release).not.toBeNull();
+      return run;
+    };
+    expect(phasesOf(await go())).toEqual({ [name]: "passed" });
+    const before = made();
+    expect(phasesOf(await go())).toEqual({ [name]: "restored" });
+    // The same content is the same artifact.
+    expect(made()).toEqual(before);
+  });
+});
+
+describe("a shared store", () => {
+  it("has what this machine has lost, but nothing of a step with secrets; without it steps run as ever", async () => {
+    const [port = 0] = await freePorts(1);
+    const s3 = await createEmulator({ service: "aws", port, seed: { aws: { s3: { buckets: [{ name: "steps" }] } } } });
+    const secret = (secretName: string, value: string) =>
+      plane.client.post("/v1/secrets", {
+        product: "probe",
+        environment: "pipeline",
+        name: secretName,
+        value,
+        actor: "test",
+        reason: "",
+      });
+    await secret("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
+    await secret("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+    await secret("TOKEN", "a-token-of-a-step");
+    const [open, closed] = [unique(), unique()];
+    const step = { shell: "mkdir -p dist; cat in.txt > dist/$SLIPWAY_STEP; echo built", inputs: ["in.txt"] };
+    const pipeline = {
+      cache: { endpoint: s3.url, bucket: "steps" },
+      // One after the other, so that each is seen to have read only its own.
+      parallel: 1,
+      steps: {
+        [open]: { ...step, outputs: [`dist/${open}`] },
+        [closed]: { ...step, outputs: [`dist/${closed}`], secrets: ["TOKEN"] },
+      },
+    };
+    repository.write(pipeline, { "in.txt": "one" });
+    const first = await runToEnd(plane, repository);
+    expect(phasesOf(first)).toEqual({ [open]: "passed", [closed]: "passed" });
+    const authorization = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/s3/aws4_request";
+    const listed = async (): Promise<readonly string[]> => {
+      const text = await (await fetch(`${s3.url}/steps`, { headers: { authorization } })).text();
+      return [...text.matchAll(/<Key>([^<]*)</g)].map((found) => found[1] ?? "");
+    };
+    // Nobody waits for what is on its way.
+    while ((await listed()).length === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+    rmSync(cacheDirectory(), { recursive: true, force: true });
+    const again = await runToEnd(plane, repository);
+    expect(phasesOf(again)).toEqual({ [open]: "restored", [closed]: "passed" });
+    expect(stepOf(again, open).reason).toBe(`unchanged since ${first.id}, elsewhere`);
+    expect(await logOf(plane, again.id, open)).toBe("built\n");
+    expect(await listed()).toEqual([expect.stringMatching(/^slipway\/steps\/[0-9a-f]{64}$/)]);
+    await s3.close();
+    rmSync(cacheDirectory(), { recursive: true, force: true });
+    expect(phasesOf(await runToEnd(plane, repository))).toEqual({ [open]: "passed", [closed]: "passed" });
   });
 });

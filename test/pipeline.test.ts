@@ -241,11 +241,10 @@ describe("a hostile step", () => {
       expect(log).not.toContain(form);
       expect(JSON.stringify(run)).not.toContain(form);
     }
-    // Nor is it anywhere in what the run has left.
-    for (const file of readdirSync(join(repository.directory, ".slipway", "runs", run.id), {
-      recursive: true,
-      withFileTypes: true,
-    }))
+    // Nor is it anywhere in what the run has left, when it has tidied up.
+    const room = join(repository.directory, ".slipway", "runs", run.id);
+    await expect.poll(() => existsSync(join(room, "tmp")), { timeout: 60_000 }).toBe(false);
+    for (const file of readdirSync(room, { recursive: true, withFileTypes: true }))
       if (file.isFile()) expect(readFileSync(join(file.parentPath, file.name), "utf8")).not.toContain("s3cr3t");
   });
 

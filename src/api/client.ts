@@ -26,8 +26,8 @@ export class Client {
   }
 
   /** Errors: what the route says; CONTROL_PLANE_DOWN when nobody answers. */
-  async get<T>(path: string): Promise<T> {
-    return (await readJson(await this.#send("GET", path, undefined))) as T;
+  async get<T>(path: string, signal?: AbortSignal): Promise<T> {
+    return (await readJson(await this.#send("GET", path, undefined, signal))) as T;
   }
 
   async post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {

@@ -15,13 +15,17 @@ const startMs = 5_000;
 const passedOn: readonly string[] = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"];
 
 /**
- * Commands with their streams: `POST /v1/commands` that asks for an upgrade. `mayEnter` judges the token. When the client goes away
+ * Commands with their streams: `POST /v1/commands` that asks for an upgrade. `mayEnter` judges the token; `onCommand` is
+ * called for each that may. When the client goes away
  * the command is ended. Returns what ends all of them.
  */
 export function commandServer(
   server: Server,
   world: World,
-  mayEnter: (authorization: string | undefined) => boolean,
+  {
+    mayEnter,
+    onCommand,
+  }: { readonly mayEnter: (authorization: string | undefined) => boolean; readonly onCommand: () => void },
 ): () => void {
   const open = new Set<Duplex>();
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -29,6 +33,7 @@ export function commandServer(
     const refused = refusalOf(request, open.size, mayEnter(request.headers.authorization));
     if (refused !== null)
       return void socket.end(`HTTP/1.1 ${refused}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    onCommand();
     open.add(socket);
     socket.once("close", () => open.delete(socket));
     socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${commandProtocol}\r\n\r\n`);

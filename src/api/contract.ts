@@ -25,6 +25,7 @@ import type { ScaleOutcome } from "../engine/scale/workflow.ts";
 import type { SecretView as KeptSecret } from "../engine/secrets/secrets.ts";
 import type { TriggersNow } from "../engine/triggers/view.ts";
 import type { CanaryView } from "./canary-view.ts";
+import type { TransferView } from "./transfer-contract.ts";
 
 /** What the CLI, the dashboard and scripts say to a control plane, and what they get back. Everything else is private. */
 export const name = z.string().min(1).max(80);
@@ -41,14 +42,6 @@ export const ciFactsBody = z.strictObject({
   actor: person.nullable(),
   url: z.string().max(2_000).nullable(),
 });
-export const sessionBody = z.strictObject({ token: z.string().max(32_768) });
-export const ciDeployBody = z.strictObject({
-  environment: name,
-  facts: ciFactsBody,
-  /** The same for one question that is asked again. */
-  key: z.string().min(8).max(80),
-});
-export const ciRollbackBody = z.strictObject({ environment: name, reason });
 
 export const startRunBody = z.strictObject({
   product: name,
@@ -85,6 +78,8 @@ export const startDeploymentBody = z.strictObject({
   whenBusy: z.enum(["queue", "replace", "refuse"]).optional(),
   /** Begin outside the windows and in a freeze; the reason says why. */
   overrideWindow: z.boolean().optional(),
+  /** Begin although the error budget that is looked at is spent; the reason says why. */
+  overrideBudget: z.boolean().optional(),
   /** Of the CI's job that asks for it; for the history. */
   ci: ciFactsBody.optional(),
 });
@@ -253,7 +248,11 @@ export type RunView = {
 };
 
 /** A run with the steps of its pipeline; none where it has no pipeline. */
-export type RunDetail = RunView & { readonly steps: readonly StepView[] };
+export type RunDetail = RunView & {
+  readonly steps: readonly StepView[];
+  /** Images on their way to registries. */
+  readonly transfers: readonly TransferView[];
+};
 
 export type StepView = {
   readonly number: number;
@@ -349,6 +348,8 @@ export type DeploymentView = {
 export type DeploymentDetail = DeploymentView & {
   readonly history: readonly HistoryView[];
   readonly services: readonly ServiceTraffic[];
+  /** Images on their way to hosts. */
+  readonly transfers: readonly TransferView[];
 };
 
 export type ServiceTraffic = {

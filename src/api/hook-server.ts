@@ -1,18 +1,25 @@
 import Fastify, { type FastifyInstance } from "fastify";
 import { reasonOf, SlipwayError } from "../core/errors/error.ts";
 import type { TriggerSettings } from "../core/triggers/settings.ts";
+import type { AgentDesk } from "../engine/agents/desk.ts";
+import { readAgentToken } from "../engine/agents/token.ts";
 import { findSettings } from "../engine/triggers/settings.ts";
 import type { World } from "../engine/world.ts";
+import { ourMark } from "./agent-contract.ts";
 import { sendError } from "./answer-error.ts";
 import { refusal } from "./bearer.ts";
+import { keepBudgets } from "./outer-connections.ts";
+import { agentRoutes } from "./routes/agents.ts";
 import { alertRoutes } from "./routes/alerts.ts";
 import { approvalRoutes } from "./routes/approvals.ts";
 import { ciRoutes } from "./routes/ci.ts";
 import { hookRoutes } from "./routes/hooks.ts";
 
-/** Strangers can reach it: so many connections at once, and each request is there after so long or not at all. */
-const maxConnections = 64;
+/** Strangers can reach it: each request is there after so long or not at all. */
 const requestTimeoutMs = 60_000;
+
+/** Without `agents` no step is handed out. */
+type HookOptions = { readonly alertToken: string; readonly agents?: AgentDesk };
 
 type Place = Pick<NonNullable<TriggerSettings["webhook"]>, "host" | "port">;
 
@@ -20,15 +27,15 @@ type Place = Pick<NonNullable<TriggerSettings["webhook"]>, "host" | "port">;
 export class HookServer {
   readonly #world: World;
   readonly #product: string;
-  readonly #alertToken: string;
+  readonly #options: HookOptions;
   #open: { readonly place: Place; readonly server: FastifyInstance } | null = null;
   /** One after the other. */
   #work: Promise<void> = Promise.resolve();
 
-  constructor(world: World, product: string, { alertToken }: { readonly alertToken: string }) {
+  constructor(world: World, product: string, options: HookOptions) {
     this.#world = world;
     this.#product = product;
-    this.#alertToken = alertToken;
+    this.#options = options;
   }
 
   /** Listens where the triggers in force say, or nowhere. Safe to repeat. Errors: PORT_TAKEN. */
@@ -54,7 +61,7 @@ export class HookServer {
     this.#open = null;
     if (wanted === null) return;
     const { host, port } = wanted;
-    const server = hookServer(this.#world, this.#product, { alertToken: this.#alertToken });
+    const server = hookServer(this.#world, this.#product, this.#options);
     try {
       await server.listen({ host, port });
     } catch (cause) {
@@ -69,11 +76,8 @@ export class HookServer {
   }
 }
 
-export function hookServer(
-  world: World,
-  product: string,
-  { alertToken }: { readonly alertToken: string },
-): FastifyInstance {
+export function hookServer(world: World, product: string, { alertToken, agents }: HookOptions): FastifyInstance {
+  const isFromAgent = (header: string | undefined): boolean => readAgentToken(world, product, header) !== null;
   const server = Fastify({
     logger: false,
     forceCloseConnections: true,
@@ -83,7 +87,8 @@ export function hookServer(
       sendError(world, reply, error);
     },
   });
-  server.server.maxConnections = maxConnections;
+  server.addHook("onRequest", async (_request, reply) => void reply.header(ourMark.header, ourMark.value));
+  keepBudgets(server, ({ url, headers }) => url.startsWith("/agent/") && isFromAgent(headers.authorization));
   server.setErrorHandler((error, _request, reply) => sendError(world, reply, error));
   server.setNotFoundHandler((request, reply) =>
     sendError(
@@ -99,6 +104,7 @@ export function hookServer(
   void server.register(async (own) => hookRoutes(own, world, product));
   void server.register(async (own) => ciRoutes(own, world, product));
   void server.register(async (own) => approvalRoutes(own, world));
+  if (agents !== undefined) void server.register(async (own) => agentRoutes(own, world, { product, desk: agents }));
   void server.register(async (own) => {
     own.addHook("onRequest", async (request) => {
       const refused = refusal(request.headers.authorization, alertToken);

@@ -54,7 +54,13 @@ export async function runDetail(world: World, id: RunId): Promise<RunDetail> {
   return {
     ...runView(row, { event: request?.event ?? "deploy", counts }),
     steps: rows.map((step) => stepView(world, step)),
+    transfers: world.transfers.of(id),
   };
+}
+
+export async function hasEnded({ store: { db } }: World, id: RunId): Promise<boolean> {
+  const row = await db.selectFrom("run").select("ended_at").where("id", "=", id).executeTakeFirst();
+  return row?.ended_at != null;
 }
 
 function runView(row: RunRow, more: Pick<RunView, "event" | "counts">): RunView {

@@ -67,6 +67,7 @@ beforeEach(() => {
       stops.push("everything");
       return [{ revision: "rev_shop-production-web-r1" as RevisionId, reason: "host a is away" }];
     },
+    onCommand: () => {},
     onTriggers: async () => {},
     onStop: () => void stops.push("control plane"),
   });

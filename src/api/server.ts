@@ -1,11 +1,13 @@
 import Fastify, { type FastifyInstance } from "fastify";
 import { SlipwayError } from "../core/errors/error.ts";
+import type { AgentDesk } from "../engine/agents/desk.ts";
 import type { Left } from "../engine/deploy/stop-all.ts";
 import type { World } from "../engine/world.ts";
 import { sendError } from "./answer-error.ts";
 import { refusal } from "./bearer.ts";
 import { commandServer } from "./command-server.ts";
 import { accessoryRoutes } from "./routes/accessories.ts";
+import { agentAdminRoutes } from "./routes/agents.ts";
 import { alertRoutes, alertsPath } from "./routes/alerts.ts";
 import { deploymentRoutes } from "./routes/deployments.ts";
 import { environmentRoutes } from "./routes/environments.ts";
@@ -25,10 +27,14 @@ export type ApiOptions = {
   readonly token: string;
   /** Of Alertmanager: opens the one route that it posts to. */
   readonly alertToken: string;
+  /** Without them no step is handed out. */
+  readonly agents?: AgentDesk;
   readonly version: string;
   readonly startedAt: number;
   /** Stops the edge and every instance, and tells what still runs. Nothing is decided any more after it was called. */
   readonly stopEverything: () => Promise<readonly Left[]>;
+  /** Called when somebody asks for something to be done, before it is: a server that was away is asked again at once. */
+  readonly onCommand: () => void;
   /** Called when other triggers are in force: opens and closes where webhooks come in. Errors: PORT_TAKEN. */
   readonly onTriggers: () => Promise<void>;
   /** Called after the answer to a request to stop has been sent. */
@@ -55,12 +61,16 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
     const token = request.url === alertsPath ? options.alertToken : options.token;
     const refused = request.url === "/v1/alive" ? null : refusal(request.headers.authorization, token);
     if (refused !== null) throw refused;
+    if (request.method !== "GET" && request.url !== alertsPath) options.onCommand();
   });
   // Connections that were upgraded are not closed with the server's others.
   server.addHook(
     "preClose",
     (() => {
-      const end = commandServer(server.server, world, (header) => refusal(header, options.token) === null);
+      const end = commandServer(server.server, world, {
+        mayEnter: (header) => refusal(header, options.token) === null,
+        onCommand: options.onCommand,
+      });
       return async () => end();
     })(),
   );
@@ -80,6 +90,7 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
   accessoryRoutes(server, world);
   alertRoutes(server, world);
   logRoutes(server, world);
+  if (options.agents !== undefined) agentAdminRoutes(server, world, options.agents);
   flagRoutes(server, world);
   metricRoutes(server, world);
   ruleRoutes(server, world);

@@ -4,7 +4,7 @@ import { catalogue } from "../core/errors/catalogue.ts";
 import { type Evidence, SlipwayError } from "../core/errors/error.ts";
 import { decideGates } from "../core/gates/decide.ts";
 import { decideStepGates } from "../core/gates/step.ts";
-import type { DeploymentId, EnvironmentName, ReleaseId, RevisionId, ServiceName } from "../core/ids.ts";
+import type { DeploymentId, Digest, EnvironmentName, ReleaseId, RevisionId, ServiceName } from "../core/ids.ts";
 import { type Counts, noCounts } from "../core/judge/counts.ts";
 import { type Restore, restorable, restoreOf } from "../core/recover/restore.ts";
 import { accessoriesIn } from "../engine/accessories/state.ts";
@@ -13,7 +13,7 @@ import { findEnvironment } from "../engine/environment.ts";
 import { gateInput } from "../engine/gates/read.ts";
 import { stepGateInput, stepGatesOf } from "../engine/gates/step.ts";
 import { awayHosts } from "../engine/recover/lost-hosts.ts";
-import { releaseView } from "../engine/release/read.ts";
+import { artifactsOf, releaseRow, releaseView } from "../engine/release/read.ts";
 import { releaseRecords } from "../engine/release/records.ts";
 import { scaleReadings } from "../engine/scale/standings.ts";
 import type { World } from "../engine/world.ts";
@@ -87,12 +87,18 @@ export async function deploymentDetail(world: World, id: DeploymentId): Promise<
     .orderBy("id")
     .limit(maxHistory)
     .execute();
-  const running = await world.targets.observe({ environment: row.environment });
+  const running = await world.targets.present({ environment: row.environment });
   return {
     ...(await deploymentView(world, row)),
     history: history.map(historyView),
     services: await serviceTraffic(world, await environmentRow(world, row), running),
+    transfers: row.ended_at === null ? world.transfers.among(await imagesOf(world, row.release_id)) : [],
   };
+}
+
+async function imagesOf(world: World, id: ReleaseId): Promise<ReadonlySet<Digest>> {
+  const artifacts = Object.values(artifactsOf(await releaseRow(world.store.db, id)));
+  return new Set(artifacts.flatMap(({ image }) => image?.digest ?? []));
 }
 
 export async function environmentView(
@@ -318,16 +324,16 @@ async function liveSince(
   at: { readonly product: string; readonly name: EnvironmentName },
   release: ReleaseId,
 ): Promise<number> {
-  const row = await world.store.db
+  const rows = await world.store.db
     .selectFrom("deployment")
-    .select("live_at")
+    .select(["live_at", "ended_at", "created_at"])
     .where("product", "=", at.product)
     .where("environment", "=", at.name)
     .where("release_id", "=", release)
-    .where("live_at", "is not", null)
-    .orderBy("live_at", "desc")
-    .executeTakeFirst();
-  return row?.live_at ?? 0;
+    .execute();
+  const live = rows.flatMap(({ live_at }) => live_at ?? []);
+  // One that stayed only because nothing was there before, and that the edge could not take, was never live in full.
+  return Math.max(...(live.length > 0 ? live : rows.map(({ ended_at, created_at }) => ended_at ?? created_at)), 0);
 }
 
 async function urlOf(world: World, release: ReleaseId, environment: EnvironmentName): Promise<string> {

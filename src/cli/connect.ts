@@ -1,12 +1,16 @@
 import { spawn } from "node:child_process";
-import { existsSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { Client } from "../api/client.ts";
 import { type Evidence, fromWire, isSlipwayError, SlipwayError } from "../core/errors/error.ts";
+import { formatDuration } from "../core/product/units.ts";
 import { entryFile } from "../lib/entry.ts";
+import { isAlive } from "../lib/supervisor/procfs.ts";
 import { configIn, findConfig } from "./config/find.ts";
 import type { ReadyMessage } from "./control-plane.ts";
 import {
+  mayBeRead,
+  openLog,
   prepareStateDirectory,
   type Running,
   readRunning,
@@ -25,21 +29,27 @@ export type Connection = {
 
 export type ConnectOptions = {
   readonly stateDir?: string | undefined;
-  /** Start a control plane when none runs. Default true. */
-  readonly start?: boolean;
+  /** Start a control plane when none runs, or only where the last one was killed and not told to stop. Default true. */
+  readonly start?: boolean | "when-killed";
+  /** How long one that runs may take for its first word. Default 30 s: on a machine that has no time for it. */
+  readonly patienceMs?: number;
 };
 
 /** How long a control plane may take to be ready: opening, upgrading and resuming a large state included. */
 const readyMs = 60_000;
+const answerMs = 30_000;
 const otherLookMs = 50;
 const shownLines = 8;
 
-/** Finds the control plane of this product, starting it when it does not run. Errors: CONFIG_NOT_FOUND, CONTROL_PLANE_*. */
+/** Finds the control plane of this product, starting it when it does not run. Errors: CONFIG_NOT_FOUND, STATE_UNUSABLE, TIMED_OUT, CONTROL_PLANE_*. */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const at = whereIsState(options.stateDir);
-  const found = await findRunning(at);
+  const { patienceMs = answerMs, start = true } = options;
+  const found = await findRunning(at, patienceMs);
   if (found !== null) return found;
-  if (options.start === false) {
+  const last = readRunning(at);
+  const wasKilled = last !== null && last.stopping !== true;
+  if (start === false || (start === "when-killed" && !wasKilled)) {
     throw new SlipwayError("CONTROL_PLANE_DOWN", {
       message: `no control plane runs for ${at.root}`,
       ...(existsSync(at.product)
@@ -58,42 +68,50 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
   } catch (error) {
     // Another command was a moment faster: the one it has started will be ready soon.
     if (!isSlipwayError(error) || error.code !== "STORE_LOCKED") throw error;
-    return otherStarted(at, error);
+    return otherStarted(at, error, patienceMs);
   }
 }
 
-async function otherStarted(at: StateDirectory, error: SlipwayError): Promise<Connection> {
+async function otherStarted(at: StateDirectory, error: SlipwayError, patienceMs: number): Promise<Connection> {
   for (const until = Date.now() + readyMs; Date.now() < until; ) {
-    const found = await findRunning(at);
+    const found = await findRunning(at, patienceMs);
     if (found !== null) return found;
     await new Promise((resolve) => setTimeout(resolve, otherLookMs));
   }
   throw error;
 }
 
-async function findRunning(at: StateDirectory): Promise<Connection | null> {
+async function findRunning(at: StateDirectory, patienceMs: number): Promise<Connection | null> {
   const running = readRunning(at);
   if (running === null || !existsSync(at.token)) return null;
   const client = new Client({ port: running.port, token: readToken(at) });
-  if (await answers(client, running)) return { client, product: running.product, at, started: false };
+  if (await answers(client, running, at, patienceMs)) return { client, product: running.product, at, started: false };
   client.close();
   return null;
 }
 
-/** `--state-dir`, else SLIPWAY_STATE_DIR, else `.slipway` beside the config. Errors: CONFIG_NOT_FOUND. */
+/** `--state-dir`, else SLIPWAY_STATE_DIR, else `.slipway` beside the config. Errors: CONFIG_NOT_FOUND, STATE_UNUSABLE. */
 export function whereIsState(stateDir: string | undefined): StateDirectory {
   const given = stateDir ?? process.env.SLIPWAY_STATE_DIR;
-  if (given !== undefined && given !== "") return stateDirectory(resolve(given));
-  return stateDirectory(join(dirname(findConfig(process.cwd())), stateDirectoryName));
+  const isGiven = given !== undefined && given !== "";
+  const at = stateDirectory(isGiven ? resolve(given) : join(dirname(findConfig(process.cwd())), stateDirectoryName));
+  mayBeRead(at);
+  return at;
 }
 
-async function answers(client: Client, running: Running): Promise<boolean> {
+/** Errors: TIMED_OUT when it lives and says nothing: another one cannot be started beside it. */
+async function answers(client: Client, running: Running, at: StateDirectory, patienceMs: number): Promise<boolean> {
   try {
-    const alive = await client.get<{ pid: number }>("/v1/alive");
+    const alive = await client.get<{ pid: number }>("/v1/alive", AbortSignal.timeout(patienceMs));
     return alive.pid === running.pid;
   } catch (error) {
-    if (isSlipwayError(error)) return false;
-    throw error;
+    if (isSlipwayError(error) || !isAlive(running.pid, null)) return false;
+    throw new SlipwayError("TIMED_OUT", {
+      message: `the control plane (pid ${running.pid}) runs and has not answered within ${formatDuration(patienceMs)}`,
+      evidence: [["log", at.log]],
+      hint: `if it hangs, end it: kill -9 ${running.pid}; then run: slipway up. What is deployed goes on meanwhile`,
+      cause: error,
+    });
   }
 }
 
@@ -111,7 +129,7 @@ const thrift = {
 async function startControlPlane(at: StateDirectory): Promise<Running> {
   const product = await productName(at);
   prepareStateDirectory(at);
-  const log = openSync(at.log, "a", 0o600);
+  const log = openLog(at);
   const program = entryFile(import.meta.url, "./control-plane.ts");
   const child = spawn(process.execPath, [...thrift.flags, program, at.root, product], {
     cwd: at.root,
@@ -121,7 +139,11 @@ async function startControlPlane(at: StateDirectory): Promise<Running> {
   });
   try {
     return await new Promise<Running>((settle, reject) => {
-      const timer = setTimeout(() => reject(didNotStart(at, `it was not ready within ${readyMs / 1000} s`)), readyMs);
+      const tooLong = (): void => {
+        const hint = `it still starts, as pid ${child.pid}: run the command again in a while; or end it: kill ${child.pid}`;
+        reject(didNotStart(at, `it was not ready within ${readyMs / 1000} s`, hint));
+      };
+      const timer = setTimeout(tooLong, readyMs);
       child.once("message", (message: ReadyMessage) => {
         clearTimeout(timer);
         if ("ready" in message) settle(message.ready);
@@ -137,6 +159,7 @@ async function startControlPlane(at: StateDirectory): Promise<Running> {
       child.once("error", (error) => reject(didNotStart(at, error.message)));
     });
   } finally {
+    closeSync(log);
     if (child.connected) child.disconnect();
     child.unref();
   }
@@ -151,10 +174,11 @@ async function productName(at: StateDirectory): Promise<string> {
   return (await loadConfig({ directory })).config.name;
 }
 
-function didNotStart(at: StateDirectory, why: string): SlipwayError {
+function didNotStart(at: StateDirectory, why: string, hint?: string): SlipwayError {
   const lines = readFileSync(at.log, "utf8").trimEnd().split("\n").slice(-shownLines);
   return new SlipwayError("CONTROL_PLANE_START", {
     message: `the control plane did not start: ${why}`,
     evidence: [["log", at.log], ...lines.map((line): Evidence => ["", line])],
+    ...(hint === undefined ? {} : { hint }),
   });
 }

@@ -38,9 +38,14 @@ async function main(): Promise<void> {
   const startedAt = Date.now();
   let stopping = false;
   let everythingStops: ReturnType<typeof wired.stopEverything> | null = null;
+  /** Before anybody loses the connection: a command that follows something would else have the next one started. */
+  const sayStopping = (): Promise<void> =>
+    writeJsonFile(at.running, { ...running, stopping: true } satisfies Running).catch((error: unknown) =>
+      log.warn("control-plane.stops-unsaid", { reason: reasonOf(error) }),
+    );
   const stopEverything = (): ReturnType<typeof wired.stopEverything> => {
     log.info("control-plane.stopping", { everything: true });
-    everythingStops ??= wired.stopEverything();
+    everythingStops ??= sayStopping().then(() => wired.stopEverything());
     return everythingStops;
   };
   const stop = async (): Promise<void> => {
@@ -48,6 +53,7 @@ async function main(): Promise<void> {
     stopping = true;
     log.info("control-plane.stopping", { everything: false });
     try {
+      await sayStopping();
       await everythingStops?.catch(() => {}); // told to who asked for it
       await hooks.close();
       await flags.close();
@@ -62,15 +68,17 @@ async function main(): Promise<void> {
     process.exit(0);
   };
   const alertToken = readToken({ token: at.alertToken });
-  const hooks = new HookServer(wired.world, product, { alertToken });
+  const hooks = new HookServer(wired.world, product, { alertToken, agents: wired.agents });
   const flags = new FlagServer(wired.world, product);
   flags.start();
   const server = apiServer(wired.world, {
     token: readToken(at),
     alertToken,
+    agents: wired.agents,
     version,
     startedAt,
     stopEverything,
+    onCommand: () => wired.hurry(),
     onTriggers: () => hooks.sync(),
     onStop: () => void stop(),
   });
@@ -88,8 +96,8 @@ async function main(): Promise<void> {
 /**
  * For the crash tests of deployments and of scaling: ends this process, as SIGKILL would, at the n-th boundary between record and
  * perform of the first of them that began after n was written to the file, and of what began after it; 0 is never. What began
- * earlier and was left to be finished does not count. `each <pattern>` is every boundary of every workflow whose id fits, each once:
- * which they were is in a file beside it.
+ * earlier and was left to be finished does not count. `each <pattern>` is every verb of every workflow whose id fits, each once, and
+ * `each point of <pattern>` before it, in it and after it: which they were is in a file beside it.
  */
 function crashPoint(): Pick<WireOptions, "onBoundary"> {
   const file = process.env.SLIPWAY_TEST_CRASH_FILE;
@@ -113,10 +121,12 @@ function crashPoint(): Pick<WireOptions, "onBoundary"> {
     process.kill(process.pid, "SIGKILL");
   };
   return {
-    onBoundary: ({ workflowId, seq }) => {
-      const [, pattern] = /^each (.+)/.exec(readFileSync(file, "utf8")) ?? [];
-      if (pattern !== undefined)
-        return new RegExp(pattern).test(workflowId) ? dieOnce(`${workflowId} ${seq}`) : undefined;
+    onBoundary: ({ workflowId, seq, at: point }) => {
+      const [, points, pattern] = /^each (point of )?(.+)/.exec(readFileSync(file, "utf8")) ?? [];
+      if (pattern !== undefined) {
+        const verb = `${workflowId} ${seq}`;
+        return new RegExp(pattern).test(workflowId) ? dieOnce(points ? `${verb} ${point}` : verb) : undefined;
+      }
       if (seq === 0) begin(workflowId);
       if (!begun.has(workflowId)) return;
       seen += 1;

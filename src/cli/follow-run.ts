@@ -5,6 +5,7 @@ import type { Output } from "./output.ts";
 import { runEndLines, runLines, stepEndText, stepName } from "./run-text.ts";
 import { LiveLines } from "./terminal/live.ts";
 import { clockTime, took } from "./terminal/words.ts";
+import { transferTeller } from "./transfer-text.ts";
 
 /** How long to go on asking while the control plane is away: it may be on its way back. */
 const patienceMs = 15_000;
@@ -102,6 +103,7 @@ function liveView(): View {
 function plainView(out: Output): View {
   const shown = new Map<number, string>();
   let reason = "";
+  const tell = transferTeller((line) => out.line(line));
   return {
     show: (detail) => {
       for (const step of detail.steps) {
@@ -114,6 +116,7 @@ function plainView(out: Output): View {
         out.line(`${clockTime(Date.now())}  ${detail.reason}`);
         reason = detail.reason;
       }
+      tell(detail.id, detail.transfers);
       if (detail.endedAt !== null) for (const line of runEndLines(detail)) out.line(line);
     },
     close: () => {},

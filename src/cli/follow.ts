@@ -9,6 +9,7 @@ import { evidenceLines, type Output } from "./output.ts";
 import { LiveLines } from "./terminal/live.ts";
 import { bar, sign, style, table } from "./terminal/style.ts";
 import { ago, clockTime, percentOf, plural, took } from "./terminal/words.ts";
+import { transferLines, transferTeller } from "./transfer-text.ts";
 
 /** How long to go on asking while the control plane is away: it may be on its way back. */
 const patienceMs = 15_000;
@@ -69,10 +70,12 @@ function mustNotWait({ id, canary, reason, environment }: DeploymentDetail): voi
 
 function plainView(out: Output): (detail: DeploymentDetail) => void {
   let shown = 0;
+  const tell = transferTeller((line) => out.line(line));
   return (detail) => {
     for (const entry of detail.history.slice(shown))
       out.line(`${clockTime(entry.at)}  ${detail.environment}  ${phaseOf(entry)}  ${entry.reason}`);
     shown = detail.history.length;
+    tell(detail.environment, detail.transfers);
     if (detail.ended) for (const line of endLines(detail)) out.line(line);
   };
 }
@@ -83,7 +86,9 @@ function liveView(): (detail: DeploymentDetail) => void {
     live.draw([
       ...stepLines(detail, Date.now()),
       ...gateLines(detail),
-      ...(detail.ended ? endLines(detail) : [...bakeLines(detail), ...trafficLines(detail.services)]),
+      ...(detail.ended
+        ? endLines(detail)
+        : [...transferLines(detail.transfers), ...bakeLines(detail), ...trafficLines(detail.services)]),
     ]);
     if (detail.ended) live.done();
   };

@@ -33,11 +33,12 @@ const byItself = [
   ["baked", "WAITS_TO_BAKE", "its release has lived long enough"],
   ["load test", "WAITS_FOR_LOAD_TEST", "its load tests have passed"],
   ["checks", "WAITS_FOR_CHECKS", "its checks have succeeded at the forge"],
+  ["budget", "WAITS_FOR_BUDGET", "something of the error budget is left again"],
 ] as const;
 
 /**
  * Nobody is there to answer a script's question, or to wait for Monday. Errors: WAITS_FOR_APPROVAL, ENVIRONMENT_FROZEN, WAITS_TO_BAKE,
- * WAITS_FOR_LOAD_TEST, WAITS_FOR_CHECKS.
+ * WAITS_FOR_LOAD_TEST, WAITS_FOR_CHECKS, WAITS_FOR_BUDGET.
  */
 export function mustNotWaitAtGates({ id, environment, gates, canary }: Gated): void {
   if (gates === null) return;

@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import { SlipwayError } from "../core/errors/error.ts";
 import { fail } from "./output.ts";
 import { act, count } from "./program/act.ts";
+import { agents } from "./program/agents.ts";
 import { flags } from "./program/flags.ts";
 import { loadTest, pipeline, previews, triggers } from "./program/pipeline.ts";
 import { synth } from "./program/synth.ts";
@@ -21,6 +22,7 @@ export function program(): Command {
   setUp(slipway);
   pipeline(slipway);
   loadTest(slipway);
+  agents(slipway);
   flags(slipway);
   triggers(slipway);
   previews(slipway);
@@ -78,31 +80,44 @@ function release(slipway: Command): void {
         new Option("--busy <policy>", "when another deployment is under way").choices(["queue", "replace", "refuse"]),
       )
       .option("--override-window", "begin outside the windows and in a freeze; needs --reason")
+      .option("--override-budget", "begin although the error budget is spent; needs --reason")
       .option("-y, --yes", "do not ask");
-  act(
-    begin(slipway.command("deploy").description("make a release of a commit and deploy it"))
-      .requiredOption("-e, --env <environment>", "where to")
-      .option("--commit <commit>", "commit, branch or tag (default: HEAD)")
-      .option("--dirty", "take the working tree as it is; the release is marked +dirty")
-      .option("--from-ci", "the commit of the CI's job that runs this: GitHub, GitLab, Jenkins, Woodpecker, CircleCI")
+  const elsewhere = (command: Command): Command =>
+    command
       .option(
         "--control-plane <url>",
         "with --from-ci: the one there, proven by the job's ID token (default: SLIPWAY_URL)",
       )
-      .option("--audience <text>", "with --from-ci: for whom the ID token is (default: the control plane's address)"),
+      .option("--audience <text>", "with --from-ci: for whom the ID token is (default: the control plane's address)");
+  act(
+    elsewhere(begin(slipway.command("deploy").description("make a release of a commit and deploy it")))
+      .requiredOption("-e, --env <environment>", "where to")
+      .option("--commit <commit>", "commit, branch or tag (default: HEAD)")
+      .option("--dirty", "take the working tree as it is; the release is marked +dirty")
+      .option("--from-ci", "the commit of the CI's job that runs this: GitHub, GitLab, Jenkins, Woodpecker, CircleCI"),
     async (_, options: { readonly fromCi?: boolean }) =>
       options.fromCi === true
         ? (await import("./commands/deploy-from-ci.ts")).deployFromCi(options as never)
         : (await import("./commands/deploy.ts")).deploy(options as never),
   );
   act(
-    begin(
-      slipway
-        .command("promote")
-        .argument("<environment>")
-        .description("take the release of the environment before to this one, unchanged"),
-    ).option("--from <environment>", "where it is live now"),
-    async ([environment = ""], options) => (await import("./commands/deploy.ts")).promote(environment, options),
+    elsewhere(
+      begin(
+        slipway
+          .command("promote")
+          .argument("<environment>")
+          .description("take the release of the environment before to this one, unchanged"),
+      ),
+    )
+      .option("--from <environment>", "where it is live now")
+      .option(
+        "--from-ci",
+        "from the job of a CI, which proves itself by its ID token where the control plane is elsewhere",
+      ),
+    async ([environment = ""], options: { readonly fromCi?: boolean }) =>
+      options.fromCi === true
+        ? (await import("./commands/promote-from-ci.ts")).promoteFromCi(environment, options as never)
+        : (await import("./commands/deploy.ts")).promote(environment, options as never),
   );
   act(
     wait(
@@ -400,7 +415,7 @@ function servers(slipway: Command): void {
       .option("--caddy-key <file>", "the OpenPGP key that signs the mirror, in ASCII armour")
       .option("--open <port...>", "open besides SSH, 80 and 443, like 5432 or 51820/udp")
       .option("--trust <range...>", "addresses that may reach everything: the environment's other hosts")
-      .option("--ssh-config <file>", "instead of ~/.ssh/config");
+      .option("--ssh-config <file>", "instead of ~/.ssh/config and of $SLIPWAY_SSH_CONFIG");
   act(
     wanted(
       server

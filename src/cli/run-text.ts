@@ -5,6 +5,7 @@ import { evidenceLines } from "./output.ts";
 import { reportLines, reportsText, scanLines } from "./report-text.ts";
 import { sign, style, table } from "./terminal/style.ts";
 import { took } from "./terminal/words.ts";
+import { transferLines } from "./transfer-text.ts";
 
 /** Lines of a failed step's log that are shown under it. */
 const shownLines = 12;
@@ -26,7 +27,12 @@ export function runLines(run: RunDetail, now: number, { rows }: { readonly rows:
   const head = `${style.name(run.id)} ${style.quiet(run.commit.slice(0, 7))} ${run.endedAt === null ? style.quiet(run.reason) : ""}`;
   const shown = shortened(run.steps, Math.max(4, rows - spareRows));
   const folded = run.steps.filter((step) => !shown.includes(step));
-  return [head.trimEnd(), ...table(shown.map((step) => stepRow(step, now))), ...foldedLines(folded)];
+  return [
+    head.trimEnd(),
+    ...table(shown.map((step) => stepRow(step, now))),
+    ...foldedLines(folded),
+    ...transferLines(run.transfers),
+  ];
 }
 
 function stepRow(step: StepView, now: number): string[] {

@@ -15,7 +15,7 @@ export type Session = {
   readonly client: Client;
   readonly product: string;
   readonly actor: string;
-  /** The client, or one to the control plane that has taken over since. */
+  /** The client, or one to the control plane that has taken over since. One that was told to stop is not started again. */
   readonly reconnect: () => Promise<Client>;
   close(): void;
 };
@@ -34,7 +34,7 @@ export async function openSession(
     actor: actor(),
     reconnect: async () => {
       const before = connection.client;
-      connection = await connect({ stateDir: options.stateDir, start });
+      connection = await connect({ stateDir: options.stateDir, start: start && "when-killed" });
       if (connection.client !== before) before.close();
       return connection.client;
     },

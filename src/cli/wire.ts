@@ -6,6 +6,7 @@ import type { MeasuredSpec } from "../core/product/probe-spec.ts";
 import type { ProductConfig } from "../core/product/schema.ts";
 import type { DockerTargetSpec, HostSpec, RegistrySpec, TargetSpec } from "../core/product/spec.ts";
 import { Secret } from "../core/secret.ts";
+import { buildForStep } from "../drivers/builders/docker/for-step.ts";
 import { dockerBuilder } from "../drivers/builders/docker/index.ts";
 import type { LoginOf } from "../drivers/builders/docker/job.ts";
 import { caddyEdge, remoteCaddyEdge } from "../drivers/edges/caddy/index.ts";
@@ -36,6 +37,7 @@ import { dockerTarget } from "../drivers/targets/docker/index.ts";
 import { processTarget } from "../drivers/targets/process/index.ts";
 import { staticServerCommand } from "../drivers/targets/process/static-command.ts";
 import { fileVault, vaultKey } from "../drivers/vaults/file/index.ts";
+import { AgentDesk } from "../engine/agents/desk.ts";
 import { AlertDesk } from "../engine/alerts/desk.ts";
 import { ApprovalTeller } from "../engine/approvals/teller.ts";
 import { sweepFresh } from "../engine/commands/command.ts";
@@ -43,6 +45,7 @@ import { sweepPlans } from "../engine/commands/plan.ts";
 import { type Left, stopContainers } from "../engine/deploy/stop-all.ts";
 import { tellForges } from "../engine/forge/parts.ts";
 import { SeenChecks } from "../engine/forge/seen-checks.ts";
+import { SeenBudgets } from "../engine/gates/budgets.ts";
 import { StepConditions } from "../engine/gates/step-conditions.ts";
 import { Changes } from "../engine/history.ts";
 import { Judges } from "../engine/judge/judges.ts";
@@ -54,8 +57,9 @@ import { Metrics } from "../engine/metrics/metrics.ts";
 import { Past } from "../engine/metrics/past.ts";
 import { Revisions } from "../engine/metrics/revisions.ts";
 import { MetricSources } from "../engine/metrics/sources.ts";
+import { SharedSteps } from "../engine/pipeline/cache/shared.ts";
 import { StepCache } from "../engine/pipeline/cache/store.ts";
-import { executorOf } from "../engine/pipeline/executors.ts";
+import { executorOf, onThisMachine } from "../engine/pipeline/executors.ts";
 import { LiveSteps } from "../engine/pipeline/live.ts";
 import { sweepSteps } from "../engine/pipeline/sweep.ts";
 import { PreviewKeeper } from "../engine/previews/preview-keeper.ts";
@@ -63,6 +67,7 @@ import { Healer } from "../engine/recover/healer.ts";
 import { LostHosts } from "../engine/recover/lost-hosts.ts";
 import { Artifacts } from "../engine/release/artifacts.ts";
 import type { ImageWorks } from "../engine/release/images.ts";
+import { Transfers } from "../engine/release/transfers.ts";
 import { Scaler } from "../engine/scale/scaler.ts";
 import { sqliteEngine } from "../engine/sqlite/engine.ts";
 import type { SqliteEngineOptions } from "../engine/sqlite/services.ts";
@@ -74,18 +79,27 @@ import { registerWorkflows } from "../engine/workflows.ts";
 import type { World } from "../engine/world.ts";
 import { Layout } from "../lib/oci/layout.ts";
 import { Sealer } from "../lib/sealer.ts";
+import { Haste } from "../lib/ssh/haste.ts";
 import { openSsh } from "../lib/ssh/open-ssh.ts";
+import type { SshOptions } from "../lib/ssh/options.ts";
 import { openSupervisor, type Supervisor } from "../lib/supervisor/client.ts";
 import { systemClock } from "../lib/system-clock.ts";
 import type { Builder } from "../ports/builder.ts";
 import type { Edge } from "../ports/edge.ts";
 import type { Gauge } from "../ports/gauge.ts";
 import type { Log } from "../ports/log.ts";
+import { readStack } from "./config/compose/for-step.ts";
 import type { ComposeSource } from "./config/compose/for-target.ts";
 import { edgeBase, edgeRoom } from "./edge-base.ts";
+import { edgesInPlace } from "./edges-in-place.ts";
 import { at, never, withVariables } from "./gauge-variables.ts";
+import { edgeGraceMs, keepRunning } from "./keep-running.ts";
 import { sealedBy } from "./sealed.ts";
 
+export { buildForStep } from "../drivers/builders/docker/for-step.ts";
+export { dockerExecutor } from "../drivers/executors/docker/index.ts";
+export { hostExecutor } from "../drivers/executors/host/index.ts";
+export { inspectSqliteStore as inspectStore } from "../drivers/stores/sqlite/inspect.ts";
 export { restoreSqliteStore as restoreStore } from "../drivers/stores/sqlite/restore.ts";
 
 export type WireOptions = {
@@ -100,18 +114,20 @@ export type WireOptions = {
 
 export type Wired = {
   readonly world: World;
+  /** Somebody asks for something to be done: who pauses between two tries at a server that is away tries at once. */
+  hurry(): void;
+  /** Hands steps out to agents on other machines. */
+  readonly agents: AgentDesk;
   /** Stops the edge and every instance, and answers with what still runs. Only `close` may follow. */
   stopEverything(): Promise<readonly Left[]>;
   /** Lets go of everything. What has not been stopped goes on. */
   close(): Promise<void>;
 };
 
-/** How long requests in flight get when the edge itself is stopped. */
-const edgeGraceMs = 5_000;
+/** For results of steps that are on their way to a shared store. */
+const sharedEndMs = 5_000;
 /** Blobs of a build under way are in no release yet. */
 const underWayMs = 60 * 60_000;
-/** How long a start of the control plane waits for the edge. */
-const edgeReadyMs = 3_000;
 
 /** The one place where drivers are named and put together. Opens the store first: its lock says that this is the only one. */
 export async function wire(options: WireOptions): Promise<Wired> {
@@ -127,10 +143,14 @@ export async function wire(options: WireOptions): Promise<Wired> {
     const sealer = new Sealer(() => vaultKey(keyFile));
     const supervisor = await openSupervisor({ directory: join(directory, "supervisor") });
     closers.push(() => supervisor.close());
+    const changes = new Changes();
+    const transfers = new Transfers(() => changes.announce());
     const places: Places = {
       directory,
+      transfers,
       product: options.product,
       supervisor,
+      haste: new Haste(),
       log,
       onClose: (last) => closers.push(last),
     };
@@ -152,9 +172,16 @@ export async function wire(options: WireOptions): Promise<Wired> {
       clock,
       ...(options.onBoundary === undefined ? {} : { onBoundary: options.onBoundary }),
     });
-    const changes = new Changes();
-    const containers = dockerExecutor({ owner: directory, file: join(directory, "step-engines.json") });
+    const containers = dockerExecutor({
+      owner: directory,
+      file: join(directory, "step-engines.json"),
+      makeImage: buildForStep,
+    });
     closers.push(() => containers.close());
+    const sharedSteps = new SharedSteps(join(directory, "step-cache"), { clock, log });
+    closers.push(() => sharedSteps.close(sharedEndMs));
+    const newId = (): string => randomBytes(6).toString("hex");
+    const agents = new AgentDesk({ clock, log, newId });
     const world: World = {
       store,
       engine,
@@ -162,17 +189,23 @@ export async function wire(options: WireOptions): Promise<Wired> {
       edges,
       clock,
       log,
-      newId: () => randomBytes(6).toString("hex"),
+      newId,
       prober: httpProber(clock),
       source: gitSource(),
       openForge: restForges(clock),
       seenChecks: new SeenChecks(),
+      seenBudgets: new SeenBudgets(),
       artifacts: new Artifacts(directory),
       images: imageWorks(places, options.version),
+      transfers,
       vault: fileVault(keyFile),
       changes,
-      executor: executorOf({ host: hostExecutor({ supervisor }), container: containers }),
+      executor: executorOf({
+        here: onThisMachine({ host: hostExecutor({ supervisor }), container: containers }),
+        agents,
+      }),
       stepCache: new StepCache(join(directory, "step-cache")),
+      sharedSteps,
       live: new LiveSteps(() => changes.announce()),
       metrics,
       alerts: new AlertDesk({ store, clock, changes, product: options.product }),
@@ -182,6 +215,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       judges: new Judges(),
       notifier: webhookNotifier(secretOf),
       staticCommand: staticServerCommand,
+      readStack,
       readConfig: (at, workingTree) =>
         options.readConfig({ directory: at, beside: workingTree, sealer, variables: process.env }),
       sealed: sealedBy(sealer),
@@ -242,12 +276,20 @@ export async function wire(options: WireOptions): Promise<Wired> {
     };
     return {
       world,
+      hurry: () => places.haste.make(),
+      agents,
       stopEverything: async () => {
-        await quiet();
-        await edges.close({ stopGraceMs: edgeGraceMs });
-        const left = await stopContainers(world);
+        // What cannot be stopped keeps nothing else running.
+        const [atRest] = await Promise.allSettled([quiet()]);
+        const [edgesGone] = await Promise.allSettled([edges.close({ stopGraceMs: edgeGraceMs })]);
+        const [left] = await Promise.allSettled([stopContainers(world)]);
         await supervisor.shutdown();
-        return left;
+        if (edgesGone.status === "rejected") log.warn("edge.not-stopped", { reason: reasonOf(edgesGone.reason) });
+        // An edge of this machine has ended with the supervisor, however it was.
+        const isElsewhere = edges.all().some(({ place }) => place.server !== null);
+        for (const each of isElsewhere ? [atRest, left, edgesGone] : [atRest, left])
+          if (each.status === "rejected") throw each.reason;
+        return left.status === "fulfilled" ? left.value : [];
       },
       close: async () => {
         await quiet();
@@ -261,25 +303,19 @@ export async function wire(options: WireOptions): Promise<Wired> {
   }
 }
 
-/**
- * What the edge does now is what the store says. An edge that is slow, or a listener that cannot be had, must not keep the
- * control plane from being asked what is wrong: the keeper goes on trying.
- */
-async function edgesInPlace({ edges, log, clock }: World): Promise<void> {
-  const synced = edges.sync().catch((error: unknown) => log.error("edge.not-ready", { reason: reasonOf(error) }));
-  await Promise.race([synced, clock.sleep(edgeReadyMs)]);
-}
-
 type Places = {
+  readonly transfers: Transfers;
   readonly directory: string;
   readonly product: string;
   readonly supervisor: Supervisor;
+  readonly haste: Haste;
   readonly log: Log;
   /** What is let go of at the end. */
   readonly onClose: (close: () => Promise<void>) => void;
 };
 
-function makeTarget({ directory, product, supervisor, log }: Places, spec: TargetSpec): Place {
+function makeTarget(places: Places, spec: TargetSpec): Place {
+  const { directory, product, supervisor, log, transfers } = places;
   switch (spec.driver) {
     case "process":
       return processTarget({ directory, product, supervisor });
@@ -288,14 +324,14 @@ function makeTarget({ directory, product, supervisor, log }: Places, spec: Targe
         name,
         url,
         address,
-        ...waysTo(directory, { url, tls }),
+        ...waysTo(places, { url, tls }),
       }));
       return dockerTarget({
         product,
         hosts,
         directory: join(directory, "docker"),
         whenAway: spec.whenAway,
-        shipper: makeShipper(),
+        shipper: makeShipper(transfers.toHosts(hosts)),
         registryAuth: async (repository) => {
           const login = loginAt(spec.registry, repository.split("/")[0] ?? "");
           return login === null ? null : { username: login.username, password: login.password.reveal() };
@@ -324,14 +360,14 @@ function makeEdge(places: Places, { driver, server }: EdgePlace): Edge {
   }
 }
 
-function edgeOnServer({ directory, onClose }: Places, server: string): Edge {
+function edgeOnServer(places: Places, server: string): Edge {
   const { username, hostname, port } = new URL(server);
   const ssh = openSsh({
     destination: username === "" ? hostname : `${username}@${hostname}`,
     port: port === "" ? null : Number(port),
-    ...sshOf(directory),
+    ...sshOf(places),
   });
-  onClose(() => ssh.close());
+  places.onClose(() => ssh.close());
   return remoteCaddyEdge(ssh, {
     directory: edgeRoom,
     program: "caddy",
@@ -347,14 +383,15 @@ const launchScript = `if [ -d /run/systemd/system ] && systemctl --quiet is-enab
 setsid flock --nonblock --no-fork "$1/caddy.lock" caddy run --config "$1/caddy.json" </dev/null >>"$1/caddy.log" 2>&1 &`;
 
 /** One layout for all images; an engine's builder is made when the first image is built there. */
-function imageWorks({ directory }: Places, version: string): ImageWorks {
+function imageWorks(places: Places, version: string): ImageWorks {
+  const { directory } = places;
   const layout = join(directory, "images");
   const builders = new Map<string, Builder>();
   const builder = ({ builder: url, hosts, registry }: DockerTargetSpec): Builder => {
     const key = `${url} ${registry?.repository ?? ""}`;
     const known = builders.get(key);
     if (known !== undefined) return known;
-    const engine = { url, ...waysTo(directory, { url, tls: hosts.find((host) => host.url === url)?.tls ?? null }) };
+    const engine = { url, ...waysTo(places, { url, tls: hosts.find((host) => host.url === url)?.tls ?? null }) };
     const login: LoginOf = async (host) => {
       const found = loginAt(registry, host);
       return found === null ? null : { user: found.username, password: found.password };
@@ -386,36 +423,15 @@ function secretOf(name: string): Secret | null {
 }
 
 /** What an engine's address needs besides: the system's ssh, or the files of TLS, which are read once. */
-function waysTo(directory: string, { url, tls }: Pick<HostSpec, "url" | "tls">) {
-  if (url.startsWith("ssh:")) return { ssh: sshOf(directory) };
+function waysTo(places: Places, { url, tls }: Pick<HostSpec, "url" | "tls">) {
+  if (url.startsWith("ssh:")) return { ssh: sshOf(places) };
   if (tls === null) return {};
   return { tls: { ca: readFileSync(tls.ca), cert: readFileSync(tls.cert), key: readFileSync(tls.key) } };
 }
 
 /** ~/.ssh/config holds, unless another file is named. */
-function sshOf(directory: string): { readonly controlDirectory: string; readonly configFile: string | null } {
-  return { controlDirectory: join(directory, "ssh"), configFile: process.env.SLIPWAY_SSH_CONFIG ?? null };
-}
-
-/** An edge is kept running by the same supervisor as the revisions, so it comes back also while the control plane is away. */
-async function keepRunning({ supervisor, directory }: Places, key: string, command: readonly string[]): Promise<void> {
-  await supervisor.ensure(
-    {
-      key,
-      labels: { role: "edge" },
-      notes: {},
-      mode: "service",
-      command,
-      cwd: directory,
-      env: { PATH: process.env.PATH ?? "", LANG: "C.UTF-8" },
-      idVariable: null,
-      port: false,
-      stopGraceMs: edgeGraceMs,
-      memoryBytes: null,
-      cpus: null,
-    },
-    1,
-  );
+function sshOf({ directory, haste }: Places): Pick<SshOptions, "controlDirectory" | "configFile" | "haste"> {
+  return { controlDirectory: join(directory, "ssh"), configFile: process.env.SLIPWAY_SSH_CONFIG ?? null, haste };
 }
 
 /** Looks as the config says. What it needs of this process's environment is read once: a variable does not change. */

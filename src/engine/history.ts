@@ -1,6 +1,6 @@
 import type { Evidence } from "../core/errors/error.ts";
 import type { DeploymentId, EnvironmentName, EpochMs, ReleaseId } from "../core/ids.ts";
-import type { Trx } from "../ports/store.ts";
+import type { Db, Trx } from "../ports/store.ts";
 
 export type HistoryEntry = {
   readonly at: EpochMs;
@@ -30,6 +30,17 @@ export async function appendHistory(trx: Trx, entry: HistoryEntry): Promise<void
       evidence: JSON.stringify(entry.evidence ?? []),
     })
     .execute();
+}
+
+/** What was said when a deployment was asked for: the row's own reason is of what came since. Undefined where there is none. */
+export function firstEntryOf(db: Db, deployment: DeploymentId) {
+  return db
+    .selectFrom("history")
+    .select(["reason", "evidence"])
+    .where("deployment_id", "=", deployment)
+    .orderBy("id")
+    .limit(1)
+    .executeTakeFirst();
 }
 
 /**

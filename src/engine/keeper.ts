@@ -33,8 +33,14 @@ export class Keeper {
   /** Revisions that cannot be brought to what they should be. */
   readonly #stuck: Troubles;
 
+  /** Revisions that should not run, and cannot be stopped. */
+  readonly #left: Troubles;
+
   constructor(world: World) {
     this.#world = world;
+    this.#left = new Troubles(this.#stop.signal, (revision, reason) =>
+      world.log.warn("revision.not-stopped", { revision, reason }),
+    );
     this.#stuck = new Troubles(this.#stop.signal, (revision, reason) =>
       world.log.warn("revision.not-started", { revision, reason }),
     );
@@ -194,26 +200,36 @@ export class Keeper {
     }
   }
 
-  /** What was to be stopped while its host was away. */
+  /** What was to be stopped or removed while its host was away. */
   async #stopLeftovers(view: ReleaseView, all: readonly RevisionStatus[]): Promise<void> {
     const { store, targets } = this.#world;
-    if (targets.hosts(view.spec.target).length < 2) return;
-    const runs = all.filter(
-      ({ environment, instances }) =>
-        environment === view.spec.environment &&
-        instances.some(({ state }) => state === "running" || state === "backoff"),
+    const { environment, product } = view.spec;
+    const running = all.filter(
+      (each) =>
+        each.environment === environment &&
+        each.instances.some(({ state }) => state === "running" || state === "backoff" || state === "crash-looping"),
     );
-    for (const { id } of runs) {
-      const row = await store.db
-        .selectFrom("revision")
-        .select(["service", "release_id"])
-        .where("id", "=", id)
-        .where("role", "=", "stopped")
-        .executeTakeFirst();
-      if (row === undefined) continue;
-      const old = await releaseView(store.db, row.release_id, view.spec.environment);
-      this.#world.log.warn("revision.stopped-again", { revision: id });
-      await targets.of(old.spec.target).ensure(await revisionSpec(this.#world, old, row.service), 0, this.#stop.signal);
+    if (running.length === 0) return;
+    const leftovers = await store.db
+      .selectFrom("revision")
+      .select(["id", "service", "release_id", "role"])
+      .where("product", "=", product)
+      .where("environment", "=", environment)
+      .where("role", "in", ["stopped", "removed"])
+      .where(
+        "id",
+        "in",
+        running.map(({ id }) => id),
+      )
+      .execute();
+    for (const { id, service, release_id, role } of leftovers) {
+      this.#world.log.warn(role === "removed" ? "revision.removed-again" : "revision.stopped-again", { revision: id });
+      await this.#left.guarded(id, async () => {
+        if (role === "removed") return targets.remove(id, this.#stop.signal);
+        const old = await releaseView(store.db, release_id, environment);
+        const spec = await revisionSpec(this.#world, old, service);
+        await targets.of(old.spec.target).ensure(spec, 0, this.#stop.signal);
+      });
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Digest, EnvironmentName, ReleaseId } from "../core/ids.ts";
 import { builtImagesOf, directoriesOf } from "../core/release/artifacts.ts";
-import { planRetention, type RetentionView } from "../core/release/retention.ts";
-import { rollbackTarget, standingOf } from "../core/release/standing.ts";
+import { planRetention, type RetentionView, waysKept } from "../core/release/retention.ts";
+import { standingOf, waysBack } from "../core/release/standing.ts";
 import type { Trx } from "../ports/store.ts";
 import { attemptsIn } from "./commands/attempts.ts";
 import { artifactsOf, viewOf } from "./release/read.ts";
@@ -102,12 +102,13 @@ async function retentionView(db: Trx, product: string): Promise<RetentionView> {
           .filter((attempt) => attempt.phase === "succeeded" && standingOf(attempt.release, attempts) === "good")
           .sort((a, b) => (b.ended ?? 0) - (a.ended ?? 0))
           .map((attempt) => attempt.release);
+        const keep = newest === undefined ? defaultKeep : keepOf(newest, environment.name);
         return {
           name: environment.name,
           good: [...new Set(good)],
           inUse: await inUse(db, product, environment.name, environment.live_release_id),
-          rollback: rollbackTarget(environment.live_release_id, attempts),
-          keep: newest === undefined ? defaultKeep : keepOf(newest, environment.name),
+          waysBack: waysBack(environment.live_release_id, attempts, waysKept(keep)),
+          keep,
         };
       }),
     ),

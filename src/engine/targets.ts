@@ -1,10 +1,11 @@
-import { reasonOf, SlipwayError } from "../core/errors/error.ts";
+import { numberOf } from "../core/deploy/course.ts";
+import { isSlipwayError, reasonOf, SlipwayError } from "../core/errors/error.ts";
 import type { EnvironmentName, EpochMs, InstanceId, RevisionId } from "../core/ids.ts";
 import { canonicalJson } from "../core/product/canonical.ts";
 import type { TargetSpec } from "../core/product/spec.ts";
 import type { Clearing } from "../ports/clearing.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { HostStatus, Hosts } from "../ports/hosts.ts";
+import type { HostCondition, HostStatus, Hosts } from "../ports/hosts.ts";
 import type { Log } from "../ports/log.ts";
 import type { Restarts } from "../ports/restarts.ts";
 import type { Session, SessionSpec, Sessions } from "../ports/session.ts";
@@ -15,6 +16,8 @@ import { releaseView } from "./release/read.ts";
 
 /** A target, with what it can besides. */
 export type Place = Target & Partial<Sessions> & Partial<Restarts> & Partial<Clearing> & Partial<Hosts>;
+
+type Ask = (place: Place) => Promise<readonly RevisionStatus[]>;
 
 type Deps = {
   readonly store: Store;
@@ -28,6 +31,8 @@ export type Everywhere = Pick<Target, "observe" | "watch" | "remove" | "logs" | 
 
 /** Before a stream of a target that ended is opened again. */
 const reopenMs = 1_000;
+/** A release waits for it. */
+const highestWithinMs = 5_000;
 
 /**
  * All places where revisions of the product live. Each is made when a release's config first names it; what is not about one
@@ -37,7 +42,11 @@ export class Targets implements Everywhere {
   readonly #deps: Deps;
   readonly #targets = new Map<string, Place>();
   readonly #seen = new Map<Target, { readonly statuses: readonly RevisionStatus[]; readonly at: EpochMs }>();
+  /** By target. */
+  readonly #highest = new Map<string, number>();
   readonly #opened = new Set<() => void>();
+  /** Where instances were found: each is asked for once, and not at each of its probes. */
+  readonly #holders = new Map<InstanceId, Place>();
   #found: Promise<void> | null = null;
   #lastTrouble = "";
 
@@ -69,12 +78,23 @@ export class Targets implements Everywhere {
     return [...this.#targets].filter(([key]) => !this.#isCovered(key)).map(([, target]) => target);
   }
 
-  async observe(selector: RevisionSelector): Promise<readonly RevisionStatus[]> {
-    const targets = await this.inUse();
-    const found = await Promise.all(
-      targets.map((target) => this.#look(target, selector, { isOnly: targets.length === 1 })),
-    );
-    return each(found.flat());
+  observe(selector: RevisionSelector): Promise<readonly RevisionStatus[]> {
+    return this.#lookAtAll(selector, (target) => target.observe(selector));
+  }
+
+  /** For people: as `observe`, and where some machines of a place are away that were never seen, what the others say. */
+  present(selector: RevisionSelector): Promise<readonly RevisionStatus[]> {
+    return this.#lookAtAll(selector, (target) => target.present?.(selector) ?? target.observe(selector));
+  }
+
+  /**
+   * The highest release number among the product's revisions at these, whoever made them: after a state was lost, or restored from an
+   * older copy, there are some of releases that it does not know. Each is asked once in the life of this process, for what comes later is
+   * known; one that does not answer within five seconds counts as empty, and is asked again.
+   */
+  async highestNumber(specs: readonly TargetSpec[]): Promise<number> {
+    const byKey = new Map(specs.map((spec) => [canonicalJson(spec), spec]));
+    return Math.max(0, ...(await Promise.all([...byKey].map(([key, spec]) => this.#highestAt(key, spec)))));
   }
 
   async *watch(selector: RevisionSelector, signal: AbortSignal): AsyncIterable<readonly RevisionStatus[]> {
@@ -92,6 +112,7 @@ export class Targets implements Everywhere {
   }
 
   async remove(revision: RevisionId, signal: AbortSignal): Promise<void> {
+    for (const instance of this.#holders.keys()) if (revisionOf(instance) === revision) this.#holders.delete(instance);
     for (const target of await this.inUse()) await target.remove(revision, signal);
   }
 
@@ -118,7 +139,9 @@ export class Targets implements Everywhere {
   /** As `Restarts`. Errors: also RESTART_REFUSED, where the target cannot. */
   async restart(instance: InstanceId, startedAt: EpochMs, signal: AbortSignal): Promise<void> {
     const target = await this.#holding(instance);
-    if (target.restart !== undefined) return target.restart(instance, startedAt, signal);
+    const { restart } = target;
+    if (restart !== undefined)
+      return this.#at(instance, target, () => restart.call(target, instance, startedAt, signal));
     throw new SlipwayError("RESTART_REFUSED", { message: `the ${target.name} target restarts no single instance` });
   }
 
@@ -137,6 +160,12 @@ export class Targets implements Everywhere {
     for (const target of this.#targets.values()) target.giveUp?.(url);
   }
 
+  /** As `Hosts`: of all that hold something, each once. */
+  async conditions(signal: AbortSignal): Promise<readonly HostCondition[]> {
+    const all = await Promise.all((await this.inUse()).map((target) => target.conditions?.(signal) ?? []));
+    return [...new Map(all.flat().map((condition) => [condition.url, condition])).values()];
+  }
+
   async session(spec: SessionSpec, at: TargetSpec | null, signal: AbortSignal): Promise<Session> {
     const target =
       "instance" in spec.place ? await this.#holding(spec.place.instance) : at === null ? null : this.of(at);
@@ -146,7 +175,8 @@ export class Targets implements Everywhere {
   }
 
   async reach(instance: InstanceId, signal: AbortSignal): Promise<string> {
-    return (await this.#holding(instance)).reach(instance, signal);
+    const target = await this.#holding(instance);
+    return this.#at(instance, target, () => target.reach(instance, signal));
   }
 
   async close(): Promise<void> {
@@ -175,14 +205,46 @@ export class Targets implements Everywhere {
     for (const row of rows) this.of((await releaseView(db, row.release_id, row.environment)).spec.target);
   }
 
+  async #highestAt(key: string, spec: TargetSpec): Promise<number> {
+    const asked = this.#highest.get(key);
+    if (asked !== undefined) return asked;
+    const known = this.#targets.get(key);
+    // Where nothing of ours is yet, nothing is to be looked at by all others.
+    const target = known ?? this.#deps.make(spec);
+    const over = new AbortController();
+    try {
+      const late = this.#deps.clock.sleep(highestWithinMs, over.signal).then((): readonly RevisionStatus[] => {
+        throw new Error(`no answer within ${highestWithinMs} ms`);
+      });
+      late.catch(() => {});
+      const statuses = await Promise.race([target.present?.({}) ?? target.observe({}), late]);
+      const highest = Math.max(0, ...statuses.map(({ id }) => numberOf(id)));
+      // A machine that is away may have a higher one.
+      if (target.hosts?.().every(({ awayForMs }) => awayForMs === null) ?? true) this.#highest.set(key, highest);
+      return highest;
+    } catch (error) {
+      this.#complain(target, error);
+      return 0;
+    } finally {
+      over.abort();
+      if (known === undefined) await target.close();
+    }
+  }
+
+  async #lookAtAll(selector: RevisionSelector, ask: Ask): Promise<readonly RevisionStatus[]> {
+    const targets = await this.inUse();
+    const isOnly = targets.length === 1;
+    return each((await Promise.all(targets.map((target) => this.#look(target, selector, { ask, isOnly })))).flat());
+  }
+
   async #look(
-    target: Target,
+    target: Place,
     selector: RevisionSelector,
-    { isOnly }: { readonly isOnly: boolean },
+    { ask, isOnly }: { readonly ask: Ask; readonly isOnly: boolean },
   ): Promise<readonly RevisionStatus[]> {
     try {
-      const statuses = await target.observe(selector);
-      if (Object.keys(selector).length === 0) this.#seen.set(target, { statuses, at: this.#deps.clock.now() });
+      const statuses = await ask(target);
+      this.#remember(target, selector, statuses);
       this.#lastTrouble = "";
       return statuses;
     } catch (error) {
@@ -196,6 +258,11 @@ export class Targets implements Everywhere {
     }
   }
 
+  /** For when it is away: what was started since the last look is not to be forgotten then. */
+  #remember(target: Target, selector: RevisionSelector, statuses: readonly RevisionStatus[]): void {
+    if (Object.keys(selector).length === 0) this.#seen.set(target, { statuses, at: this.#deps.clock.now() });
+  }
+
   async *#watchOne(
     target: Target,
     selector: RevisionSelector,
@@ -203,7 +270,10 @@ export class Targets implements Everywhere {
   ): AsyncIterable<readonly RevisionStatus[]> {
     while (!signal.aborted) {
       try {
-        yield* target.watch(selector, signal);
+        for await (const statuses of target.watch(selector, signal)) {
+          this.#remember(target, selector, statuses);
+          yield statuses;
+        }
       } catch (error) {
         if (signal.aborted) return;
         if (this.#targets.size === 1) throw error;
@@ -215,12 +285,32 @@ export class Targets implements Everywhere {
 
   async #holding(instance: InstanceId): Promise<Place> {
     const targets = await this.inUse();
-    const revision = instance.slice(0, instance.lastIndexOf(".")) as RevisionId;
+    const [only] = targets;
+    if (targets.length === 1 && only !== undefined) return only;
+    const known = this.#holders.get(instance);
+    if (known !== undefined && targets.includes(known)) return known;
+    const revision = revisionOf(instance);
     for (const target of targets) {
-      const statuses = targets.length === 1 ? null : await this.#look(target, { revision }, { isOnly: false });
-      if (statuses === null || statuses.some((status) => status.id === revision)) return target;
+      const selector = { revision };
+      const ask = (each: Place) => each.observe(selector);
+      const statuses = await this.#look(target, selector, { ask, isOnly: false });
+      // Two may know of the revision, such as before and after a host was added, and only one of this instance.
+      if (!statuses.some(({ instances }) => instances.some(({ id }) => id === instance))) continue;
+      this.#holders.set(instance, target);
+      return target;
     }
     throw new SlipwayError("INSTANCE_NOT_FOUND", { message: `there is no instance ${instance}` });
+  }
+
+  /** Where it is not any more, it is looked for the next time. */
+  async #at<T>(instance: InstanceId, place: Place, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (isSlipwayError(error) && error.code === "INSTANCE_NOT_FOUND" && this.#holders.get(instance) === place)
+        this.#holders.delete(instance);
+      throw error;
+    }
   }
 
   /** The same trouble again is not news. */
@@ -231,6 +321,8 @@ export class Targets implements Everywhere {
     this.#deps.log.warn("target.away", { target: target.name, reason });
   }
 }
+
+const revisionOf = (instance: InstanceId): RevisionId => instance.slice(0, instance.lastIndexOf(".")) as RevisionId;
 
 /** Of what `of` knows a target by. A target of processes has none: there is one on this machine. */
 function enginesOf(key: string): readonly string[] {
@@ -261,7 +353,8 @@ function asLastSeen({
 }): readonly RevisionStatus[] {
   return statuses.map((status) => ({
     ...status,
-    instances: status.instances.map((instance) => ({ ...instance, lastSeen: at })),
+    // What was away already then was seen before.
+    instances: status.instances.map((instance) => ({ ...instance, lastSeen: instance.lastSeen ?? at })),
   }));
 }
 

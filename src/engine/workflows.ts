@@ -1,6 +1,7 @@
 import { accessoryKind, accessoryWorkflow } from "./accessories/workflow.ts";
 import { deployKind, deployWorkflow } from "./deploy/workflow.ts";
-import { stepKind, stepWorkflow } from "./pipeline/step-workflow.ts";
+import { stepWorkflow } from "./pipeline/step-workflow.ts";
+import { stepKind } from "./pipeline/turn.ts";
 import { prepareKind, prepareWorkflow } from "./previews/prepare.ts";
 import { clearKind, clearWorkflow, removeKind, removeWorkflow } from "./previews/remove.ts";
 import { restKind, restWorkflow, wakeKind, wakeWorkflow } from "./previews/rest.ts";

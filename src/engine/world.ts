@@ -12,15 +12,19 @@ import type { Source } from "../ports/source.ts";
 import type { Store } from "../ports/store.ts";
 import type { AlertDesk } from "./alerts/desk.ts";
 import type { SeenChecks } from "./forge/seen-checks.ts";
+import type { SeenBudgets } from "./gates/budgets.ts";
 import type { StepConditions } from "./gates/step-conditions.ts";
 import type { Changes } from "./history.ts";
 import type { Judges } from "./judge/judges.ts";
 import type { RuleStandings } from "./judge/standings.ts";
 import type { Metrics } from "./metrics/metrics.ts";
+import type { SharedSteps } from "./pipeline/cache/shared.ts";
 import type { StepCache } from "./pipeline/cache/store.ts";
 import type { LiveSteps } from "./pipeline/live.ts";
+import type { ReadStack } from "./pipeline/step-container.ts";
 import type { KeptArtifacts } from "./release/artifacts.ts";
 import type { ImageWorks } from "./release/images.ts";
+import type { Transfers } from "./release/transfers.ts";
 import type { ScaleStandings } from "./scale/standings.ts";
 import type { Targets } from "./targets.ts";
 import type { EdgeSites } from "./traffic/sites.ts";
@@ -47,11 +51,16 @@ export type World = {
   readonly openForge: OpenForge;
   /** How the checks were at the forge, of commits that wait for them. */
   readonly seenChecks: SeenChecks;
+  /** How much was left of error budgets that are waited for. */
+  readonly seenBudgets: SeenBudgets;
   readonly stepCache: StepCache;
+  readonly sharedSteps: SharedSteps;
   /** What the steps of runs say at this moment. */
   readonly live: LiveSteps;
   readonly artifacts: KeptArtifacts;
   readonly images: ImageWorks;
+  /** Images on their way at this moment. */
+  readonly transfers: Transfers;
   readonly vault: Vault;
   readonly changes: Changes;
   readonly metrics: Metrics;
@@ -71,6 +80,8 @@ export type World = {
    * sealed in what is answered. Errors: CONFIG_*.
    */
   readonly readConfig: (directory: string, workingTree: string) => Promise<ProductConfig>;
+  /** Reads a Compose file of a checkout as what runs for a step. Never throws for what the file says. */
+  readonly readStack: ReadStack;
   readonly sealed: Sealed;
   /** Where previews have their data, and what makes it. */
   readonly previewsDirectory: string;

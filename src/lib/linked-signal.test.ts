@@ -26,3 +26,16 @@ test("has a time limit, and a release that leaves nothing in its sources", async
   source.abort();
   expect(released.signal.aborted).toBe(false);
 });
+
+test("ends by itself too, with the first reason that there was, and leaves nothing in its sources", () => {
+  const source = new AbortController();
+  const ended = linkedSignal([source.signal]);
+  ended.end(new Error("over"));
+  ended.end(new Error("once more"));
+  expect(ended.signal.reason).toEqual(new Error("over"));
+  expect(getEventListeners(source.signal, "abort").length).toBe(0);
+  const late = linkedSignal([source.signal]);
+  source.abort(new Error("enough"));
+  late.end(new Error("over"));
+  expect(late.signal.reason).toEqual(new Error("enough"));
+});

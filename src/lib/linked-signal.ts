@@ -5,6 +5,8 @@ export type LinkedSignal = {
   readonly signal: AbortSignal;
   /** Lets go of the others, and of the time limit. To be called when the work is over. May be repeated. */
   release(): void;
+  /** The same, and aborts what still follows it: for work that has begun other work. May be repeated; the first reason counts. */
+  end(reason: unknown): void;
 };
 
 /**
@@ -25,11 +27,16 @@ export function linkedSignal(sources: readonly AbortSignal[], timeoutMs: number 
   const late = (): void => own.abort(new DOMException("the operation took too long", "TimeoutError"));
   const timer = timeoutMs === null ? undefined : setTimeout(late, timeoutMs);
   timer?.unref();
+  const release = (): void => {
+    clearTimeout(timer);
+    for (const stop of stops) stop();
+  };
   return {
     signal: own.signal,
-    release: () => {
-      clearTimeout(timer);
-      for (const stop of stops) stop();
+    release,
+    end: (reason) => {
+      own.abort(reason);
+      release();
     },
   };
 }

@@ -27,6 +27,9 @@ export const defaultPackLimits: PackLimits = { bytes: 2 * 1024 ** 3, files: 200_
 
 export type Packed = { readonly digest: `sha256:${string}`; readonly bytes: number; readonly files: number };
 
+/** What an archive holds at a path: a directory, a file, one that may be executed, a link; the digest of its bytes, or the link's target. */
+export type PackedEntry = readonly [path: string, kind: "d" | "-" | "x" | "l", content: string];
+
 /** Files up to this size are read whole, several at once; larger ones are streamed. */
 const smallFileBytes = 256 * 1024;
 const readsAtOnce = 16;
@@ -36,12 +39,16 @@ const blockBytes = 512;
  * Packs a directory into a tar file of which every byte follows from names, contents, link targets and the executable bit
  * alone: not from times, owners, the umask, hard links or the order of the disk. So the digest is a digest of the content, and
  * the same files give the same artifact on every machine. `file` appears only when it is whole. `skip` is asked with each
- * path relative to the directory, with `/`.
+ * path relative to the directory, with `/`; `onEntry` is told of what is in the archive, as it was written there.
  */
 export async function packDirectory(
   directory: string,
   file: string,
-  options: { readonly limits?: PackLimits; readonly skip?: (path: string) => boolean } = {},
+  options: {
+    readonly limits?: PackLimits;
+    readonly skip?: (path: string) => boolean;
+    readonly onEntry?: (entry: PackedEntry) => void;
+  } = {},
 ): Promise<Packed> {
   const limits = options.limits ?? defaultPackLimits;
   const temporary = `${file}.${randomBytes(4).toString("hex")}.tmp`;
@@ -49,7 +56,7 @@ export async function packDirectory(
     const entries = await walk(directory, options.skip ?? (() => false), limits);
     const output = await open(temporary, "wx", 0o600);
     try {
-      const writer = new TarWriter(output, limits.bytes);
+      const writer = new TarWriter(output, limits.bytes, options.onEntry ?? null);
       await writeEntries(directory, entries, writer);
       const bytes = await writer.finish();
       await output.sync();
@@ -134,7 +141,7 @@ async function writeEntries(root: string, entries: readonly Entry[], writer: Tar
     readAhead(i);
     const content = ahead.get(i);
     ahead.delete(i);
-    if (entry.type !== "File") await writer.header(headerOf(entry, 0));
+    if (entry.type !== "File") await writer.bare(entry);
     else if (content !== undefined) await writer.whole(entry, await content);
     else await writer.streamed(entry, join(root, entry.path));
   }
@@ -150,14 +157,22 @@ function headerOf(entry: Entry, size: number): HeaderData {
 class TarWriter {
   readonly #output: FileHandle;
   readonly #limitBytes: number;
+  readonly #onEntry: ((entry: PackedEntry) => void) | null;
   readonly #hash: Hash = createHash("sha256");
   #pending: Buffer[] = [];
   #pendingBytes = 0;
   #bytes = 0;
 
-  constructor(output: FileHandle, limitBytes: number) {
+  constructor(output: FileHandle, limitBytes: number, onEntry: ((entry: PackedEntry) => void) | null) {
     this.#output = output;
     this.#limitBytes = limitBytes;
+    this.#onEntry = onEntry;
+  }
+
+  /** What has no content. */
+  async bare(entry: Entry & { type: "Directory" | "SymbolicLink" }): Promise<void> {
+    await this.header(headerOf(entry, 0));
+    this.#onEntry?.(entry.type === "Directory" ? [entry.path, "d", ""] : [entry.path, "l", entry.target]);
   }
 
   async header(data: HeaderData): Promise<void> {
@@ -171,20 +186,23 @@ class TarWriter {
     await this.#write(header.block as Buffer);
   }
 
-  async whole(entry: Entry, content: Buffer): Promise<void> {
+  async whole(entry: Entry & { type: "File" }, content: Buffer): Promise<void> {
     await this.header(headerOf(entry, content.length));
     await this.#write(content);
     await this.#write(padding(content.length));
+    this.#tellOf(entry, () => createHash("sha256").update(content));
   }
 
   async streamed(entry: Entry & { type: "File" }, absolute: string): Promise<void> {
     await this.header(headerOf(entry, entry.size));
     const input = await open(absolute, "r");
+    const own = this.#onEntry === null ? null : createHash("sha256");
     let seen = 0;
     try {
       for await (const chunk of input.createReadStream({ autoClose: false, highWaterMark: 1024 * 1024 })) {
         seen += (chunk as Buffer).length;
         if (seen > entry.size) break;
+        own?.update(chunk as Buffer);
         await this.#write(chunk as Buffer);
       }
     } finally {
@@ -192,6 +210,7 @@ class TarWriter {
     }
     if (seen !== entry.size) throw new PackError("CORRUPT", `${entry.path} changed while it was packed`);
     await this.#write(padding(entry.size));
+    if (own !== null) this.#tellOf(entry, () => own);
   }
 
   async finish(): Promise<number> {
@@ -202,6 +221,10 @@ class TarWriter {
 
   digest(): `sha256:${string}` {
     return `sha256:${this.#hash.digest("hex")}`;
+  }
+
+  #tellOf({ path, executable }: Entry & { type: "File" }, hash: () => Hash): void {
+    this.#onEntry?.([path, executable ? "x" : "-", hash().digest("hex")]);
   }
 
   async #write(chunk: Buffer): Promise<void> {

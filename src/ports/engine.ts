@@ -23,6 +23,15 @@ export type StepOptions = {
   readonly timeoutMs?: number;
 };
 
+/** Of a verb whose record is a transaction of its own. */
+export type ActOptions<T> = StepOptions & {
+  /**
+   * Whether the record of this result may wait for the flush of the next one. It survives a kill as every other; a loss of power may take
+   * it, and what was performed after it is then performed again from before. Default: no.
+   */
+  readonly unsynced?: (result: T) => boolean;
+};
+
 export type Step = {
   /** `<workflow id>/<seq>`: the same on every repeat of this step, never used by another. */
   readonly key: string;
@@ -48,6 +57,16 @@ export interface Ctx {
     name: string,
     perform: (step: Step) => Promise<T>,
     record: (trx: Trx, result: T) => Promise<Out>,
+    options?: ActOptions<T>,
+  ): Promise<Out>;
+  /**
+   * An `act` with which the workflow ends: what it records and the end are one commit, and what it resolves with is the workflow's output.
+   * The code may tell of it then, but no verb may follow. When it fails, or another verb is in flight, it is an `act` as any other.
+   */
+  finish<T, Out extends Json>(
+    name: string,
+    perform: (step: Step) => Promise<T>,
+    record: (trx: Trx, result: T) => Promise<Out>,
     options?: StepOptions,
   ): Promise<Out>;
   /** Writes truth. Exactly once: the writes and the journal row commit together. Must not do I/O besides `trx`, nor use another verb. */
@@ -56,6 +75,11 @@ export interface Ctx {
   sleep(name: string, ms: number): Promise<void>;
   /** The next unused signal of this topic, oldest first, or null after `timeoutMs`. A signal sent before the wait began counts. */
   waitFor<T extends Json>(topic: string, options?: { readonly timeoutMs?: number }): Promise<T | null>;
+  /**
+   * The next unused signal of this topic, and the `tx` that follows from it, in one commit. A failure of `write` undoes what it wrote, is
+   * journalled, and uses the signal up too.
+   */
+  receive<T extends Json, Out extends Json>(topic: string, write: (trx: Trx, payload: T) => Promise<Out>): Promise<Out>;
 }
 
 export type WorkflowStatus = "queued" | "running" | "succeeded" | "failed" | "cancelled";

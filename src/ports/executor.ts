@@ -1,3 +1,5 @@
+import type { StackService } from "../core/compose/stack.ts";
+
 /** One attempt of a step: a command in a workspace. */
 export type StepJob = {
   /** Never used by another attempt. */
@@ -19,33 +21,40 @@ export type StepJob = {
   readonly disk: { readonly directory: string; readonly maxBytes: number };
   /** Null: a process of this machine. */
   readonly container: JobContainer | null;
+  /** Null: on this machine. */
+  readonly away: JobAway | null;
+};
+
+/** A job for an agent on another machine. */
+export type JobAway = {
+  /** The agent has all of these. */
+  readonly labels: readonly string[];
+  /** What it gets: the checkout with all that was made in it; the job's directory is in it. */
+  readonly top: string;
+  /** What comes back, relative to the job's directory. */
+  readonly patterns: readonly string[];
 };
 
 /** The container that a job runs in. */
 export type JobContainer = {
   /** An engine of this machine. */
   readonly engine: string;
-  readonly image: string;
+  /** The job's command in an image, or a service, whose own command it is: then the job's command and environment are not used. */
+  readonly runs:
+    | { readonly is: "command"; readonly image: string }
+    | { readonly is: "service"; readonly service: StackService };
   /** The directory of this machine that it sees, and may write; the job's own is in it. */
   readonly mount: string;
   readonly network: "open" | "none";
   readonly memoryBytes: number;
   /** Null: all that there are. */
   readonly cpus: number | null;
-  /** Started before it and waited for until they are ready, in a network that they and the job have for themselves. */
-  readonly beside: readonly Beside[];
+  /** Made for the job, and removed with it. The job's command is in all of the networks; without one it has none to share. */
+  readonly networks: readonly { readonly key: string; readonly internal: boolean }[];
+  readonly volumes: readonly string[];
+  /** Started before it, each after those that it waits for, and waited for until they are ready. */
+  readonly beside: readonly StackService[];
   readonly readyMs: number;
-};
-
-export type Beside = {
-  /** As the job finds it. */
-  readonly name: string;
-  readonly image: string;
-  /** Empty: the image's own. */
-  readonly command: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly port: number | null;
-  readonly memoryBytes: number | null;
 };
 
 /** `lost`: it was started, and nobody knows how it ended. */
@@ -55,7 +64,7 @@ export type JobEnd =
   | { readonly is: "timed-out"; readonly afterMs: number }
   | { readonly is: "too-large"; readonly what: "output" | "workspace"; readonly maxBytes: number }
   | { readonly is: "not-started"; readonly why: string }
-  | { readonly is: "lost" };
+  | { readonly is: "lost"; readonly why?: string };
 
 /** Runs the steps of pipelines. */
 export interface Executor {

@@ -42,6 +42,8 @@ export type DeploymentReport = Report & {
   readonly environment: EnvironmentName;
   /** It waits for a person or a time, and not only for its turn. */
   readonly gated: boolean;
+  /** Where people find it; null where nobody knows. */
+  readonly environmentUrl: string | null;
 };
 
 export type Comment = { readonly pull: number; readonly marker: string; readonly body: string };

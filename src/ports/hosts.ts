@@ -1,3 +1,5 @@
+import type { RevisionSelector, RevisionStatus } from "./target.ts";
+
 /** One machine of a target, as it was when it was last asked. */
 export type HostStatus = {
   readonly name: string;
@@ -10,6 +12,18 @@ export type HostStatus = {
   readonly givenUp: boolean;
 };
 
+/** A machine as it is now; null is not known. */
+export type HostCondition = {
+  readonly name: string;
+  readonly url: string;
+  /** How far its clock is ahead of ours, or behind it (below 0); 0 where both may be the same. */
+  readonly aheadMs: number | null;
+  /** On the disk with its images and volumes. */
+  readonly freeBytes: number | null;
+  /** Why it could not be asked. */
+  readonly trouble: string | null;
+};
+
 /** What a target of several machines does besides. */
 export interface Hosts {
   /** All of them, in the order of its config. Changes nothing and asks nobody. */
@@ -19,4 +33,11 @@ export interface Hosts {
    * nobody waits for it, and what is missing starts on the others. Does nothing where it answers. Safe to repeat.
    */
   giveUp(url: string): void;
+  /**
+   * What the machines say that answer, and of the others what was seen there last; for people, who are better told a part than nothing.
+   * Nobody waits for a machine that is away. Changes nothing. Errors: HOST_AWAY when none answers and of none anything is known.
+   */
+  present(selector: RevisionSelector): Promise<readonly RevisionStatus[]>;
+  /** Asks each how it is, for a person. Changes nothing; waits 10 s at most. One that does not answer is no error. */
+  conditions(signal: AbortSignal): Promise<readonly HostCondition[]>;
 }

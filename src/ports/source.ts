@@ -10,6 +10,9 @@ export type Checkout = {
   readonly tags: readonly string[];
 };
 
+/** Where a repository was cloned from; null is not known. */
+export type Origin = { readonly url: string | null; readonly defaultBranch: string | null };
+
 /** Where commits come from. Changes nothing in the repository, but for what `fetch` adds to it. */
 export interface Source {
   /** The commit that `revision` names. Errors: GIT_MISSING, GIT_NOT_A_REPOSITORY, GIT_UNKNOWN_COMMIT. */
@@ -27,6 +30,8 @@ export interface Source {
     repository: string,
     range: { readonly from: string; readonly to: string },
   ): Promise<readonly string[] | null>;
+  /** What the repository knows of the remote `origin`, without asking it. */
+  origin(repository: string): Promise<Origin>;
   /** What the branches and tags of a remote, or of an address of git, point to, by their refs. Errors: REMOTE_AWAY. */
   refs(repository: string, remote: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
   /** Brings one of them here, under the name that is answered, and nothing that anybody works on. Safe to repeat. Errors: REMOTE_AWAY. */

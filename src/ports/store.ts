@@ -12,10 +12,12 @@ export interface Store {
   readonly name: string;
   readonly db: Db;
   /**
-   * Writes what may be lost: a transaction that is not on disk when it returns, and is there when a later one of others is. Left out
-   * by a store that has no cheaper way.
+   * A transaction that is not on disk when it returns: it survives the death of this process, and a loss of power only together with a
+   * later one of `db`, or when `flushed` has resolved. For what may be lost, and what is done again when it was.
    */
-  readonly unsynced?: <T>(write: (trx: Trx) => Promise<T>) => Promise<T>;
+  unsynced<T>(write: (trx: Trx) => Promise<T>): Promise<T>;
+  /** Resolves when all that was committed before the call survives a loss of power. Errors: STORE_FAILED, DISK_FULL. */
+  flushed(): Promise<void>;
   /** Checks the file or server itself, and foreign keys. Changes nothing. */
   check(): Promise<IntegrityReport>;
   /** Writes a consistent copy to `file`, while work goes on. Refuses to overwrite. Errors: DISK_FULL, STORE_FAILED. */

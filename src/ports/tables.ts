@@ -35,6 +35,7 @@ export interface Database {
   secret: SecretRow;
   scale: ScaleRow;
   flag_setting: FlagSettingRow;
+  agent_revocation: AgentRevocationRow;
   trigger_config: TriggerConfigRow;
   trigger_event: TriggerEventRow;
   trigger_ref: TriggerRefRow;
@@ -89,6 +90,17 @@ export type FlagSettingRow = {
   setting: string;
   set_at: EpochMs;
   set_by: string;
+  reason: string;
+};
+
+/** The last time that an agent's tokens were taken back. */
+export type AgentRevocationRow = {
+  product: string;
+  agent: string;
+  /** Tokens of a lower one do not hold. */
+  generation: number;
+  revoked_at: EpochMs;
+  revoked_by: string;
   reason: string;
 };
 
@@ -217,6 +229,8 @@ export type GatedRow = {
   when_busy: "queue" | "replace" | "refuse";
   /** Why it passes the windows by; null: it keeps to them. */
   override_reason: string | null;
+  /** Why the gate of an error budget is passed by; null: it holds. */
+  override_budget_reason: string | null;
 };
 
 /** Somebody's yes to a deployment. Never changed, never removed. */

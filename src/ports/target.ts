@@ -10,6 +10,8 @@ export type TargetCan = {
   readonly warm: boolean;
   readonly memoryLimit: boolean;
   readonly cpuLimit: boolean;
+  /** What it runs ends with this machine: after a loss of power nothing is there that the store does not know of. */
+  readonly endsWithMachine: boolean;
   /** What it can run. A release has, for each service, the kinds that its environments' targets take. */
   readonly artifacts: readonly Artifact["kind"][];
   /** Runs what a product needs and does not release: Redis, Postgres. */
@@ -214,7 +216,10 @@ export interface Target {
    * Errors: ARTIFACT_MISSING, ARTIFACT_CORRUPT, START_FAILED, PORTS_EXHAUSTED, DISK_FULL.
    */
   ensure(spec: RevisionSpec, instances: number, signal: AbortSignal): Promise<RevisionStatus>;
-  /** What exists, also what an earlier control plane made. Changes nothing. Never another product's. */
+  /**
+   * What exists, also what an earlier control plane made. Changes nothing. Never another product's. What is on a machine that is away is
+   * told as it was seen last; where it was never seen, that is an error, for nobody should take it for not there. Errors: HOST_AWAY.
+   */
   observe(selector: RevisionSelector): Promise<readonly RevisionStatus[]>;
   /** A status now and whenever a selected revision changes its state, until the signal is aborted. Changes nothing. */
   watch(selector: RevisionSelector, signal: AbortSignal): AsyncIterable<readonly RevisionStatus[]>;

@@ -43,7 +43,9 @@ async function strayConsumptions(db: Db): Promise<string[]> {
     )
     .select(["signal.workflow_id", "signal.key"])
     .where("signal.consumed_seq", "is not", null)
-    .where((is) => is.or([is("step.kind", "is", null), is("step.kind", "!=", "wait"), is("step.status", "!=", "done")]))
+    .where((is) =>
+      is.or([is("step.kind", "is", null), is("step.kind", "!=", "wait"), is("step.status", "=", "pending")]),
+    )
     .execute();
   return rows.map(({ workflow_id, key }) => `signal ${key} of ${workflow_id} was used by no wait`);
 }

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ProductInput } from "../../src/core/product/input.ts";
-import { askApi } from "./api.fixture.ts";
 import type { Answer, Behaviour } from "./product.fixture.ts";
 
 const program = fileURLToPath(new URL("../../bin/slipway.js", import.meta.url));
@@ -17,6 +16,9 @@ export const hasCompose = spawnSync(composeProgram, ["version"], { stdio: "ignor
 /** What must be nowhere in clear. */
 export const secret = "correct-horse-battery";
 
+/** Networks that somebody else has made, one for each environment: the only way from api to the Redis. */
+export const backplanes = { production: "backplane", staging: "backplane-staging" };
+
 /**
  * A team's Compose project in a git repository: web asks api by its name, api counts visits in a Redis that is left running, worker
  * works. Its password is in `.env`, which is not in git. Run by docker compose first, then by `slipway`.
@@ -24,14 +26,23 @@ export const secret = "correct-horse-battery";
 export class ComposeProject {
   readonly directory = mkdtempSync(join(tmpdir(), "slipway-compose-e2e-"));
   readonly #engine: string;
+  readonly #env: NodeJS.ProcessEnv;
 
-  /** `ports`: where docker compose publishes web, as production and as staging. */
-  constructor(engine: string, ports: { readonly production: number; readonly staging: number }) {
+  /** `ports`: where docker compose publishes web, as production and as staging. `env`: of `slipway`, besides ours. */
+  constructor(
+    engine: string,
+    ports: { readonly production: number; readonly staging: number },
+    env: NodeJS.ProcessEnv = {},
+  ) {
     this.#engine = engine;
+    this.#env = env;
     this.#git("init", "--quiet", "--initial-branch=main");
     this.write(".gitignore", ".env*\n.slipway\n");
-    this.write(".env", `WEB_PORT=${ports.production}\nCACHE_PASSWORD=${secret}\n`);
-    this.write(".env.staging", `WEB_PORT=${ports.staging}\nCACHE_PASSWORD=${secret}\n`);
+    this.write(".env", `WEB_PORT=${ports.production}\nCACHE_PASSWORD=${secret}\nBACKPLANE=${backplanes.production}\n`);
+    this.write(
+      ".env.staging",
+      `WEB_PORT=${ports.staging}\nCACHE_PASSWORD=${secret}\nBACKPLANE=${backplanes.staging}\n`,
+    );
     this.write("docker-compose.yml", composeFile);
     this.write("settings.conf", "greeting=hello\n");
   }
@@ -45,7 +56,8 @@ export class ComposeProject {
       `const version = ${JSON.stringify(version)}, behaviour = ${JSON.stringify(behaviour)};${app}`,
     );
     this.#git("add", "--all");
-    this.#git("commit", "--quiet", "-m", `feat: ${version}, ${behaviour}`);
+    // Also when nothing has changed: a test that is tried again commits the same.
+    this.#git("commit", "--allow-empty", "--quiet", "-m", `feat: ${version}, ${behaviour}`);
   }
 
   compose(...args: readonly string[]): string {
@@ -68,7 +80,7 @@ export class ComposeProject {
   async run(...args: readonly string[]): Promise<{ readonly code: number | null; readonly text: string }> {
     const child = spawn(process.execPath, [program, ...args], {
       cwd: this.directory,
-      env: { ...process.env, NO_COLOR: "1" },
+      env: { ...process.env, ...this.#env, NO_COLOR: "1" },
       stdio: ["ignore", "pipe", "pipe"],
     });
     let text = "";
@@ -78,11 +90,6 @@ export class ComposeProject {
       });
     const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
     return { code, text };
-  }
-
-  /** The control plane's own API. */
-  ask<T>(path: string): Promise<T> {
-    return askApi(join(this.directory, ".slipway"), path);
   }
 
   write(path: string, text: string): void {
@@ -104,7 +111,7 @@ export class ComposeProject {
   }
 
   remove(): void {
-    rmSync(this.directory, { recursive: true, force: true });
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 
   #git(...args: readonly string[]): void {
@@ -137,7 +144,7 @@ services:
       interval: 2s
       start_period: 5s
     stop_grace_period: 5s
-    networks: { default: { aliases: [counter] } }
+    networks: { default: { aliases: [counter] }, backplane: {} }
   worker:
     build: ./app
     command: ["node", "server.mjs", "worker"]
@@ -149,8 +156,10 @@ services:
     command: redis-server --protected-mode no --save "" --requirepass \${CACHE_PASSWORD}
     volumes: ["data:/data"]
     restart: unless-stopped
+    networks: [backplane]
     healthcheck: { test: ["CMD", "redis-server", "--version"], interval: 2s }
 volumes: { data: {} }
+networks: { backplane: { external: true, name: "\${BACKPLANE}" } }
 `;
 
 const dockerfile = `FROM slipway-test/node:${process.versions.node}
@@ -167,24 +176,23 @@ import { connect } from "node:net";
 const role = process.argv[2];
 console.log(role + " " + version + " starts");
 process.on("SIGTERM", () => process.exit(0));
-let isSick = false;
 const up = (response) => {
-  response.statusCode = isSick || (behaviour === "unhealthy" && role === "web") ? 503 : 200;
+  response.statusCode = behaviour === "unhealthy" && role === "web" ? 503 : 200;
   response.end("ok");
 };
 if (role === "worker") setInterval(() => {}, 1000);
 if (role === "web") {
   const settings = readFileSync("settings.conf", "utf8").trim();
+  let asked = 0;
   createServer(async (request, response) => {
     if (request.url === "/up") return up(response);
     response.setHeader("x-version", version);
-    if (request.url === "/sicken") {
-      isSick = true;
-      return response.end();
-    }
     const answer = await fetch("http://counter:3000/").then((one) => one.text(), (error) => "failed " + error.cause);
-    if (answer.startsWith("failed")) response.statusCode = 502;
-    if (behaviour === "errors" && Math.random() < 0.3) response.statusCode = 500;
+    if (answer.startsWith("failed")) {
+      response.statusCode = 502;
+      console.error("counter: " + answer);
+    }
+    if (behaviour === "errors" && asked++ % 10 < 9) response.statusCode = 500;
     if (response.statusCode !== 200) response.removeHeader("x-version");
     response.end([version, answer, settings].join(" "));
   }).listen(Number(process.env.PORT), "0.0.0.0").keepAliveTimeout = 75_000;

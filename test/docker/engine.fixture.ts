@@ -30,6 +30,14 @@ export async function networksOf(engine: Reachable): Promise<readonly string[]> 
     .toSorted();
 }
 
+/** Every volume of an engine, also those without a name of their own. */
+export async function volumesOf(engine: Reachable): Promise<readonly string[]> {
+  const { Volumes } = JSON.parse(await engineRequest(engine, "GET", "/volumes")) as {
+    Volumes: { Name: string }[] | null;
+  };
+  return (Volumes ?? []).map(({ Name }) => Name).toSorted();
+}
+
 /** Names that images have, of those that begin so. */
 export async function imagesOf(engine: Reachable, prefix: string): Promise<readonly string[]> {
   const listed = JSON.parse(await engineRequest(engine, "GET", "/images/json")) as { RepoTags: string[] | null }[];

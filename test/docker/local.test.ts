@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { get } from "node:http";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { DeploymentDetail, ErrorBody, ReleaseView } from "../../src/api/contract.ts";
+import type { DeploymentDetail, ErrorBody, HistoryView, ReleaseView } from "../../src/api/contract.ts";
 import type { RouteTable } from "../../src/ports/edge.ts";
 import { caddyPart } from "../../src/testing/caddy.ts";
 import { startEngine, type TestEngine } from "../../src/testing/hosts/engine.ts";
@@ -10,6 +10,7 @@ import { redisImage } from "../../src/testing/hosts/redis-image.ts";
 import { startRegistry, type TestRegistry } from "../../src/testing/hosts/registry.ts";
 import { freePorts } from "../../src/testing/ports.ts";
 import { containersOf, imageIdsOf, imagesOf, networksOf } from "./engine.fixture.ts";
+import { bearsLoadAndSickness, elastic } from "./load-and-health.fixture.ts";
 import { ContainerProduct, web } from "./product.fixture.ts";
 import { deploy, expectAtRest, outcome, type Scene, status, tellStory, underLoad, visit } from "./story.fixture.ts";
 
@@ -156,6 +157,8 @@ describe("a product of containers on this machine's engine, with a registry and 
   });
 
   describe.each(["embedded", "caddy"] as const)("a canary of containers, through the edge %s", (driver) => {
+    // Each its own: releases are counted on from what the engine has of a product.
+    const name = `gallery-${driver}`;
     let gallery: ContainerProduct;
     let place: Pick<Scene, "product" | "production" | "visits">;
 
@@ -163,7 +166,7 @@ describe("a product of containers on this machine's engine, with a registry and 
       const [port = 0] = await freePorts(1);
       gallery = new ContainerProduct(
         {
-          name: "gallery",
+          name,
           services: { web },
           target: { driver: "docker", hosts: [engine.url] },
           rollout: {
@@ -226,10 +229,28 @@ describe("a product of containers on this machine's engine, with a registry and 
       expect([value.code, value.deployment.phase]).toEqual([3, "rolled-back"]);
       expect(value.deployment.failure?.message).toMatch(/^at 20 % of the traffic: web: \d+ of \d+ requests failed/);
       expect(versions.get("v3")).toBeLessThan(versions.get("v2") ?? 0);
-      const left = (await containersOf(engine)).filter(({ labels }) => labels["slipway.product"] === "gallery");
+      const left = (await containersOf(engine)).filter(({ labels }) => labels["slipway.product"] === name);
       expect(left.filter(({ labels }) => labels["slipway.revision"]?.endsWith("-r3"))).toEqual([]);
       expect(await side("1")).toEqual(["v2"]);
     });
+
+    it.runIf(driver === "embedded")(
+      "has as many containers as the load needs, and one that is sick is restarted",
+      async () => {
+        const at = { strategy: "blue-green", bake: "200ms", drain: "2s" } as const;
+        gallery.commit("v4", "good", { services: { web: { ...web, ...elastic } }, rollout: at, edge: {} });
+        const { deployment } = await toGallery();
+        expect(deployment.phase, deployment.reason).toBe("succeeded");
+        const path = `/v1/history?product=${name}&environment=production`;
+        await bearsLoadAndSickness({
+          port: place.production.port,
+          visits: { path: "/hello" },
+          status: () => status(place),
+          history: async () => (await gallery.ask<{ history: readonly HistoryView[] }>(path)).history,
+          sicken: () => versionOf(place.production, "/sicken"),
+        });
+      },
+    );
   });
 
   describe("a container with a port of its host and a volume that it writes", () => {

@@ -17,7 +17,7 @@ import {
   runWhen,
   stepOf,
 } from "../fixture/repository.ts";
-import { containersOf, networksOf } from "./engine.fixture.ts";
+import { containersOf, imagesOf, networksOf, volumesOf } from "./engine.fixture.ts";
 
 let engine: TestEngine;
 let repository: Repository;
@@ -39,24 +39,40 @@ afterAll(async () => {
 function write(steps: object, files: Readonly<Record<string, string>> = {}): void {
   const accessories = {
     cache: { image: redis, port: 6379 },
-    broken: { image, command: ["sh", "-c", "echo no licence found; exit 3"] },
+    // It can be seen to run.
+    broken: { image, command: ["sh", "-c", "echo no licence found; sleep 0.2; exit 3"] },
+    brief: { image, command: ["sh", "-c", "sleep 2; exit 4"] },
+    slow: {
+      image,
+      command: ["node", "-e", "setTimeout(() => require('node:net').createServer().listen(80), 3000)"],
+      port: 80,
+    },
   };
   repository.write({ steps, engine: engine.url }, files, { accessories });
 }
 
-/** A file of a run's checkout, when a step has written it. */
-async function said(run: string, file: string): Promise<string> {
-  const path = join(repository.directory, ".slipway", "runs", run, "source", file);
-  for (;;) {
-    const text = existsSync(path) ? readFileSync(path, "utf8").trim() : "";
-    if (text !== "") return text;
+/** What the look finds, as soon as it finds something; rejects when the run has ended before, with its reason. */
+async function whileRuns<T>(run: string, look: () => T | undefined | Promise<T | undefined>): Promise<T> {
+  for (let looks = 1; ; looks++) {
+    const found = await look();
+    if (found !== undefined) return found;
+    const { endedAt, reason, steps } = await runWhen(plane, run, () => true);
+    if (endedAt !== null) throw new Error(`${run} ended after ${looks} looks: ${reason}\n${JSON.stringify(steps)}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+}
+
+/** A file of a run's checkout, when a step has written it. */
+function said(run: string, file: string): Promise<string> {
+  const path = join(repository.directory, ".slipway", "runs", run, "source", file);
+  return whileRuns(run, () => (existsSync(path) && readFileSync(path, "utf8").trim()) || undefined);
 }
 
 async function expectNothingLeft(): Promise<void> {
   expect(await containersOf(engine)).toEqual([]);
   expect(await networksOf(engine)).toEqual([]);
+  expect(await volumesOf(engine)).toEqual([]);
+  expect(await imagesOf(engine, "slipway-step/")).toEqual([]);
 }
 
 /** Asks the Redis beside it, by its name; then fails or not. */
@@ -155,10 +171,12 @@ describe("an integration step", () => {
 
   it("does not begin beside what is not well, says why, and is torn down when it is called off", async () => {
     const wait = { shell: "echo up > up; sleep 1000", image };
-    write({ sick: { ...wait, beside: ["broken"] } });
+    write({ sick: { ...wait, beside: ["broken"] }, late: { ...wait, beside: ["brief", "slow"] } });
     const sick = await runToEnd(plane, repository);
     expect(stepOf(sick, "sick").reason).toBe("could not be started: broken ended with exit code 3 before it was ready");
     expect(await logOf(plane, sick.id, "sick")).toContain("── broken\nno licence found\n");
+    // It was ready, and ended while the other one was waited for.
+    expect(stepOf(sick, "late").reason).toBe("could not be started: brief ended with exit code 4 before it was ready");
     write({ long: { ...wait, beside: ["cache"] } });
     const run = await beginRun(plane, repository);
     await said(run, "up");
@@ -166,6 +184,134 @@ describe("an integration step", () => {
     expect(phasesOf(await runWhen(plane, run, hasEnded))).toEqual({ long: "cancelled" });
     while ((await containersOf(engine)).length > 0 || (await networksOf(engine)).length > 0)
       await new Promise((resolve) => setTimeout(resolve, 50));
+  });
+});
+
+/** Puts something into the Redis that the tests find there, and says so. */
+const fill = `console.log("filling");
+  (function put() {
+    const socket = require("node:net").connect(6379, "cache", () => socket.write("SET greeting hello\\r\\n"));
+    socket.on("error", () => setTimeout(put, 50)).on("data", () => process.exit(0));
+  })();`;
+
+/** Asks for it; what it heard is a report in the checkout. */
+const hear = `const socket = require("node:net").connect(6379, "cache", () => socket.write("GET greeting\\r\\n"));
+  socket.on("data", (data) => {
+    require("node:fs").writeFileSync("/out/heard", String(data));
+    console.log("heard", String(data).trim().split("\\r\\n").pop(), process.env.TOKEN);
+    process.exit(Number(process.env.CODE));
+  });`;
+
+const project = `services:
+  tests:
+    image: ${image}
+    command: ["node", "/checkout/hear.js"]
+    environment: { CODE: "\${CODE}", TOKEN: }
+    volumes: ["./:/checkout:ro", "./out:/out"]
+    depends_on: { fill: { condition: service_completed_successfully } }
+    networks: [back]
+  fill:
+    build: { context: fill, args: { BASE: "${image}" } }
+    depends_on: { slow: { condition: service_healthy }, cache: { condition: service_started } }
+    networks: { back: }
+  slow:
+    image: ${image}
+    command: ["sh", "-c", "echo slow is up; touch /tmp/up; sleep 1000"]
+    healthcheck: { test: ["CMD", "test", "-f", "/tmp/up"], interval: 1s }
+  cache:
+    image: ${redis}
+    expose: ["6379"]
+    volumes: [kept:/kept]
+    ports: ["6379:6379"]
+    networks: { back: { aliases: [redis] }, default: }
+networks: { back: { internal: true } }
+volumes: { kept: }
+`;
+
+const files = {
+  "docker-compose.integration.yml": project,
+  "hear.js": hear,
+  "fill/fill.js": fill,
+  "fill/Dockerfile": 'ARG BASE\nFROM $BASE\nCOPY fill.js /\nENTRYPOINT ["node", "/fill.js"]\n',
+};
+
+describe("an integration step with a Compose file", () => {
+  it("brings it up in its order, has the exit code of the service that tests, and throws all of it away", async () => {
+    const value = "t0ken-of-the-tests";
+    const body = { product: "probe", environment: "pipeline", name: "TOKEN", value, actor: "test", reason: "" };
+    await plane.client.post("/v1/secrets", body);
+    const step = { compose: { exitCodeFrom: "tests" }, secrets: ["TOKEN"] };
+    // What it has written is the control plane's, which can remove it.
+    const after = { shell: "grep hello out/heard && rm -r out", needs: ["good", "bad"] };
+    const bad = { ...step, env: { CODE: "4" }, allowFailure: true };
+    write({ good: { ...step, env: { CODE: "0" } }, bad, after }, files);
+    const run = await runToEnd(plane, repository);
+    expect(phasesOf(run)).toEqual({ good: "passed", bad: "failed", after: "passed" });
+    expect(stepOf(run, "bad").reason).toBe("exit code 4");
+    expect(await logOf(plane, run.id, "good")).toBe("heard hello ***\n");
+    const log = await logOf(plane, run.id, "bad");
+    expect(log).toMatch(/^heard hello \*\*\*\n/);
+    expect(log).toMatch(/\n── cache\n[\s\S]*Ready to accept connections/);
+    expect(log).toContain("\n── fill\nfilling\n");
+    expect(log).toContain("\n── slow\nslow is up\n");
+    await expectNothingLeft();
+  });
+
+  it("tells what a build said that failed, and refuses before anything runs what reaches out of the checkout", async () => {
+    const own = { image, command: ["true"], compose: { file: "c.yml" } };
+    const broken = 'services: { broken: { build: { context: ".", dockerfile_inline: "" } } }';
+    const build = "services: { broken: { build: broken } }";
+    const dockerfile = `FROM ${image}\nRUN echo the licence is missing && exit 3\n`;
+    write({ it: own }, { "c.yml": build, "broken/Dockerfile": dockerfile });
+    const run = await runToEnd(plane, repository);
+    expect(stepOf(run, "it").reason).toMatch(/^could not be started: broken could not be built: /);
+    expect(await logOf(plane, run.id, "it")).toMatch(/── broken\n[\s\S]*the licence is missing/);
+    write({ it: own }, { "c.yml": `${broken.slice(0, -1)}, host: { image: x, volumes: ["/:/host"] } }` });
+    const refused = await runToEnd(plane, repository);
+    expect(refused.steps).toEqual([]);
+    expect(refused.reason).toContain("a Compose file of the pipeline cannot be used at this commit");
+    await expectNothingLeft();
+  });
+
+  it("is torn down when it is called off in the middle of a build", async () => {
+    const own = { image, command: ["true"], compose: { file: "c.yml" } };
+    const dockerfile = `FROM ${image}\nRUN echo this takes long && sleep 1000\n`;
+    const build = "services: { slow: { build: slow }, cache: { image: none } }";
+    write({ it: own }, { "c.yml": build.replace("none", redis), "slow/Dockerfile": dockerfile });
+    const run = await beginRun(plane, repository);
+    await whileRuns(run, async () => /\bthis takes long$/m.exec(await logOf(plane, run, "it")) ?? undefined);
+    await plane.client.post(`/v1/runs/${run}/cancel`, { actor: "eve", reason: "wrong branch" });
+    expect(phasesOf(await runWhen(plane, run, hasEnded))).toEqual({ it: "cancelled" });
+    // It is cleared away behind the run's end.
+    while ((await containersOf(engine)).length > 0 || (await networksOf(engine)).length > 0)
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    await expectNothingLeft();
+  });
+
+  it("is begun anew by the next control plane, when one has died while it was brought up", async () => {
+    const waits = `services:
+  gate:
+    image: ${image}
+    command: ["sh", "-c", "sleep 1000"]
+    volumes: ["./:/checkout:ro", "kept:/kept"]
+    healthcheck: { test: ["CMD", "test", "-f", "/checkout/ready"], interval: 1s, retries: 1000 }
+volumes: { kept: }
+`;
+    const own = { image, shell: "echo it is open", compose: { file: "c.yml" }, network: "none", ready: "20m" };
+    write({ it: own }, { "c.yml": waits });
+    const run = await beginRun(plane, repository);
+    const another = async (than: string) =>
+      (await containersOf(engine)).find(({ id, state }) => state === "running" && id !== than);
+    const before = await whileRuns(run, () => another("none"));
+    plane.child.kill("SIGKILL");
+    await plane.died;
+    plane.client.close();
+    plane = await startPlane(repository);
+    await whileRuns(run, () => another(before.id));
+    writeFileSync(join(repository.directory, ".slipway", "runs", run, "source", "ready"), "");
+    expect((await runWhen(plane, run, hasEnded)).phase).toBe("succeeded");
+    expect(await logOf(plane, run, "it")).toBe("it is open\n");
+    await expectNothingLeft();
   });
 });
 
@@ -189,8 +335,12 @@ describe("a control plane that dies", () => {
       Id: string;
     };
     await engineRequest(engine, "POST", `/containers/${Id}/start`);
+    const left = (body: object) => ({ type: "application/json", content: JSON.stringify(body) });
+    await engineRequest(engine, "POST", "/volumes/create", left({ Name: "gone", Labels }));
+    await engineRequest(engine, "POST", "/networks/create", left({ Name: "gone", Labels }));
     plane = await startPlane(repository);
     expect((await containersOf(engine)).map(({ id }) => id)).toEqual([before?.id]);
+    expect([await networksOf(engine), await volumesOf(engine)]).toEqual([[], []]);
     writeFileSync(join(repository.directory, ".slipway", "runs", run, "source", "go"), "");
     expect((await runWhen(plane, run, hasEnded)).phase).toBe("succeeded");
     expect(await logOf(plane, run, "long")).toBe("one\ntwo\n");

@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { HistoryView } from "../../src/api/contract.ts";
 import { openSsh } from "../../src/lib/ssh/open-ssh.ts";
 import type { RouteTable } from "../../src/ports/edge.ts";
 import { caddyPart } from "../../src/testing/caddy.ts";
@@ -11,10 +12,11 @@ import { startRegistry, type TestRegistry } from "../../src/testing/hosts/regist
 import { containersOf, imageIdsOf } from "./engine.fixture.ts";
 import { bears, deployAnd } from "./fault.fixture.ts";
 import { ContainerProduct, web } from "./product.fixture.ts";
-import { deploy, deployHead, expectAtRest, type Scene, underLoad, untilPhase, visit } from "./story.fixture.ts";
+import { deploy, deployHead, expectAtRest, type Scene, status, underLoad, untilPhase, visit } from "./story.fixture.ts";
 
 const port = 8080;
 const room = "/var/lib/slipway/edge";
+const patient = { timeout: 120_000, interval: 250 };
 
 // Each test is several deployments, of seconds where nobody else works and of half a minute on a busy machine.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
@@ -39,7 +41,12 @@ describe("three hosts over SSH, behind Caddy on the first, without a registry of
     const product = new ContainerProduct(
       {
         services: { web: { ...web, instances: 3 } },
-        target: { driver: "docker", hosts: machines.hosts.map(({ name, url }) => ({ url, name })) },
+        target: {
+          driver: "docker",
+          hosts: machines.hosts.map(({ name, url }) => ({ url, name })),
+          whenLost: "replace",
+          lostAfter: "2s",
+        },
         accessories: { cache: { image: cache, port: 6379, hostPorts: ["6379:6379"] } },
         rollout: { bake: "1500ms", drain: "2s", rules: { errorRatio: { margin: "5%", minimum: 10 } } },
         environments: { production: { edge: { driver: "caddy", server: first.url, listen: `:${port}` } } },
@@ -157,8 +164,10 @@ describe("three hosts over SSH, behind Caddy on the first, without a registry of
       after: () => victim.freeDisk(),
     }));
 
-  it("a host cut off in the middle, with what is left on it taken away when it is back", async () => {
+  it("a host cut off in the middle: its instance starts elsewhere, and nothing of it is one too many when it is back", async () => {
     const away = { from: 0, until: 0 };
+    const says = `host ${victim.name} is given up until it answers; its instances run on other hosts`;
+    const awayNow = async () => (await status(scene)).away.map(({ host, says }) => [host, says]);
     await bears(scene, {
       live: "v6",
       phase: "failed",
@@ -178,12 +187,47 @@ describe("three hosts over SSH, behind Caddy on the first, without a registry of
         why: "what had been sent to the host when its cable was pulled out is lost, as are connections to it that were open",
         takes: ({ began }) => began >= away.from - 1_000 && began <= away.from + 5_000,
       },
-      after: () => victim.mend(),
+      after: async () => {
+        await expect.poll(runningElsewhere, patient).toBe(3);
+        expect(await awayNow()).toEqual([[victim.name, says]]);
+        // Another control plane knows it, and does not wait for it either.
+        scene.product.killControlPlane();
+        expect((await scene.product.slipway("up")).code).toBe(0);
+        await expect.poll(awayNow, patient).toEqual([[victim.name, says]]);
+        await victim.mend();
+        await expect.poll(awayNow, patient).toEqual([]);
+        await expect.poll(async () => (await runningWeb()).length, patient).toBe(3);
+      },
     });
+    const path = "/v1/history?product=shop&environment=production";
+    const { history } = await scene.product.ask<{ history: readonly HistoryView[] }>(path);
+    const told = history.filter(({ event }) => /^(host|instance)\./.test(event));
+    const hostsTold = told.filter(({ event }) => event.startsWith("host."));
+    expect(hostsTold.slice(0, 2).map(({ event, evidence }) => [event, evidence])).toEqual([
+      ["host.back", [["host", victim.name]]],
+      ["host.lost", [["host", victim.name]]],
+    ]);
+    // Nobody tries to restart what is where nobody answers.
+    const there = told.filter(({ at, reason }) => at >= away.from && reason.includes(`on host ${victim.name}`));
+    expect(there.filter(({ event }) => event.startsWith("instance."))).toEqual([]);
     const again = await underLoad(scene, () => deployHead(scene));
     expect(again.value.deployment.phase, again.value.deployment.reason).toBe("succeeded");
     await expectAtRest(scene, "v8");
   });
+
+  /** Containers of the live web that run, on all hosts. */
+  async function runningWeb() {
+    const live = (await status(scene)).live?.number;
+    const isLive = (revision: string | undefined) => revision === `rev_shop-production-web-r${live}`;
+    const all = (await Promise.all(machines.hosts.map(containersOf))).flat();
+    return all.filter(({ state, labels }) => state === "running" && isLive(labels["slipway.revision"]));
+  }
+
+  async function runningElsewhere(): Promise<number> {
+    const web = (await status(scene)).services.find(({ service }) => service === "web");
+    const stable = web?.revisions.find(({ role }) => role === "stable");
+    return (stable?.instances ?? []).filter(({ host, lastSeen }) => host !== victim.name && lastSeen === null).length;
+  }
 });
 
 /** All of sshd but the one that listens. */

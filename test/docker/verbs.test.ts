@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync, rmSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AccessoryView, DeploymentDetail, PlanView } from "../../src/api/contract.ts";
@@ -216,9 +216,36 @@ describe("what a person does by hand with containers", () => {
     for (const text of [said, readFileSync(product.state("copy.db"), "latin1")]) expect(text).not.toContain("hunter2");
   }, 180_000);
 
+  it("of a state that was lost, or is an older copy, the next release is really the one that is live", async () => {
+    const copy = product.state("older.db");
+    expect((await product.slipway("state", "backup", copy)).code).toBe(0);
+    const highest = async () => {
+      const all = (await containersOf(engine)).map(
+        ({ labels }) => /-r(\d+)$/.exec(labels["slipway.revision"] ?? "")?.[1],
+      );
+      return Math.max(...all.map((number) => Number(number ?? 0)));
+    };
+    const nextIsLive = async (version: string) => {
+      const before = await highest();
+      await deploy(version);
+      const { live, url } = await status(scene);
+      expect(live?.number, product.log()).toBe(before + 1);
+      expect((await fetch(new URL("/hello", url ?? ""))).headers.get("x-version")).toBe(version);
+      const { result } = await product.slipway<{ checks: { name: string; says: string }[] }>("doctor");
+      const target = result.checks.find(({ name }) => name === "target docker");
+      expect(target?.says).toContain("of releases that this state does not know");
+    };
+    await product.slipway("down");
+    for (const end of ["", "-wal", "-shm"]) rmSync(product.state(`state.db${end}`), { force: true });
+    await nextIsLive("v20");
+    await product.slipway("down");
+    expect((await product.slipway("state", "restore", copy)).code).toBe(0);
+    await nextIsLive("v21");
+  });
+
   it("gives a command a terminal of the right size, and passes Ctrl-C on", async () => {
     const says = `const say = () => process.stdout.write(process.stdout.isTTY + " " + process.stdout.columns + "\\n");
-      say(); process.stdout.on("resize", say); setInterval(() => {}, 1000); process.on("SIGINT", () => process.exit(9))`;
+      process.on("SIGINT", () => process.exit(9)); process.stdout.on("resize", say); setInterval(() => {}, 1000); say()`;
     for (const verb of [["exec"], ["exec", "--fresh"]]) {
       const command = [process.execPath, program, ...verb, "-it", ...production, "-s", "web", "--", "node", "-e", says];
       const child = spawnOnTerminal(command, {

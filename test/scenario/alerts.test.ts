@@ -24,6 +24,7 @@ beforeAll(async () => {
     version: "0",
     startedAt: 0,
     stopEverything: async () => [],
+    onCommand: () => {},
     onTriggers: async () => {},
     onStop: () => {},
   });

@@ -12,6 +12,7 @@ const names = [
   "fading",
   "looping",
   "missing",
+  "deaf",
   "order",
   "job",
   "worker",
@@ -130,6 +131,20 @@ describe("a release that never becomes healthy", () => {
     const { phase, failure } = await plane.deploy(here, missing);
     expect([phase, failure?.code]).toEqual(["failed", "START_FAILED"]);
     expect(JSON.stringify(failure?.evidence)).toContain("no-such-program");
+    expect(await plane.visit(here)).toBe("200 v1");
+  });
+
+  it("because it does not listen where it was told to is refused with where that is", async () => {
+    await withLive("deaf");
+    const deaf = await plane.version("v55", {
+      services: { web: plane.product.web({ command: ["sleep", "600"], health: { path: "/up", deadline: "1s" } }) },
+    });
+    const { phase, failure } = await plane.deploy(here, deaf);
+    expect([phase, failure?.code, failure?.hint]).toEqual([
+      "failed",
+      "PROBE_DEADLINE",
+      expect.stringContaining("PORT"),
+    ]);
     expect(await plane.visit(here)).toBe("200 v1");
   });
 

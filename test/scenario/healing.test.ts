@@ -1,12 +1,13 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { environmentName, type InstanceId, revisionId, serviceName } from "../../src/core/ids.ts";
 import type { HealthInput, ProductInput, ServiceInput } from "../../src/core/product/input.ts";
 import { decideHealing } from "../../src/engine/recover/decide.ts";
+import type { HostStatus } from "../../src/ports/hosts.ts";
 import { Plane } from "./plane.fixture.ts";
 
-const names = ["heals", "broken", "watched", "ruled"];
+const names = ["heals", "broken", "watched", "ruled", "hosted"];
 const notifiers = { pager: { urlFrom: "SLIPWAY_TEST_PAGER" } } satisfies ProductInput["notifiers"];
 const quiet = { bake: "150ms", rules: { errorRatio: false, latency: false } } satisfies ProductInput["rollout"];
 
@@ -109,6 +110,37 @@ describe("an unhealthy instance", () => {
     };
     const again = await decideHealing(plane.world, life, { is: "rule", rule: "r", why: "a test" });
     expect(again).toMatchObject({ healing: { do: "wait" }, begun: null });
+  });
+
+  it("is left alone where its host does not answer, and until that has answered", async () => {
+    const release = await plane.version("a1", { services: { web: web({ restartAfter: "200ms" }) }, rollout: quiet });
+    expect((await plane.deploy("hosted", release)).phase).toBe("succeeded");
+    const host = { name: "h1", url: "ssh://h1", awayForMs: null, askedMs: 1, givenUp: false };
+    let now: HostStatus = host;
+    let looks = 0;
+    const { targets } = plane.world;
+    const hosts = vi.spyOn(targets, "hosts").mockImplementation(() => {
+      looks += 1;
+      return [now];
+    });
+    const looksMore = (times: number) => {
+      const seen = looks;
+      return expect.poll(() => looks - seen, { timeout: 120_000 }).toBeGreaterThanOrEqual(times);
+    };
+    try {
+      plane.product.behave("web", "a1", "stale");
+      // Its cable is out, which nobody knows yet; then somebody does.
+      await looksMore(2);
+      now = { ...host, askedMs: 2, awayForMs: 1 };
+      await looksMore(1);
+      expect(await history("hosted", "instance.restart")).toEqual([]);
+      now = { ...host, askedMs: 3 };
+      await looksMore(1);
+      now = { ...host, askedMs: 4 };
+      await until("hosted", "instance.restarted", 1);
+    } finally {
+      hosts.mockRestore();
+    }
   });
 
   it("that a restart does not help is given up: people are told, or a release that is still watched is taken back", async () => {

@@ -55,9 +55,10 @@ export class Plane {
     return this.#wired.world;
   }
 
-  /** Another control plane on the same state; what runs goes on meanwhile. */
-  async restart(): Promise<void> {
+  /** Another control plane on the same state, or what `meanwhile` makes of it; what runs goes on. */
+  async restart(meanwhile: () => Promise<unknown> = async () => {}): Promise<void> {
     await this.#wired.close();
+    await meanwhile();
     this.#wired = await open(this.product, this.#log);
   }
 

@@ -51,7 +51,8 @@ export class Product {
     for (const [file, text] of Object.entries(programs))
       this.write(`app/${file}`, text.replaceAll("VERSION", JSON.stringify(version)));
     this.git("add", "--all");
-    this.git("commit", "--quiet", "-m", `feat: ${version}`);
+    // Also when nothing has changed: a test that is tried again commits the same.
+    this.git("commit", "--allow-empty", "--quiet", "-m", `feat: ${version}`);
     return this.git("rev-parse", "HEAD");
   }
 

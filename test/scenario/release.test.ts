@@ -2,7 +2,10 @@ import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type ReleaseId, runId } from "../../src/core/ids.ts";
+import { checkOut } from "../../src/engine/release/build.ts";
+import { workspaceOf } from "../../src/engine/release/build-log.ts";
 import type { ReleaseConfig } from "../../src/engine/release/read.ts";
+import { smallDisk } from "../../src/testing/engine/small-disk.ts";
 import { Plane } from "./plane.fixture.ts";
 
 let plane: Plane;
@@ -188,7 +191,10 @@ describe("a commit", () => {
       product.git("commit", "--quiet", "--allow-empty", "-m", "config");
       return plane.release();
     };
-    await expect(commitConfig(null)).rejects.toMatchObject({ code: "CONFIG_NOT_FOUND" });
+    await expect(commitConfig(null)).rejects.toMatchObject({
+      code: "CONFIG_NOT_FOUND",
+      message: "the commit has no slipway.config",
+    });
     await expect(commitConfig("{")).rejects.toMatchObject({ code: "CONFIG_UNREADABLE" });
     await expect(commitConfig('{"name":"probe","services":{"web":{"kind":"web"}}}')).rejects.toMatchObject({
       code: "CONFIG_INVALID",
@@ -200,6 +206,26 @@ describe("a commit", () => {
       message: "the config at this commit is of product other, not probe",
     });
     product.commit("v8");
+  });
+
+  it("that does not fit on the disk leaves the room there was, so that its failure can be written down", async ({
+    skip,
+  }) => {
+    plane.product.write("large", "x".repeat(20_000_000));
+    plane.product.git("add", "--all");
+    plane.product.git("commit", "--quiet", "-m", "feat: large");
+    const hash = plane.product.git("rev-parse", "HEAD");
+    const workspace = workspaceOf({ runsDirectory: await smallDisk(plane.product.state, skip) }, runId("run_large"));
+    await expect(
+      checkOut(
+        plane.world,
+        workspace,
+        { repository: plane.product.repository, hash, dirty: false },
+        AbortSignal.timeout(60_000),
+      ),
+    ).rejects.toMatchObject({ code: "DISK_FULL" });
+    expect(readdirSync(workspace.directory)).toEqual([]);
+    plane.product.git("reset", "--quiet", "--hard", "HEAD~1");
   });
 
   it("that does not exist is refused before a run begins", async () => {

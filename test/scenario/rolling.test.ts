@@ -1,8 +1,10 @@
+import { rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { ReleaseId } from "../../src/core/ids.ts";
 import { Plane } from "./plane.fixture.ts";
 
-const names = ["steps", "sick", "cancelled", "back", "stuck", "gone"];
+const names = ["steps", "sick", "cancelled", "back", "refused", "stuck", "gone", "number"];
 const rolling = {
   rollout: { strategy: "rolling" as const, batch: "50%" as const, bake: "150ms" as const, drain: "1s" as const },
 };
@@ -131,5 +133,39 @@ describe("a rolling deployment", () => {
     product.behave("web", "v5", "good");
     expect((await plane.ended(id)).phase).toBe("succeeded");
     expect(await plane.visit(here, "/api/x")).toBe("200 v5");
+  });
+
+  it("whose way back is refused for a moment tries again, and has gone back", async () => {
+    here = "refused";
+    const program = join(plane.product.root, "program");
+    symlinkSync(process.execPath, program);
+    const old = await plane.version("v0", {
+      services: { web: plane.product.web({ instances: 2, command: [program, "web.mjs"] }) },
+      ...rolling,
+    });
+    expect((await plane.deploy(here, old)).phase).toBe("succeeded");
+    const id = await plane.start(here, two!);
+    await plane.reaches(id, "baking");
+    rmSync(program);
+    await plane.ask(id, "cancel");
+    await expect.poll(() => plane.troubles.filter((line) => line.startsWith("restore.refused"))).not.toEqual([]);
+    // Meanwhile the candidate answers.
+    expect(await plane.visit(here)).toBe("200 v2");
+    symlinkSync(process.execPath, program);
+    expect((await plane.ended(id)).phase).toBe("cancelled");
+    expect(await plane.visit(here)).toBe("200 v0");
+    expect(Object.values(await plane.running(here, "web"))).toEqual([2]);
+  });
+
+  it("replaces as many at a time as a number says, and at last those that are left", async () => {
+    await withLive("number");
+    const many = await plane.version("many", {
+      services: { web: plane.product.web({ instances: 5 }), worker: plane.product.worker({ instances: 2 }) },
+      rollout: { ...rolling.rollout, batch: 2 },
+    });
+    const { phase, phases } = await plane.deploy(here, many);
+    expect([phase, phases.filter((each) => each === "shifting").length]).toEqual(["succeeded", 3]);
+    expect((await both()).flatMap((running) => Object.values(running))).toEqual([5, 2]);
+    expect(await plane.visit(here)).toBe("200 many");
   });
 });

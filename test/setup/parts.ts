@@ -82,7 +82,7 @@ const parts: readonly Part[] = [
     root: false,
     programs: ["apt-get", "dpkg-deb", "openssl"],
     packages: ["openssl"],
-    tests: ["src/testing/caddy.test.ts", "src/drivers/edges/caddy/**"],
+    tests: ["src/testing/caddy.test.ts", "src/drivers/edges/caddy/**", "test/down.test.ts"],
   },
   {
     what: "those who read what synth writes: Caddy, Groovy, Compose, shellcheck",

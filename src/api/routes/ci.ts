@@ -1,11 +1,12 @@
 import type { FastifyInstance } from "fastify";
 import { deploymentId, environmentName, runId } from "../../core/ids.ts";
 import { beginFromCi, type CiBegun, ciBegun, mustHaveBegun } from "../../engine/ci/begin.ts";
+import { promoteFromCi } from "../../engine/ci/promote.ts";
 import { ciSessionOf, mustBeAllowedTo, openCiSession } from "../../engine/ci/session.ts";
 import { rollback } from "../../engine/commands/rollback.ts";
 import type { World } from "../../engine/world.ts";
 import { IdTokens } from "../../lib/oidc/id-tokens.ts";
-import { ciDeployBody, ciRollbackBody, sessionBody } from "../contract.ts";
+import { ciDeployBody, ciPromoteBody, ciRollbackBody, sessionBody } from "../ci-contract.ts";
 import { streamLines } from "../stream.ts";
 import { followDeployment } from "./deployments.ts";
 import { followRun } from "./runs.ts";
@@ -32,6 +33,14 @@ export function ciRoutes(server: FastifyInstance, world: World, product: string)
     const { environment, facts, key } = ciDeployBody.parse(request.body);
     mustBeAllowedTo(session, { verb: "deploy", environment, commit: facts.commit });
     return beginFromCi(world, session, { environment: environmentName(environment), facts, key });
+  });
+
+  server.post("/v1/ci/promotions", { bodyLimit }, async (request) => {
+    const session = ciSessionOf(world, product, request.headers.authorization);
+    const { environment, ...asked } = ciPromoteBody.parse(request.body);
+    // Nothing of the job's commit goes live: what does has succeeded in the environment before.
+    mustBeAllowedTo(session, { verb: "promote", environment, commit: null });
+    return { deployment: await promoteFromCi(world, session, { environment: environmentName(environment), ...asked }) };
   });
 
   server.post("/v1/ci/rollbacks", { bodyLimit }, async (request) => {

@@ -27,12 +27,21 @@ const maxListed = 500;
 
 export function deploymentRoutes(server: FastifyInstance, world: World): void {
   server.post("/v1/deployments", async (request) => {
-    const { whenBusy, overrideWindow = false, ci, ...body } = startDeploymentBody.parse(request.body);
-    if (overrideWindow && body.reason.trim() === "")
-      throw new SlipwayError("USAGE", { message: "to pass a window by needs a reason" });
+    const {
+      whenBusy,
+      overrideWindow = false,
+      overrideBudget = false,
+      ci,
+      ...body
+    } = startDeploymentBody.parse(request.body);
+    if ((overrideWindow || overrideBudget) && body.reason.trim() === "")
+      throw new SlipwayError("USAGE", {
+        message: `to pass a ${overrideWindow ? "window" : "budget"} by needs a reason`,
+      });
     const deployment = await startDeployment(world, {
       ...body,
       overrideWindow,
+      overrideBudget,
       ...(ci === undefined ? {} : { evidence: ciEvidence(ci) }),
       ...(whenBusy === undefined ? {} : { whenBusy }),
       environment: environmentName(body.environment),

@@ -19,7 +19,7 @@ export function environmentRoutes(
       .orderBy("product")
       .orderBy("name")
       .execute();
-    const running = rows.length === 0 ? [] : await world.targets.observe({});
+    const running = rows.length === 0 ? [] : await world.targets.present({});
     return {
       version: process_.version,
       pid: process.pid,

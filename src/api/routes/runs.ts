@@ -3,9 +3,10 @@ import { type RunId, runId } from "../../core/ids.ts";
 import { cancelRun } from "../../engine/commands/cancel-run.ts";
 import { startRun } from "../../engine/commands/start-run.ts";
 import { runLogs } from "../../engine/pipeline/read-log.ts";
+import { untilChange } from "../../engine/until-change.ts";
 import type { World } from "../../engine/world.ts";
 import { cancelRunBody, listQuery, type RunDetail, runLogsQuery, startRunBody } from "../contract.ts";
-import { runDetail, runViews } from "../run-views.ts";
+import { hasEnded, runDetail, runViews } from "../run-views.ts";
 import { streamLines } from "../stream.ts";
 
 const maxListed = 500;
@@ -40,16 +41,42 @@ export function runRoutes(server: FastifyInstance, world: World): void {
   }));
 }
 
-/** The run now and at every change, until it has ended. */
+/**
+ * Between two looks at a run under way. Who looks on is a person, and a run of 200 steps changes 400 times: each time it would be read and
+ * told whole, beside the steps themselves.
+ */
+const newsMs = 50;
+
+/** The run now and at every change, until it has ended; its end at once. */
 export async function* followRun(world: World, id: RunId, signal: AbortSignal): AsyncGenerator<RunDetail> {
   let last = "";
   for (;;) {
+    const seenMs = world.clock.monotonicMs();
     const changed = world.changes.next(signal);
     changed.catch(() => {});
     const detail = await runDetail(world, id);
-    if (JSON.stringify(detail) !== last) yield detail;
-    last = JSON.stringify(detail);
+    const text = JSON.stringify(detail);
+    if (text !== last) yield detail;
+    last = text;
     if (detail.endedAt !== null) return;
     await changed;
+    await restOrEnd(world, id, { untilMs: seenMs + newsMs, signal });
+  }
+}
+
+async function restOrEnd(
+  world: World,
+  id: RunId,
+  { untilMs, signal }: { readonly untilMs: number; readonly signal: AbortSignal },
+): Promise<void> {
+  for (;;) {
+    const change = untilChange(world, signal);
+    try {
+      const restMs = untilMs - world.clock.monotonicMs();
+      if (restMs <= 0 || (await hasEnded(world, id))) return;
+      await change.wait(restMs);
+    } finally {
+      change.release();
+    }
   }
 }

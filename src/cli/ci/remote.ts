@@ -46,3 +46,14 @@ export class RemotePlane {
     this.#open?.client.close();
   }
 }
+
+/** What only the control plane of this machine can do: it has no working tree of ours, and takes no words for a person. Errors: USAGE. */
+export function mustBePossible<Options extends object>(
+  options: Options,
+  local: readonly (keyof Options & string)[],
+): void {
+  const odd = local.find((name) => options[name] !== undefined);
+  if (odd === undefined) return;
+  const flag = odd.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  throw new SlipwayError("USAGE", { message: `--${flag} is not for a control plane elsewhere`, hint: "leave it out" });
+}

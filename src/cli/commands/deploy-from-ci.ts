@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { Client } from "../../api/client.ts";
 import type { RunDetail } from "../../api/contract.ts";
-import { type CiFacts, ciText, readCi } from "../../core/ci/facts.ts";
+import { type CiFacts, ciText } from "../../core/ci/facts.ts";
 import { isSlipwayError, SlipwayError } from "../../core/errors/error.ts";
 import type { CiBegun } from "../../engine/ci/begin.ts";
 import { type Annotator, annotateError, annotator } from "../ci/annotate.ts";
-import { RemotePlane } from "../ci/remote.ts";
+import { factsOf } from "../ci/facts.ts";
+import { mustBePossible, RemotePlane } from "../ci/remote.ts";
 import { exitCodeOf, followDeployment } from "../follow.ts";
 import { followRun, releaseOf } from "../follow-run.ts";
 import { output } from "../output.ts";
@@ -40,31 +40,10 @@ export async function deployFromCi(options: CiOptions): Promise<number> {
   }
 }
 
-function factsOf(env: NodeJS.ProcessEnv): CiFacts {
-  const facts = readCi(env, pullHeadIn(env.GITHUB_EVENT_PATH));
-  if (facts !== null) return facts;
-  throw new SlipwayError("USAGE", {
-    message: "no variables of a CI that is known name a commit here",
-    hint: "it is for jobs of GitHub Actions, GitLab CI, Jenkins, Woodpecker and CircleCI; elsewhere leave --from-ci out",
-  });
-}
-
-/** GitHub's event has the commit that was pushed; its variable has a merge that is nowhere else. */
-function pullHeadIn(file: string | undefined): string | null {
-  if (file === undefined) return null;
-  try {
-    const event = JSON.parse(readFileSync(file, "utf8")) as { pull_request?: { head?: { sha?: unknown } } };
-    const sha = event.pull_request?.head?.sha;
-    return typeof sha === "string" ? sha : null;
-  } catch {
-    return null;
-  }
-}
-
 type Remotely = { readonly facts: CiFacts; readonly url: string; readonly annotate: Annotator };
 
 async function remotely(options: CiOptions, { facts, url, annotate }: Remotely): Promise<number> {
-  mustBePossible(options);
+  mustBePossible(options, ["release", "dirty", "dryRun", "busy", "overrideWindow", "overrideBudget", "commit"]);
   const out = output(options);
   const timeoutMs = timeoutOf(options.timeout);
   const plane = new RemotePlane(url, options.audience ?? url.replace(/\/+$/, ""), process.env);
@@ -132,14 +111,4 @@ async function* eventsOf(reconnect: () => Promise<Client>, id: string): AsyncGen
       await new Promise((resolve) => setTimeout(resolve, againMs));
     }
   }
-}
-
-/** What only the control plane of this machine can do: it has no working tree of ours, and takes no words for a person. */
-function mustBePossible(options: CiOptions): void {
-  const odd = (["release", "dirty", "dryRun", "busy", "overrideWindow", "commit"] as const).find(
-    (name) => options[name] !== undefined,
-  );
-  if (odd === undefined) return;
-  const flag = odd.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  throw new SlipwayError("USAGE", { message: `--${flag} is not for a control plane elsewhere`, hint: "leave it out" });
 }

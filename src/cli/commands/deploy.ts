@@ -29,6 +29,7 @@ export type DeployOptions = GlobalOptions & {
   readonly dryRun?: boolean;
   readonly busy?: "queue" | "replace" | "refuse";
   readonly overrideWindow?: boolean;
+  readonly overrideBudget?: boolean;
   /** The CI's job that asks for it. */
   readonly ci?: CiFacts;
 };
@@ -78,16 +79,20 @@ export function promote(environment: string, options: PromoteOptions & { readonl
       env: environment,
       release,
       kind: "promotion",
-      reason: options.reason ?? "promoted by hand",
+      reason: options.reason ?? (options.ci === undefined ? "promoted by hand" : `promoted ${ciText(options.ci)}`),
     });
   });
 }
 
 /** Before anything is built for it. */
-function mustSayWhy({ overrideWindow, reason = "" }: Pick<DeployOptions, "overrideWindow" | "reason">): void {
-  if (overrideWindow !== true || reason.trim() !== "") return;
+function mustSayWhy({
+  overrideWindow,
+  overrideBudget,
+  reason = "",
+}: Pick<DeployOptions, "overrideWindow" | "overrideBudget" | "reason">): void {
+  if ((overrideWindow !== true && overrideBudget !== true) || reason.trim() !== "") return;
   throw new SlipwayError("USAGE", {
-    message: "--override-window needs a reason: it is in the history",
+    message: `--override-${overrideWindow === true ? "window" : "budget"} needs a reason: it is in the history`,
     hint: 'add: --reason "..."',
   });
 }
@@ -135,6 +140,7 @@ type Bring = {
   readonly dryRun?: boolean;
   readonly busy?: "queue" | "replace" | "refuse";
   readonly overrideWindow?: boolean;
+  readonly overrideBudget?: boolean;
   readonly ci?: CiFacts;
 };
 
@@ -161,6 +167,7 @@ async function bring(session: Session, options: Bring): Promise<number> {
     ...(options.ci === undefined ? {} : { ci: options.ci }),
     ...(options.busy === undefined ? {} : { whenBusy: options.busy }),
     ...(options.overrideWindow === true ? { overrideWindow: true } : {}),
+    ...(options.overrideBudget === true ? { overrideBudget: true } : {}),
   });
   const ended = await conclude(session, deployment, options);
   return ended === null ? 0 : exitCodeOf(ended);

@@ -1,12 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { statfsSync } from "node:fs";
+import { existsSync, statfsSync } from "node:fs";
 import type { CheckView } from "../../api/contract.ts";
 import { isSlipwayError, reasonOf } from "../../core/errors/error.ts";
 import { findConfig } from "../config/find.ts";
 import { inspectConfig } from "../config/load.ts";
 import { whereIsState } from "../connect.ts";
 import { output } from "../output.ts";
-import { type GlobalOptions, withSession } from "../session.ts";
+import { type GlobalOptions, withRunning } from "../session.ts";
 import { sign, style, table } from "../terminal/style.ts";
 import { bytes } from "../terminal/words.ts";
 
@@ -22,22 +22,7 @@ export async function doctor(options: GlobalOptions): Promise<number> {
     await look("config", configCheck),
     await look("disk", () => diskCheck(options)),
   ];
-  try {
-    found.push(
-      ...(await withSession(
-        options,
-        async (session) => (await session.client.get<{ checks: CheckView[] }>("/v1/checks")).checks,
-      )),
-    );
-    found.push({ name: "control plane", ok: true, says: "answers", hint: null });
-  } catch (error) {
-    found.push({
-      name: "control plane",
-      ok: false,
-      says: reasonOf(error),
-      hint: isSlipwayError(error) ? error.hint : null,
-    });
-  }
+  found.push(...(await controlPlaneChecks(options)));
   out.json({ checks: found });
   for (const line of table(
     found.map((check) => [check.ok ? style.good(sign.done) : style.bad(sign.failed), check.name, check.says]),
@@ -46,6 +31,31 @@ export async function doctor(options: GlobalOptions): Promise<number> {
   for (const check of found.filter((each) => !each.ok && each.hint !== null))
     out.line(`  ${style.quiet("hint")}  ${check.name}: ${check.hint}`);
   return found.every((check) => check.ok) ? 0 : 1;
+}
+
+/** What the control plane sees of all it depends on. None is started for it: somebody may have stopped it, or it cannot start. */
+async function controlPlaneChecks(options: GlobalOptions): Promise<CheckView[]> {
+  try {
+    return await withRunning(options, async ({ client }) => [
+      ...(await client.get<{ checks: CheckView[] }>("/v1/checks")).checks,
+      { name: "control plane", ok: true, says: "answers", hint: null },
+    ]);
+  } catch (error) {
+    if (!isSlipwayError(error) || error.code !== "CONTROL_PLANE_DOWN")
+      return [await look("control plane", () => Promise.reject(error))];
+    const { root, product } = whereIsState(options.stateDir);
+    if (!existsSync(product))
+      return [
+        { name: "control plane", ok: true, says: "was never started: nothing has been deployed from here", hint: null },
+      ];
+    return [
+      await look("store", async () => {
+        const { inspectStore } = await import("../wire.ts");
+        return (await inspectStore(root)) ? "the state file is whole" : "there is no state yet";
+      }),
+      { name: "control plane", ok: false, says: error.message, hint: error.hint },
+    ];
+  }
 }
 
 async function look(name: string, check: () => Promise<string> | string): Promise<CheckView> {

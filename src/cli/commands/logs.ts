@@ -1,6 +1,6 @@
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { LogLine } from "../../ports/target.ts";
-import { type GlobalOptions, knownEnvironment, withRunning } from "../session.ts";
+import { type GlobalOptions, knownEnvironment, type Session, status, withRunning } from "../session.ts";
 import { style } from "../terminal/style.ts";
 import { clockTime } from "../terminal/words.ts";
 
@@ -16,6 +16,7 @@ export type LogsOptions = GlobalOptions & {
 export function logs(options: LogsOptions): Promise<number> {
   return withRunning(options, async (session) => {
     if (options.env !== undefined) await knownEnvironment(session, options.env);
+    if (session.out.mode !== "json") await doubt(session, options);
     const query = new URLSearchParams({ tail: options.tail, follow: String(options.follow === true) });
     if (options.env !== undefined) query.set("environment", options.env);
     if (options.service !== undefined) query.set("service", options.service);
@@ -33,6 +34,26 @@ export function logs(options: LogsOptions): Promise<number> {
     }
     return 0;
   });
+}
+
+/**
+ * Hosts whose lines are missing are named. What a removed one has written can still be read, so a name that nothing has now is no error;
+ * a typing error is told all the same.
+ */
+async function doubt(session: Session, { env, service }: LogsOptions): Promise<void> {
+  const { environments } = await status(session);
+  const shown = environments.filter(({ name }) => env === undefined || name === env);
+  for (const says of new Set(shown.flatMap(({ away }) => away.map((each) => each.says))))
+    process.stderr.write(`${style.warn("!")} ${says}\n`);
+  if (service === undefined) return;
+  const names = new Set(
+    shown.flatMap(({ services, accessories }) => [
+      ...services.map((each): string => each.service),
+      ...accessories.map((each): string => each.name),
+    ]),
+  );
+  if (names.has(service) || names.size === 0) return;
+  process.stderr.write(`${style.warn("!")} nothing is called ${service} now; there are: ${[...names].join(", ")}\n`);
 }
 
 function logText(line: LogLine): string {

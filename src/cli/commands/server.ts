@@ -163,7 +163,7 @@ async function withHost(
         destination: address.destination,
         port: address.port,
         controlDirectory: join(directory, String(opened.length)),
-        configFile: options.sshConfig ?? null,
+        configFile: options.sshConfig ?? process.env.SLIPWAY_SSH_CONFIG ?? null,
       });
       opened.push(ssh);
       return ssh;

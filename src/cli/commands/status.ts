@@ -54,7 +54,11 @@ function environmentLines(environment: EnvironmentView): string[] {
           ...gateLines(deployment).map((line) => `  ${line}`),
         ]),
     ...restoreLines(environment, now),
-    ...(environment.queued === 0 ? [] : [`  ${style.quiet(`${environment.queued} more wait their turn`)}`]),
+    ...(environment.queued === 0
+      ? []
+      : [
+          `  ${style.quiet(`${environment.queued} more ${environment.queued === 1 ? "waits its" : "wait their"} turn`)}`,
+        ]),
     ...environment.gated.flatMap((each) => [
       `  ${style.warn(sign.waiting)} ${each.id}  r${each.release.number} waits at its gates  ${style.quiet(`asked for by ${each.createdBy} ${ago(each.createdAt, now)}`)}`,
       ...gateLines(each).map((line) => `  ${line}`),

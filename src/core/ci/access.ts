@@ -1,6 +1,6 @@
 import { textMatcher } from "../pipeline/glob.ts";
 
-export const ciVerbs = ["deploy", "rollback"] as const;
+export const ciVerbs = ["deploy", "promote", "rollback"] as const;
 export type CiVerb = (typeof ciVerbs)[number];
 
 /** Which jobs may do what: those whose ID token an issuer has signed, for us, and says all of this. */

@@ -38,6 +38,32 @@ export function composedSettings(
   };
 }
 
+/** As of something that no Compose file has said anything about. */
+export function bareSettings(service: string): ComposedSettings {
+  return {
+    service,
+    aliases: [],
+    networks: [],
+    entrypoint: null,
+    command: null,
+    workingDirectory: null,
+    tmpfs: {},
+    files: [],
+    healthcheck: null,
+    stopSignal: null,
+    extraHosts: [],
+    securityOptions: [],
+    ulimits: [],
+    sharedMemoryBytes: null,
+    groups: [],
+    sysctls: {},
+    dns: [],
+    notMade: [],
+    untilHealthy: false,
+    after: [],
+  };
+}
+
 /** Under which others find it: its name, what its networks and others' links call it, and its container's name. */
 function aliasesOf(service: ComposeService, model: ComposeModel): readonly string[] {
   const attached = Object.values(service.networks).flatMap((attachment) => attachment?.aliases ?? []);

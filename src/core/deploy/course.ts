@@ -84,6 +84,11 @@ export function revisionOf(release: ReleaseView, service: ServiceName): Revision
   return revisionId(whole.length <= maxIdLetters ? whole : id(shortDigest(`${product}/${environment}`)));
 }
 
+/** The number of the release that a revision is of; 0 for what is no release's: an accessory, an instance for one command. */
+export function numberOf(revision: RevisionId): number {
+  return Number(/^rev_.*-r(\d+)$/.exec(revision)?.[1] ?? 0);
+}
+
 /** A job has done its work when the release first came; going back does not do it again, and still ends what is in its place. */
 function withoutJob(rollout: Rollout): Rollout[] {
   if (rollout.kind !== "job") return [rollout];

@@ -78,7 +78,7 @@ export function decide(deployment: Deployment, event: DeploymentEvent, now: Epoc
         ? onUnshifted({ ...deployment, restoredAt: now }, phase.end)
         : unexpected(deployment, event);
     case "cleaning":
-      return event.is === "cleaned" ? onCleaned(deployment, phase.end, event.evidence) : unexpected(deployment, event);
+      return event.is === "cleaned" ? onCleaned(deployment, phase.end, event) : unexpected(deployment, event);
     case "waiting":
       return onWaiting(deployment, phase, event, now);
     case "paused":
@@ -86,9 +86,15 @@ export function decide(deployment: Deployment, event: DeploymentEvent, now: Epoc
   }
 }
 
-function onCleaned(deployment: Deployment, end: Undone, evidence: Failure["evidence"]): Decision {
-  const failure = { ...end.failure, evidence: [...end.failure.evidence, ...evidence] };
-  return to(deployment, { ...end, failure }, endReason(deployment, end));
+function onCleaned(
+  deployment: Deployment,
+  end: Undone,
+  { evidence, doubt }: Extract<DeploymentEvent, { is: "cleaned" }>,
+): Decision {
+  const message = doubt === undefined ? end.failure.message : `${end.failure.message}; ${doubt}`;
+  const failure = { ...end.failure, message, evidence: [...end.failure.evidence, ...evidence] };
+  const told = { ...end, failure };
+  return to(deployment, told, endReason(deployment, told));
 }
 
 function endedWell({ course }: Deployment): string {

@@ -6,6 +6,7 @@ import type { Counts } from "../judge/counts.ts";
 import type { StepGatesSpec } from "../product/gates-spec.ts";
 import type { LoneReason } from "../product/lone.ts";
 import type { ServiceKind } from "../product/spec.ts";
+import type { Clocks } from "./clocks.ts";
 
 /** Hundredths of a percent: 10,000 is all traffic. */
 export const allTraffic = 10_000;
@@ -215,6 +216,8 @@ export type Deployment = {
   readonly stepMarks?: Readonly<Record<RevisionId, Counts>>;
   /** Of a canary: the steps that are over, in order. */
   readonly steps?: readonly StepEnd[];
+  /** What the clocks showed when the end of its watch was recorded; only while it has one. */
+  readonly datedAt?: Clocks;
   /** How many stages have been asked of the edge: above zero, some user may have met the candidate. */
   readonly shifted: number;
   /** Services whose stable side has been asked to stop before its successor starts; recorded before it is done. */
@@ -284,8 +287,8 @@ export type DeploymentEvent =
   | { readonly is: "refused"; readonly failure: Failure }
   | { readonly is: "retired" }
   | { readonly is: "restored" }
-  /** With the last log lines of what failed, read before it was removed. */
-  | { readonly is: "cleaned"; readonly evidence: readonly Evidence[] }
+  /** With the last log lines of what failed, read before it was removed, and what was seen meanwhile that speaks for it. */
+  | { readonly is: "cleaned"; readonly evidence: readonly Evidence[]; readonly doubt?: string }
   /** An effect could not be done, or a verdict was bad. */
   | { readonly is: "failed"; readonly failure: Failure }
   | {

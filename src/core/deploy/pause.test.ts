@@ -1,32 +1,10 @@
 import { expect, it } from "vitest";
-import { releaseId, revisionId, serviceName } from "../ids.ts";
+import { serviceName } from "../ids.ts";
+import { courseWith, rolloutOf } from "./course.fixture.ts";
 import { begin, decide, effectOf } from "./decide.ts";
-import type { Course, Deployment, DeploymentEvent, Rollout } from "./deployment.ts";
-import { stages } from "./stages.ts";
+import type { Deployment, DeploymentEvent } from "./deployment.ts";
 
-const rollouts: readonly Rollout[] = [
-  {
-    service: serviceName("web"),
-    kind: "web",
-    candidate: revisionId("new-web"),
-    candidateInstances: 1,
-    stable: revisionId("old-web"),
-    stableInstances: 1,
-    routed: true,
-  },
-];
-const course: Course = {
-  id: "dep_1" as Course["id"],
-  environment: "production" as Course["environment"],
-  release: releaseId("rel_new"),
-  stable: releaseId("rel_old"),
-  rollouts,
-  waves: [[serviceName("web")]],
-  stages: stages(rollouts, { strategy: "blue-green", batch: 1 }),
-  drainMs: 0,
-  bakeMs: 1_000,
-  proven: false,
-};
+const course = courseWith([rolloutOf(serviceName("web"))]);
 
 const asked = (to: "pause" | "resume" | "cancel"): DeploymentEvent => ({ is: "asked", to, by: "ada", why: "lunch" });
 const baking = (until: number): Deployment => ({ ...begin(course), phase: { is: "baking", until }, shifted: 1 });

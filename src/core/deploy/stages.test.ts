@@ -15,7 +15,7 @@ const rollout = (service: string, counts: { candidate: number; stable: number },
 });
 const web = (candidate: number, stable: number) => rollout("web", { candidate, stable });
 const worker = (candidate: number, stable: number) => rollout("worker", { candidate, stable }, false);
-const rolling = (batch: number) => ({ strategy: "rolling" as const, batch });
+const rolling = (batch: number | { instances: number }) => ({ strategy: "rolling" as const, batch });
 const blueGreen = { strategy: "blue-green" as const, batch: 0.25 };
 
 describe("blue-green", () => {
@@ -49,6 +49,15 @@ describe("rolling", () => {
       { candidate: 3, stable: 1, weight: 7_500 },
       { candidate: 4, stable: 0, weight: 10_000 },
     ]);
+  });
+
+  it("replaces so many instances at a time, and the rest in the end", () => {
+    expect(stages([web(5, 5)], rolling({ instances: 2 })).map((stage) => stage[serviceName("web")])).toEqual([
+      { candidate: 2, stable: 3, weight: 4_000 },
+      { candidate: 4, stable: 1, weight: 8_000 },
+      { candidate: 5, stable: 0, weight: 10_000 },
+    ]);
+    expect(stages([web(2, 2)], rolling({ instances: 7 }))).toHaveLength(1);
   });
 
   it("replaces at least one instance at a time, and one instance in one step", () => {
@@ -160,10 +169,15 @@ const rollouts = fc.array(
   { minLength: 1, maxLength: 4 },
 );
 
+const batches = fc.oneof(
+  fc.double({ min: 0.01, max: 1, noNaN: true }),
+  fc.record({ instances: fc.integer({ min: 1, max: 12 }) }),
+);
+
 describe("whatever is deployed, the steps", () => {
   it("only rise for the candidate, only fall for stable, and end with all of one and none of the other", () => {
     fc.assert(
-      fc.property(rollouts, fc.double({ min: 0.01, max: 1, noNaN: true }), (parts, batch) => {
+      fc.property(rollouts, batches, (parts, batch) => {
         const all = parts.map(({ routed, ...counts }, index) => rollout(`s${index}`, counts, routed));
         const steps = stages(all, rolling(batch));
         for (const each of all) {
@@ -182,7 +196,7 @@ describe("whatever is deployed, the steps", () => {
 
   it("never give a side traffic without an instance to take it", () => {
     fc.assert(
-      fc.property(rollouts, fc.double({ min: 0.01, max: 1, noNaN: true }), (parts, batch) => {
+      fc.property(rollouts, batches, (parts, batch) => {
         const all = parts.map(({ routed, ...counts }, index) => rollout(`s${index}`, counts, routed));
         for (const step of stages(all, rolling(batch))) {
           for (const each of all) {

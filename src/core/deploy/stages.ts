@@ -116,11 +116,11 @@ function hasNobodyBefore(rollout: Rollout): boolean {
   return rollout.stable === null || (rollout.routed && !takesRequests(rollout, "stable"));
 }
 
-/** 25 % of 4 is 0.25, 0.5, 0.75, 1; a batch is at least one instance of the largest service. */
-function fractions(rollouts: readonly Rollout[], batch: number): number[] {
+/** 25 % of 4 is 0.25, 0.5, 0.75, 1, and 3 of 4 are 0.75, 1; a batch is at least one instance of the largest service. */
+function fractions(rollouts: readonly Rollout[], batch: RolloutSpec["batch"]): number[] {
   const shared = rollouts.filter(({ stopFirst }) => stopFirst === undefined);
   const largest = Math.max(1, ...shared.map((rollout) => rollout.candidateInstances));
-  const size = Math.max(1, Math.floor(largest * batch));
+  const size = typeof batch === "number" ? Math.max(1, Math.floor(largest * batch)) : batch.instances;
   const count = Math.ceil(largest / size);
   return Array.from({ length: count }, (_, index) => Math.min(1, ((index + 1) * size) / largest));
 }

@@ -1,41 +1,24 @@
 import { describe, expect, it } from "vitest";
-import { releaseId, revisionId, serviceName } from "../ids.ts";
+import { serviceName } from "../ids.ts";
 import type { StepGatesSpec } from "../product/gates-spec.ts";
+import { courseWith, rolloutOf } from "./course.fixture.ts";
 import { begin, decide, effectOf } from "./decide.ts";
-import type { Course, Deployment, DeploymentEvent, Rollout, Wait } from "./deployment.ts";
+import type { Deployment, DeploymentEvent, Wait } from "./deployment.ts";
 import { stages } from "./stages.ts";
 
 const web = serviceName("web");
-const rollouts: readonly Rollout[] = [
-  {
-    service: web,
-    kind: "web",
-    candidate: revisionId("new-web"),
-    candidateInstances: 2,
-    stable: revisionId("old-web"),
-    stableInstances: 2,
-    routed: true,
-  },
-];
+const rollouts = [rolloutOf(web, { candidateInstances: 2, stableInstances: 2 })];
 const gates: StepGatesSpec = { approval: null, windows: [], freezes: [], waitMs: 1_000, conditions: [] };
 const step = { weight: 0.5, bakeMs: 1_000, promotion: "automatic" as const };
-const course: Course = {
-  id: "dep_1" as Course["id"],
-  environment: "production" as Course["environment"],
-  release: releaseId("rel_new"),
-  stable: releaseId("rel_old"),
-  rollouts,
-  waves: [[web]],
+const course = courseWith(rollouts, {
   stages: stages(rollouts, {
     strategy: "canary",
     batch: 1,
     canary: { steps: [step], minimum: 0, limitMs: 0, instances: "all", synthetic: null },
   }),
   canary: { steps: [{ weight: 5_000, bakeMs: 1_000, manual: false, gates }], limitMs: 0 },
-  drainMs: 0,
   bakeMs: 0,
-  proven: false,
-};
+});
 
 type Word = "pause" | "resume" | "promote" | "cancel" | "approve" | "reject";
 const asked = (to: Word, by = "grace"): DeploymentEvent => ({ is: "asked", to, by, why: "looks good" });

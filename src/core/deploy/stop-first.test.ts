@@ -1,38 +1,14 @@
 import { expect, it } from "vitest";
-import { releaseId, revisionId, serviceName } from "../ids.ts";
+import { serviceName } from "../ids.ts";
+import { courseWith, rolloutOf } from "./course.fixture.ts";
 import { begin, decide, effectOf } from "./decide.ts";
-import type { Course, Deployment, DeploymentEvent, Failure, Rollout } from "./deployment.ts";
-import { stages } from "./stages.ts";
+import type { Deployment, DeploymentEvent, Failure } from "./deployment.ts";
 import { canHold, holdMs, outlastsHold } from "./stop-first.ts";
 
 const [api, web] = [serviceName("api"), serviceName("web")];
 
-function rollout(service: typeof api, more: Partial<Rollout> = {}): Rollout {
-  return {
-    service,
-    kind: "web",
-    candidate: revisionId(`new-${service}`),
-    candidateInstances: 1,
-    stable: revisionId(`old-${service}`),
-    stableInstances: 1,
-    routed: true,
-    ...more,
-  };
-}
-
-const rollouts = [rollout(web), rollout(api, { stopFirst: "volumes" })];
-const course: Course = {
-  id: "dep_1" as Course["id"],
-  environment: "production" as Course["environment"],
-  release: releaseId("rel_new"),
-  stable: releaseId("rel_old"),
-  rollouts,
-  waves: [[web], [api]],
-  stages: stages(rollouts, { strategy: "blue-green", batch: 1 }),
-  drainMs: 0,
-  bakeMs: 1_000,
-  proven: false,
-};
+const rollouts = [rolloutOf(web), rolloutOf(api, { stopFirst: "volumes" })];
+const course = courseWith(rollouts, { waves: [[web], [api]] });
 const failure: Failure = { code: "PROBE_DEADLINE", message: "api was not healthy", evidence: [], service: api };
 const failed: DeploymentEvent = { is: "failed", failure };
 const asked = (to: "pause" | "resume" | "cancel"): DeploymentEvent => ({ is: "asked", to, by: "ada", why: "lunch" });
@@ -103,7 +79,7 @@ it("from under traffic it comes back before the traffic does", () => {
 });
 
 it("a state that was recorded before services were stopped first reads on", () => {
-  const recorded = JSON.parse(JSON.stringify({ ...begin({ ...course, rollouts: [rollout(web)], waves: [[web]] }) }));
+  const recorded = JSON.parse(JSON.stringify({ ...begin({ ...course, rollouts: [rolloutOf(web)], waves: [[web]] }) }));
   expect(decide(recorded, failed, 1).next.phase.is).toBe("cleaning");
 });
 

@@ -3,7 +3,7 @@ import { releaseId, revisionId, serviceName } from "../ids.ts";
 import { begin } from "./decide.ts";
 import type { Course, Deployment, Phase, Rollout, Undoing } from "./deployment.ts";
 import { stages } from "./stages.ts";
-import { noTraffic, releasesAtFullTraffic, trafficOf } from "./traffic.ts";
+import { noTraffic, releasesAtFullTraffic, trafficOf, withLeftBehind } from "./traffic.ts";
 
 const [fresh, old] = [releaseId("rel_new"), releaseId("rel_old")];
 
@@ -168,4 +168,18 @@ it("releases at full traffic are named once each, whatever the services", () => 
     shifted: 1,
   });
   expect(releasesAtFullTraffic(trafficOf(half))).toEqual([]);
+});
+
+it("keeps what a way back that failed left running, behind stable, until the next release moves the traffic", () => {
+  const recorded = trafficOf(at({ is: "rollback-failed", failure, cause: failure }, [web], { shifted: 1 }));
+  const left = revisionId("new-web");
+  expect(recorded.services[serviceName("web")]?.map(({ revision, fallback }) => [revision, fallback])).toEqual([
+    [revisionId("old-web"), false],
+    [left, true],
+  ]);
+  const third = trafficOf(at({ is: "starting", stage: 0, wave: 0 }, [{ ...web, candidate: revisionId("third-web") }]));
+  expect(withLeftBehind(third, recorded, (revision) => revision === left)).toEqual(recorded);
+  expect(withLeftBehind(third, recorded, () => false)).toEqual(third);
+  // Nobody stands behind a service twice.
+  expect(withLeftBehind(recorded, recorded, () => true)).toEqual(recorded);
 });

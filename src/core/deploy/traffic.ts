@@ -96,6 +96,21 @@ function stableBeforeCandidate(course: Course): Traffic {
   return { ...taken, services: Object.fromEntries(services) };
 }
 
+/**
+ * The traffic of a deployment that has not moved any yet, with what a way back before it has left running behind stable: while that
+ * cannot answer, nobody else does. `isLeft`: whether a revision is such a one.
+ */
+export function withLeftBehind(taken: Traffic, recorded: Traffic, isLeft: (revision: RevisionId) => boolean): Traffic {
+  const services = Object.entries<readonly TrafficTarget[]>(taken.services).map(([service, targets]) => {
+    const left = (recorded.services[service as ServiceName] ?? []).filter(
+      ({ revision, fallback }) =>
+        fallback && isLeft(revision) && !targets.some((target) => target.revision === revision),
+    );
+    return [service, [...targets, ...left]] as const;
+  });
+  return { ...taken, services: Object.fromEntries(services) };
+}
+
 function stageTraffic(course: Course, stage: number): Traffic {
   const last = stage === course.stages.length - 1;
   const taken = traffic(course.release, course.rollouts, (rollout) => {

@@ -27,6 +27,8 @@ const input = (more: Partial<GateInput> = {}): GateInput => ({
   override: null,
   before: null,
   loadTests: [],
+  budgets: [],
+  overrideBudget: null,
   checks: nothingSeen,
   locked: null,
   ahead: [],

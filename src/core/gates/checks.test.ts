@@ -15,6 +15,8 @@ const input = (checks: ChecksSeen): GateInput => ({
   override: null,
   before: null,
   loadTests: [],
+  budgets: [],
+  overrideBudget: null,
   checks,
   locked: null,
   ahead: [],

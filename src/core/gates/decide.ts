@@ -5,6 +5,7 @@ import type { GatesSpec } from "../product/gates-spec.ts";
 import { formatDuration } from "../product/units.ts";
 import type { Standing } from "../release/standing.ts";
 import { type Approval, type Asked, expiresAt, readApprovals } from "./approval.ts";
+import { type BudgetLook, readBudget } from "./budget.ts";
 import { failedChecks, readChecks } from "./checks.ts";
 import type { Life } from "./life.ts";
 import { type LoadTest, readLoadTests } from "./load-test.ts";
@@ -30,6 +31,10 @@ export type GateInput = {
   readonly loadTests: readonly LoadTest[];
   /** What the forge has said of the release's commit. */
   readonly checks: ChecksSeen;
+  /** Error budgets as they were measured last. */
+  readonly budgets: readonly BudgetLook[];
+  /** Why the gate of a budget is passed by, and by whom; null: it holds. */
+  readonly overrideBudget: { readonly by: string; readonly reason: string } | null;
   readonly locked: { readonly by: string; readonly reason: string } | null;
   /** The deployments that have to end first. */
   readonly ahead: readonly string[];
@@ -82,7 +87,7 @@ export function readGates(input: GateInput, now: EpochMs): readonly GateReading[
 
 function readPolicy(
   gates: GatesSpec,
-  { asked, approvals, override, before, loadTests, checks }: GateInput,
+  { asked, approvals, override, before, loadTests, checks, budgets, overrideBudget }: GateInput,
   now: EpochMs,
 ): readonly GateReading[] {
   return [
@@ -92,6 +97,9 @@ function readPolicy(
     ...(gates.waitMs === 0 ? [] : [readWait(gates.waitMs, { at: asked.at, event: "it was asked for" }, now)]),
     ...(gates.bakedMs === 0 ? [] : [before === null ? nowhere : readBaked(gates.bakedMs, before, now)]),
     ...(gates.loadTest === true ? [readLoadTests(before?.environment ?? null, loadTests)] : []),
+    ...(gates.budget === undefined
+      ? []
+      : [readBudget(gates.budget, budgets, { askedAt: asked.at, now, override: overrideBudget })]),
   ];
 }
 

@@ -1,6 +1,6 @@
 import type { GateReading } from "./reading.ts";
 
-/** A window or freeze that somebody passes by, with a reason; what is open needs nobody. */
+/** A window, a freeze or a budget that somebody passes by, with a reason; what is open needs nobody. */
 export function passedBy(
   reading: GateReading,
   override: { readonly by: string; readonly reason: string } | null,

@@ -11,7 +11,8 @@ export type GateName =
   | "lock"
   | "turn"
   | "condition"
-  | "checks";
+  | "checks"
+  | "budget";
 
 /** One gate, as it stands at one instant. */
 export type GateReading = {

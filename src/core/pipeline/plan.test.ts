@@ -29,6 +29,48 @@ describe("a pipeline", () => {
     expect(pipeline.steps.find(({ id }) => id === "api/unit")?.path).toBe("api");
   });
 
+  it("has what a Compose file runs for a step, and says what does not go together with it", () => {
+    const own = { image: "node:22", command: ["node", "test.js"], compose: {} };
+    const pipeline = pipelineOf({ pipeline: { steps: { own, theirs: { compose: { exitCodeFrom: "tests" } } } } });
+    expect(pipeline.steps.map(({ work, container }) => [work.is, container?.image, container?.compose])).toEqual([
+      ["command", "node:22", { files: ["docker-compose.integration.yml"], profiles: [], service: null }],
+      ["service", null, { files: ["docker-compose.integration.yml"], profiles: [], service: "tests" }],
+      ["built-in", undefined, undefined],
+    ]);
+    const steps = {
+      nothing: { shell: "true", compose: {} },
+      both: { image: "node:22", compose: { exitCodeFrom: "tests" } },
+      twice: { shell: "true", compose: { exitCodeFrom: "tests" } },
+      kept: { compose: { exitCodeFrom: "tests" }, inputs: ["**"], beside: ["redis"] },
+    };
+    const { problems } = validateProduct({
+      name: "shop",
+      services: { web: { kind: "worker", command: ["x"] } },
+      pipeline: { steps },
+    });
+    expect(problems.map(({ path, message }) => `${path.replace("pipeline.steps.", "")}: ${message}`)).toEqual([
+      "nothing.compose: nothing says what tests: name the service in exitCodeFrom, or give the step an image and a command",
+      "both.image: exitCodeFrom names what runs, which has its own image: leave one out",
+      "twice: it has shell and compose.exitCodeFrom; a step does one of them: leave the others out",
+      "kept.beside: the Compose file says what is beside it: leave one of them out",
+      "kept.inputs: it depends on what runs beside it, which no file tells, so it is always run: leave inputs out",
+    ]);
+  });
+
+  it("may run in a container of an agent, but brings up no Compose file there", () => {
+    const away = { image: "node:22", command: ["node", "test.js"], runsOn: ["linux"] };
+    const [step] = pipelineOf({ pipeline: { steps: { away } } }).steps;
+    expect([step?.runsOn, step?.container?.image]).toEqual([["linux"], "node:22"]);
+    const { problems } = validateProduct({
+      name: "shop",
+      services: { web: { kind: "worker", command: ["x"] } },
+      pipeline: { steps: { away: { ...away, compose: {} } } },
+    });
+    expect(problems.map(({ path, message }) => `${path}: ${message}`)).toEqual([
+      "pipeline.steps.away.compose: agents bring up no Compose files: use image and beside, or leave compose or runsOn out",
+    ]);
+  });
+
   it("runs a step once for each combination of its matrix, and what needs it after all of them", () => {
     const pipeline = pipelineOf({
       pipeline: {

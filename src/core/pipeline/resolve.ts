@@ -1,13 +1,27 @@
 import { type ServiceName, serviceName } from "../ids.ts";
-import type { PipelineStepInput, ServicePipelineInput } from "../product/input.ts";
+import type {
+  PipelineCacheInput,
+  PipelineStepInput,
+  ServicePipelineInput,
+  StepComposeInput,
+} from "../product/input.ts";
 import { type BuiltInStep, builtInSteps, pipelineDefaults, scanFiles } from "../product/pipeline.ts";
 import { resolveAccessory } from "../product/resolve-places.ts";
 import { bytes, inside, ms, valid } from "../product/resolve-values.ts";
 import type { ProductConfig } from "../product/schema.ts";
 import { serviceDefaults } from "../product/service.ts";
+import { sharedCacheDefaults } from "../product/shared-cache.ts";
 import { type LoadPolicy, parseExpectation } from "./load.ts";
 import type { ScanPolicy, Waiver } from "./scan.ts";
-import type { Pipeline, PipelineStep, StepBeside, StepContainer, StepWork } from "./step.ts";
+import type {
+  Pipeline,
+  PipelineStep,
+  SharedCacheSpec,
+  StepBeside,
+  StepCompose,
+  StepContainer,
+  StepWork,
+} from "./step.ts";
 
 type Steps = NonNullable<ServicePipelineInput["steps"]>;
 /** The steps of one service, or of the product. */
@@ -31,6 +45,25 @@ export function resolvePipeline(config: ProductConfig): Pipeline | null {
       default: value ?? null,
       allowed: allowed ?? null,
     })),
+    shared: pipeline.cache === undefined ? null : sharedCacheOf(pipeline.cache),
+  };
+}
+
+function sharedCacheOf({
+  endpoint,
+  bucket,
+  region,
+  prefix,
+  accessKeyId,
+  secretAccessKey,
+}: PipelineCacheInput): SharedCacheSpec {
+  return {
+    endpoint,
+    bucket,
+    region: region ?? sharedCacheDefaults.region,
+    prefix: inside(prefix ?? sharedCacheDefaults.prefix).replace(/^\.$/, ""),
+    keyIdFrom: accessKeyId ?? sharedCacheDefaults.accessKeyId,
+    keyFrom: secretAccessKey ?? sharedCacheDefaults.secretAccessKey,
   };
 }
 
@@ -59,7 +92,7 @@ export function needsOf(
   { service, own, input }: NamedStep,
   names: ReadonlySet<string>,
 ): { readonly found: readonly string[]; readonly lost: readonly string[] } {
-  const isBuiltIn = input.command === undefined && input.shell === undefined;
+  const isBuiltIn = workOf({ own, input })?.is === "built-in";
   const asked = input.needs ?? (isBuiltIn && own !== "install" && own !== "checkout" ? ["install"] : []);
   const found: string[] = [];
   const lost: string[] = [];
@@ -75,6 +108,8 @@ export function needsOf(
 export function workOf({ own, input }: Pick<NamedStep, "own" | "input">): StepWork | null {
   if (input.command !== undefined) return { is: "command", command: input.command };
   if (input.shell !== undefined) return { is: "shell", line: input.shell };
+  const service = input.compose?.exitCodeFrom;
+  if (service !== undefined) return { is: "service", service };
   const uses = input.uses ?? builtInSteps.find((name): name is BuiltInStep => name === own);
   return uses === undefined ? null : { is: "built-in", uses };
 }
@@ -132,6 +167,7 @@ function combinationsOf(
     scan: scanOf(step, waivers),
     load: loadOf(step),
     container: containerOf(step, config),
+    runsOn: input.runsOn ?? [],
   }));
 }
 
@@ -165,17 +201,23 @@ export function loadTestsIn(
 }
 
 function containerOf({ input }: NamedStep, config: ProductConfig): StepContainer | null {
-  const { image, network, memory, cpu, beside = [], ready } = input;
-  if (image === undefined) return null;
+  const { image, network, memory, cpu, beside = [], ready, compose } = input;
+  if (image === undefined && compose === undefined) return null;
   return {
     engine: config.pipeline?.engine ?? pipelineDefaults.engine,
-    image,
+    image: image ?? null,
     network: network ?? pipelineDefaults.network,
     memoryBytes: bytes(memory ?? pipelineDefaults.memory),
     cpus: cpu ?? null,
     beside: beside.map((name) => besideOf(name, config)),
     readyMs: ms(ready ?? pipelineDefaults.ready),
+    ...(compose === undefined ? {} : { compose: composeOf(compose) }),
   };
+}
+
+function composeOf({ file = pipelineDefaults.composeFile, exitCodeFrom, profiles }: StepComposeInput): StepCompose {
+  const files = typeof file === "string" ? [file] : file;
+  return { files: files.map(inside), profiles: profiles ?? [], service: exitCodeFrom ?? null };
 }
 
 /** Fresh every time: its volumes and the ports of its host are left out. */

@@ -7,7 +7,9 @@ import type { ScanPolicy } from "./scan.ts";
 export type StepWork =
   | { readonly is: "built-in"; readonly uses: BuiltInStep }
   | { readonly is: "command"; readonly command: readonly string[] }
-  | { readonly is: "shell"; readonly line: string };
+  | { readonly is: "shell"; readonly line: string }
+  /** One of its Compose file, which has its own command. */
+  | { readonly is: "service"; readonly service: string };
 
 /** One step with every default applied; one for each combination of a matrix. */
 export type PipelineStep = {
@@ -46,17 +48,31 @@ export type PipelineStep = {
   readonly load: LoadPolicy | null;
   /** Null: a process of this machine. */
   readonly container: StepContainer | null;
+  /** Labels that an agent must have; empty: it runs on the control plane's machine. */
+  readonly runsOn: readonly string[];
 };
 
 /** The container that a step runs in. */
 export type StepContainer = {
   readonly engine: string;
-  readonly image: string;
+  /** Null where a service of the Compose file is what runs. */
+  readonly image: string | null;
   readonly network: "open" | "none";
   readonly memoryBytes: number;
   readonly cpus: number | null;
   readonly beside: readonly StepBeside[];
   readonly readyMs: number;
+  /** Left out: nothing of a Compose file is beside it. */
+  readonly compose?: StepCompose;
+};
+
+/** A Compose project whose services are started for this step alone. */
+export type StepCompose = {
+  /** Relative to the step's path, laid over each other in this order. */
+  readonly files: readonly string[];
+  readonly profiles: readonly string[];
+  /** Whose exit code is the step's; null: the step has a command of its own. */
+  readonly service: string | null;
 };
 
 /** An accessory of the config, for this step alone. */
@@ -94,6 +110,20 @@ export type Pipeline = {
   readonly parallel: number | null;
   readonly diskBytes: number;
   readonly parameters: readonly Parameter[];
+  /** Null: results of steps stay on this machine. */
+  readonly shared: SharedCacheSpec | null;
+};
+
+/** A bucket for results of steps. */
+export type SharedCacheSpec = {
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly region: string;
+  /** Before the names of its objects; may be empty. */
+  readonly prefix: string;
+  /** Names of the pipeline's secrets that open it. */
+  readonly keyIdFrom: string;
+  readonly keyFrom: string;
 };
 
 /** Why a run exists, and what of its pipeline is asked for. */

@@ -173,7 +173,7 @@ export const targetSchema = named("TargetInput", "Where a product runs.", z.stri
 const retentionShape = {
   releases: optional(wholeNumber({ min: 1, max: 1000 }), {
     meaning:
-      "How many releases of each service are kept in each environment, besides what is live, warm, pinned or needed to go back.",
+      "How many of the newest good releases are kept in each environment, the live one among them. What is warm, pinned or needed to go back is kept besides.",
     default: environmentDefaults.releases,
     example: 10,
   }),

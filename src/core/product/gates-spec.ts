@@ -13,6 +13,18 @@ export type GatesSpec = {
   readonly loadTest?: boolean;
   /** What the forge must say of the commit. Nothing where nothing is asked. */
   readonly checks?: ChecksSpec;
+  /** Of which error budget something must be left. Absent: of none. */
+  readonly budget?: BudgetSpec;
+};
+
+export type BudgetSpec = {
+  /** The share of requests that must succeed, below 1. */
+  readonly objective: number;
+  readonly overMs: number;
+  /** Null: all of them together. */
+  readonly service: string | null;
+  /** Null: the one that is deployed to. */
+  readonly environment: string | null;
 };
 
 export type ChecksSpec = { readonly names: readonly string[]; readonly expiresMs: number };

@@ -2,10 +2,11 @@ import { z } from "zod";
 import { parseGateCondition } from "../gates/condition.ts";
 import { isTimeZone, whyNoCron } from "../gates/cron.ts";
 import { named, optional, required } from "./key.ts";
-import { checkedText, duration, flag, name, text, wholeNumber } from "./values.ts";
+import { type Percent, parsePercent, percentPattern } from "./units.ts";
+import { checkedText, duration, environmentText, flag, name, text, wholeNumber } from "./values.ts";
 import { show } from "./wording.ts";
 
-export const gatesDefaults = { count: 1, expires: "7d", timeZone: "UTC", checksExpire: "1d" } as const;
+export const gatesDefaults = { count: 1, expires: "7d", timeZone: "UTC", checksExpire: "1d", over: "28d" } as const;
 
 const people = () => z.array(text()).min(1).max(200);
 
@@ -107,6 +108,39 @@ const freezes = () =>
 
 const approval = () => named("ApprovalInput", "Whose word a deployment needs.", z.strictObject(approvalShape));
 
+function objectiveText(): z.ZodType<Percent, Percent> {
+  const allowed = "at least 50% and less than 100%, such as 99.9%";
+  return checkedText<Percent>({ type: "Percent", allowed, pattern: percentPattern.source }, (seen) => {
+    const share = parsePercent(seen);
+    return share !== null && share >= 0.5 && share < 1 ? null : `${show(seen)} is no objective; use ${allowed}`;
+  });
+}
+
+const budgetShape = {
+  objective: required(objectiveText(), {
+    meaning: "The share of requests that must succeed. What is left to 100% is the budget.",
+    example: "99.9%",
+  }),
+  over: optional(duration({ min: "1h", max: "30d" }), {
+    meaning: "The time, up to now, in which requests are counted.",
+    default: gatesDefaults.over,
+    example: "7d",
+  }),
+  service: optional(name("service"), {
+    meaning: "Whose requests.",
+    default: "(all services together)",
+    example: "api",
+  }),
+  in: optional(environmentText(), {
+    meaning: "Where, such as the environment that is promoted from.",
+    default: "(the environment itself)",
+    example: "staging",
+  }),
+};
+
+const budget = () =>
+  named("BudgetInput", "An error budget of which something must be left.", z.strictObject(budgetShape));
+
 const gatesShape = {
   wait: optional(duration({ max: "30d" }), {
     meaning: "How long after it was asked for a deployment begins: time to think better of it.",
@@ -149,6 +183,13 @@ const gatesShape = {
     meaning: "How long a deployment waits for its checks. Then it is called off.",
     default: gatesDefaults.checksExpire,
     example: "2h",
+  }),
+  budget: optional(budget(), {
+    meaning:
+      "Whether something must be left of an error budget: of the share of requests that may fail. While it is spent no deployment begins; a rollback does, and one that is asked for with --override-budget and a reason.",
+    default: "(however much has failed)",
+    example: { objective: "99.9%" },
+    allowed: 'an object such as { objective: "99.9%", over: "28d" }',
   }),
   approval: optional(approval(), {
     meaning: "People who must approve before a deployment begins. A rollback needs nobody's word.",

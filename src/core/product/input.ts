@@ -453,7 +453,8 @@ export interface PipelineStepInput {
    */
   outputs?: string[] | undefined;
   /**
-   * Programs whose version its result depends on too, beside that of node, npm and python3.
+   * Programs whose version its result depends on too, beside that of node, npm and, where there is anything for it,
+   * python3.
    * @default []
    * @example ["go"]
    */
@@ -464,6 +465,13 @@ export interface PipelineStepInput {
    * @example { junit: ["reports/junit.xml"] }
    */
   reports?: StepReportsInput | undefined;
+  /**
+   * Runs it on another machine: by an agent that has all of these labels (slipway agent), and an engine where the step
+   * has an image. It gets the checkout with all that earlier steps made; its outputs and reports come back.
+   * @default the control plane's machine
+   * @example ["linux", "x64"]
+   */
+  runsOn?: string[] | undefined;
   /**
    * Runs it in a container of this image: it sees the checkout, at /workspace, and nothing else of the machine, has no
    * privileges, and is ended with all that it has started. Secrets need sh in the image.
@@ -497,6 +505,13 @@ export interface PipelineStepInput {
    * @example ["redis"]
    */
   beside?: string[] | undefined;
+  /**
+   * Services of a Compose file that are started for it alone, as with beside. Its exit code is that of one of them, or
+   * that of its own command in an image.
+   * @default none
+   * @example { file: "docker-compose.integration.yml", exitCodeFrom: "tests" }
+   */
+  compose?: StepComposeInput | undefined;
   /**
    * How long what is beside it is waited for: until its image's health check, else its port says that it is ready.
    * @default "1m"
@@ -593,6 +608,33 @@ export interface StepReportsInput {
    * @example ["load.json"]
    */
   load?: string[] | undefined;
+}
+
+/**
+ * A Compose file whose services are started for this step alone: without the ports, volumes and networks of anybody
+ * else, and with nothing of the machine but the checkout.
+ */
+export interface StepComposeInput {
+  /**
+   * The Compose file, or several that are laid over each other, relative to the step's path. `$NAME` in it is what env,
+   * secrets and a .env beside it say.
+   * @default "docker-compose.integration.yml"
+   * @example ["docker-compose.yml", "docker-compose.test.yml"]
+   */
+  file?: string | string[] | undefined;
+  /**
+   * The service that tests: it is started when all others are ready, with its own command, and its exit code is the
+   * step's. As in docker compose up --exit-code-from.
+   * @default none: the step has an image and a command of its own, in all networks of the file
+   * @example "tests"
+   */
+  exitCodeFrom?: string | undefined;
+  /**
+   * Profiles whose services are started too.
+   * @default []
+   * @example ["mail"]
+   */
+  profiles?: string[] | undefined;
 }
 
 /**
@@ -896,6 +938,13 @@ export interface PipelineInput {
    */
   engine?: string | undefined;
   /**
+   * Shares the results of steps with inputs with other control planes. A store that is away or slow holds up no step,
+   * and results of steps with secrets stay here.
+   * @default none: they stay on this machine
+   * @example { endpoint: "https://s3.eu-central-1.amazonaws.com", bucket: "acme-steps", region: "eu-central-1" }
+   */
+  cache?: PipelineCacheInput | undefined;
+  /**
    * What a run's workspace may hold. A step under which it becomes more is stopped.
    * @default "10GB"
    * @example "2GB"
@@ -914,6 +963,48 @@ export interface PipelineInput {
    * "2026-12-31" }]
    */
   waivers?: WaiverInput[] | undefined;
+}
+
+/**
+ * A bucket in a store that speaks S3, by which control planes share the results of unchanged steps. This machine's own
+ * come first.
+ */
+export interface PipelineCacheInput {
+  /**
+   * Where the store is; the bucket is asked for as a part of the path.
+   * @example "https://s3.eu-central-1.amazonaws.com"
+   */
+  endpoint: string;
+  /**
+   * The bucket; it must be there.
+   * @example "acme-steps"
+   */
+  bucket: string;
+  /**
+   * What requests are signed for; stores that are not Amazon's mostly take any.
+   * @default "us-east-1"
+   * @example "eu-central-1"
+   */
+  region?: string | undefined;
+  /**
+   * What the names of its objects begin with.
+   * @default "slipway"
+   * @example "ci/shop"
+   */
+  prefix?: string | undefined;
+  /**
+   * Name of the pipeline's secret that is the id of the access key: slipway secret set <name> -e pipeline.
+   * @default "AWS_ACCESS_KEY_ID"
+   * @example "CACHE_KEY_ID"
+   */
+  accessKeyId?: string | undefined;
+  /**
+   * Name of the secret that is the access key itself. It vouches for every result too: only control planes with the
+   * same one take what another has put there.
+   * @default "AWS_SECRET_ACCESS_KEY"
+   * @example "CACHE_KEY"
+   */
+  secretAccessKey?: string | undefined;
 }
 
 /** Something that may be said when a run is begun by hand; steps have it as SLIPWAY_PARAM_<NAME>. */
@@ -1196,7 +1287,7 @@ export interface CiAccessInput {
    * @default ["deploy"]
    * @example ["deploy", "rollback"]
    */
-  verbs?: ("deploy" | "rollback")[] | undefined;
+  verbs?: ("deploy" | "promote" | "rollback")[] | undefined;
 }
 
 /** How a release takes the traffic and when it is taken back. */
@@ -1217,11 +1308,11 @@ export interface RolloutInput {
    */
   bake?: Duration | undefined;
   /**
-   * For rolling: the share of instances that is replaced at once; at least one instance.
+   * For rolling: how many instances are replaced at once, as a share of them (at least one) or as a number.
    * @default "25%"
    * @example "50%"
    */
-  batch?: Percent | undefined;
+  batch?: Percent | number | undefined;
   /**
    * For canary: the shares of the requests that the candidate gets one after the other, rising. All traffic comes after
    * the last one, by itself.
@@ -1843,8 +1934,8 @@ export interface OptInInput {
 /** What is kept. */
 export interface RetentionInput {
   /**
-   * How many releases of each service are kept in each environment, besides what is live, warm, pinned or needed to go
-   * back.
+   * How many of the newest good releases are kept in each environment, the live one among them. What is warm, pinned or
+   * needed to go back is kept besides.
    * @default 3
    * @example 10
    */
@@ -2934,11 +3025,45 @@ export interface GatesInput {
    */
   checksExpire?: Duration | undefined;
   /**
+   * Whether something must be left of an error budget: of the share of requests that may fail. While it is spent no
+   * deployment begins; a rollback does, and one that is asked for with --override-budget and a reason.
+   * @default however much has failed
+   * @example { objective: "99.9%" }
+   */
+  budget?: BudgetInput | undefined;
+  /**
    * People who must approve before a deployment begins. A rollback needs nobody's word.
    * @default nobody has to
    * @example { teams: ["ops"], count: 2 }
    */
   approval?: ApprovalInput | undefined;
+}
+
+/** An error budget of which something must be left. */
+export interface BudgetInput {
+  /**
+   * The share of requests that must succeed. What is left to 100% is the budget.
+   * @example "99.9%"
+   */
+  objective: Percent;
+  /**
+   * The time, up to now, in which requests are counted.
+   * @default "28d"
+   * @example "7d"
+   */
+  over?: Duration | undefined;
+  /**
+   * Whose requests.
+   * @default all services together
+   * @example "api"
+   */
+  service?: string | undefined;
+  /**
+   * Where, such as the environment that is promoted from.
+   * @default the environment itself
+   * @example "staging"
+   */
+  in?: string | undefined;
 }
 
 /**
@@ -3373,11 +3498,11 @@ export interface RolloutOverride {
    */
   bake?: Duration | null | undefined;
   /**
-   * For rolling: the share of instances that is replaced at once; at least one instance.
+   * For rolling: how many instances are replaced at once, as a share of them (at least one) or as a number.
    * @default the product's value
    * @example "50%"
    */
-  batch?: Percent | null | undefined;
+  batch?: Percent | number | null | undefined;
   /**
    * For canary: the shares of the requests that the candidate gets one after the other, rising. All traffic comes after
    * the last one, by itself.
@@ -3768,8 +3893,8 @@ export interface RateLimitOverride {
 /** What is kept here. */
 export interface RetentionOverride {
   /**
-   * How many releases of each service are kept in each environment, besides what is live, warm, pinned or needed to go
-   * back.
+   * How many of the newest good releases are kept in each environment, the live one among them. What is warm, pinned or
+   * needed to go back is kept besides.
    * @default the product's value
    * @example 10
    */

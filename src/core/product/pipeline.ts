@@ -2,6 +2,7 @@ import { z } from "zod";
 import { expectationHelp, parseExpectation } from "../pipeline/load.ts";
 import { named, optional, required } from "./key.ts";
 import { imageReference } from "./mount-values.ts";
+import { sharedCacheSchema } from "./shared-cache.ts";
 import {
   checkedText,
   choice,
@@ -40,6 +41,7 @@ export const pipelineDefaults = {
   network: "open",
   memory: "2GB",
   ready: "1m",
+  composeFile: "docker-compose.integration.yml",
 } as const;
 
 /** What the built-in scan writes, and what is read of it where the config does not say. */
@@ -192,6 +194,36 @@ const waiverSchema = named(
   }),
 );
 
+const composeSchema = named(
+  "StepComposeInput",
+  "A Compose file whose services are started for this step alone: without the ports, volumes and networks of anybody else, and with nothing of the machine but the checkout.",
+  z.strictObject({
+    file: optional(composeFiles(), {
+      meaning:
+        "The Compose file, or several that are laid over each other, relative to the step's path. `$NAME` in it is what env, secrets and a .env beside it say.",
+      default: pipelineDefaults.composeFile,
+      example: ["docker-compose.yml", "docker-compose.test.yml"],
+      allowed: 'a path, or a list of paths, such as "docker-compose.integration.yml"',
+    }),
+    exitCodeFrom: optional(text(), {
+      meaning:
+        "The service that tests: it is started when all others are ready, with its own command, and its exit code is the step's. As in docker compose up --exit-code-from.",
+      default: "(none: the step has an image and a command of its own, in all networks of the file)",
+      example: "tests",
+    }),
+    profiles: optional(z.array(text()).max(20), {
+      meaning: "Profiles whose services are started too.",
+      default: [],
+      example: ["mail"],
+      allowed: 'a list of names, such as ["mail"]',
+    }),
+  }),
+);
+
+function composeFiles(): z.ZodType<string | string[], string | string[]> {
+  return z.union([insidePath(), z.array(insidePath()).min(1).max(10)]);
+}
+
 function localEngine(): z.ZodType<string, string> {
   const allowed = "the socket of an engine of this machine, such as unix:///var/run/docker.sock";
   return checkedText({ type: "string", allowed, pattern: "^unix:///" }, (seen) =>
@@ -288,7 +320,8 @@ const stepSchema = named(
       example: ["dist"],
     }),
     tools: optional(z.array(name("tool")).max(20), {
-      meaning: "Programs whose version its result depends on too, beside that of node, npm and python3.",
+      meaning:
+        "Programs whose version its result depends on too, beside that of node, npm and, where there is anything for it, python3.",
       default: [],
       example: ["go"],
     }),
@@ -296,6 +329,12 @@ const stepSchema = named(
       meaning: "Test reports, coverage and findings that it writes.",
       default: {},
       example: { junit: ["reports/junit.xml"] },
+    }),
+    runsOn: optional(z.array(name("label")).min(1).max(20), {
+      meaning:
+        "Runs it on another machine: by an agent that has all of these labels (slipway agent), and an engine where the step has an image. It gets the checkout with all that earlier steps made; its outputs and reports come back.",
+      default: "(the control plane's machine)",
+      example: ["linux", "x64"],
     }),
     image: optional(imageReference(), {
       meaning:
@@ -323,6 +362,12 @@ const stepSchema = named(
         "For a container: accessories of the config that are started for it alone, empty, in a network of their own, under their own names; waited for until they are ready, and removed with it. When it fails their logs are kept with its own.",
       default: [],
       example: ["redis"],
+    }),
+    compose: optional(composeSchema, {
+      meaning:
+        "Services of a Compose file that are started for it alone, as with beside. Its exit code is that of one of them, or that of its own command in an image.",
+      default: "(none)",
+      example: { file: "docker-compose.integration.yml", exitCodeFrom: "tests" },
     }),
     ready: optional(duration({ min: "1s", max: "30m" }), {
       meaning:
@@ -385,6 +430,12 @@ export const pipelineSchema = named(
       meaning: "The container engine for steps with an image: of this machine, because they see the checkout.",
       default: pipelineDefaults.engine,
       example: "unix:///run/user/1000/docker.sock",
+    }),
+    cache: optional(sharedCacheSchema, {
+      meaning:
+        "Shares the results of steps with inputs with other control planes. A store that is away or slow holds up no step, and results of steps with secrets stay here.",
+      default: "(none: they stay on this machine)",
+      example: { endpoint: "https://s3.eu-central-1.amazonaws.com", bucket: "acme-steps", region: "eu-central-1" },
     }),
     disk: optional(size({ minBytes: 10_000_000 }), {
       meaning: "What a run's workspace may hold. A step under which it becomes more is stopped.",

@@ -27,6 +27,8 @@ export type Located = { readonly problem: Problem; readonly at: Path };
 
 const maxShown = 100;
 const maxColumn = 60;
+/** More are not listed in a line: `slipway explain` lists them. */
+const fewKeys = 8;
 
 /** All problems as a person reads them: aligned, warnings apart. Empty when there are none. */
 export function formatProblems(file: string, problems: readonly Problem[]): string {
@@ -129,6 +131,10 @@ const foreignNames: Readonly<Record<string, string>> = {
   root: "path",
   context: "path",
   promote_from: "promoteFrom",
+  prefix: "path",
+  pathPrefix: "path",
+  stripPrefix: "strip",
+  stripPath: "strip",
 };
 
 function strayKey(key: string, at: Path, place: readonly Node[]): { message: string; guess: string | null } {
@@ -151,7 +157,9 @@ function strayKey(key: string, at: Path, place: readonly Node[]): { message: str
   // A key that is known one or two levels further down is in the wrong place, not misspelt.
   const deeper = place.flatMap((node) => keyPaths(node)).find(({ path }) => path.at(-1) === key && !path.includes("*"));
   const guess = near ?? (deeper === undefined ? null : deeper.path.join("."));
-  return { message: guess === null ? "unknown key" : `unknown key; did you mean "${guess}"?`, guess };
+  if (guess !== null) return { message: `unknown key; did you mean "${guess}"?`, guess };
+  const few = names.length > 0 && names.length <= fewKeys;
+  return { message: few ? `unknown key; use one of ${names.join(", ")}` : "unknown key", guess };
 }
 
 function outOfRange(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig, at: Path, value: unknown): string {

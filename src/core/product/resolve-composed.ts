@@ -1,3 +1,4 @@
+import { bareSettings } from "../compose/settings.ts";
 import type { ComposedEnvironment } from "./composed.ts";
 import type { AccessoryInput, ServiceInput } from "./input.ts";
 import type { AccessorySpec, ComposedSettings, ServiceSpec } from "./spec.ts";
@@ -58,28 +59,7 @@ export function besideComposed(told: ServiceSpec, { services, accessories }: Com
   const networks = new Map(all.flatMap(({ composed }) => composed?.networks ?? []).map((each) => [each.name, each]));
   return {
     ...told,
-    composed: {
-      service: told.name,
-      aliases: [],
-      networks: [...networks.values()],
-      entrypoint: null,
-      command: null,
-      workingDirectory: null,
-      tmpfs: {},
-      files: [],
-      healthcheck: null,
-      stopSignal: null,
-      extraHosts: [],
-      securityOptions: [],
-      ulimits: [],
-      sharedMemoryBytes: null,
-      groups: [],
-      sysctls: {},
-      dns: [],
-      notMade: [],
-      untilHealthy: false,
-      after: [],
-    },
+    composed: { ...bareSettings(told.name), networks: [...networks.values()] },
   };
 }
 

@@ -1,14 +1,14 @@
 import { gatesDefaults } from "./gates.ts";
-import type { ApprovalSpec, FreezeSpec, GatesSpec, StepGatesSpec, WindowSpec } from "./gates-spec.ts";
-import type { ApprovalInput, FreezeInput, GatesInput, StepGatesInput, WindowInput } from "./input.ts";
-import { ms } from "./resolve-values.ts";
+import type { ApprovalSpec, BudgetSpec, FreezeSpec, GatesSpec, StepGatesSpec, WindowSpec } from "./gates-spec.ts";
+import type { ApprovalInput, BudgetInput, FreezeInput, GatesInput, StepGatesInput, WindowInput } from "./input.ts";
+import { ms, ratio } from "./resolve-values.ts";
 
 export type Teams = Readonly<Record<string, readonly string[]>>;
 
 /** Nothing where the environment has no gates, so that a config without them is what it was. */
 export function resolveGates(gates: GatesInput | undefined, teams: Teams): { readonly gates?: GatesSpec } {
   if (gates === undefined || Object.keys(gates).length === 0) return {};
-  const { approval, windows = [], freezes = [], wait, baked, loadTest, checks, checksExpire } = gates;
+  const { approval, windows = [], freezes = [], wait, baked, loadTest, checks, checksExpire, budget } = gates;
   return {
     gates: {
       approval: approval === undefined ? null : resolveApproval(approval, teams),
@@ -20,6 +20,7 @@ export function resolveGates(gates: GatesInput | undefined, teams: Teams): { rea
       ...(checks === undefined
         ? {}
         : { checks: { names: checks, expiresMs: ms(checksExpire ?? gatesDefaults.checksExpire) } }),
+      ...(budget === undefined ? {} : { budget: resolveBudget(budget) }),
     },
   };
 }
@@ -36,6 +37,15 @@ export function resolveStepGates(gates: StepGatesInput | undefined, teams: Teams
       waitMs: wait === undefined ? 0 : ms(wait),
       conditions: when,
     },
+  };
+}
+
+function resolveBudget({ objective, over, service, in: environment }: BudgetInput): BudgetSpec {
+  return {
+    objective: ratio(objective),
+    overMs: ms(over ?? gatesDefaults.over),
+    service: service ?? null,
+    environment: environment ?? null,
   };
 }
 

@@ -272,13 +272,17 @@ function resolveRoutes(routes: string | readonly (string | RouteInput)[]): reado
   });
 }
 
+function resolveBatch(batch: NonNullable<RolloutInput["batch"]>): RolloutSpec["batch"] {
+  return typeof batch === "number" ? { instances: batch } : ratio(batch);
+}
+
 function resolveRollout(rollout: RolloutInput, teams: Teams): RolloutSpec {
   const strategy = rollout.strategy ?? rolloutDefaults.strategy;
   return {
     strategy,
     ...(strategy === "canary" ? { canary: resolveCanary(rollout, teams) } : {}),
     bakeMs: ms(rollout.bake ?? rolloutDefaults.bake),
-    batch: ratio(rollout.batch ?? rolloutDefaults.batch),
+    batch: resolveBatch(rollout.batch ?? rolloutDefaults.batch),
     ...(rollout.endEarly === undefined || rollout.endEarly === rolloutDefaults.endEarly
       ? {}
       : { endEarly: rollout.endEarly }),

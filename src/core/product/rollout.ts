@@ -69,8 +69,8 @@ const rolloutShape = {
     default: rolloutDefaults.bake,
     example: "10m",
   }),
-  batch: optional(percent(), {
-    meaning: "For rolling: the share of instances that is replaced at once; at least one instance.",
+  batch: optional(z.union([percent(), wholeNumber({ min: 1, max: 1_000 })]), {
+    meaning: "For rolling: how many instances are replaced at once, as a share of them (at least one) or as a number.",
     default: rolloutDefaults.batch,
     example: "50%",
   }),

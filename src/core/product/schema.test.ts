@@ -49,7 +49,7 @@ describe("the JSON Schema", () => {
     { name: "shop", services: { web: { kind: "web", command: "node x" } } },
     { name: "shop", services: { "a b": { kind: "web" } } },
     { name: "shop", services: {}, rollout: { bake: "30" } },
-    { name: "shop", services: {}, rollout: { batch: 25 } },
+    { name: "shop", services: {}, rollout: { batch: 2.5 } },
     { name: "shop", services: {}, environments: { a: { services: { web: { kind: "web" } } } } },
   ])("refuses %j, as we do", (product) => {
     expect(validate(product)).toBe(false);
@@ -116,4 +116,6 @@ const besides: Readonly<Record<string, object>> = {
   monday: { tokenFrom: "MONDAY_TOKEN", item: "1234567890" },
   pullRequests: { deploy: "preview" },
   cost: { instanceHour: 0, perMonth: 0 },
+  cache: { endpoint: "https://s3.example.com", bucket: "acme-steps" },
+  budget: { objective: "99.9%" },
 };

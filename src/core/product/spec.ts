@@ -319,8 +319,8 @@ export type RolloutSpec = {
   readonly endEarly?: "steps" | "always";
   /** The watch after all traffic is on the candidate. Nothing is called succeeded before it has passed. */
   readonly bakeMs: number;
-  /** For rolling: how many instances are replaced at once, as a share of the instances; at least one. */
-  readonly batch: number;
+  /** For rolling: how many instances are replaced at once, as a share of them (at least one), or so many. */
+  readonly batch: number | { readonly instances: number };
   readonly drainMs: number;
   /** How long WebSockets and event streams may stay on a revision that has no weight any more. */
   readonly streamLimitMs: number;

@@ -35,7 +35,7 @@ describe("what is wrong with one key", () => {
           interval: "1s",
           health: { path: "up", interval: 30, timeout: "5 sec", retries: 0, status: [200, "x"], body: 4 },
           resources: { memory: "512M", cpu: "1" },
-          routes: ["https://Example.org/api", 3, { hosts: "x" }],
+          routes: ["https://Example.org/api", 3, { hosts: "x", stripPrefix: true, tls: true }],
         },
         "mail catcher": web,
       },
@@ -51,7 +51,7 @@ describe("what is wrong with one key", () => {
       environments: { production: { services: { web: { kind: "web", instances: "2" } } } },
     };
     expect(`\n${report(product)}\n`).toBe(`
-slipway.config.ts: 32 problems
+slipway.config.ts: 34 problems
   name                                             "Shop" is not a name for a product; did you mean "shop"?
   services.web.kind                                "wbe" is not known here; did you mean "web"?
   services.web.command                             "npm ci && npm start" is a string; use an array: ["sh", "-c", "npm ci && npm start"]
@@ -64,6 +64,8 @@ slipway.config.ts: 32 problems
   services.web.routes[0]                           "https://Example.org/api" is not a route; did you mean "example.org/api"?
   services.web.routes[1]                           3 does not fit here; use "/path", "host" or "host/path", such as "/api" or "example.org/api", or an object with host, path, strip
   services.web.routes[2].hosts                     unknown key; did you mean "host"?
+  services.web.routes[2].stripPrefix               unknown key; did you mean "strip"?
+  services.web.routes[2].tls                       unknown key; use one of host, path, strip
   services.web.resources.memory                    "512M" is not a size; did you mean "512MB"?
   services.web.resources.cpu                       "1" is not a number from 0.01 to 256
   services.web.helth                               unknown key; did you mean "health"?

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Digest, environmentName, type ReleaseId, releaseId } from "../ids.ts";
-import { planRetention, type RetainedRelease, type RetentionView } from "./retention.ts";
-import { type Attempt, rollbackTarget, standingOf } from "./standing.ts";
+import { planRetention, type RetainedRelease, type RetentionView, waysKept } from "./retention.ts";
+import { type Attempt, rollbackTarget, standingOf, waysBack } from "./standing.ts";
 
 const digest = (name: string): Digest => `sha256:${name}`;
 const release = (number: number, artifacts: readonly string[] = [`a${number}`], pinned = false): RetainedRelease => ({
@@ -11,7 +11,7 @@ const release = (number: number, artifacts: readonly string[] = [`a${number}`], 
   artifacts: artifacts.map(digest),
 });
 const ids = (...numbers: number[]): ReleaseId[] => numbers.map((number) => releaseId(`rel_${number}`));
-const production = { name: environmentName("production"), good: ids(), inUse: ids(), rollback: null, keep: 3 };
+const production = { name: environmentName("production"), good: ids(), inUse: ids(), waysBack: ids(), keep: 3 };
 /** Newest first, as the store lists them. */
 const newestFirst = (count: number): RetainedRelease[] =>
   Array.from({ length: count }, (_, index) => release(count - index));
@@ -21,7 +21,7 @@ describe("what retention keeps", () => {
     const releases = newestFirst(10).map((each) => (each.id === "rel_1" ? { ...each, pinned: true } : each));
     const plan = planRetention({
       releases,
-      environments: [{ ...production, good: ids(8, 7, 6), inUse: ids(8, 2), rollback: releaseId("rel_4"), keep: 2 }],
+      environments: [{ ...production, good: ids(8, 7, 6), inUse: ids(8, 2), waysBack: ids(4), keep: 2 }],
       keepNewest: 1,
     });
     expect(plan.prune).toEqual(ids(9, 6, 5, 3));
@@ -83,7 +83,7 @@ const views: fc.Arbitrary<RetentionView> = fc.integer({ min: 0, max: 15 }).chain
         name: fc.constantFrom("staging", "production").map(environmentName),
         good: some,
         inUse: some,
-        rollback: some.map((list) => list[0] ?? null),
+        waysBack: some,
         keep: fc.nat({ max: 4 }),
       }),
       { maxLength: 3 },
@@ -100,10 +100,10 @@ describe("whatever there is, retention", () => {
         const kept = [
           ...view.releases.filter((each) => each.pinned).map((each) => each.id),
           ...view.releases.slice(0, view.keepNewest).map((each) => each.id),
-          ...view.environments.flatMap(({ inUse, rollback, good, keep }) => [
+          ...view.environments.flatMap(({ inUse, waysBack, good, keep }) => [
             ...inUse,
             ...good.slice(0, keep),
-            ...(rollback === null ? [] : [rollback]),
+            ...waysBack,
           ]),
         ];
         for (const id of kept) expect(pruned).not.toContain(id);
@@ -174,7 +174,8 @@ class Life {
       .reverse()
       .map((each) => each.release);
     const inUse = this.live === null ? [] : [this.live];
-    const environment = { ...production, good: [...new Set(good)], inUse, rollback: this.target, keep };
+    const ways = waysBack(this.live, attempts, waysKept(keep));
+    const environment = { ...production, good: [...new Set(good)], inUse, waysBack: ways, keep };
     const plan = planRetention({ releases: this.releases, environments: [environment], keepNewest });
     for (const id of plan.prune) this.pruned.add(id);
     this.releases = this.releases.filter((each) => !plan.prune.includes(each.id));
@@ -186,6 +187,10 @@ class Life {
 
   get target(): ReleaseId | null {
     return rollbackTarget(this.live, this.attempts);
+  }
+
+  ways(count: number): ReleaseId[] {
+    return waysBack(this.live, this.attempts, count);
   }
 
   #attempt(id: ReleaseId, phase: string, tookAway: ReleaseId | null = null): void {
@@ -203,10 +208,31 @@ describe("over a whole life of an environment", () => {
         for (const act of acts) {
           life.do(act);
           const way = life.target;
+          const ways = life.ways(waysKept(keep));
           life.prune(keep, keepNewest);
           expect(life.target).toBe(way);
+          expect(life.ways(waysKept(keep))).toEqual(ways);
           if (way !== null) expect(life.pruned).not.toContain(way);
           if (life.live !== null) expect(life.pruned).not.toContain(life.live);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("rollbacks in a row go where they were to go, whatever is pruned between them", () => {
+    fc.assert(
+      fc.property(lives, fc.nat({ max: 6 }), (acts, keep) => {
+        const life = new Life();
+        for (const act of acts) {
+          life.do(act);
+          life.prune(keep, 0);
+        }
+        const ways = life.ways(waysKept(keep));
+        for (const way of ways) {
+          life.do("roll back");
+          life.prune(keep, 0);
+          expect(life.live).toBe(way);
         }
       }),
       { numRuns: 500 },

@@ -15,8 +15,8 @@ export type RetentionView = {
     readonly good: readonly ReleaseId[];
     /** Live, warm, candidate, or the target of a deployment under way or waiting. */
     readonly inUse: readonly ReleaseId[];
-    /** Where a rollback would go now. */
-    readonly rollback: ReleaseId | null;
+    /** Where rollbacks in a row would go, the next one first: as many as `waysKept`. */
+    readonly waysBack: readonly ReleaseId[];
     readonly keep: number;
   }[];
   /** How many of the newest releases are kept although no environment has seen them yet. */
@@ -30,8 +30,16 @@ export type RetentionPlan = {
 };
 
 /**
+ * So many rollbacks in a row find the release that they go to, where `keep` good ones are kept and the live one is one of them; always
+ * one. Who has gone back so often has used up what was kept: a release that was pruned before does not come back.
+ */
+export function waysKept(keep: number): number {
+  return Math.max(1, keep - 1);
+}
+
+/**
  * What may be pruned: never what is live, warm, pinned or under way, never the last `keep` good releases of an environment,
- * and never what a rollback would need. An artifact goes only when no kept release has it. Records always stay.
+ * and never what a rollback, or the next ones after it, would need. An artifact goes only when no kept release has it. Records always stay.
  */
 export function planRetention(view: RetentionView): RetentionPlan {
   const why = new Map<ReleaseId, string>();
@@ -40,7 +48,7 @@ export function planRetention(view: RetentionView): RetentionPlan {
   };
   for (const environment of view.environments) {
     for (const id of environment.inUse) keep(id, `in use in ${environment.name}`);
-    if (environment.rollback !== null) keep(environment.rollback, `a rollback of ${environment.name} needs it`);
+    for (const id of environment.waysBack) keep(id, `a rollback of ${environment.name} needs it`);
     for (const id of environment.good.slice(0, environment.keep))
       keep(id, `one of the last ${environment.keep} in ${environment.name}`);
   }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type ReleaseId, releaseId } from "../ids.ts";
-import { type Attempt, rollbackTarget, standingOf } from "./standing.ts";
+import { type Attempt, rollbackTarget, standingOf, waysBack } from "./standing.ts";
 
 const [r1, r2, r3, r4] = ["rel_1", "rel_2", "rel_3", "rel_4"].map(releaseId) as [
   ReleaseId,
@@ -162,6 +162,33 @@ describe("the release a rollback goes to", () => {
         while (story.target !== null) visited.push(story.rollback().live);
         expect(new Set(visited).size).toBe(visited.length);
       }),
+    );
+  });
+});
+
+describe("the ways back", () => {
+  it("are those of rollbacks in a row, the next one first, and no more than were asked for", () => {
+    const { live, attempts } = new Story().deploy(r1).deploy(r2).deploy(r3).deploy(r4, "failed");
+    expect(waysBack(live, attempts, 1)).toEqual([r2]);
+    expect(waysBack(live, attempts, 9)).toEqual([r2, r1]);
+    expect(waysBack(live, attempts, 0)).toEqual([]);
+    expect(waysBack(null, [], 3)).toEqual([]);
+  });
+
+  it("are where persons come to who really go there", () => {
+    const step = fc.oneof(fc.constantFrom(r1, r2, r3, r4), fc.constant("rollback" as const));
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
+        const story = new Story();
+        for (const each of steps) {
+          if (each !== "rollback") story.deploy(each);
+          else if (story.target !== null) story.rollback();
+        }
+        const ways = waysBack(story.live, story.attempts, 10);
+        for (const way of ways) expect(story.rollback().live).toBe(way);
+        expect(story.target).toBeNull();
+      }),
+      { numRuns: 500 },
     );
   });
 });

@@ -54,3 +54,29 @@ export function rollbackTarget(live: ReleaseId | null, attempts: readonly Attemp
   const before = usable.find((attempt) => firstLive === undefined || attempt.begun < firstLive.begun);
   return (before ?? usable[0])?.release ?? null;
 }
+
+/**
+ * The releases that so many rollbacks without an argument would go to, one after the other, the next one first. Each takes away
+ * the one that it leaves, so none comes twice; fewer where there are no more. What `rollback` chooses from and what retention keeps is
+ * both reckoned here.
+ */
+export function waysBack(live: ReleaseId | null, attempts: readonly Attempt[], count: number): ReleaseId[] {
+  const ways: ReleaseId[] = [];
+  let [at, told] = [live, attempts];
+  while (ways.length < count) {
+    const next = rollbackTarget(at, told);
+    if (next === null) break;
+    const place = Math.max(0, ...told.map(({ begun, ended }) => Math.max(begun, ended ?? 0)));
+    const rollback = {
+      release: next,
+      phase: "succeeded",
+      begun: place + 1,
+      ended: place + 2,
+      tookAway: at,
+      kept: true,
+    };
+    ways.push(next);
+    [at, told] = [next, [...told, rollback]];
+  }
+  return ways;
+}

@@ -31,6 +31,8 @@ export function stepCommand(synth: SynthStep, product: SynthProduct, selected: r
   const script = stepScript(synth);
   const isBeside =
     selected.includes("integration") &&
+    // A step with a Compose file brings up its own.
+    synth.step.container?.compose === undefined &&
     Object.keys(product.environment.accessories).length > 0 &&
     (synth.step.name.split("/").at(-1) === "integration" || (synth.step.container?.beside.length ?? 0) > 0);
   return isBeside ? `${fromTop(product, integrationScript)} ${script}` : fromTop(product, script);

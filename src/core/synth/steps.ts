@@ -1,3 +1,4 @@
+import type { StepCompose } from "../pipeline/step.ts";
 import { shellWord } from "../server/shell.ts";
 import { type SynthFile, textFile } from "./artifact.ts";
 import type { SynthProduct, SynthStep } from "./product.ts";
@@ -88,8 +89,45 @@ export function shellPattern(pattern: string): string {
 
 function commandLines(synth: SynthStep): readonly string[] {
   const { step, commands } = synth;
+  const compose = step.container?.compose;
+  if (compose !== undefined)
+    return [...stackLines(synth, compose), ...attemptLines(synth, [stackCommand(synth, compose)])];
   const lines = commands.map((command) => [...containerWords(synth), ...command.map(shellWord).map(bare)].join(" "));
-  if (lines.length === 0) return [": nothing to run"];
+  return lines.length === 0 ? [": nothing to run"] : attemptLines(synth, lines);
+}
+
+/** Services of a Compose file to throw away: they go whatever happens, and their logs are shown when it failed. */
+function stackLines({ step, directory }: SynthStep, { files, profiles }: StepCompose): readonly string[] {
+  const paths = files.map((each) => (directory === "." ? each : `${directory}/${each}`));
+  const words = [...profiles.flatMap((each) => ["--profile", each]), ...paths.flatMap((each) => ["--file", each])];
+  return [
+    `project="${step.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")}-$$"`,
+    `compose() { docker compose --project-name "$project" ${words.map(shellWord).map(bare).join(" ")} "$@"; }`,
+    "finish() {",
+    "  code=$?",
+    "  trap - EXIT",
+    '  [ "$code" -eq 0 ] || compose logs --no-color >&2 || true',
+    "  compose down --volumes --remove-orphans --timeout 5 || true",
+    '  exit "$code"',
+    "}",
+    "trap finish EXIT",
+    "trap 'exit 130' INT",
+    "trap 'exit 143' TERM",
+  ];
+}
+
+function stackCommand(synth: SynthStep, { service }: StepCompose): string {
+  if (service !== null) {
+    const name = bare(shellWord(service));
+    return `{ compose up --build --quiet-pull --exit-code-from ${name} ${name}; }`;
+  }
+  const own = synth.commands.map((command) =>
+    [...containerWords(synth), ...command.map(shellWord).map(bare)].join(" "),
+  );
+  return `{ compose up --build --quiet-pull --detach --wait && NETWORK="\${project}_default" && ${own.join(" && ")}; }`;
+}
+
+function attemptLines({ step }: SynthStep, lines: readonly string[]): readonly string[] {
   if (step.attempts === 1) return lines;
   // Within a condition `set -e` does not hold: the commands are joined.
   return [
@@ -119,7 +157,7 @@ function containerWords({ step, directory }: SynthStep): readonly string[] {
     `--memory ${container.memoryBytes}`,
     ...(container.cpus === null ? [] : [`--cpus ${container.cpus}`]),
     ...names.map((name) => `--env ${name}`),
-    bare(shellWord(container.image)),
+    ...(container.image === null ? [] : [bare(shellWord(container.image))]),
   ];
 }
 

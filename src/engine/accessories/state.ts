@@ -30,7 +30,7 @@ type At = { readonly product: string; readonly environment: EnvironmentName };
 
 /** All accessories of what is live in an environment. `running` is what its target shows. */
 export async function accessoriesIn(
-  world: Pick<World, "store">,
+  world: Pick<World, "store" | "targets">,
   at: At,
   running: readonly RevisionStatus[],
 ): Promise<readonly AccessoryState[]> {
@@ -38,6 +38,7 @@ export async function accessoriesIn(
   if (live === null) return [];
   const { spec } = await releaseView(world.store.db, live, at.environment);
   const artifacts = artifactsOf(await releaseRow(world.store.db, live));
+  const isAllSeen = world.targets.hosts(spec.target).every(({ awayForMs }) => awayForMs === null);
   return Promise.all(
     Object.values(spec.accessories).map(async (accessory): Promise<AccessoryState> => {
       const there = runningOf(running, { environment: at.environment, name: accessory.name });
@@ -48,7 +49,7 @@ export async function accessoriesIn(
         image: accessory.image,
         revision: there?.id ?? null,
         // One that docker compose has made is not ours to look at: a deployment has seen that it runs.
-        state: stateOf(instance, accessory),
+        state: stateOf(instance, accessory, { isAllSeen }),
         host: instance?.host ?? null,
         since: instance?.startedAt ?? null,
         restarts: instance?.restarts ?? 0,
@@ -59,8 +60,14 @@ export async function accessoriesIn(
   );
 }
 
-function stateOf(instance: InstanceStatus | undefined, { composed }: AccessorySpec): string {
-  if (instance === undefined) return composed === undefined ? "absent" : "made by docker compose";
+function stateOf(
+  instance: InstanceStatus | undefined,
+  { composed }: AccessorySpec,
+  { isAllSeen }: { readonly isAllSeen: boolean },
+): string {
+  if (instance === undefined && composed !== undefined) return "made by docker compose";
+  // It may be on the host that does not answer.
+  if (instance === undefined) return isAllSeen ? "absent" : "not seen";
   return instance.lastSeen === undefined ? instance.state : "away";
 }
 

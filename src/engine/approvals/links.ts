@@ -11,6 +11,8 @@ import { mustBeUsable } from "./link-use.ts";
 
 const purpose = "slipway approval v1";
 export const longestLinkMs = 14 * 24 * 60 * 60_000;
+/** A link that was over for so long is forgotten; that it was made, and what was said by it, is in the history. */
+const keptMs = 30 * 24 * 60 * 60_000;
 
 type Asked = {
   readonly deployment: DeploymentId;
@@ -46,6 +48,10 @@ export async function makeApprovalLink(
   const until = now + Math.min(forMs, longestLinkMs);
   await store.db.transaction().execute(async (trx) => {
     await trx
+      .deleteFrom("approval_link")
+      .where("expires_at", "<", now - keptMs)
+      .execute();
+    await trx
       .insertInto("approval_link")
       .values({
         id,
@@ -78,7 +84,8 @@ export async function openApprovalLink({ store, vault, clock }: World, link: str
     id === undefined
       ? undefined
       : await store.db.selectFrom("approval_link").selectAll().where("id", "=", id).executeTakeFirst();
-  if (row === undefined) throw new SlipwayError("LINK_INVALID", { message: "this link was not made here" });
+  if (row === undefined)
+    throw new SlipwayError("LINK_INVALID", { message: "this link was not made here, or was over long ago" });
   mustBeUsable(row, clock.now());
   return row;
 }

@@ -4,6 +4,7 @@ import type { DeploymentId, EnvironmentName, ReleaseId, RunId } from "../../core
 import type { TriggerEventRow } from "../../ports/tables.ts";
 import { recordEvents } from "../triggers/record.ts";
 import type { World } from "../world.ts";
+import { hasPromoted } from "./promote.ts";
 import type { CiSession } from "./session.ts";
 
 /** What came of what a job has asked for; ids as soon as they are known. */
@@ -58,10 +59,13 @@ export async function ciBegun({ store }: World, { product, subject }: CiSession,
 
 /** May the job look at it: has it begun it? Errors: NOT_FOUND. */
 export async function mustHaveBegun(
-  { store }: World,
-  { product, subject }: CiSession,
+  world: World,
+  session: CiSession,
   what: { readonly run: RunId } | { readonly deployment: DeploymentId },
 ): Promise<void> {
+  const { store } = world;
+  const { product, subject } = session;
+  if ("deployment" in what && (await hasPromoted(world, session, what.deployment))) return;
   const rows = await store.db
     .selectFrom("trigger_event")
     .select("delivery")

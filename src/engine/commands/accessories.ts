@@ -16,7 +16,7 @@ export async function listAccessories(
   const rows = await world.store.db.selectFrom("environment").select("name").where("product", "=", product).execute();
   const names = rows.map(({ name }) => name).filter((name) => environment === null || name === environment);
   if (names.length === 0) return [];
-  const running = await world.targets.observe({});
+  const running = await world.targets.present({});
   const all = await Promise.all(names.map((name) => accessoriesIn(world, { product, environment: name }, running)));
   return all.flat();
 }

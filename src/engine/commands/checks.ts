@@ -1,3 +1,4 @@
+import { numberOf } from "../../core/deploy/course.ts";
 import { releasesAtFullTraffic, type Traffic } from "../../core/deploy/traffic.ts";
 import { reasonOf } from "../../core/errors/error.ts";
 import type { EpochMs } from "../../core/ids.ts";
@@ -5,8 +6,11 @@ import { directoriesOf } from "../../core/release/artifacts.ts";
 import type { CertificateStatus } from "../../ports/edge.ts";
 import { artifactsOf } from "../release/read.ts";
 import { askToRemove, prunedRegistries } from "../release/registry-retention.ts";
+import type { Place } from "../targets.ts";
 import type { EdgeSite } from "../traffic/sites.ts";
 import type { World } from "../world.ts";
+import { domainReport, domainsOf } from "./check-domains.ts";
+import { bad, hostReport, type Report } from "./check-hosts.ts";
 
 export type Check = {
   readonly name: string;
@@ -24,12 +28,11 @@ export async function checks(world: World): Promise<Check[]> {
         ? "the state file is whole"
         : bad(report.findings.join("; "), "restore the newest copy: slipway state restore <file>");
     }),
-    ...(await world.targets.inUse()).map((target) =>
-      check(
-        `target ${target.name}`,
-        async () => `${(await target.observe({})).length} revisions are known to the ${target.name} target`,
-      ),
+    ...(await world.targets.inUse()).map((target) => check(`target ${target.name}`, () => targetCheck(world, target))),
+    ...(await world.targets.conditions(AbortSignal.timeout(hostPatienceMs))).map((condition) =>
+      check(`host ${condition.name}`, async () => hostReport(condition)),
     ),
+    ...(await domainsOf(world)).map((domain) => check(`domain ${domain.name}`, () => domainReport(world, domain))),
     ...world.edges.all().flatMap((site) => edgeChecks(world, site)),
     ...(await prunedRegistries(world)).map((place) =>
       check(`registry ${place.spec.repository}`, async () => {
@@ -42,10 +45,13 @@ export async function checks(world: World): Promise<Check[]> {
   ]);
 }
 
-function edgeChecks(world: World, { place, edge, counts }: EdgeSite): Promise<Check>[] {
+const hostPatienceMs = 15_000;
+
+function edgeChecks(world: World, { place, edge, router, counts }: EdgeSite): Promise<Check>[] {
   const where = place.server === null ? place.driver : `${place.driver} on ${place.server}`;
   return [
     check(`edge ${where}`, async () => {
+      if (router.trouble !== null) throw router.trouble;
       const table = await edge.current();
       return table === null ? "no route table has been applied yet" : `routes by generation ${table.generation}`;
     }),
@@ -85,6 +91,24 @@ function certificateReport(certificates: readonly CertificateStatus[], now: Epoc
   return bad(words.join("; "), "look at what the CA says above; renew the files, or see that port 80 reaches the edge");
 }
 
+/** After a state was lost, or restored from an older copy, what it does not know runs on: a worker takes work beside its successor. */
+async function targetCheck(world: World, target: Place) {
+  const there = await target.observe({});
+  const released = there.filter(({ id }) => numberOf(id) > 0);
+  const rows = await world.store.db.selectFrom("revision").select("id").execute();
+  const known = new Set(rows.map(({ id }) => id));
+  const strange = released.filter(({ id, wanted }) => wanted > 0 && !known.has(id)).map(({ id }) => id);
+  if (strange.length === 0) return `${counted(there.length, "revision")} known to the ${target.name} target`;
+  return bad(
+    `${strange.join(", ")} ${strange.length === 1 ? "runs" : "run"}, of releases that this state does not know: it was lost, or restored from an older copy`,
+    "when what is deployed may be away for a moment: slipway down --all && slipway up",
+  );
+}
+
+function counted(count: number, what: string): string {
+  return count === 1 ? `1 ${what} is` : `${count} ${what}s are`;
+}
+
 async function artifactCheck(world: World) {
   const rows = await world.store.db
     .selectFrom("release")
@@ -97,7 +121,7 @@ async function artifactCheck(world: World) {
         return bad(`r${row.number} needs ${digest.slice(0, 19)}…, which is gone`, "deploy that commit again");
     }
   }
-  return `${rows.length} releases have all their artifacts`;
+  return rows.length === 1 ? "1 release has all its artifacts" : `${rows.length} releases have all their artifacts`;
 }
 
 /** At rest, an environment has exactly one release at 100 %. */
@@ -120,17 +144,12 @@ async function trafficCheck(world: World) {
     if (full.some((release) => release !== row.live_release_id))
       return bad(`${row.name} routes to a release that is not live`, "this is a bug; please report it");
   }
-  return `${rows.length} environments route to what is live`;
+  return rows.length === 1
+    ? "1 environment routes to what is live"
+    : `${rows.length} environments route to what is live`;
 }
 
-function bad(says: string, hint: string): { readonly says: string; readonly hint: string } {
-  return { says, hint };
-}
-
-async function check(
-  name: string,
-  look: () => Promise<string | { readonly says: string; readonly hint: string }>,
-): Promise<Check> {
+async function check(name: string, look: () => Promise<Report>): Promise<Check> {
   try {
     const result = await look();
     return typeof result === "string" ? { name, ok: true, says: result, hint: null } : { name, ok: false, ...result };

@@ -88,13 +88,15 @@ async function chosenInstance(world: World, { product, environment, service }: C
     .where("service", "=", service)
     .where("role", "in", ["candidate", "stable", "warm"])
     .execute();
-  const running = await world.targets.observe({ environment });
+  const running = await world.targets.present({ environment });
   const known = rows.toSorted((a, b) => byRole.indexOf(a.role) - byRole.indexOf(b.role));
   const statuses =
     known.length > 0
       ? known.map(({ id }) => running.find((status) => status.id === id))
       : [runningOf(running, { environment, name: service })];
-  const found = statuses.flatMap((status) => status?.instances ?? []).find(({ state }) => state === "running");
+  const found = statuses
+    .flatMap((status) => status?.instances ?? [])
+    .find(({ state, lastSeen }) => state === "running" && lastSeen === undefined);
   if (found !== undefined) return found.id;
   throw new SlipwayError("INSTANCE_NOT_FOUND", {
     message: `no instance of ${service} runs in ${environment}`,

@@ -16,9 +16,10 @@ import { differencesOf, runningOf } from "../accessories/state.ts";
 import { openDeployments } from "../deploy/open.ts";
 import { findEnvironment } from "../environment.ts";
 import { beforeOf } from "../gates/before.ts";
+import { lookAtBudget } from "../gates/budgets.ts";
 import { loadTestsOf } from "../pipeline/load.ts";
 import { changesFor } from "../release/changes.ts";
-import { readReleaseConfig } from "../release/config.ts";
+import { readReleaseConfig, targetsOf } from "../release/config.ts";
 import { artifactsOf, type ReleaseConfig, releaseRow, releaseView, viewOf } from "../release/read.ts";
 import { heldCounts } from "../scale/held.ts";
 import type { World } from "../world.ts";
@@ -80,7 +81,8 @@ export async function planSource(
   const config = dirty
     ? await readReleaseConfig(world, { directory: source.repository, workingTree: source.repository }, source.product)
     : await configOf(world, source, checkout, signal);
-  const next = await nextRelease(world, source, checkout, { dirty });
+  const highest = await world.targets.highestNumber(targetsOf(config));
+  const next = await nextRelease(world, source, checkout, { dirty, highest });
   const row = { id: releaseId("rel_planned"), number: next.number, config: JSON.stringify(config) };
   const view = viewOf(row, environment);
   const at = { product: source.product, environment, release: null };
@@ -108,7 +110,7 @@ async function withKept(
   const { environment, accessories, target } = spec;
   const all = Object.values(accessories);
   if (all.length === 0 || target.driver === "process") return planned;
-  const running = await world.targets.observe({ environment }).catch(() => []);
+  const running = await world.targets.present({ environment }).catch(() => []);
   const kept = await Promise.all(
     all.map(async (accessory) => {
       const { name } = accessory;
@@ -164,7 +166,7 @@ async function nextRelease(
   world: World,
   { product, repository }: PlanSource,
   { hash, tags }: Checkout,
-  { dirty }: { readonly dirty: boolean },
+  { dirty, highest }: { readonly dirty: boolean; readonly highest: number },
 ): Promise<{ readonly number: number; readonly version: string }> {
   const releases = world.store.db.selectFrom("release").where("product", "=", product).orderBy("number", "desc");
   const last = await releases.select("number").executeTakeFirst();
@@ -172,7 +174,7 @@ async function nextRelease(
   const range = { from: clean?.commit_hash ?? null, to: hash };
   const commits = await world.source.commits(repository, range, maxCommits);
   return {
-    number: (last?.number ?? 0) + 1,
+    number: Math.max(last?.number ?? 0, highest) + 1,
     version: nextVersion({ tags, last: clean?.version ?? null, commits, dirty }),
   };
 }
@@ -220,6 +222,11 @@ async function gatesNow(
   const steps = view.spec.loadTests ?? [];
   const loadTests =
     promoteFrom === null ? [] : await loadTestsOf(db, { product, environment: promoteFrom, release: view.id, steps });
+  const budgets = await Promise.all(
+    policies.flatMap(({ gates }) =>
+      gates.budget === undefined ? [] : [lookAtBudget(world, gates.budget, environment)],
+    ),
+  );
   // Of a commit that nobody waits for the forge is not asked.
   const input = {
     asked,
@@ -227,6 +234,8 @@ async function gatesNow(
     before,
     loadTests,
     checks: nothingSeen,
+    budgets,
+    overrideBudget: null,
     approvals: [],
     override: null,
     locked: null,

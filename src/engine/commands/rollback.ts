@@ -1,6 +1,6 @@
 import { isSlipwayError, SlipwayError } from "../../core/errors/error.ts";
 import type { DeploymentId, EnvironmentName, ReleaseId } from "../../core/ids.ts";
-import { rollbackTarget, standingOf } from "../../core/release/standing.ts";
+import { type Attempt, rollbackTarget, standingOf } from "../../core/release/standing.ts";
 import type { Db } from "../../ports/store.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
 import { gatedDeployments, openDeployments } from "../deploy/open.ts";
@@ -14,7 +14,7 @@ import { startDeployment } from "./start-deployment.ts";
 export type Rollback = {
   readonly product: string;
   readonly environment: EnvironmentName;
-  /** Null: the last good release before the live one. */
+  /** Null: the last good release before the live one that is kept. */
   readonly to: ReleaseId | null;
   /** Also to a release that failed here. */
   readonly force: boolean;
@@ -44,12 +44,9 @@ export async function rollback(world: World, input: Rollback): Promise<Deploymen
   const attempts = await attemptsIn(db, input.product, input.environment);
   const environment = await findEnvironment(db, input);
   if (input.onlyFrom !== undefined) await mustBeLive(db, input.onlyFrom, environment?.live_release_id ?? null);
-  const release = input.to ?? rollbackTarget(environment?.live_release_id ?? null, attempts);
-  if (release === null) {
-    throw new SlipwayError("NOTHING_TO_ROLL_BACK", {
-      message: `no earlier release has succeeded in ${input.environment}`,
-    });
-  }
+  const live = environment?.live_release_id ?? null;
+  const release = input.to ?? rollbackTarget(live, attempts);
+  if (release === null) throw await nowhere(db, input, { live, attempts });
   const standing = standingOf(release, attempts);
   const { number } = await releaseRow(db, release);
   if (standing === "untried") {
@@ -71,6 +68,25 @@ export async function rollback(world: World, input: Rollback): Promise<Deploymen
     actor: input.actor,
     reason: input.reason,
     whenBusy: input.onlyFrom === undefined ? "replace" : "refuse",
+  });
+}
+
+/** Nothing is left to go back to: there never was, or it has been so long ago that it was pruned. */
+async function nowhere(
+  db: Db,
+  { environment }: Rollback,
+  { live, attempts }: { readonly live: ReleaseId | null; readonly attempts: readonly Attempt[] },
+): Promise<SlipwayError> {
+  const pruned = rollbackTarget(
+    live,
+    attempts.map((attempt) => ({ ...attempt, kept: true })),
+  );
+  if (pruned === null)
+    return new SlipwayError("NOTHING_TO_ROLL_BACK", { message: `no earlier release has succeeded in ${environment}` });
+  const { number, commit_hash } = await releaseRow(db, pruned);
+  return new SlipwayError("NOTHING_TO_ROLL_BACK", {
+    message: `r${number}, which was good in ${environment}, was pruned, and no other that is good there is kept`,
+    hint: `make it again from its commit: slipway deploy --env ${environment} --commit ${commit_hash.slice(0, 12)}; to keep more, raise retention.releases`,
   });
 }
 

@@ -33,6 +33,8 @@ export type StartDeployment = {
   readonly evidence?: readonly Evidence[];
   /** Windows and freezes are passed by; the reason says why. */
   readonly overrideWindow?: boolean;
+  /** The gate of an error budget is passed by; the reason says why. */
+  readonly overrideBudget?: boolean;
   /** Instead of what the config says. */
   readonly whenBusy?: RolloutSpec["whenBusy"];
 };
@@ -49,7 +51,7 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
   const id = input.id ?? deploymentId(`dep_${world.newId()}`);
   const at = { id, product: release.product, environment: input.environment };
   const changes = await changesBefore(world, release, spec, input);
-  const { go, first, news } = await world.store.db.transaction().execute(async (trx) => {
+  const { go, first, news } = await world.store.unsynced(async (trx) => {
     await mustBeKept(trx, release);
     mustHaveSecrets(release, spec);
     await mustHaveItsPlace(trx, release.product, spec);
@@ -72,6 +74,7 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
           compared_with: changes?.live ?? null,
           when_busy: whenBusy,
           override_reason: input.overrideWindow === true ? input.reason : null,
+          override_budget_reason: input.overrideBudget === true ? input.reason : null,
         })
         .execute();
       return { go: (await lookAtGates(world, trx, id)).go, first, news: "gated" as const };
@@ -82,9 +85,13 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
     const begun = isNext ? await recordFirst(trx, { row, live, held: heldIn(scaled) }, world.clock.now()) : null;
     return { go: await world.engine.startWithin(trx, ...workflowOf(at, begun)), first, news: "any" as const };
   });
+  // Who asks is told when the disk has it. Meanwhile it begins: what it does elsewhere waits for the disk by itself.
+  const onDisk = world.store.flushed();
+  onDisk.catch(() => {}); // told when it is awaited
   for (const each of first) await each();
   await go();
   world.changes.announce(news);
+  await onDisk;
   return id;
 }
 

@@ -1,6 +1,7 @@
 import { SlipwayError } from "../../core/errors/error.ts";
 import { type ReleaseId, type RunId, runId } from "../../core/ids.ts";
 import type { EnvironmentSpec } from "../../core/product/spec.ts";
+import { resultOf } from "../../lib/result-of.ts";
 import type { RunRow } from "../../ports/tables.ts";
 import { type Asked, askedForRelease } from "../pipeline/asked.ts";
 import type { ReleaseConfig } from "../release/read.ts";
@@ -39,10 +40,13 @@ export async function startRun(
     await beginRun(world, { id: input.id, product: input.product });
     return { run: input.id, release: null };
   }
-  const checkout = await world.source.resolve(input.repository, input.revision);
   const asked = input.asked ?? askedForRelease;
+  // Asked at the same time; where there is no repository, it is the commit's error that says so.
+  const changed = input.dirty || input.revision !== "HEAD" ? [] : world.source.dirtyPaths(input.repository);
+  const [found, paths] = await Promise.allSettled([world.source.resolve(input.repository, input.revision), changed]);
+  const checkout = resultOf(found);
   if (!input.dirty) {
-    if (input.revision === "HEAD") await mustBeClean(world, input.repository);
+    mustBeClean(resultOf(paths));
     const release = asked.release ? await madeFrom(world, input, checkout.hash) : null;
     if (release !== null) return { run: null, release };
   }
@@ -109,8 +113,7 @@ export async function beginRun(
   await world.engine.start(runKind, id, { run: id }, { lockKey: `run/${product}` });
 }
 
-async function mustBeClean(world: World, repository: string): Promise<void> {
-  const paths = await world.source.dirtyPaths(repository);
+function mustBeClean(paths: readonly string[]): void {
   if (paths.length === 0) return;
   const more = paths.length - shownPaths;
   throw new SlipwayError("TREE_DIRTY", {

@@ -66,14 +66,13 @@ const staleMs = 2_000;
  * requests and no open verdict; at its limit it resolves with what is missing.
  */
 export async function bake(world: BakeWorld, input: BakeInput, signal: AbortSignal): Promise<BakeEnd> {
-  const stop = new AbortController();
-  const { signal: either, release } = linkedSignal([signal, stop.signal]);
+  const watching = linkedSignal([signal]);
   const running = input.services.filter((service) => service.kind !== "job");
-  const watch = new HealthWatch(world, running, either);
-  const samples = announceSamples(world, either);
+  const watch = new HealthWatch(world, running, watching.signal);
+  const samples = announceSamples(world, watching.signal);
   const synthetic = sendSynthetic(world, running, input.step ?? null, {
     instances: (service) => inTraffic(service, watch.report(service.revision)).map(({ status }) => status),
-    signal: either,
+    signal: watching.signal,
   });
   const time = timeOf(world, input);
   try {
@@ -91,8 +90,7 @@ export async function bake(world: BakeWorld, input: BakeInput, signal: AbortSign
       await watch.news(Math.max(1, dueMs), samples.next());
     }
   } finally {
-    stop.abort(over);
-    release();
+    watching.end(over);
   }
 }
 

@@ -22,6 +22,7 @@ import {
   switchOver,
 } from "./predecessors.ts";
 import { someoneAsks } from "./requests.ts";
+import { doubtOf } from "./second-look.ts";
 import {
   allDone,
   bakeCandidates,
@@ -113,7 +114,10 @@ async function start(
 ): Promise<DeploymentEvent> {
   const { course } = deployment;
   const { release } = course;
-  await siteOf(world, course);
+  const { spec } = await releaseView(world.store.db, release, course.environment);
+  world.edges.of(spec.edge);
+  // The admission may not be on disk yet: what outlives this machine must not be left by a deployment that nobody remembers.
+  if (!world.targets.of(spec.target).can.endsWithMachine) await world.store.flushed();
   if (stage === 0) await ensureAccessories(world, course, signal);
   // Before anything is stopped and anybody waits: to bring an image may take minutes, and may fail.
   await allDone(stopped.map((service) => prepare(world, course, { release, service }, signal)));
@@ -151,15 +155,12 @@ async function verifyCandidates(
     await holdRequests(world, deployment, { service, release: course.release });
   const site = await siteOf(world, course);
   return untilAsked(world, deployment, signal, async (aborted) => {
-    const failure = verify(world, checked, aborted);
+    const failure = verify(world, checked, aborted, (running) => site.router.saw(running));
     // From the second step on the candidate has users: it is watched while its next instances start.
     const first = await (deployment.shifted === 0
       ? failure
       : Promise.race([failure, watchOnly(world, deployment)(aborted)]));
-    if (first === null) {
-      site.router.look();
-      return { is: "healthy" };
-    }
+    if (first === null) return { is: "healthy" };
     return "is" in first ? first : { is: "failed", failure: first };
   });
 }
@@ -180,7 +181,7 @@ async function shift(world: World, { course }: Deployment, signal: AbortSignal):
 }
 
 /** The edge that the release's config names; going back, that of the one it goes back to. */
-async function siteOf(world: World, course: Deployment["course"]): Promise<EdgeSite> {
+export async function siteOf(world: World, course: Deployment["course"]): Promise<EdgeSite> {
   return world.edges.of((await releaseView(world.store.db, course.release, course.environment)).spec.edge);
 }
 
@@ -296,11 +297,29 @@ async function retire(world: World, { course }: Deployment, signal: AbortSignal)
     // Only now: asked before the start, git would take a tenth of the time until the release is live.
     noteChanges(world, course.id),
     trimWarm(world, course, signal),
-    ...surplus.map((revision) =>
-      stop(world, course, { release: revision.release_id, service: revision.service }, signal),
-    ),
+    ...surplus.map(async ({ id, release_id: release, service }) => {
+      const { spec: old } = await releaseView(world.store.db, release, course.environment);
+      const kind = old.services[service]?.kind;
+      if (kind === "web" || kind === "static") await untilAnswered(world, course, id, signal);
+      await stop(world, course, { release, service }, signal);
+    }),
   ]);
   return { is: "retired" };
+}
+
+/** What was warm has answered for an instance that died, until a moment ago: what it has still to answer is not cut off. */
+async function untilAnswered(
+  world: World,
+  course: Deployment["course"],
+  revision: RevisionId,
+  signal: AbortSignal,
+): Promise<void> {
+  const { edge } = await siteOf(world, course);
+  const { spec } = await releaseView(world.store.db, course.release, course.environment);
+  const limits = { timeoutMs: course.drainMs, streamLimitMs: spec.rollout.streamLimitMs };
+  // An edge that cannot tell may still have some: then the time for it is waited out, and a good release is not taken back.
+  await edge.drain(revision, limits).catch(() => world.clock.sleep(limits.timeoutMs, signal));
+  signal.throwIfAborted();
 }
 
 /** Of what was being scaled when this deployment came, more may run than its counts say. */
@@ -345,7 +364,7 @@ async function restore(
           await untilIdle(world, held, Math.min(course.drainMs, backIdleMs), signal);
         await stopOthers(world, course, { service, revision }, signal);
       }
-      await scale(world, course, { release, service, count }, signal);
+      await startAgain(world, course, { release, service, count }, signal);
     }),
   );
   const checked = await verified(world, course, { release, sides, side: "stable" });
@@ -363,6 +382,30 @@ async function restore(
   return { is: "restored" };
 }
 
+/** A dozen seconds in all: a way back that is given up is the worst end there is, and meanwhile the candidate has its traffic. */
+const startAgainAttempts = 8;
+const startAgainMs = 100;
+
+/** What has run here before and is refused now may be refused for a moment only: a host out of memory, a daemon that restarts. */
+async function startAgain(
+  world: World,
+  course: Deployment["course"],
+  side: Parameters<typeof scale>[2],
+  signal: AbortSignal,
+): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await scale(world, course, side, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      const mayPass = isSlipwayError(error) && (error.code === "START_FAILED" || error.code === "PORT_TAKEN");
+      if (!mayPass || attempt === startAgainAttempts) throw error;
+      world.log.warn("restore.refused", { deployment: course.id, service: side.service, reason: error.message });
+      await world.clock.sleep(startAgainMs * 2 ** (attempt - 1), signal);
+    }
+  }
+}
+
 async function clean(
   world: World,
   deployment: Deployment,
@@ -371,6 +414,9 @@ async function clean(
 ): Promise<DeploymentEvent> {
   const { course } = deployment;
   const guilty = course.rollouts.find((rollout) => rollout.service === failure.service)?.candidate ?? null;
+  const doubt = doubtOf(world, deployment, failure, signal);
+  // It goes on beside the rest, and what ends that first has said enough.
+  doubt.catch(() => {});
   const evidence =
     guilty === null
       ? []
@@ -388,7 +434,8 @@ async function clean(
     }),
   );
   await predecessorsAgain(world, course, signal);
-  return { is: "cleaned", evidence };
+  const said = await doubt;
+  return said === null ? { is: "cleaned", evidence } : { is: "cleaned", evidence, doubt: said };
 }
 
 /** What an earlier attempt with the same release wrote is not of this one. */

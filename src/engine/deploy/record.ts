@@ -1,9 +1,10 @@
 import type { OnConflictBuilder } from "kysely";
+import { type Clocks, dated, redated } from "../../core/deploy/clocks.ts";
 import { courseOf } from "../../core/deploy/course.ts";
 import { begin, decide } from "../../core/deploy/decide.ts";
 import { type Deployment, type DeploymentEvent, type Failure, hasEnded } from "../../core/deploy/deployment.ts";
 import { rolesOf } from "../../core/deploy/roles.ts";
-import { trafficOf } from "../../core/deploy/traffic.ts";
+import { type Traffic, type TrafficTarget, trafficOf, withLeftBehind } from "../../core/deploy/traffic.ts";
 import type { Evidence } from "../../core/errors/error.ts";
 import type { DeploymentId, EpochMs, ReleaseId } from "../../core/ids.ts";
 import { restorable, restoreOf, restoreText } from "../../core/recover/restore.ts";
@@ -96,15 +97,16 @@ export async function recordEvent(
   trx: Trx,
   id: DeploymentId,
   event: DeploymentEvent | null,
-  now: EpochMs,
+  clocks: Clocks,
 ): Promise<Deployment> {
+  const now = clocks.wallMs;
   let row = await deploymentRow(trx, id);
-  let deployment = JSON.parse(row.state) as Deployment;
+  let deployment = redated(JSON.parse(row.state) as Deployment, clocks);
   const take = async (next: DeploymentEvent): Promise<void> => {
     const decision = decide(deployment, next, now);
     const before = deployment;
     const moved = decision.next !== before;
-    deployment = decision.next;
+    if (moved) deployment = dated(decision.next, clocks);
     const actor = next.is === "asked" ? next.by : self;
     if (moved)
       row = await write(trx, { row, before, deployment, actor, reason: decision.reason, now, ...evidenceIn(next) });
@@ -170,7 +172,11 @@ async function write(
     throw new Error(`${row.id} was moved on by somebody else at version ${row.version}`);
   const traffic = JSON.stringify(trafficOf(deployment));
   if (before === null || ended || traffic !== JSON.stringify(trafficOf(before)))
-    await writeTraffic(trx, row, { traffic, live: ended ? liveAfter(deployment) : course.stable, now });
+    await writeTraffic(trx, row, {
+      traffic: await besides(trx, row, { traffic, deployment }),
+      live: ended ? liveAfter(deployment) : course.stable,
+      now,
+    });
   await writeRoles(trx, row, { before, deployment, now });
   await writeRetired(trx, row, deployment, now);
   await appendHistory(trx, {
@@ -205,6 +211,33 @@ async function writeRestore(
 function liveAfter({ course, phase, shifted }: Deployment): ReleaseId | null {
   if (phase.is === "succeeded") return course.release;
   return course.stable === null && shifted > 0 && phase.is === "failed" ? course.release : course.stable;
+}
+
+/** What an earlier way back has left running goes on answering for a stable that does not, until the traffic is moved. */
+async function besides(
+  trx: Trx,
+  row: DeploymentRow,
+  { traffic, deployment }: { readonly traffic: string; readonly deployment: Deployment },
+): Promise<string> {
+  if (deployment.shifted > 0 || deployment.course.stable === null) return traffic;
+  const environment = await findEnvironment(trx, row);
+  if (environment === undefined) return traffic;
+  const recorded = JSON.parse(environment.traffic) as Traffic;
+  const behind = Object.values<readonly TrafficTarget[]>(recorded.services)
+    .flat()
+    .filter(({ fallback, release }) => fallback && release !== row.release_id);
+  if (behind.length === 0) return traffic;
+  const left = await trx
+    .selectFrom("revision")
+    .select("id")
+    .where("product", "=", row.product)
+    .where("environment", "=", row.environment)
+    .where("role", "=", "candidate")
+    .where("release_id", "!=", row.release_id)
+    .execute();
+  if (left.length === 0) return traffic;
+  const ids = new Set(left.map(({ id }) => id));
+  return JSON.stringify(withLeftBehind(JSON.parse(traffic) as Traffic, recorded, (revision) => ids.has(revision)));
 }
 
 async function writeTraffic(

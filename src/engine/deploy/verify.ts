@@ -2,6 +2,7 @@ import type { Failure } from "../../core/deploy/deployment.ts";
 import type { ServiceSpec } from "../../core/product/spec.ts";
 import { formatDuration } from "../../core/product/units.ts";
 import { linkedSignal } from "../../lib/linked-signal.ts";
+import type { RevisionStatus } from "../../ports/target.ts";
 import { exitText, instanceOf, seenEvidence, whichInstance } from "../health/evidence.ts";
 import { HealthWatch, type InstanceReport, type Watched } from "../health/health-watch.ts";
 import type { World } from "../world.ts";
@@ -19,16 +20,17 @@ const byLifeMs = 50;
 
 /**
  * Waits until every instance has been healthy, and every job has ended well. Null when so; else why not: the deadline
- * passed, a process crashes again and again, a job failed. The deadline counts from this call.
+ * passed, a process crashes again and again, a job failed. The deadline counts from this call. `ready` is told all that runs at the moment at
+ * which it is so.
  */
 export async function verify(
   world: World,
   services: readonly Verified[],
   signal: AbortSignal,
+  ready: (running: readonly RevisionStatus[]) => void = () => {},
 ): Promise<Failure | null> {
-  const stop = new AbortController();
-  const either = linkedSignal([signal, stop.signal]);
-  const watch = new HealthWatch(world, services, either.signal);
+  const watching = linkedSignal([signal]);
+  const watch = new HealthWatch(world, services, watching.signal);
   const started = world.clock.monotonicMs();
   try {
     for (;;) {
@@ -38,15 +40,17 @@ export async function verify(
         const failure = failureOf(service, reports, tookMs);
         if (failure !== null) return failure;
       }
-      if (states.every(({ service, reports }) => isReady(service, reports))) return null;
+      if (states.every(({ service, reports }) => isReady(service, reports))) {
+        ready(watch.running);
+        return null;
+      }
       // That a deadline is over is announced by nobody either.
       const deadlineMs = Math.min(...services.map(({ health }) => health.deadlineMs)) - tookMs;
       const isByLife = services.some(({ kind, health }) => kind !== "job" && health.path === null);
       await watch.news(Math.max(1, Math.min(isByLife ? byLifeMs : lookMs, deadlineMs > 0 ? deadlineMs : lookMs)));
     }
   } finally {
-    stop.abort(over);
-    either.release();
+    watching.end(over);
   }
 }
 
@@ -61,6 +65,11 @@ function isReady(service: Verified, reports: readonly InstanceReport[]): boolean
   if (service.kind === "job")
     return reports.some(({ status }) => status.state === "exited" && status.lastExit?.code === 0);
   return reports.filter(({ health }) => health.is === "healthy").length >= service.instances - (service.from ?? 0);
+}
+
+/** It lives, and nothing listens where it was asked to: most often it has a port of its own. */
+function isDeaf(report: InstanceReport | null): boolean {
+  return report?.status.state === "running" && report.health.last?.saw.startsWith("connection refused") === true;
 }
 
 function failureOf(service: Verified, reports: readonly InstanceReport[], tookMs: number): Failure | null {
@@ -88,7 +97,10 @@ function failureOf(service: Verified, reports: readonly InstanceReport[], tookMs
     const what = service.kind === "job" ? "had not ended" : "was not healthy";
     const where = sick === null || sick.status.host === null ? "" : `, ${whichInstance(sick.status)}`;
     const message = `${service.service} ${what} within ${formatDuration(service.health.deadlineMs)}${where}`;
-    return fail("PROBE_DEADLINE", message, sick);
+    const failure = fail("PROBE_DEADLINE", message, sick);
+    return isDeaf(sick)
+      ? { ...failure, hint: `have ${service.service} listen on the port that it is told in PORT` }
+      : failure;
   }
   return null;
 }

@@ -1,3 +1,4 @@
+import { redated } from "../../core/deploy/clocks.ts";
 import { effectOf } from "../../core/deploy/decide.ts";
 import type { Deployment, DeploymentEvent } from "../../core/deploy/deployment.ts";
 import { isSlipwayError, reasonOf } from "../../core/errors/error.ts";
@@ -7,7 +8,8 @@ import type { Trx } from "../../ports/store.ts";
 import { nameImages } from "../release/name-images.ts";
 import { prune } from "../retention.ts";
 import type { World } from "../world.ts";
-import { failureFrom, perform } from "./perform.ts";
+import { clocksOf } from "./clocks.ts";
+import { failureFrom, perform, siteOf } from "./perform.ts";
 import { recordBegin, recordEvent } from "./record.ts";
 import { releaseEverywhere } from "./stop-first.ts";
 
@@ -36,14 +38,23 @@ export function deployWorkflow(world: World): Workflow<DeployInput, Json> {
         await ctx.step("name images", ({ signal }) => nameImages(world, id, signal));
         await ctx.step("prune", async ({ signal }) => {
           await releaseEverywhere(world, course);
+          if (deployment?.phase.is === "rollback-failed") await tellEdge(world, course);
           return pruneQuietly(world, id, signal);
         });
         return deployment.phase.is;
       }
       const now = deployment;
-      const record = (trx: Trx, event: DeploymentEvent | null) => recordEvent(trx, id, event, world.clock.now());
+      const record = (trx: Trx, event: DeploymentEvent | null) => recordEvent(trx, id, event, clocksOf(world.clock));
+      const attempt = (signal: AbortSignal): Promise<DeploymentEvent | null> => {
+        // Each attempt anew: the wall clock may have been set since it was recorded when a watch ends.
+        const due = redated(now, clocksOf(world.clock));
+        return perform(world, due, effectOf(due) ?? effect, signal);
+      };
       deployment = await ctx
-        .act(effect.do, ({ signal }) => perform(world, now, effect, signal), record, patience)
+        .act(effect.do, ({ signal }) => attempt(signal), record, {
+          ...patience,
+          unsynced: (event) => isDoneAgain(now.course, event),
+        })
         // What was worth another attempt has had them all.
         .catch((error: unknown) => {
           if (!isSlipwayError(error)) throw error;
@@ -54,8 +65,28 @@ export function deployWorkflow(world: World): Workflow<DeployInput, Json> {
   };
 }
 
+/**
+ * Users get the release one flush sooner. Should power be lost before `shifted` is recorded, the candidate is only looked at again: whatever
+ * an edge has been told by then, it has been told of a healthy one, and is told anew what is recorded.
+ */
+const isDoneAgain = (course: Deployment["course"], event: DeploymentEvent | null): boolean =>
+  // Where nothing of ours was live, another may have to make way in the switch; and that cannot be done again.
+  event?.is === "healthy" && course.stable !== null;
+
 /** An edge or supervisor that is away is started again within a second or two; for half a minute it is worth waiting. */
 const patience = { attempts: 8, backoffMs: 100 };
+
+/**
+ * No effect has told the edge where the way back has ended. Whoever comes next may fail before it moves any traffic, and would leave
+ * it as it is. An edge that is away is told by the keeper.
+ */
+async function tellEdge(world: World, course: Deployment["course"]): Promise<void> {
+  try {
+    await (await siteOf(world, course)).router.sync();
+  } catch (error) {
+    world.log.warn("edge.not-told", { deployment: course.id, reason: reasonOf(error) });
+  }
+}
 
 /** Old releases are a matter of disk space, never a reason for a deployment not to have succeeded. */
 async function pruneQuietly(world: World, id: DeploymentId, signal: AbortSignal): Promise<null> {

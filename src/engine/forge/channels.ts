@@ -1,10 +1,13 @@
+import { isSlipwayError } from "../../core/errors/error.ts";
 import { commentBody, markerOf } from "../../core/forge/comment.ts";
+import { environmentUrl } from "../../core/forge/environment-url.ts";
 import { isOver, type Reported, reportOf } from "../../core/forge/report.ts";
 import type { DeploymentId, RunId } from "../../core/ids.ts";
 import type { ReportSettings } from "../../core/triggers/settings.ts";
 import type { Forge } from "../../ports/forge.ts";
 import type { Db } from "../../ports/store.ts";
 import type { ForgeReportRow } from "../../ports/tables.ts";
+import { releaseView } from "../release/read.ts";
 import { reportedOf } from "./subjects.ts";
 
 export type Channel = ForgeReportRow["channel"];
@@ -41,7 +44,7 @@ export function newsOf(reported: Reported): string {
 
 /** Tells it in one way. Looks before it makes anything, so it is safe to repeat. Rejects with a `ForgeProblem`. */
 export async function tell(telling: Telling, signal: AbortSignal): Promise<void> {
-  const { forge, row, reported, base, keep } = telling;
+  const { db, forge, row, reported, base, keep } = telling;
   const report = reportOf(reported, base);
   switch (row.channel) {
     case "status":
@@ -56,11 +59,27 @@ export async function tell(telling: Telling, signal: AbortSignal): Promise<void>
       const { environment, phase } = reported;
       if (environment === null) return;
       const key = reported.id as DeploymentId;
-      const deployment = { ...report, key, environment, gated: phase === "gated" };
+      const place = await placeOf(db, key);
+      const deployment = { ...report, key, environment, gated: phase === "gated", environmentUrl: place };
       return keep({ remote_id: await forge.setDeployment(deployment, row.remote_id, signal) });
     }
     case "comment":
       return tellPullRequest(telling, signal);
+  }
+}
+
+/** Where people find what is deployed there; null too for a release that does not know the environment any more. */
+async function placeOf(db: Db, deployment: DeploymentId): Promise<string | null> {
+  const { release_id, environment } = await db
+    .selectFrom("deployment")
+    .select(["release_id", "environment"])
+    .where("id", "=", deployment)
+    .executeTakeFirstOrThrow();
+  try {
+    return environmentUrl((await releaseView(db, release_id, environment)).spec);
+  } catch (error) {
+    if (isSlipwayError(error)) return null;
+    throw error;
   }
 }
 

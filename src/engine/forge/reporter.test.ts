@@ -3,6 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { resolveEnvironment } from "../../core/product/resolve.ts";
+import { validateProduct } from "../../core/product/validate.ts";
 import { Secret } from "../../core/secret.ts";
 import { triggerSettings } from "../../core/triggers/settings.ts";
 import { restForges } from "../../drivers/forges/rest/index.ts";
@@ -67,6 +69,19 @@ async function inForce(token = "token-of-the-test"): Promise<void> {
   await setSecret(world, at, new Secret(token));
 }
 
+/** Of a product that people find at a host of its own. */
+function releaseConfig(): string {
+  const { config, problems } = validateProduct({
+    name: "shop",
+    services: {
+      web: { kind: "web", command: ["node", "server.js"], routes: ["api.example.com/v1", "shop.example.com"] },
+    },
+    environments: { production: { edge: { listen: "127.0.0.1:80" } } },
+  });
+  if (config === null) throw new Error(JSON.stringify(problems));
+  return JSON.stringify({ product: "shop", environments: { production: resolveEnvironment(config, "production") } });
+}
+
 /** A run and a deployment of the commit, under way. */
 async function underWay(commit: string): Promise<void> {
   const golden = goldenRows[1]!;
@@ -77,14 +92,21 @@ async function underWay(commit: string): Promise<void> {
     .execute();
   await store.db
     .insertInto("release")
-    .values({ ...row("release"), commit_hash: commit } as never)
+    .values({ ...row("release"), commit_hash: commit, config: releaseConfig() } as never)
     .execute();
-  const run = { ...row("run"), commit_hash: commit, phase: "building", reason: "packs web", ended_at: null };
+  const created_at = systemClock.now();
+  const run = {
+    ...{ ...row("run"), commit_hash: commit, created_at },
+    ...{ phase: "building", reason: "packs web", ended_at: null },
+  };
   await store.db
     .insertInto("run")
     .values(run as never)
     .execute();
-  const deployment = { ...row("deployment"), phase: "baking", reason: "30 s are to pass", ended_at: null };
+  const deployment = {
+    ...{ ...row("deployment"), created_at },
+    ...{ phase: "baking", reason: "30 s are to pass", ended_at: null },
+  };
   await store.db
     .insertInto("deployment")
     .values(deployment as never)
@@ -132,7 +154,10 @@ describe("the forge", () => {
     const [status] = github.statuses(commit);
     expect(status).toMatchObject({ state: "success", target_url: "https://s.example/v1/deployments/dep_1" });
     const told = github.bodies("post /repos/{owner}/{repo}/deployments/{deployment_id}/statuses");
-    expect(told.map(({ state }) => state)).toEqual(["in_progress", "success"]);
+    expect(told.map(({ state, environment_url }) => [state, environment_url])).toEqual([
+      ["in_progress", "http://shop.example.com/"],
+      ["success", "http://shop.example.com/"],
+    ]);
     const count = github.sent.length;
     for (let change = 0; change < 3; change += 1) {
       world.changes.announce();
@@ -177,6 +202,49 @@ describe("the forge", () => {
     await until(everyOver);
     expect(await github.comments(pull)).toHaveLength(1);
     expect(made()).toBe(1);
+  });
+
+  it("was told all of what is long over: that is forgotten, and not told again", async () => {
+    const dayMs = 24 * 60 * 60_000;
+    const commit = await github.head();
+    await inForce();
+    await underWay(commit);
+    open();
+    await end("succeeded");
+    await until(everyOver);
+    await reporter?.close();
+    const ages = async (days: number) => {
+      const at = systemClock.now() - days * dayMs;
+      await store.db.updateTable("run").set({ created_at: at }).execute();
+      await store.db.updateTable("deployment").set({ created_at: at }).execute();
+      await store.db.updateTable("forge_report").set({ updated_at: at }).execute();
+    };
+    const kept = async () => (await store.db.selectFrom("forge_report").select("subject").execute()).length;
+    await ages(59);
+    const [before, sent] = [await kept(), github.sent.length];
+    // One look is over when the next begins.
+    const looked = async () => {
+      const { changes } = world;
+      const next = changes.next.bind(changes);
+      let looks = 0;
+      const second = new Promise<void>((resolve) => {
+        changes.next = (...asked) => {
+          looks += 1;
+          if (looks === 1) queueMicrotask(() => changes.announce());
+          else resolve();
+          return next(...asked);
+        };
+      });
+      open();
+      await second;
+      changes.next = next;
+      await reporter?.close();
+    };
+    await looked();
+    expect([await kept(), github.sent.length]).toEqual([before, sent]);
+    await ages(61);
+    await looked();
+    expect([await kept(), github.sent.length]).toEqual([0, sent]);
   });
 
   it("that does not let us is told later, says why, and keeps nothing else from being told", async () => {

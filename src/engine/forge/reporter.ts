@@ -11,11 +11,13 @@ import { untilChange } from "../until-change.ts";
 import type { World } from "../world.ts";
 import { channelsOf, newsOf, tell } from "./channels.ts";
 import type { Forges } from "./forges.ts";
-import { untold } from "./subjects.ts";
+import { forgetTold, untold } from "./subjects.ts";
 
 /** How often it is looked what there is to tell, besides every change; and how long between two looks at least. */
 const lookMs = 5_000;
 const restMs = 100;
+/** Between two times of forgetting what was told long ago. */
+const forgetMs = 24 * 60 * 60_000;
 
 /**
  * Tells the forge how runs and deployments stand. What it was told is in the store, and what it should be told follows from the product's
@@ -29,6 +31,8 @@ export class Reporter {
   readonly #forges: Forges;
   /** A forge that is away, or that has had enough of us, is left alone as a whole. */
   readonly #restUntil = new Map<string, { readonly at: EpochMs; readonly of: string }>();
+
+  readonly #forgotAt = new Map<string, EpochMs>();
 
   constructor(world: World, forges: Forges) {
     this.#world = world;
@@ -80,8 +84,12 @@ export class Reporter {
     // Another address or another forge may be well.
     const of = JSON.stringify(report);
     if (this.#restUntil.get(product)?.of !== of) this.#restUntil.delete(product);
+    if (clock.now() - (this.#forgotAt.get(product) ?? 0) > forgetMs) {
+      await forgetTold(store.db, product, clock.now());
+      this.#forgotAt.set(product, clock.now());
+    }
     const times: EpochMs[] = [];
-    for (const reported of await untold(store.db, product, row.applied_at))
+    for (const reported of await untold(store.db, product, { from: row.applied_at, now: clock.now() }))
       for (const one of await this.#rowsOf(forge, report, reported)) {
         const rest = this.#restUntil.get(product)?.at ?? 0;
         if (this.#rounds.signal.aborted) return null;

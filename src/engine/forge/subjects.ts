@@ -5,11 +5,22 @@ import type { ForgeReportRow } from "../../ports/tables.ts";
 
 export type Subject = ForgeReportRow["subject"];
 
+const dayMs = 24 * 60 * 60_000;
+/** What was begun before is not begun to be told of any more: nobody looks at that commit's page for its status. */
+const newMs = 30 * dayMs;
+/** What was told in full is forgotten after so long: later than it could be taken for something that nobody has been told of. */
+const keptMs = 2 * newMs;
+
 /**
- * Runs and deployments that the forge has not been told all of, oldest first: those that were begun since `from`, and those that it has
- * begun to be told of. What was made of a working tree is no commit, and nothing is told of it.
+ * Runs and deployments that the forge has not been told all of, oldest first: those that were begun since `from` and not a month ago, and
+ * those that it has begun to be told of. What was made of a working tree is no commit, and nothing is told of it.
  */
-export async function untold(db: Db, product: string, from: EpochMs): Promise<readonly Reported[]> {
+export async function untold(
+  db: Db,
+  product: string,
+  { from: applied, now }: { readonly from: EpochMs; readonly now: EpochMs },
+): Promise<readonly Reported[]> {
+  const from = Math.max(applied, now - newMs);
   const known = db.selectFrom("forge_report").select("subject").where("product", "=", product);
   const open = known.where("over", "=", 0);
   const runs = await runsIn(db)
@@ -34,6 +45,16 @@ export async function untold(db: Db, product: string, from: EpochMs): Promise<re
     )
     .execute();
   return [...runs.map(ofRun), ...deployments.map(ofDeployment)].sort((a, b) => a.createdAt - b.createdAt);
+}
+
+/** Forgets what was told in full long ago; what is still to be told stays. May be repeated. */
+export async function forgetTold(db: Db, product: string, now: EpochMs): Promise<void> {
+  await db
+    .deleteFrom("forge_report")
+    .where("product", "=", product)
+    .where("over", "=", 1)
+    .where("updated_at", "<", now - keptMs)
+    .execute();
 }
 
 /** Those of these names that are there. */

@@ -11,6 +11,7 @@ import { placeOf } from "../../core/report/finding.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
 import { openDeployments } from "../deploy/open.ts";
 import { findEnvironment } from "../environment.ts";
+import { firstEntryOf } from "../history.ts";
 import type { StepOutcome } from "../pipeline/outcome.ts";
 import { releaseRow, releaseView } from "../release/read.ts";
 import type { World } from "../world.ts";
@@ -29,11 +30,13 @@ export async function gateEvidence(world: World, row: DeploymentRow): Promise<Ga
   const release = await releaseRow(db, row.release_id);
   const before = live === null ? null : await releaseRow(db, live);
   const { spec } = await releaseView(db, row.release_id, row.environment);
+  // The row's own reason is what it waits for by now.
+  const asked = await firstEntryOf(db, row.id);
   return {
     live,
     lines: [
       ["release", `r${release.number} ${release.version} (${release.commit_hash.slice(0, 7)}) ${release.subject}`],
-      ["by", `${release.author}; asked for by ${row.created_by}: ${await askedWhy(world, row)}`],
+      ["by", `${release.author}; asked for by ${row.created_by}: ${asked?.reason ?? ""}`],
       ["instead of", before === null ? "nothing, it is the first" : `r${before.number} ${before.version}`],
       ...(await underWay(world, row)),
       ...stepsSeen(row),
@@ -69,17 +72,6 @@ async function underWay({ store }: World, row: DeploymentRow): Promise<readonly 
         ] as const;
       }),
   );
-}
-
-/** The row's own reason is what it waits for by now. */
-async function askedWhy({ store }: World, { id }: DeploymentRow): Promise<string> {
-  const first = await store.db
-    .selectFrom("history")
-    .select("reason")
-    .where("deployment_id", "=", id)
-    .orderBy("id")
-    .executeTakeFirst();
-  return first?.reason ?? "";
 }
 
 function changesOf(commits: readonly Commit[]): readonly Evidence[] {

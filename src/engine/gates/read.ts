@@ -15,7 +15,7 @@ import { beforeOf } from "./before.ts";
 
 /** Everything that the gates of a deployment look at, as it is in the store at this instant. */
 export async function gateInput(
-  world: Pick<World, "standings" | "seenChecks">,
+  world: Pick<World, "standings" | "seenChecks" | "seenBudgets">,
   db: Trx | Db,
   row: DeploymentRow,
 ): Promise<GateInput> {
@@ -43,6 +43,8 @@ export async function gateInput(
     policies: await policiesIn(db, { release: row.release_id, environment, live }),
     approvals: await approvalsOf(db, row.id),
     override: await overrideOf(db, row),
+    budgets: world.seenBudgets.of({ product, environment }),
+    overrideBudget: await overrideOf(db, row, "override_budget_reason"),
     before:
       promoteFrom === null
         ? null
@@ -70,14 +72,15 @@ export async function policiesIn(
   return policiesOf(release, live === null ? null : await releaseView(db, live, environment));
 }
 
-/** Why windows and freezes are passed by, and by whom; null: they hold. */
-export async function overrideOf(db: Trx | Db, { id, created_by }: DeploymentRow): Promise<GateInput["override"]> {
-  const found = await db
-    .selectFrom("gated")
-    .select("override_reason")
-    .where("deployment_id", "=", id)
-    .executeTakeFirst();
-  return found?.override_reason == null ? null : { by: created_by, reason: found.override_reason };
+/** Why windows and freezes, or the gate of a budget, are passed by, and by whom; null: they hold. */
+export async function overrideOf(
+  db: Trx | Db,
+  { id, created_by }: DeploymentRow,
+  column: "override_reason" | "override_budget_reason" = "override_reason",
+): Promise<GateInput["override"]> {
+  const found = await db.selectFrom("gated").select(column).where("deployment_id", "=", id).executeTakeFirst();
+  const reason = found?.[column] ?? null;
+  return reason === null ? null : { by: created_by, reason };
 }
 
 async function approvalsOf(db: Trx | Db, id: DeploymentId): Promise<readonly Approval[]> {

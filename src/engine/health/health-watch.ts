@@ -42,10 +42,13 @@ export class HealthWatch {
   readonly #watched: ReadonlyMap<RevisionId, Watched>;
   readonly #signal: AbortSignal;
   readonly #statuses = new Map<RevisionId, RevisionStatus>();
+  #running: readonly RevisionStatus[] = [];
   readonly #health = new Map<InstanceId, InstanceHealth>();
   readonly #probing = new Map<InstanceId, string>();
   readonly #waiting = new Set<() => void>();
   #failure: unknown = null;
+  /** When the earliest sleep of those who wait ends. */
+  #wakesAtMs = Number.POSITIVE_INFINITY;
 
   constructor(
     deps: { readonly targets: HealthTargets; readonly prober: Prober; readonly clock: Clock },
@@ -73,26 +76,46 @@ export class HealthWatch {
     }));
   }
 
+  /** All that the targets have told of, whether it is watched or not. */
+  get running(): readonly RevisionStatus[] {
+    return this.#running;
+  }
+
   /** Resolves at the next news, when `other` settles, or after `ms`, whichever is first. Rejects when the watch ends. */
   async news(ms: number, other?: Promise<void>): Promise<void> {
-    const timer = new AbortController();
     this.#signal.throwIfAborted();
+    this.#wakeWithin(ms);
     await new Promise<void>((resolve) => {
       const wake = (): void => {
         this.#waiting.delete(wake);
         resolve();
       };
       this.#waiting.add(wake);
-      void this.#deps.clock.sleep(ms, timer.signal).then(wake, () => {});
       other?.then(wake, wake);
     });
-    timer.abort(over);
     this.#signal.throwIfAborted();
+  }
+
+  /**
+   * A wait that has ended by news leaves its sleep, and the next one takes that when it ends soon enough: to call it off and to begin
+   * another costs more than to look once more.
+   */
+  #wakeWithin(ms: number): void {
+    const { clock } = this.#deps;
+    const atMs = clock.monotonicMs() + ms;
+    if (this.#wakesAtMs <= atMs) return;
+    this.#wakesAtMs = atMs;
+    const wake = (): void => {
+      if (this.#wakesAtMs === atMs) this.#wakesAtMs = Number.POSITIVE_INFINITY;
+      this.#wake();
+    };
+    void clock.sleep(ms, this.#signal).then(wake, () => {});
   }
 
   async #follow(): Promise<void> {
     try {
       for await (const statuses of this.#deps.targets.watch({}, this.#signal)) {
+        this.#running = statuses;
         for (const status of statuses) if (this.#watched.has(status.id)) this.#seen(status);
         this.#wake();
       }
@@ -186,9 +209,6 @@ export class HealthWatch {
     for (const wake of [...this.#waiting]) wake();
   }
 }
-
-/** Why a wait is not needed any more; made once, because a reason that is made costs a stack each time. */
-const over = new Error("nobody waits any more");
 
 /** One life of an instance: another start is another identity. */
 function identity(instance: InstanceStatus): string {

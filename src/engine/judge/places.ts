@@ -29,19 +29,17 @@ export async function rulePlaces(db: Db): Promise<readonly RulePlace[]> {
 type Row = { readonly product: string; readonly name: EnvironmentName; readonly live_release_id: ReleaseId | null };
 
 async function placeOf(db: Db, { product, name: environment, live_release_id: live }: Row): Promise<RulePlace | null> {
-  const newest = (where: "open" | "succeeded") =>
-    db
-      .selectFrom("deployment")
-      .select(["id", "release_id", "kind", "state", "phase"])
-      .where("product", "=", product)
-      .where("environment", "=", environment)
-      .where((is) =>
-        where === "open" ? is.and([is("ended_at", "is", null), is("state", "!=", "")]) : is("phase", "=", "succeeded"),
-      )
-      .orderBy(where === "open" ? "started_at" : "ended_at", "desc")
-      .limit(1)
-      .executeTakeFirst();
-  const open = await newest("open");
+  const of = db
+    .selectFrom("deployment")
+    .select(["id", "release_id", "kind", "state", "phase"])
+    .where("product", "=", product)
+    .where("environment", "=", environment)
+    .limit(1);
+  const open = await of
+    .where("ended_at", "is", null)
+    .where("state", "!=", "")
+    .orderBy("started_at", "desc")
+    .executeTakeFirst();
   if (open !== undefined) {
     const state = JSON.parse(open.state) as Deployment;
     if (state.shifted > 0 && canStillFail(state.phase)) {
@@ -50,7 +48,7 @@ async function placeOf(db: Db, { product, name: environment, live_release_id: li
     }
   }
   if (live === null) return null;
-  const last = await newest("succeeded");
+  const last = await of.where("phase", "=", "succeeded").orderBy("ended_at", "desc").executeTakeFirst();
   const isWayBack = last?.kind === "rollback" && last.release_id === live;
   return { product, environment, release: live, underWay: null, isWayBack };
 }

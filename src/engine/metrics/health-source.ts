@@ -2,6 +2,7 @@ import type { Traffic } from "../../core/deploy/traffic.ts";
 import { reasonOf } from "../../core/errors/error.ts";
 import type { EnvironmentName, ReleaseId, RevisionId, ServiceName } from "../../core/ids.ts";
 import { instancesNow } from "../../core/scale/count.ts";
+import { type LinkedSignal, linkedSignal } from "../../lib/linked-signal.ts";
 import type { Db } from "../../ports/store.ts";
 import { HealthWatch, type InstanceReport, type Watched } from "../health/health-watch.ts";
 import { releaseView } from "../release/read.ts";
@@ -26,7 +27,7 @@ export class HealthSource {
   readonly #metrics: Metrics;
   readonly #signal: AbortSignal;
   #serving: readonly Serving[] = [];
-  #watch: { readonly watch: HealthWatch; readonly stop: AbortController } | null = null;
+  #watch: { readonly watch: HealthWatch; readonly watching: LinkedSignal } | null = null;
   #isStale = true;
   #lookedMs = Number.NEGATIVE_INFINITY;
   #lastTrouble = "";
@@ -91,12 +92,12 @@ export class HealthSource {
     if (isSame) return;
     this.#end();
     if (serving.length === 0) return;
-    const stop = new AbortController();
-    this.#watch = { watch: new HealthWatch(this.#world, serving, AbortSignal.any([this.#signal, stop.signal])), stop };
+    const watching = linkedSignal([this.#signal]);
+    this.#watch = { watch: new HealthWatch(this.#world, serving, watching.signal), watching };
   }
 
   #end(): void {
-    this.#watch?.stop.abort(new Error("others are watched now"));
+    this.#watch?.watching.end(new Error("others are watched now"));
     this.#watch = null;
   }
 

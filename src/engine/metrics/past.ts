@@ -1,3 +1,4 @@
+import type { OnConflictBuilder } from "kysely";
 import type { EpochMs } from "../../core/ids.ts";
 import type { GaugeSeries, Stretch } from "../../core/metric/gauge-series.ts";
 import { mergeStretches } from "../../core/metric/gauge-series.ts";
@@ -22,6 +23,7 @@ import {
 import { type Increase, TallySeries } from "../../core/metric/tally-series.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Store, Trx } from "../../ports/store.ts";
+import type { Database } from "../../ports/tables.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** How often what was measured is written down: what is lost when power fails. */
@@ -205,17 +207,13 @@ export class Past {
   /** A few at a time: a deployment that wants the store meanwhile waits for some milliseconds, not for all of them. */
   async #write(chunks: readonly Chunk[]): Promise<void> {
     for (let at = 0; at < chunks.length; at += writtenAtOnce)
-      await this.#unsynced(async (trx) => {
+      await this.#store.unsynced(async (trx) => {
         for (const chunk of chunks.slice(at, at + writtenAtOnce)) await writeChunk(trx, chunk);
       });
   }
 
-  #unsynced<T>(work: (trx: Trx) => Promise<T>): Promise<T> {
-    return this.#store.unsynced?.(work) ?? this.#store.db.transaction().execute(work);
-  }
-
   async #forget({ slotMs, keepMs }: Level, now: EpochMs): Promise<void> {
-    await this.#unsynced((trx) =>
+    await this.#store.unsynced((trx) =>
       trx
         .deleteFrom("metric_chunk")
         .where("slot_ms", "=", slotMs)
@@ -235,7 +233,7 @@ export class Past {
   async #drop(ids: readonly number[]): Promise<void> {
     for (let at = 0; at < ids.length; at += writtenAtOnce) {
       const some = ids.slice(at, at + writtenAtOnce);
-      await this.#unsynced(async (trx) => {
+      await this.#store.unsynced(async (trx) => {
         await trx.deleteFrom("metric_chunk").where("series_id", "in", some).execute();
         await trx.deleteFrom("metric_series").where("id", "in", some).execute();
       });
@@ -258,7 +256,7 @@ export class Past {
     }
     const { time } = this.#metrics;
     const row = { metric, labels: labelsKey(labels), columns, created_at: Math.round(time.wall(time.now())) };
-    const made = await this.#unsynced((trx) =>
+    const made = await this.#store.unsynced((trx) =>
       trx
         .insertInto("metric_series")
         .values(row)
@@ -450,9 +448,13 @@ async function writeChunk(trx: Trx, { kept: { id, columns }, level: { slotMs }, 
   await trx
     .insertInto("metric_chunk")
     .values({ series_id: id, slot_ms: slotMs, start_at: start, slots: written })
-    .onConflict((on) => on.columns(["series_id", "slot_ms", "start_at"]).doUpdateSet({ slots: written }))
+    .onConflict(newSlots)
     .execute();
 }
+
+/** Outside of the call, so that a store may keep the query. */
+const newSlots = (known: OnConflictBuilder<Database, "metric_chunk">) =>
+  known.columns(["series_id", "slot_ms", "start_at"]).doUpdateSet(({ ref }) => ({ slots: ref("excluded.slots") }));
 
 const keyOf = (metric: string, labels: string, columns: number): string => `${metric} ${labels} ${columns}`;
 

@@ -23,7 +23,9 @@ export async function lookAtTargets(
 
 export function usageOf(status: RevisionStatus, limits: Limits): Taken[] {
   const { environment, service, release, id: revision } = status;
+  // Of what is on a machine that is away, nothing is measured.
   return status.instances.flatMap((instance) => {
+    if (instance.lastSeen !== undefined) return [];
     const labels = {
       environment,
       service,

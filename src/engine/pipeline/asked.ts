@@ -62,6 +62,16 @@ export function parametersOf(
   );
 }
 
+/** As steps have them in their environment. */
+export function parameterVariables(parameters: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, value]) => [
+      `SLIPWAY_PARAM_${name.toUpperCase().replaceAll("-", "_")}`,
+      value,
+    ]),
+  );
+}
+
 function wrong(message: string, hint: string): SlipwayError {
   return new SlipwayError("USAGE", { message, hint });
 }

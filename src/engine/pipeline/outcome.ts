@@ -36,6 +36,6 @@ export function whyFailed(end: JobEnd): string | null {
     case "not-started":
       return `could not be started: ${end.why}`;
     case "lost":
-      return "how it ended is not known: the machine went down under it";
+      return `how it ended is not known: ${end.why ?? "the machine went down under it"}`;
   }
 }

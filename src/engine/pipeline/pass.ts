@@ -1,21 +1,20 @@
-import { availableParallelism } from "node:os";
 import { type Evidence, SlipwayError } from "../../core/errors/error.ts";
-import type { EpochMs, Json, RunId } from "../../core/ids.ts";
-import { decideRun } from "../../core/pipeline/decide.ts";
+import type { EpochMs, RunId } from "../../core/ids.ts";
 import type { Ctx } from "../../ports/engine.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { RunStepRow } from "../../ports/tables.ts";
 import type { World } from "../world.ts";
 import { type Ahead, restoreAhead } from "./cache/ahead.ts";
 import type { StepOutcome } from "./outcome.ts";
-import type { StepInput } from "./perform-step.ts";
 import type { RunPlan, StepSpec } from "./plan-steps.ts";
-import { stepEnded, stepKind, stepWorkflowId } from "./step-workflow.ts";
+import { runTurn, stepWorkflowId, type Turn, takeTurn } from "./turn.ts";
 
 type Passing = {
   readonly run: RunId;
   readonly plan: RunPlan;
   readonly cache: boolean;
+  /** Writes what follows when every step has passed, in the transaction that says so. */
+  readonly passed: (trx: Trx) => Promise<unknown>;
 };
 
 /** Lines of each failed step's log that its error shows. */
@@ -23,34 +22,43 @@ const shownLines = 12;
 /** Of its failing tests too. */
 const shownTests = 10;
 
-type Turn = {
-  readonly cancelled: readonly number[];
-  readonly end: { readonly passed: boolean; readonly failed: readonly string[] } | null;
-};
-
 /**
- * Takes a run through its pipeline. Each step is a workflow of its own; here it is decided which begin and which are called off,
- * after each end of one. Errors: PIPELINE_FAILED.
+ * Takes a run through its pipeline. Each step is a workflow of its own, and what its end frees begins with that (`takeTurn`); here the
+ * first begin, those that are called off are stopped, and the end is waited for. `untouched`: the checkout is as it was committed.
+ * Errors: PIPELINE_FAILED.
  */
-export async function passPipeline(world: World, ctx: Ctx, passing: Passing): Promise<void> {
-  const { run, plan } = passing;
+export async function passPipeline(world: World, ctx: Ctx, passing: Passing): Promise<{ readonly untouched: boolean }> {
+  const { run, plan, cache } = passing;
+  const { diskBytes, parameters, parallel, shared = null } = plan;
+  let begun: readonly (() => Promise<void>)[] = [];
+  const concluded = async (trx: Trx, turn: Turn): Promise<Turn> => {
+    if (turn.end?.passed === true) await passing.passed(trx);
+    return turn;
+  };
+  const first = async (trx: Trx): Promise<Turn> => {
+    const { turn, starts } = await takeTurn(world, trx, { run, diskBytes, parameters, cache, shared, parallel });
+    begun = starts;
+    return concluded(trx, turn);
+  };
   await ctx.tx("plan", (trx) => insertSteps(trx, run, plan.steps));
-  if (passing.cache && plan.steps.some(({ step }) => step.inputs !== null))
-    await ctx.act(
-      "restore",
-      ({ signal }) => restoreAhead(world, passing, signal),
-      (trx, restored) => recordRestored(trx, run, restored, world.clock.now()),
-    );
-  for (let turn = 0; ; turn++) {
-    const begun: (() => Promise<void>)[] = [];
-    const { cancelled, end } = await ctx.tx(`turn ${turn}`, (trx) => takeTurn(world, trx, passing, begun));
-    // A replay has none: the engine itself goes on with what had begun.
-    for (const begin of begun) await begin();
+  const isRestored = cache && plan.steps.some(({ step }) => step.inputs !== null);
+  const beginning = isRestored
+    ? await ctx.act(
+        "restore",
+        ({ signal }) => restoreAhead(world, passing, signal),
+        async (trx, { restored, whole }) => {
+          await recordRestored(trx, run, restored, world.clock.now());
+          return { turn: await first(trx), whole };
+        },
+      )
+    : { turn: await ctx.tx("begin", first), whole: false };
+  // A replay has none: the engine itself goes on with what had begun.
+  for (const begin of begun) await begin();
+  for (let { turn } = beginning; ; turn = await ctx.receive(runTurn, concluded)) {
     world.changes.announce();
-    for (const number of cancelled) await ctx.step(`stop ${number}`, () => stopStep(world, run, number));
-    if (end?.passed === true) return;
-    if (end !== null) throw await failure(world, ctx, run, end.failed);
-    await ctx.waitFor(stepEnded);
+    for (const number of turn.cancelled) await ctx.step(`stop ${number}`, () => stopStep(world, run, number));
+    if (turn.end?.passed === true) return { untouched: beginning.whole };
+    if (turn.end !== null) throw await failure(world, ctx, run, turn.end.failed);
   }
 }
 
@@ -89,54 +97,6 @@ async function recordRestored(trx: Trx, run: RunId, restored: readonly Ahead[], 
       .where("number", "=", number)
       .execute();
   return null;
-}
-
-async function takeTurn(
-  world: World,
-  trx: Trx,
-  { run, plan, cache }: Passing,
-  begun: (() => Promise<void>)[],
-): Promise<Turn> {
-  const now = world.clock.now();
-  const rows = await trx
-    .selectFrom("run_step")
-    .select(["number", "name", "phase"])
-    .where("run_id", "=", run)
-    .orderBy("number")
-    .execute();
-  const states = rows.map(({ number, phase }) => {
-    const { id, needs, allowFailure } = (plan.steps[number] as StepSpec).step;
-    return { id, needs, allowFailure, phase };
-  });
-  const numbers = new Map(rows.map(({ name, number }) => [name, number]));
-  const decision = decideRun(states, { parallel: plan.parallel ?? availableParallelism() });
-  const move = (id: string, set: Partial<RunStepRow>) =>
-    trx
-      .updateTable("run_step")
-      .set(set)
-      .where("run_id", "=", run)
-      .where("number", "=", numbers.get(id) ?? -1)
-      .execute();
-  const cancelled: number[] = [];
-  for (const { id, why } of decision.cancel) {
-    const number = numbers.get(id) ?? -1;
-    if (rows[number]?.phase === "running") cancelled.push(number);
-    await move(id, { phase: "cancelled", reason: why, ended_at: now });
-  }
-  for (const id of decision.start) {
-    const number = numbers.get(id) ?? -1;
-    const input: StepInput = { run, number, diskBytes: plan.diskBytes, parameters: plan.parameters, cache };
-    await move(id, { phase: "running", started_at: now });
-    begun.push(await world.engine.startWithin(trx, stepKind, stepWorkflowId(run, number), input satisfies Json));
-  }
-  const done = states.filter(({ phase }) => phase !== "waiting" && phase !== "running").length;
-  if (decision.end === null)
-    await trx
-      .updateTable("run")
-      .set({ phase: "checking", reason: `${done} of ${states.length} steps` })
-      .where("id", "=", run)
-      .execute();
-  return { cancelled, end: decision.end };
 }
 
 /** Ends a step that was called off, with all that it has started. May be repeated. */

@@ -1,13 +1,16 @@
-import { lstat, mkdir, realpath } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { lstatSync, mkdirSync, realpathSync } from "node:fs";
+import { lstat, mkdir } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
 import { isSlipwayError, reasonOf } from "../../core/errors/error.ts";
 import { type RunId, runId } from "../../core/ids.ts";
 import type { ScanVerdict } from "../../core/pipeline/scan.ts";
-import type { JobContainer, JobEnd, StepJob } from "../../ports/executor.ts";
+import type { SharedCacheSpec } from "../../core/pipeline/step.ts";
+import type { JobAway, JobEnd, StepJob } from "../../ports/executor.ts";
 import type { RunRow, RunStepRow } from "../../ports/tables.ts";
 import { type Workspace, workspaceOf } from "../release/build-log.ts";
 import { pipelineSecrets } from "../secrets/pipeline.ts";
 import type { World } from "../world.ts";
+import { parameterVariables } from "./asked.ts";
 import { restoredOrRun } from "./cache/results.ts";
 import { lastLines } from "./last-lines.ts";
 import { type LoadOutcome, type LoadPlace, loadOutcome, loadPlace } from "./load.ts";
@@ -15,6 +18,7 @@ import { type StepOutcome, whyFailed } from "./outcome.ts";
 import type { StepSpec } from "./plan-steps.ts";
 import { type ReadReports, readReports } from "./read-reports.ts";
 import { judgeFindings } from "./scan.ts";
+import { stepContainer } from "./step-container.ts";
 
 /** What a step may print. */
 const outputBytes = 256 * 1024 * 1024;
@@ -30,6 +34,9 @@ export type StepInput = {
   readonly diskBytes: number;
   readonly parameters: Readonly<Record<string, string>>;
   readonly cache: boolean;
+  readonly shared: SharedCacheSpec | null;
+  /** How many steps of the run may be under way; null: as many as there are cores. */
+  readonly parallel: number | null;
 };
 
 /** Runs a step until it has passed, or has failed as often as it may. Found again after a crash: an attempt is begun once. */
@@ -40,7 +47,7 @@ export async function performStep(world: World, input: StepInput, signal: AbortS
   const workspace = workspaceOf(world, at.run);
   try {
     for (const directory of [workspace.home, workspace.temporary, roomOf(workspace, at.number)])
-      await mkdir(directory, { recursive: true, mode: 0o700 });
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
     const secrets = await pipelineSecrets(world, run.product, spec.step.secrets);
     const besides = await pipelineSecrets(world, run.product, besideSecrets(spec));
     const on = { at, run, spec, workspace, secrets, besides, input, room: roomOf(workspace, at.number) };
@@ -58,10 +65,12 @@ export type Attempting = {
   readonly secrets: Readonly<Record<string, string>>;
   /** Those of what runs beside it. */
   readonly besides: Readonly<Record<string, string>>;
-  readonly input: StepInput;
+  readonly input: Pick<StepInput, "diskBytes" | "parameters" | "cache" | "shared">;
   /** Where the files of its attempts are. */
   readonly room: string;
 };
+
+const nothingRan = { attempt: 0, lines: [], key: null, reports: null } as const;
 
 async function attempts(world: World, on: Attempting, signal: AbortSignal): Promise<StepOutcome> {
   const { step, commands } = on.spec;
@@ -71,19 +80,20 @@ async function attempts(world: World, on: Attempting, signal: AbortSignal): Prom
     directory: join(workspace.source, on.spec.directory),
     secrets: Object.values(secrets),
   };
-  if (commands.length === 0)
-    return { phase: "passed", reason: "nothing to run", attempt: 0, lines: [], key: null, reports: null };
+  if (commands.length === 0 && step.work.is !== "service")
+    return { ...nothingRan, phase: "passed", reason: "nothing to run" };
   const place = await placeOf(world, on);
-  if (typeof place === "string")
-    return { phase: "failed", reason: place, attempt: 0, lines: [], key: null, reports: null };
+  if (typeof place === "string") return { ...nothingRan, phase: "failed", reason: place };
   for (let attempt = 1; ; attempt++) {
-    const job = jobOf(on, { attempt, url: place?.url ?? null });
+    const job = jobOf(world, on, { attempt, url: place?.url ?? null });
+    if (typeof job === "string")
+      return { ...nothingRan, phase: "failed", reason: `could not be started: ${job}`, attempt };
     const end = await inWorkspace(world, on, job, signal);
     const read = await readReports(step.reports, from);
-    const why = (await verdictOf(on, end)) ?? unreadReport(on, read);
+    const why = verdictOf(on, end) ?? unreadReport(on, read);
     const ended = {
       attempt,
-      lines: await lastLines(join(job.room, "log"), shownLines),
+      lines: lastLines(join(job.room, "log"), shownLines),
       key: null,
       reports: read.reports,
     };
@@ -145,77 +155,121 @@ async function inWorkspace(
   signal: AbortSignal,
 ): Promise<JobEnd> {
   // What a step before it has made may lead out of the workspace.
-  const outside = await leadsOut(workspace.source, job.directory);
+  const outside = leadsOut(workspace.source, job.directory);
   if (outside !== null) return { is: "not-started", why: `${spec.directory} ${outside}` };
+  for (const path of readFromCheckout(job)) {
+    const why = leadsOut(workspace.source, await nearestThere(path)) ?? (await madeIfAbsent(path));
+    if (why !== null) return { is: "not-started", why: `${relative(workspace.source, path)} ${why}` };
+  }
   return world.executor.run(job, (chunk) => world.live.printed(at.run, at.number, chunk), signal);
 }
 
 /** Why it has not passed; null when it has: also what it was to make is there, inside the workspace. */
-async function verdictOf({ spec, workspace }: Attempting, end: JobEnd): Promise<string | null> {
+function verdictOf({ spec, workspace }: Attempting, end: JobEnd): string | null {
   // A scanner ends with 1 when it has found something: what that is, its report says.
   const hasLooked = (spec.step.scan ?? null) !== null && end.is === "exited" && end.code === 1;
   const failed = hasLooked ? null : whyFailed(end);
   if (failed !== null) return failed;
   for (const output of spec.step.outputs.filter((pattern) => !/[*?]/.test(pattern))) {
     const path = join(workspace.source, spec.directory, output);
-    const why = await leadsOut(workspace.source, path);
+    const why = leadsOut(workspace.source, path);
     if (why !== null) return `its output ${output} ${why}`;
   }
   return null;
 }
 
-/** Null when the path is there and leads nowhere else than into the directory. */
-async function leadsOut(top: string, path: string): Promise<string | null> {
-  const there = await lstat(path).catch(() => null);
-  if (there === null) return "is not there";
-  const real = await realpath(path).catch(() => null);
+/** Null when the path is there and leads nowhere else than into the directory. In this thread: every step waits for it. */
+function leadsOut(top: string, path: string): string | null {
+  if (lookedUp(() => lstatSync(path)) === null) return "is not there";
+  const real = lookedUp(() => realpathSync.native(path));
   if (real === null) return "is a link to nothing";
-  const inside = relative(await realpath(top), real);
+  const inside = relative(realpathSync.native(top), real);
   return inside === "" || !(inside === ".." || inside.startsWith("../")) ? null : "leads out of the workspace";
+}
+
+/** Null where the system finds nothing. */
+function lookedUp<T>(look: () => T): T | null {
+  try {
+    return look();
+  } catch {
+    return null;
+  }
+}
+
+/** The path, or what of it is there: a directory must not be made behind a link that leads out. */
+async function nearestThere(path: string): Promise<string> {
+  const there = await lstat(path).catch(() => null);
+  return there !== null || path === "/" ? path : nearestThere(dirname(path));
+}
+
+/** As docker compose makes a directory that is mounted. */
+async function madeIfAbsent(path: string): Promise<string | null> {
+  if ((await lstat(path).catch(() => null)) !== null) return null;
+  return mkdir(path, { recursive: true }).then(
+    () => null,
+    (error: unknown) => `cannot be made: ${reasonOf(error)}`,
+  );
+}
+
+/** What its services mount of the checkout, and build of it. */
+function readFromCheckout({ container }: StepJob): readonly string[] {
+  if (container === null) return [];
+  const { runs, beside } = container;
+  const services = runs.is === "service" ? [...beside, runs.service] : beside;
+  return services.flatMap(({ mounts, build }) => [
+    ...mounts.flatMap(({ is, source }) => (is === "bind" && source !== null ? [source] : [])),
+    ...(build === null ? [] : [build.context]),
+  ]);
 }
 
 function besideSecrets({ step }: StepSpec): readonly string[] {
   return [...new Set((step.container?.beside ?? []).flatMap(({ secrets }) => secrets))];
 }
 
-function containerOf({ spec, workspace, besides }: Attempting): JobContainer | null {
+function awayOf({ spec: { step }, workspace }: Attempting): JobAway | null {
   // One that was planned by the program before has none.
-  const container = spec.step.container ?? null;
-  if (container === null) return null;
-  const beside = container.beside.map(({ secrets, ...each }) => ({
-    ...each,
-    env: { ...each.env, ...Object.fromEntries(secrets.map((name) => [name, besides[name] ?? ""])) },
-  }));
-  return { ...container, mount: workspace.source, beside };
+  const labels = step.runsOn ?? [];
+  if (labels.length === 0) return null;
+  const { junit, coverage, sarif, scan, load } = step.reports;
+  return {
+    labels,
+    top: workspace.source,
+    patterns: [...step.outputs, ...junit, ...coverage, ...sarif, ...scan, ...load],
+  };
 }
 
-function jobOf(on: Attempting, { attempt, url }: { readonly attempt: number; readonly url: string | null }): StepJob {
+/** The job of an attempt, or why there can be none. */
+function jobOf(
+  world: Pick<World, "readStack">,
+  on: Attempting,
+  { attempt, url }: { readonly attempt: number; readonly url: string | null },
+): StepJob | string {
   const { at, run, spec, workspace, secrets, besides, input, room } = on;
-  const container = containerOf(on);
+  const away = awayOf(on);
   const caches = join(workspace.directory, "..", "packages");
-  const parameters = Object.entries(input.parameters).map(
-    ([name, value]) => [`SLIPWAY_PARAM_${name.toUpperCase().replaceAll("-", "_")}`, value] as const,
-  );
+  const variables = {
+    LANG: "C.UTF-8",
+    CI: "true",
+    ...parameterVariables(input.parameters),
+    SLIPWAY_RUN: at.run,
+    SLIPWAY_STEP: spec.step.id,
+    SLIPWAY_COMMIT: run.commit_hash,
+    ...(url === null ? {} : { SLIPWAY_EDGE_URL: url }),
+    ...spec.step.env,
+    ...secrets,
+  };
+  const container = stepContainer(world, spec, { checkout: workspace.source, variables, besides });
+  if (typeof container === "string") return container;
   return {
     key: `step-${at.run}-${at.number}-${attempt}`,
     labels: { run: at.run, step: String(at.number) },
     command: commandOf(spec.commands),
     directory: join(workspace.source, spec.directory),
-    env: {
-      // A container has its image's programs, and nothing else of this machine.
-      ...(container === null ? hostVariables(workspace, caches) : {}),
-      LANG: "C.UTF-8",
-      CI: "true",
-      ...Object.fromEntries(parameters),
-      SLIPWAY_RUN: at.run,
-      SLIPWAY_STEP: spec.step.id,
-      SLIPWAY_COMMIT: run.commit_hash,
-      ...(url === null ? {} : { SLIPWAY_EDGE_URL: url }),
-      ...spec.step.env,
-      ...secrets,
-    },
+    // A container has its image's programs, and nothing else of this machine.
+    env: container === null && away === null ? { ...hostVariables(workspace, caches), ...variables } : variables,
     secrets: [...Object.values(secrets), ...Object.values(besides)],
     container,
+    away,
     room: join(room, String(attempt)),
     timeoutMs: spec.step.timeoutMs,
     outputBytes,

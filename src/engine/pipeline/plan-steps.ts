@@ -4,10 +4,11 @@ import { SlipwayError } from "../../core/errors/error.ts";
 import { builtIn, type Found, tellingFiles } from "../../core/pipeline/built-in.ts";
 import { planRun, unknownNames } from "../../core/pipeline/plan.ts";
 import { loadTestsIn, resolvePipeline } from "../../core/pipeline/resolve.ts";
-import type { PipelineStep } from "../../core/pipeline/step.ts";
+import type { PipelineStep, SharedCacheSpec } from "../../core/pipeline/step.ts";
 import { nearest } from "../../core/product/guess.ts";
 import type { ProductConfig } from "../../core/product/schema.ts";
-import { type Asked, parametersOf } from "./asked.ts";
+import { type Asked, parametersOf, parameterVariables } from "./asked.ts";
+import { type ReadStack, stackProblems } from "./step-container.ts";
 
 /** A step with what is really run. */
 export type StepSpec = {
@@ -25,6 +26,8 @@ export type RunPlan = {
   readonly parallel: number | null;
   readonly diskBytes: number;
   readonly parameters: Readonly<Record<string, string>>;
+  /** Left out by the program before: nothing is shared. */
+  readonly shared?: SharedCacheSpec | null;
 };
 
 type Checkout = {
@@ -33,6 +36,9 @@ type Checkout = {
   readonly prefix: string;
   readonly branch: string | null;
   readonly changed: () => Promise<readonly string[] | null>;
+  /** Its top, with all that the product may read; and how its Compose files are read. */
+  readonly top: string;
+  readonly readStack: ReadStack;
 };
 
 /** What a run of the product's pipeline does on this checkout; null where it has none. Errors: USAGE, PIPELINE_INVALID. */
@@ -72,6 +78,7 @@ export async function planSteps(config: ProductConfig, whole: Asked, checkout: C
   });
   const look = looker(checkout.directory);
   const missing: [string, string][] = [];
+  const wrong: [string, string][] = [];
   const steps: StepSpec[] = [];
   for (const { step, skipped } of planned) {
     const found = skipped === null ? await commandsOf(step, look) : { commands: [], atTop: false };
@@ -79,6 +86,7 @@ export async function planSteps(config: ProductConfig, whole: Asked, checkout: C
     else {
       const directory = join(checkout.prefix, found.atTop ? "." : step.path);
       steps.push({ step, commands: found.commands, directory, skipped });
+      if (skipped === null) wrong.push(...stackFaults({ step, directory }, checkout, parameters));
     }
   }
   if (missing.length > 0)
@@ -86,7 +94,27 @@ export async function planSteps(config: ProductConfig, whole: Asked, checkout: C
       message: `${missing.length === 1 ? "a built-in step has" : `${missing.length} built-in steps have`} nothing to run at this commit`,
       evidence: missing,
     });
-  return { steps, parallel: pipeline.parallel, diskBytes: pipeline.diskBytes, parameters };
+  if (wrong.length > 0)
+    throw new SlipwayError("PIPELINE_INVALID", {
+      message: "a Compose file of the pipeline cannot be used at this commit",
+      evidence: wrong,
+      hint: "see: slipway explain pipeline.steps.*.compose",
+    });
+  return { steps, parallel: pipeline.parallel, diskBytes: pipeline.diskBytes, parameters, shared: pipeline.shared };
+}
+
+/** What is wrong with its Compose file, before anything has run: secrets are known later, and something stands for them here. */
+function stackFaults(
+  { step, directory }: Pick<StepSpec, "step" | "directory">,
+  { top, readStack }: Pick<Checkout, "top" | "readStack">,
+  parameters: Readonly<Record<string, string>>,
+): [string, string][] {
+  const compose = step.container?.compose;
+  if (compose === undefined) return [];
+  const later = [...step.secrets, "SLIPWAY_RUN", "SLIPWAY_STEP", "SLIPWAY_COMMIT"].map((name) => [name, "later"]);
+  const variables = { ...parameterVariables(parameters), ...Object.fromEntries(later), CI: "true", ...step.env };
+  const reading = readStack({ ...compose, directory: join(top, directory), checkout: top, variables });
+  return stackProblems(reading).map((text) => [step.id, text]);
 }
 
 function loadTests(config: ProductConfig, { loadTest: environment }: Asked): readonly string[] {
@@ -105,6 +133,8 @@ export async function commandsOf(
   look: (path: string) => Promise<Found>,
 ): Promise<{ readonly commands: readonly (readonly string[])[]; readonly atTop: boolean } | string> {
   if (work.is === "command") return { commands: [work.command], atTop: false };
+  // It has its own, which its image and its Compose file say.
+  if (work.is === "service") return { commands: [], atTop: false };
   if (work.is === "shell") return { commands: [["sh", "-euc", work.line]], atTop: false };
   const found = builtIn(work.uses, await look(path), await look("."));
   return found.is === "commands" ? found : found.missing;

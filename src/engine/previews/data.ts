@@ -86,6 +86,7 @@ export async function runCommand(
     timeoutMs: prepared.data.timeoutMs,
     outputBytes,
     container: null,
+    away: null,
     disk: { directory: room.directory, maxBytes: diskBytes },
   };
   for (let again = 0; ; again += 1) {
@@ -94,7 +95,7 @@ export async function runCommand(
     const end = await world.executor.run({ ...job, key: `data-${own}`, room: logs }, () => {}, signal);
     // Nobody knows how far it came: it is asked to do it again, as after every failure.
     if (end.is === "lost" && again < 2) continue;
-    return failureText(command, end, await lastLines(join(logs, "log"), shownLines));
+    return failureText(command, end, lastLines(join(logs, "log"), shownLines));
   }
 }
 

@@ -10,6 +10,7 @@ import {
 } from "../../core/ids.ts";
 import type { Notice } from "../../core/judge/rule/notice.ts";
 import { formatDuration } from "../../core/product/units.ts";
+import { linkedSignal } from "../../lib/linked-signal.ts";
 import type { Workflow } from "../../ports/engine.ts";
 import { seenEvidence } from "../health/evidence.ts";
 import { HealthWatch, type InstanceReport } from "../health/health-watch.ts";
@@ -87,9 +88,9 @@ async function untilHealthy(world: World, life: Life, signal: AbortSignal): Prom
   const { spec } = await releaseView(world.store.db, life.release, life.environment);
   const service = spec.services[life.service];
   if (service === undefined) return { well: false, says: "its service is not there any more" };
-  const stop = new AbortController();
   const watched = { revision: life.revision, service: life.service, health: service.health, instances: 1 };
-  const watch = new HealthWatch(world, [watched], AbortSignal.any([signal, stop.signal]));
+  const watching = linkedSignal([signal]);
+  const watch = new HealthWatch(world, [watched], watching.signal);
   const begun = world.clock.monotonicMs();
   try {
     for (;;) {
@@ -105,7 +106,7 @@ async function untilHealthy(world: World, life: Life, signal: AbortSignal): Prom
       await watch.news(lookMs);
     }
   } finally {
-    stop.abort(over);
+    watching.end(over);
   }
 }
 

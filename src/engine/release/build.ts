@@ -30,8 +30,14 @@ export async function checkOutAgain(
   signal: AbortSignal,
 ): Promise<void> {
   await rm(workspace.source, { recursive: true, force: true });
-  await mkdir(workspace.source, { recursive: true, mode: 0o700 });
-  await world.source.export(what.repository, what, workspace.source, signal);
+  try {
+    await mkdir(workspace.source, { recursive: true, mode: 0o700 });
+    await world.source.export(what.repository, what, workspace.source, signal);
+  } catch (error) {
+    // Half a checkout on a full disk would leave no room to write down that it has failed.
+    await rm(workspace.source, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 /** Builds one service where its config says so, packs the result, and keeps it. The same content gives the same digest. */

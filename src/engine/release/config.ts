@@ -1,8 +1,8 @@
-import { SlipwayError } from "../../core/errors/error.ts";
+import { isSlipwayError, SlipwayError } from "../../core/errors/error.ts";
 import type { ServiceName } from "../../core/ids.ts";
 import { environmentNames, resolveEnvironment } from "../../core/product/resolve.ts";
 import type { ProductConfig } from "../../core/product/schema.ts";
-import type { EnvironmentSpec, ServiceSpec } from "../../core/product/spec.ts";
+import type { EnvironmentSpec, ServiceSpec, TargetSpec } from "../../core/product/spec.ts";
 import { withSecrets } from "../secrets/secrets.ts";
 import type { World } from "../world.ts";
 import type { ReleaseConfig } from "./read.ts";
@@ -22,7 +22,9 @@ export async function readProductConfig(
   { directory, workingTree }: { readonly directory: string; readonly workingTree: string },
   product: string,
 ): Promise<ProductConfig> {
-  const config = await world.readConfig(directory, workingTree);
+  const config = await world.readConfig(directory, workingTree).catch((error: unknown) => {
+    throw directory === workingTree ? error : ofCommit(error);
+  });
   if (config.name !== product) throw renamed(product, config.name);
   return config;
 }
@@ -41,6 +43,21 @@ export function servicesOf({ environments }: ReleaseConfig): ServiceSpec[] {
       if (!found.has(service.name)) found.set(service.name, service);
   }
   return [...found.values()];
+}
+
+/** Where its environments are. */
+export function targetsOf({ environments }: ReleaseConfig): TargetSpec[] {
+  return Object.values<EnvironmentSpec>(environments).map(({ target }) => target);
+}
+
+/** The checkout that it was looked for in is ours, and gone by the time somebody reads this. */
+function ofCommit(error: unknown): unknown {
+  if (!isSlipwayError(error) || error.code !== "CONFIG_NOT_FOUND") return error;
+  return new SlipwayError("CONFIG_NOT_FOUND", {
+    message: "the commit has no slipway.config",
+    hint: "commit it: git add -A && git commit; or, to try it before: slipway deploy --dirty",
+    cause: error,
+  });
 }
 
 function renamed(asked: string, found: string): SlipwayError {

@@ -3,13 +3,15 @@ import { join } from "node:path";
 import { imageLabels } from "../../core/build/labels.ts";
 import { imageTags } from "../../core/build/tags.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
-import type { ServiceName } from "../../core/ids.ts";
+import type { EpochMs, RunId, ServiceName } from "../../core/ids.ts";
 import { canonicalJson } from "../../core/product/canonical.ts";
 import type { ServiceSpec } from "../../core/product/spec.ts";
 import type { ReleasedImage } from "../../core/release/artifacts.ts";
 import type { Commit } from "../../core/release/commit.ts";
 import type { Secret } from "../../core/secret.ts";
 import type { Builder, BuildSpec } from "../../ports/builder.ts";
+import type { RegistryProgress } from "../../ports/registry.ts";
+import type { Origin } from "../../ports/source.ts";
 import type { World } from "../world.ts";
 import { BuildLog, type Workspace } from "./build-log.ts";
 import { servicesOf } from "./config.ts";
@@ -22,7 +24,14 @@ type Making = {
   readonly prefix: string;
   readonly config: ReleaseConfig;
   readonly service: ServiceSpec;
-  readonly commit: Commit & { readonly branch: string | null; readonly dirty: boolean };
+  readonly repository: string;
+  readonly run: RunId;
+  readonly commit: Commit & {
+    readonly branch: string | null;
+    readonly dirty: boolean;
+    /** When a schedule had it made. */
+    readonly nightlyAt: EpochMs | null;
+  };
   /** Of this release's services so far. */
   readonly made: ReadonlyMap<ServiceName, ReleasedImage>;
 };
@@ -33,30 +42,42 @@ type Making = {
  * the cache, and only what is missing is pushed.
  */
 export async function makeImage(world: World, making: Making, signal: AbortSignal): Promise<ReleasedImage> {
-  const { config, service, commit } = making;
+  const { config, service, commit, repository } = making;
   const places = imagePlaces(config, service.name);
   const registries = registriesOf({
     product: "",
     environments: Object.fromEntries(places.map((each) => [each.environment, each])),
   });
   if (service.image.from !== null) return findImage(world, service.image.from, registries, signal);
-  const image = await builtImage(world, making, signal);
-  const tags = imageTags({
-    commit: commit.hash,
-    dirty: commit.dirty,
-    branch: commit.branch,
-    nightlyAt: null,
-    release: null,
-    latest: false,
-  });
+  const origin = await world.source.origin(repository);
+  const image = await builtImage(world, { ...making, origin }, signal);
+  const { hash, dirty, branch, nightlyAt } = commit;
+  const latest = !dirty && isDefault(branch, origin);
+  const tags = imageTags({ commit: hash, dirty, branch, nightlyAt, release: null, latest });
   for (const registry of registries) {
     const pushed = { layout: world.images.layout, digest: image.digest };
-    await world.images.registry(registry).push(pushed, repositoryIn(registry, service.name), tags, () => {}, signal);
+    const to = repositoryIn(registry, service.name);
+    const transfer = { image: image.digest, to, run: making.run };
+    const onProgress = (progress: RegistryProgress) => world.transfers.moved(transfer, progress);
+    try {
+      await world.images.registry(registry).push(pushed, to, tags, onProgress, signal);
+    } finally {
+      world.transfers.ended(transfer);
+    }
   }
   return image;
 }
 
-async function builtImage(world: World, making: Making, signal: AbortSignal): Promise<ReleasedImage> {
+/** A repository that was not cloned knows no default branch: then what is called so is it. */
+function isDefault(branch: string | null, { defaultBranch }: Origin): boolean {
+  return branch !== null && (defaultBranch === null ? ["main", "master"].includes(branch) : branch === defaultBranch);
+}
+
+async function builtImage(
+  world: World,
+  making: Making & { readonly origin: Origin },
+  signal: AbortSignal,
+): Promise<ReleasedImage> {
   const { config, service, made, workspace } = making;
   const build = buildOf(world, making, service);
   if (build === null) throw new Error(`${service.name} is a container nowhere`);
@@ -76,7 +97,7 @@ async function builtImage(world: World, making: Making, signal: AbortSignal): Pr
     const spec = {
       ...build.spec,
       secrets: Object.fromEntries(build.secrets.map((name) => [name, secretOf(world, service.name, name)])),
-      labels: labelsOf(making.commit, title),
+      labels: labelsOf(making.commit, title, making.origin),
     };
     const { image } = await build.builder.build(spec, (line) => log.write(line), signal);
     return { digest: image.digest, id: image.id, from: null };
@@ -128,8 +149,9 @@ function contentOf({ spec, secrets }: Build): string {
   return canonicalJson({ context, dockerfile, stage, args, secrets: [...secrets].sort(), platforms, generated });
 }
 
-function labelsOf(commit: Commit, title: string): BuildSpec["labels"] {
-  return imageLabels({ title, revision: commit.hash, version: null, committedAt: commit.at, remote: null });
+/** Without a version: one image may be many releases. */
+function labelsOf(commit: Commit, title: string, { url }: Origin): BuildSpec["labels"] {
+  return imageLabels({ title, revision: commit.hash, version: null, committedAt: commit.at, remote: url });
 }
 
 /** A build argument that comes from what is not in git; the engine shows it in the image's history, as it does for Compose. */

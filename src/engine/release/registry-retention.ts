@@ -91,7 +91,7 @@ async function pruneRepository(
     needed: new Set([...needed, ...foreign]),
     keepNewest,
     keepMs,
-    isProtected: (tag) => !known.has(tag),
+    isProtected: (tag) => !known.has(tag) && !isNightly(tag),
     now: world.clock.now(),
   });
   for (const digest of remove) {
@@ -143,7 +143,10 @@ function imagesOf(releases: readonly ReleaseRow[]): { readonly service: ServiceN
   );
 }
 
-/** Every name that images of these releases were given by us, in any environment. */
+/** What a schedule had made: no release says on which days. `latest` is not ours to take away: it goes with the next image. */
+const isNightly = (tag: string): boolean => /^nightly-\d{4}-\d{2}-\d{2}$/.test(tag);
+
+/** Every other name that images of these releases were given by us, in any environment. */
 function tagsOf(releases: readonly ReleaseRow[]): ReadonlySet<string> {
   return new Set(
     releases.flatMap((row) => {

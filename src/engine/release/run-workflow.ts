@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { OnConflictBuilder } from "kysely";
 import { isSlipwayError, type WireError } from "../../core/errors/error.ts";
 import {
   type Digest,
@@ -23,9 +24,10 @@ import {
 } from "../../core/release/artifacts.ts";
 import type { Commit } from "../../core/release/commit.ts";
 import { nextVersion } from "../../core/release/version.ts";
+import { resultOf } from "../../lib/result-of.ts";
 import type { Workflow } from "../../ports/engine.ts";
 import type { Trx } from "../../ports/store.ts";
-import type { ReleaseRow, RunRow } from "../../ports/tables.ts";
+import type { Database, ReleaseRow, RunRow } from "../../ports/tables.ts";
 import { appendHistory } from "../history.ts";
 import { askedOf } from "../pipeline/asked.ts";
 import { filesOf } from "../pipeline/cache/files.ts";
@@ -35,12 +37,12 @@ import { tidyRun } from "../pipeline/sweep.ts";
 import type { World } from "../world.ts";
 import { buildService, checkOut, checkOutAgain } from "./build.ts";
 import { workspaceOf } from "./build-log.ts";
-import { readProductConfig, releaseConfigOf, servicesOf } from "./config.ts";
+import { readProductConfig, releaseConfigOf, servicesOf, targetsOf } from "./config.ts";
 import { accessoryImages, findImage, imagePlaces, isPacked, registriesOf } from "./images.ts";
 import { makeImage } from "./make-image.ts";
 import type { ReleaseConfig } from "./read.ts";
 
-export const runKind = "run.v1";
+export const runKind = "run.v3";
 
 /** Commits that a release names at most; more are counted by git, not by us. */
 const maxCommits = 200;
@@ -56,13 +58,14 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
     const workspace = workspaceOf(world, id);
     try {
       const prepared = await ctx.step("check out", async ({ signal }) => {
-        const checkout = await world.source.resolve(run.repository, run.commit_hash);
-        await checkOut(
-          world,
-          workspace,
-          { repository: run.repository, hash: checkout.hash, dirty: run.dirty === 1 },
-          signal,
-        );
+        // At once: what is known of the commit is not needed to write its files. Both have ended before anything is tidied up.
+        const what = { repository: run.repository, hash: run.commit_hash, dirty: run.dirty === 1 };
+        const [found, written] = await Promise.allSettled([
+          world.source.resolve(run.repository, run.commit_hash),
+          checkOut(world, workspace, what, signal),
+        ]);
+        const checkout = resultOf(found);
+        resultOf(written);
         const directory = join(workspace.source, checkout.prefix);
         const config = await readProductConfig(world, { directory, workingTree: run.repository }, run.product);
         const asked = await askedOf(world.store.db, id);
@@ -70,6 +73,8 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
           directory,
           prefix: checkout.prefix,
           branch: checkout.branch,
+          top: workspace.source,
+          readStack: world.readStack,
           changed: () => changedSinceRelease(world, run),
         });
         if (plan?.steps.some(({ step }) => step.inputs !== null))
@@ -82,19 +87,26 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
       });
       // What was prepared before there were pipelines has none.
       if (prepared.plan) {
-        await passPipeline(world, ctx, { run: id, plan: prepared.plan, cache: prepared.asked.cache });
-        if (!prepared.asked.release) {
-          const reason = passedText(prepared.plan);
-          await ctx.tx("pass", (trx) => moveRun(trx, id, { phase: "succeeded", reason }, world.clock.now()));
-          world.changes.announce();
+        const { plan, asked } = prepared;
+        const { untouched } = await passPipeline(world, ctx, {
+          run: id,
+          plan,
+          cache: asked.cache,
+          passed: async (trx) => {
+            const reason = passedText(plan);
+            if (!asked.release) await moveRun(trx, id, { phase: "succeeded", reason }, world.clock.now());
+          },
+        });
+        if (!asked.release) {
           await ctx.step("tidy up", () => tidyRun(world, id));
           return null;
         }
-        await ctx.step("check out again", async ({ signal }) => {
-          const what = { repository: run.repository, hash: prepared.checkout.hash, dirty: run.dirty === 1 };
-          await checkOutAgain(world, workspace, what, signal);
-          return null;
-        });
+        if (!untouched)
+          await ctx.step("check out again", async ({ signal }) => {
+            const what = { repository: run.repository, hash: prepared.checkout.hash, dirty: run.dirty === 1 };
+            await checkOutAgain(world, workspace, what, signal);
+            return null;
+          });
       }
       const artifacts: Record<string, ServiceArtifacts> = {};
       const packed: Packed[] = [];
@@ -106,7 +118,14 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
         world.changes.announce();
       };
       const { checkout, config } = prepared;
-      const commit = { ...checkout.commit, branch: checkout.branch, dirty: run.dirty === 1 };
+      const commit = {
+        ...checkout.commit,
+        branch: checkout.branch,
+        dirty: run.dirty === 1,
+        // What was prepared before there were requests has none.
+        nightlyAt: prepared.asked?.event === "schedule" ? run.created_at : null,
+      };
+      const { repository } = run;
       for (const service of servicesOf(config)) {
         await making(service.name);
         // The image first: a build of the directory leaves things in the checkout.
@@ -114,7 +133,11 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
           imagePlaces(config, service.name).length === 0
             ? null
             : await ctx.step(`image ${service.name}`, ({ signal }) =>
-                makeImage(world, { workspace, prefix: checkout.prefix, config, service, commit, made }, signal),
+                makeImage(
+                  world,
+                  { workspace, prefix: checkout.prefix, config, service, repository, run: id, commit, made },
+                  signal,
+                ),
               );
         const directory = isPacked(config, service.name)
           ? await ctx.step(`pack ${service.name}`, ({ signal }) =>
@@ -140,9 +163,12 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
           maxCommits,
         );
       });
+      // Not in the journal: what it answers is of no account once the release is recorded.
+      const highest = await world.targets.highestNumber(targetsOf(config));
       const release = await ctx.tx("record release", (trx) =>
         recordRelease(trx, {
           run,
+          highest,
           text: canonicalJson(prepared.config),
           checkout: prepared.checkout,
           artifacts,
@@ -241,6 +267,8 @@ type Packed = { readonly digest: Digest; readonly bytes: number };
 
 type NewRelease = {
   readonly run: RunRow;
+  /** Its number is above this one, and above those of all releases that are recorded. */
+  readonly highest: number;
   /** The config as canonical JSON: what is digested and kept. */
   readonly text: string;
   readonly checkout: { readonly branch: string | null; readonly commit: Commit; readonly tags: readonly string[] };
@@ -252,7 +280,7 @@ type NewRelease = {
 
 async function recordRelease(
   trx: Trx,
-  { run, text, checkout, artifacts, packed, commits, now }: NewRelease,
+  { run, highest, text, checkout, artifacts, packed, commits, now }: NewRelease,
 ): Promise<ReleaseId> {
   const last = await trx
     .selectFrom("release")
@@ -267,7 +295,7 @@ async function recordRelease(
     .where("dirty", "=", 0)
     .orderBy("number", "desc")
     .executeTakeFirst();
-  const number = (last?.number ?? 0) + 1;
+  const number = Math.max(last?.number ?? 0, highest) + 1;
   const id = releaseId(`rel_${randomBytes(6).toString("hex")}`);
   const release: ReleaseRow = {
     id,
@@ -292,7 +320,7 @@ async function recordRelease(
     await trx
       .insertInto("artifact")
       .values({ ...artifact, created_at: now })
-      .onConflict((conflict) => conflict.column("digest").doNothing())
+      .onConflict(sameArtifact)
       .execute();
   }
   await trx.insertInto("release").values(release).execute();
@@ -308,3 +336,6 @@ async function recordRelease(
   });
   return id;
 }
+
+/** Outside of the call, so that a store may keep the query. */
+const sameArtifact = (known: OnConflictBuilder<Database, "artifact">) => known.column("digest").doNothing();

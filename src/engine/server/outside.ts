@@ -5,6 +5,7 @@ import { reasonOf } from "../../core/errors/error.ts";
 import type { ServerAddress } from "../../core/server/address.ts";
 import type { Finding } from "../../core/server/step.ts";
 import type { Ssh } from "../../lib/ssh/open-ssh.ts";
+import { unlessAborted } from "../../lib/unless-aborted.ts";
 
 /** What only somebody outside can see of a server. */
 export type OutsideFinding = Finding & { readonly about: "dns" | "port" | "tls" | "clock" };
@@ -47,9 +48,11 @@ function finding(
   return { about, is, evidence, hint };
 }
 
-async function addressesOf(name: string): Promise<readonly string[]> {
+/** None where the name has none, or nobody says so within 5 s. */
+export async function addressesOf(name: string): Promise<readonly string[]> {
   try {
-    return (await lookup(name, { all: true })).map((each) => each.address);
+    const found = await unlessAborted(lookup(name, { all: true }), AbortSignal.timeout(patienceMs));
+    return found.map((each) => each.address);
   } catch {
     return [];
   }

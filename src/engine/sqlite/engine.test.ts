@@ -183,3 +183,43 @@ test("while the disk is full, what was performed is not forgotten and not repeat
   expect(performed).toBe(1);
   expect((await store.check()).ok).toBe(true);
 });
+
+test("what a closing engine refuses a transaction is no outcome of it: it is written at the next open", async () => {
+  const home = await mkdtemp(join(tmpdir(), "slipway-engine-"));
+  onTestFinished(() => rm(home, { recursive: true, force: true }));
+  let closing: () => Promise<void> = async () => undefined;
+  const register = (engine: Engine): void => {
+    engine.register("other.v1", async () => "there");
+    engine.register("first.v1", async (ctx) => {
+      let go = async (): Promise<void> => undefined;
+      await ctx.finish(
+        "begin the other",
+        async () => null,
+        async (trx) => {
+          await closing();
+          go = await engine.startWithin(trx, "other.v1", "other", null);
+          return null;
+        },
+      );
+      await go();
+      return null;
+    });
+  };
+  const store = await openSqliteStore({ directory: home });
+  const first = sqliteEngine({ store, clock: wallClock });
+  register(first);
+  await first.open();
+  const closed = new Promise<void>((resolve) => {
+    closing = async () => void first.close().then(resolve);
+  });
+  await first.start("first.v1", "first", null);
+  await closed;
+  await store.close();
+
+  closing = async () => undefined;
+  const { engine } = await setUp(wallClock, home);
+  register(engine);
+  await engine.open();
+  expect(await engine.ended("first")).toMatchObject({ status: "succeeded" });
+  expect(await engine.ended("other")).toMatchObject({ output: "there" });
+});

@@ -1,8 +1,9 @@
 import { setMaxListeners } from "node:events";
+import type { OnConflictBuilder } from "kysely";
 import { type Evidence, reasonOf, SlipwayError } from "../../core/errors/error.ts";
 import type { Json } from "../../core/ids.ts";
 import type { Engine, Workflow, WorkflowRecord } from "../../ports/engine.ts";
-import type { WorkflowRow } from "../../ports/tables.ts";
+import type { Database, WorkflowRow } from "../../ports/tables.ts";
 import { decode, decodeError, encode } from "../payload.ts";
 import { Execution } from "./execution.ts";
 import type { Journal } from "./journal.ts";
@@ -185,7 +186,7 @@ class SqliteEngine implements Engine {
         created_at: this.#services.clock.now(),
         consumed_seq: null,
       })
-      .onConflict((same) => same.columns(["workflow_id", "key"]).doNothing())
+      .onConflict(once)
       .execute();
     return true;
   }
@@ -300,6 +301,9 @@ function unknownKinds(evidence: readonly Evidence[]): SlipwayError {
     evidence: [...evidence.slice(0, maxNamed), ...(rest > 0 ? [["and", `${rest} more`] as const] : [])],
   });
 }
+
+/** Outside of the call, so that a store may keep the query. */
+const once = (same: OnConflictBuilder<Database, "workflow_signal">) => same.columns(["workflow_id", "key"]).doNothing();
 
 const closed = (): SlipwayError =>
   new SlipwayError("INTERRUPTED", { message: "the engine was closed", hint: "work goes on at the next start" });

@@ -1,17 +1,18 @@
 import { setMaxListeners } from "node:events";
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { Json } from "../../core/ids.ts";
-import type { Ctx, Workflow } from "../../ports/engine.ts";
+import type { Ctx, Step, StepOptions, Workflow } from "../../ports/engine.ts";
+import type { Trx } from "../../ports/store.ts";
 import type { WorkflowRow, WorkflowStepRow } from "../../ports/tables.ts";
 import { WorkflowCancelled } from "../cancelled.ts";
 import { asFailure, decode, decodeError, encode, encodeError } from "../payload.ts";
-import { type End, type Journal, readJournal, recordEnd } from "./journal.ts";
+import { type End, type Ended, type Journal, readJournal, recordEnd } from "./journal.ts";
 import { Mailroom } from "./mailroom.ts";
 import { persist, type Services, Stopped } from "./services.ts";
 import { performAct, performStep } from "./step.ts";
 import { performTx } from "./tx.ts";
 import type { Outcome, Verb } from "./verb.ts";
-import { performSleep, performWait } from "./waiting.ts";
+import { performReceive, performSleep, performWait } from "./waiting.ts";
 
 type Halt = { readonly is: "closed" | "cancelled" } | { readonly is: "failed"; readonly error: SlipwayError };
 
@@ -37,6 +38,8 @@ export class Execution {
   readonly #known: Journal | null;
   #recorded = { seq: -1, finishedSeq: -1 };
   #nextSeq = 0;
+  /** What its last act has recorded as its end. */
+  #ended: Ended | null = null;
 
   /** `known`: what is recorded of it, for who knows that; else it is read. */
   constructor(row: WorkflowRow, workflow: Workflow, services: Services, known: Journal | null = null) {
@@ -119,12 +122,16 @@ export class Execution {
       step: (name, perform, options = {}) => this.#verb("step", name, (verb) => performStep(verb, perform, options)),
       act: (name, perform, record, options = {}) =>
         this.#verb("step", name, (verb) => performAct(verb, perform, record, options)),
+      finish: (name, perform, record, options = {}) =>
+        this.#verb("step", name, (verb) => this.#finish(verb, perform, record, options)),
       tx: (name, write) => this.#verb("tx", name, (verb) => performTx(verb, write)),
       sleep: async (name, ms) => {
         await this.#verb("sleep", name, (verb) => performSleep(verb, ms));
       },
       waitFor: (topic, { timeoutMs } = {}) =>
         this.#verb("wait", topic, (verb) => performWait(verb, timeoutMs, () => mail.next(topic))),
+      receive: (topic, write) =>
+        this.#verb("wait", topic, (verb) => performReceive(verb, write, () => mail.next(topic))),
     };
   }
 
@@ -135,6 +142,11 @@ export class Execution {
     perform: (verb: Verb) => Promise<Outcome>,
   ): Promise<T> {
     if (this.#stop.signal.aborted) return never();
+    if (this.#ended !== null) {
+      const message = `${this.#row.kind} uses ${name} after it has finished`;
+      this.#fail(new SlipwayError("INTERNAL", { message }));
+      return never();
+    }
     const seq = this.#nextSeq++;
     const row = this.#journal.get(seq);
     if (row !== undefined && (row.kind !== kind || row.name !== name)) {
@@ -148,6 +160,23 @@ export class Execution {
     // A branch that the code has dropped must not end the process; whoever waits for the answer still gets its failure.
     answer.catch(() => {});
     return answer;
+  }
+
+  /** The end is recorded with it, unless something else is in flight that has to end first. */
+  async #finish<T, Out extends Json>(
+    verb: Verb,
+    perform: (step: Step) => Promise<T>,
+    record: (trx: Trx, result: T) => Promise<Out>,
+    options: StepOptions,
+  ): Promise<Outcome> {
+    const written = async (trx: Trx, outcome: Outcome): Promise<void> => {
+      if (this.#inFlight.size > 1 || "failure" in outcome) return;
+      const end: End = { status: "succeeded", output: outcome.output, error: null };
+      this.#ended = await recordEnd(trx, this.#row.id, end, this.#services.clock.now());
+    };
+    const outcome = await performAct(verb, perform, record, options, { written });
+    if ("failure" in outcome) this.#ended = null;
+    return outcome;
   }
 
   async #answer<T extends Json>(work: Promise<Outcome>): Promise<T> {
@@ -196,9 +225,8 @@ export class Execution {
     const end = this.#halt?.is === "failed" ? failed(this.#halt.error) : this.#whole(returned ?? cancelled);
     const point = { workflowId: id, seq: this.#nextSeq, name: "end" };
     await services.boundary({ ...point, at: "before-perform" });
-    const { status, next } = await persist(services, services.closing, () =>
-      services.db.transaction().execute((trx) => recordEnd(trx, id, end, services.clock.now())),
-    );
+    const record = () => services.db.transaction().execute((trx) => recordEnd(trx, id, end, services.clock.now()));
+    const { status, next } = this.#ended ?? (await persist(services, services.closing, record));
     await services.boundary({ ...point, at: "after-record" });
     services.log("workflow.ended", { workflow: id, kind, status, error: end.error ?? undefined });
     return next;

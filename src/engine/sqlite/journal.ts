@@ -48,16 +48,14 @@ export type End = {
   readonly error: string | null;
 };
 
+/** How it has ended, and whom that has let in. */
+export type Ended = { readonly status: End["status"]; readonly next: WorkflowRow | null };
+
 /**
  * Records how a running workflow ended, and lets in the next one with its lock key; returns that one. A cancel that was
  * accepted before this counts, whatever the code returned.
  */
-export async function recordEnd(
-  trx: Trx,
-  id: string,
-  end: End,
-  now: number,
-): Promise<{ readonly status: End["status"]; readonly next: WorkflowRow | null }> {
+export async function recordEnd(trx: Trx, id: string, end: End, now: number): Promise<Ended> {
   const row = await trx.selectFrom("workflow").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
   const cancelled = row.cancel_reason !== null;
   const set = cancelled ? { status: "cancelled" as const, output: null, error: null } : end;

@@ -1,4 +1,4 @@
-import type { ExpressionBuilder } from "kysely";
+import type { OnConflictBuilder } from "kysely";
 import type { Trx } from "../../ports/store.ts";
 import type { Database, WorkflowRow } from "../../ports/tables.ts";
 import { admit } from "./journal.ts";
@@ -16,16 +16,11 @@ export async function enqueue(
   { kind, id, input, lockKey }: NewWorkflow,
   { open, now }: { readonly open: boolean; readonly now: number },
 ): Promise<WorkflowRow | null> {
-  // One question for both: it stands between a request and the first program that starts.
-  const before = await trx
-    .selectFrom("workflow")
-    .select(({ fn }) => fn.max("number").as("number"))
-    .select((eb) => eb.exists(holders(eb, lockKey)).as("held"))
-    .executeTakeFirst();
-  const runs = open && (lockKey === null || !before?.held);
+  const last = await trx.selectFrom("workflow").select("number").orderBy("number", "desc").limit(1).executeTakeFirst();
+  const runs = open && (lockKey === null || !(await isHeld(trx, lockKey)));
   const row: WorkflowRow = {
     id,
-    number: (before?.number ?? 0) + 1,
+    number: (last?.number ?? 0) + 1,
     kind,
     status: runs ? "running" : "queued",
     lock_key: lockKey,
@@ -40,18 +35,24 @@ export async function enqueue(
   const { numInsertedOrUpdatedRows } = await trx
     .insertInto("workflow")
     .values(row)
-    .onConflict((same) => same.column("id").doNothing())
+    .onConflict(once)
     .executeTakeFirstOrThrow();
   return numInsertedOrUpdatedRows === 1n ? row : null;
 }
 
-/** Who has the lock, or waits for it. */
-function holders(eb: ExpressionBuilder<Database, "workflow">, lockKey: string | null) {
-  return eb
-    .selectFrom("workflow as holder")
-    .select("holder.id")
-    .where("holder.lock_key", "=", lockKey)
-    .where("holder.status", "in", ["queued", "running"]);
+/** Outside of the call, so that a store may keep the query. */
+const once = (same: OnConflictBuilder<Database, "workflow">) => same.column("id").doNothing();
+
+/** Whether another has the lock, or waits for it. */
+async function isHeld(trx: Trx, lockKey: string): Promise<boolean> {
+  const holder = await trx
+    .selectFrom("workflow")
+    .select("id")
+    .where("lock_key", "=", lockKey)
+    .where("status", "in", ["queued", "running"])
+    .limit(1)
+    .executeTakeFirst();
+  return holder !== undefined;
 }
 
 /** Lets in everything whose turn it is, and returns all that runs now, in the order of starting: work to be resumed. */

@@ -41,6 +41,7 @@ export class Stopped extends Error {}
 
 export type Services = {
   readonly db: Db;
+  readonly unsynced: Store["unsynced"];
   readonly clock: Clock;
   readonly log: EngineLog;
   /** Aborted when the engine closes. */
@@ -55,6 +56,7 @@ export function servicesOf(
   return {
     closing,
     db: store.db,
+    unsynced: (write) => store.unsynced(write),
     clock,
     log,
     boundary: async (point) => {

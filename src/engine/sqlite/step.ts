@@ -1,12 +1,12 @@
 import type { Json } from "../../core/ids.ts";
-import type { Step, StepOptions } from "../../ports/engine.ts";
+import type { ActOptions, Step, StepOptions } from "../../ports/engine.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { WorkflowStepRow } from "../../ports/tables.ts";
 import { asFailure } from "../payload.ts";
 import { attempt } from "./attempt.ts";
 import { recordStep } from "./journal.ts";
 import { persist, until } from "./services.ts";
-import { writeOnce } from "./tx.ts";
+import { type Around, writeOnce } from "./tx.ts";
 import { boundary, encoded, logFailure, type Outcome, rowOf, settled, type Verb } from "./verb.ts";
 
 const defaultBackoffMs = 200;
@@ -30,11 +30,13 @@ export async function performAct<T, Out extends Json>(
   verb: Verb,
   perform: (step: Step) => Promise<T>,
   record: (trx: Trx, result: T) => Promise<Out>,
-  options: StepOptions,
+  { unsynced, ...options }: ActOptions<T>,
+  around: Around = {},
 ): Promise<Outcome> {
-  return attempts(verb, perform, options, (value, row) =>
-    persist(verb.services, verb.stop, () => writeOnce(verb, (trx) => record(trx, value), row)),
-  );
+  return attempts(verb, perform, options, (value, row) => {
+    const how: Around = { ...around, unsynced: unsynced?.(value) ?? false };
+    return persist(verb.services, verb.stop, () => writeOnce(verb, (trx) => record(trx, value), row, how));
+  });
 }
 
 /** The row that journals an outcome. */

@@ -39,6 +39,13 @@ export function rowOf(verb: Verb, kind: WorkflowStepRow["kind"], begun: number):
   };
 }
 
+/** The row of what was written once, by its outcome. */
+export function onceRow(verb: Verb, kind: WorkflowStepRow["kind"]): (outcome: Outcome) => WorkflowStepRow {
+  const { clock } = verb.services;
+  const begun = clock.now();
+  return (outcome) => ({ ...rowOf(verb, kind, begun), attempts: 1, ...settled(outcome, clock.now()) });
+}
+
 export function settled(
   outcome: Outcome,
   endedAt: number | null,

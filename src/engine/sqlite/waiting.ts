@@ -1,7 +1,11 @@
+import type { Json } from "../../core/ids.ts";
+import type { Trx } from "../../ports/store.ts";
 import type { WorkflowStepRow } from "../../ports/tables.ts";
+import { decode } from "../payload.ts";
 import { recordStep, takeSignal } from "./journal.ts";
 import { persist, until } from "./services.ts";
-import { boundary, type Outcome, rowOf, settled, type Verb } from "./verb.ts";
+import { writeOnce } from "./tx.ts";
+import { boundary, logFailure, type Outcome, onceRow, rowOf, settled, type Verb } from "./verb.ts";
 
 /** The due time is recorded first; nothing moves it afterwards. */
 export async function performSleep(verb: Verb, ms: number): Promise<Outcome> {
@@ -46,6 +50,51 @@ export async function performWait(
     await arrivalOrDue(arrived, row.due_at ?? Number.POSITIVE_INFINITY, verb);
   }
 }
+
+/** The same, with the writing that follows from the signal in the transaction that takes it. */
+export async function performReceive<T extends Json, Out extends Json>(
+  verb: Verb,
+  write: (trx: Trx, payload: T) => Promise<Out>,
+  arrival: () => Promise<void>,
+): Promise<Outcome> {
+  await boundary(verb, "before-perform");
+  const row = onceRow(verb, "wait");
+  for (;;) {
+    const arrived = arrival();
+    const outcome = await received(verb, write, row);
+    if (outcome !== null) {
+      await boundary(verb, "after-record");
+      if ("failure" in outcome) logFailure(verb, outcome.failure, 1, false);
+      return outcome;
+    }
+    await arrivalOrDue(arrived, Number.POSITIVE_INFINITY, verb);
+  }
+}
+
+/** Null when there is none. */
+async function received<T extends Json, Out extends Json>(
+  verb: Verb,
+  write: (trx: Trx, payload: T) => Promise<Out>,
+  row: (outcome: Outcome) => WorkflowStepRow,
+): Promise<Outcome | null> {
+  const { services, stop, workflowId, seq, name: topic } = verb;
+  const taken: { payload: string | null } = { payload: null };
+  const before = async (trx: Trx): Promise<void> => {
+    taken.payload = await takeSignal(trx, workflowId, topic, seq);
+    if (taken.payload === null) throw none;
+  };
+  const written = () => boundary(verb, "after-perform");
+  const writing = (trx: Trx) => write(trx, decode<T>(taken.payload ?? "null"));
+  try {
+    return await persist(services, stop, () => writeOnce(verb, writing, row, { before, written }));
+  } catch (error) {
+    if (error === none) return null;
+    throw error;
+  }
+}
+
+/** Made once: a reason that is made costs a stack each time. */
+const none = new Error("no signal is there");
 
 async function look(verb: Verb, row: WorkflowStepRow, known: boolean): Promise<Outcome | null> {
   const { services, workflowId, seq, name: topic } = verb;

@@ -258,8 +258,8 @@ describe("bringing the edge to what is recorded", () => {
     expect([edge.routesTo, edge.table?.generation]).toEqual([release(3), generation + 1]);
   });
 
-  it("takes a look that was just made for what runs, and only once", async () => {
-    router.look();
+  it("takes what was just seen for what runs, and only once", async () => {
+    router.saw([revision(1, 3001)]);
     running = [revision(1, 3999)];
     await router.sync();
     expect(edge.addresses).toEqual(["127.0.0.1:3001"]);
@@ -267,12 +267,16 @@ describe("bringing the edge to what is recorded", () => {
     expect(edge.addresses).toEqual(["127.0.0.1:3999"]);
   });
 
-  it("looks again when the look is old", async () => {
-    router.look();
+  it("looks by itself when that is old, or lacks what has traffic", async () => {
+    router.saw([revision(1, 3001)]);
     running = [revision(1, 3999)];
     clock.advance(200);
     await router.sync();
     expect(edge.addresses).toEqual(["127.0.0.1:3999"]);
+    router.saw([revision(2, 3002)]);
+    running = [revision(1, 4000)];
+    await router.sync();
+    expect(edge.addresses).toEqual(["127.0.0.1:4000"]);
   });
 
   it("applies everything again after it was told to forget", async () => {
@@ -417,5 +421,26 @@ describe("after a failure", () => {
     edge.before = () => {};
     await router.sync();
     expect(edge.routesTo).toBe(release(3));
+  });
+});
+
+describe("a close", () => {
+  it("waits for what was ordered besides, and nothing is ordered any more", async () => {
+    await router.sync();
+    let go = (): void => {};
+    edge.before = () => new Promise((resolve) => (go = resolve));
+    const renewed = router.renew();
+    await expect.poll(() => edge.calls.filter((call) => call === "start").length).toBe(2);
+    let isClosed = false;
+    const closed = router.close().then(() => {
+      isClosed = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isClosed).toBe(false);
+    go();
+    await Promise.all([renewed, closed]);
+    const before = edge.calls.length;
+    for (const late of [router.renew(), router.sync()]) await expect(late).rejects.toThrow("closed");
+    expect(edge.calls.length).toBe(before);
   });
 });

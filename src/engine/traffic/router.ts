@@ -24,7 +24,7 @@ type Deps = {
   readonly isHere: (edge: EdgeSpec) => boolean;
 };
 
-/** What a look has seen is taken for what runs now for so long. */
+/** What was seen to run is taken for what runs now for so long. */
 const freshMs = 100;
 
 const askAgainMs = 2;
@@ -43,10 +43,13 @@ export class Router {
   #table: RouteTable | null = null;
   /** Counts what was forgotten: an answer to what was asked before then says nothing about now. */
   #forgotten = 0;
-  #looked: { readonly atMs: number; readonly seen: Promise<readonly RevisionStatus[]> } | null = null;
+  #seen: { readonly atMs: number; readonly running: readonly RevisionStatus[] } | null = null;
   #running: Promise<void> | null = null;
   #next: Promise<void> | null = null;
+  /** What is ordered of the edge besides. */
+  readonly #orders = new Set<Promise<void>>();
   #closed = false;
+  #trouble: unknown = null;
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -57,7 +60,11 @@ export class Router {
     if (this.#closed) return Promise.reject(new Error("the router is closed"));
     if (this.#running === null) {
       this.#running = this.#apply()
+        .then(() => {
+          this.#trouble = null;
+        })
         .catch((error: unknown) => {
+          this.#trouble = error;
           // What is in force now is not known: the edge may have taken a table without being able to say so.
           this.forget();
           throw error;
@@ -77,11 +84,14 @@ export class Router {
     return this.#next;
   }
 
-  /** Looks at what runs now, for a `sync` that follows at once: a switch need not wait for the look as well. */
-  look(): void {
-    const seen = this.#deps.targets.observe({});
-    seen.catch(() => {}); // told to the sync that takes it
-    this.#looked = { atMs: this.#deps.clock.monotonicMs(), seen };
+  /** Why the newest `sync` that has ended has failed; null when it has not: the edge is then as it is recorded. */
+  get trouble(): unknown {
+    return this.#trouble;
+  }
+
+  /** What somebody who watches all targets has just seen to run, for a `sync` that follows at once: a switch need not wait for a look. */
+  saw(running: readonly RevisionStatus[]): void {
+    this.#seen = { atMs: this.#deps.clock.monotonicMs(), running };
   }
 
   /**
@@ -100,13 +110,21 @@ export class Router {
   /** Has every worker of the edge replaced by one on the code on disk, without a failed request. Safe to repeat. Errors: EDGE_*. */
   async renew(): Promise<void> {
     await this.sync();
-    if (this.#config !== null) await this.#deps.edge.start(this.#config, { fresh: true });
+    const config = this.#config;
+    if (config !== null) await this.#order(() => this.#deps.edge.start(config, { fresh: true }));
   }
 
   /** Returns when nothing is being applied any more; nothing will be: an edge that is then stopped is not started again. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.allSettled([this.#running, this.#next]);
+    await Promise.allSettled([this.#running, this.#next, ...this.#orders]);
+  }
+
+  async #order(give: () => Promise<void>): Promise<void> {
+    if (this.#closed) throw new Error("the router is closed");
+    const order = give();
+    this.#orders.add(order);
+    await order.finally(() => this.#orders.delete(order));
   }
 
   /**
@@ -138,7 +156,7 @@ export class Router {
     const until = clock.monotonicMs() + freeWithinMs;
     for (;;) {
       try {
-        await edge.start(config);
+        await this.#order(() => edge.start(config));
         this.#config = config;
         return;
       } catch (error) {
@@ -151,7 +169,8 @@ export class Router {
   async #apply(): Promise<void> {
     const { edge, base, log } = this.#deps;
     const forgotten = this.#forgotten;
-    const [environments, running] = await Promise.all([this.#environments(), this.#whatRuns()]);
+    const environments = await this.#environments();
+    const running = this.#justSeen(environments) ?? (await this.#deps.targets.observe({}));
     this.#wanted = edgeConfig(environments, base);
     const config = away(this.#wanted, this.#elsewhere);
     // What is forgotten meanwhile stays so: the edge that took this may be gone already.
@@ -174,11 +193,14 @@ export class Router {
     log.info("edge.applied", { generation, routes: table.routes.length });
   }
 
-  #whatRuns(): Promise<readonly RevisionStatus[]> {
-    const looked = this.#looked;
-    this.#looked = null;
-    const isFresh = looked !== null && this.#deps.clock.monotonicMs() - looked.atMs < freshMs;
-    return isFresh ? looked.seen : this.#deps.targets.observe({});
+  /** Null where it is old, or lacks anything that has traffic: a target that is away tells who watches it nothing. */
+  #justSeen(environments: readonly EnvironmentTraffic[]): readonly RevisionStatus[] | null {
+    const seen = this.#seen;
+    this.#seen = null;
+    if (seen === null || this.#deps.clock.monotonicMs() - seen.atMs >= freshMs) return null;
+    const known = new Set(seen.running.map(({ id }) => id));
+    const routed = environments.flatMap(({ traffic }) => Object.values(traffic.services).flat());
+    return routed.every(({ revision }) => known.has(revision)) ? seen.running : null;
   }
 
   async #environments(): Promise<EnvironmentTraffic[]> {

@@ -36,6 +36,7 @@ type Deps = {
 export class EdgeSites {
   readonly #deps: Deps;
   readonly #sites = new Map<string, EdgeSite>();
+  #closed = false;
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -46,6 +47,8 @@ export class EdgeSites {
     const key = `${driver} ${server ?? ""}`;
     const known = this.#sites.get(key);
     if (known !== undefined) return known;
+    // It would be started after all others were stopped.
+    if (this.#closed) throw new Error("the edges are closed");
     const site = this.#open({ driver, server });
     this.#sites.set(key, site);
     return site;
@@ -86,8 +89,9 @@ export class EdgeSites {
     }
   }
 
-  /** Ends what is kept beside the edges; they go on, or are stopped as well when a grace is given. */
+  /** Ends what is kept beside the edges; they go on, or are stopped as well when a grace is given. None is opened any more. */
   async close({ stopGraceMs }: { readonly stopGraceMs: number | null }): Promise<void> {
+    this.#closed = true;
     await allOf(this.all(), async ({ counts, router, edge }) => {
       await counts.close();
       await router.close();

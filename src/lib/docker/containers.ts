@@ -42,6 +42,10 @@ export type HostConfig = {
   readonly Memory?: number;
   readonly MemorySwap?: number;
   readonly NanoCpus?: number;
+  /** Its weight beside other containers, when all want to run; 1024 unless said. */
+  readonly CpuShares?: number;
+  /** From -1000 to 1000: what is ended first when memory runs out. */
+  readonly OomScoreAdj?: number;
   readonly PidsLimit?: number;
   readonly LogConfig?: { readonly Type: string; readonly Config: Readonly<Record<string, string>> };
   readonly ReadonlyRootfs?: boolean;

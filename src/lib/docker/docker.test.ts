@@ -10,7 +10,7 @@ import { Readable } from "node:stream";
 import { createServer as createTlsServer } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startEngine, type TestEngine } from "../../testing/hosts/engine.ts";
-import { nodeImage } from "../../testing/hosts/node-image.ts";
+import { shellImage } from "../../testing/hosts/shell-image.ts";
 import { Sshd } from "../ssh/sshd.fixture.ts";
 import {
   createContainer,
@@ -102,7 +102,7 @@ describe("a real engine", () => {
   beforeAll(async () => {
     engine = await startEngine({ version: "20.10" });
     docker = openDocker({ url: engine.url });
-    image = (await nodeImage(engine)).name;
+    image = (await shellImage(engine)).name;
   });
 
   afterAll(async () => {

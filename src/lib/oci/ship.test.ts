@@ -33,7 +33,7 @@ const made = (
 };
 
 async function make(from: TestEngine, docker: Docker, version: string, ballast?: Buffer): Promise<ImportedImage> {
-  const { name } = await sampleImage(from, { version, ...(ballast === undefined ? {} : { ballast }) });
+  const { name } = await sampleImage(from, { version, base: "shell", ...(ballast === undefined ? {} : { ballast }) });
   return importArchive(layout, await getImages(docker, [name], signal), { signal });
 }
 
@@ -43,7 +43,7 @@ beforeAll(async () => {
   maker = await startEngine();
   makerDocker = openDocker({ url: maker.url });
   for (const version of ["v1", "v2"]) images.set(version, await make(maker, makerDocker, version));
-  images.set("big", await make(maker, makerDocker, "big", noise(30_000_000)));
+  images.set("big", await make(maker, makerDocker, "big", noise(70_000_000)));
 });
 afterAll(async () => {
   await makerDocker.close();
@@ -85,7 +85,7 @@ describe.each<EngineOptions>([
     options.containerdStore === true ? made(version).digest : made(version).id;
 
   it("is the origin of the same digests as every other", async () => {
-    const { name } = await sampleImage(engine, { version: "v1" });
+    const { name } = await sampleImage(engine, { version: "v1", base: "shell" });
     const again = await importArchive(layout, await getImages(docker, [name], signal), { signal });
     expect(again).toEqual(images.get("v1"));
   });
@@ -105,7 +105,7 @@ describe.each<EngineOptions>([
 
   it("gets the whole when a layer that it has cannot be used, or is used from what it has: in the end the image runs", async () => {
     // As `docker load` or a pull brought it: the same layer, perhaps in another packing.
-    await sampleImage(engine, { version: "v1" });
+    await sampleImage(engine, { version: "v1", base: "shell" });
     await ship(made("v2"), docker, quiet, signal);
     await removeImage(docker, "slipway-test/web:v1", signal);
     await runs("v2");
@@ -174,7 +174,7 @@ describe("hosts over SSH", () => {
     const ssh = { controlDirectory: join(small.directory, "ssh"), configFile: full.sshConfig };
     const engine = openDocker({ url: full.url, ssh });
     onTestFinished(() => engine.close());
-    await expect(ship(made("v1"), engine, quiet, signal)).rejects.toMatchObject({ code: "NO_SPACE" });
+    await expect(ship(made("big"), engine, quiet, signal)).rejects.toMatchObject({ code: "NO_SPACE" });
     expect(await full.run(["find", "/root/.cache/slipway/ship", "-type", "f"])).toBe("");
   });
 

@@ -32,3 +32,31 @@ it("signs as AWS's own vectors say", () => {
   const ordered = signedHeaders({ ...request, method: "GET", url: query }, credentials);
   expect(ordered.authorization).toContain("Signature=b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500");
 });
+
+/** From "Authenticating Requests: Using the Authorization Header" of the S3 API reference. */
+it("signs requests of S3 as its reference says, with the digest of what is sent", () => {
+  const ofS3 = { accessKeyId: "AKIAIOSFODNN7EXAMPLE", sessionToken: null };
+  const keys = { ...ofS3, secretAccessKey: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY" };
+  const shared = { region: "us-east-1", service: "s3", at: new Date("2013-05-24T00:00:00Z") };
+  const nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+  const get = signedHeaders(
+    {
+      ...shared,
+      method: "GET",
+      url: new URL("https://examplebucket.s3.amazonaws.com/test.txt"),
+      headers: { range: "bytes=0-9", "x-amz-content-sha256": nothing },
+      body: { sha256: nothing },
+    },
+    keys,
+  );
+  expect(get.authorization).toContain("Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41");
+  const sha256 = "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072";
+  const headers = {
+    date: "Fri, 24 May 2013 00:00:00 GMT",
+    "x-amz-content-sha256": sha256,
+    "x-amz-storage-class": "REDUCED_REDUNDANCY",
+  };
+  const url = new URL("https://examplebucket.s3.amazonaws.com/test%24file.text");
+  const put = signedHeaders({ ...shared, method: "PUT", url, headers, body: { sha256 } }, keys);
+  expect(put.authorization).toContain("Signature=98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd");
+});

@@ -7,10 +7,11 @@ export type AwsCredentials = {
 };
 
 export type AwsRequest = {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT";
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string;
+  /** Its text, or the SHA-256 of its bytes in hex. */
+  readonly body: string | { readonly sha256: string };
   readonly region: string;
   readonly service: string;
   readonly at: Date;
@@ -37,7 +38,7 @@ export function signedHeaders(request: AwsRequest, credentials: AwsCredentials):
     ...names.map((name) => `${name}:${headers[name]}`),
     "",
     signed,
-    sha256(body),
+    typeof body === "string" ? sha256(body) : body.sha256,
   ].join("\n");
   const scope = `${day}/${region}/${service}/aws4_request`;
   const text = ["AWS4-HMAC-SHA256", time, scope, sha256(canonical)].join("\n");

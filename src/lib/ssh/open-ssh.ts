@@ -3,6 +3,7 @@ import { Duplex, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { StringDecoder } from "node:string_decoder";
 import { setTimeout as sleep } from "node:timers/promises";
+import { linkedSignal } from "../linked-signal.ts";
 import { unlessAborted } from "../unless-aborted.ts";
 import { type SshChild, sshChild } from "./child.ts";
 import { meaningOf, SshError, tellingLine } from "./errors.ts";
@@ -39,7 +40,7 @@ const longestPauseMs = 8_000;
  * checked, never accepted silently, and nothing is ever asked. One connection carries everything; it is made at the first call and
  * again by the first call after it was lost. While a host is known to be away, a call waits two seconds for it and not the whole
  * time that a connection may take: nobody else is held up by it. It is tried ever more rarely then, at last every eight seconds, however
- * many calls there are. Errors: SshError.
+ * many calls there are, and at once when `haste` is made: a call then waits for a whole try that began after that. Errors: SshError.
  */
 export function openSsh(options: SshOptions): Ssh {
   return new Ssh(options);
@@ -57,12 +58,19 @@ export class Ssh {
   #away: SshError | null = null;
   #pauseMs = 0;
   #tryAgainAtMs = 0;
+  #pause = new AbortController();
+  /** How often haste was made while it was away. */
+  #hastes = 0;
+  /** Somebody waits for the try that is next, or under way. */
+  #isAwaited = false;
+  readonly #endHaste: () => void;
 
   constructor(options: SshOptions) {
     checkDestination(options.destination);
     this.#options = options;
     this.#directory = privateDirectory(options.controlDirectory);
     this.destination = options.destination;
+    this.#endHaste = options.haste?.onMade(() => this.#hurry()) ?? (() => {});
   }
 
   /** Connects, when it is not connected. */
@@ -165,6 +173,7 @@ export class Ssh {
 
   /** Ends the connection and everything in it. */
   async close(): Promise<void> {
+    this.#endHaste();
     this.#closing.abort(new SshError("FAILED", "the connection was closed", { destination: this.destination }));
     for (const forward of [...this.#forwards.values()]) await forward.close();
     await this.#connecting?.catch(() => {});
@@ -183,13 +192,37 @@ export class Ssh {
       this.#connecting = null;
     });
     const connected = unlessAborted(this.#connecting, signal);
-    return this.#away === null ? connected : orSoon(connected, this.#away);
+    return this.#away === null || this.#isAwaited ? connected : orSoon(connected, this.#away);
   }
 
+  /** One try, and another when haste was made while it was under way: that one may have begun too early. */
   async #open(): Promise<Master> {
     try {
-      const pauseMs = this.#tryAgainAtMs - performance.now();
-      if (pauseMs > 0) await sleep(pauseMs, null, { signal: this.#closing.signal, ref: false }).catch(() => {});
+      for (;;) {
+        await this.#pauseOver();
+        const hastes = this.#hastes;
+        try {
+          return await this.#try();
+        } catch (error) {
+          if (hastes === this.#hastes || this.#closing.signal.aborted) throw error;
+        }
+      }
+    } finally {
+      this.#isAwaited = false;
+    }
+  }
+
+  async #pauseOver(): Promise<void> {
+    const pauseMs = this.#tryAgainAtMs - performance.now();
+    if (pauseMs <= 0) return;
+    this.#pause = new AbortController();
+    const { signal, release } = linkedSignal([this.#pause.signal, this.#closing.signal]);
+    await sleep(pauseMs, null, { signal, ref: false }).catch(() => {});
+    release();
+  }
+
+  async #try(): Promise<Master> {
+    try {
       this.#closing.signal.throwIfAborted();
       this.#master = await Master.open(this.#options, this.#directory, this.#closing.signal);
       this.#away = null;
@@ -201,6 +234,15 @@ export class Ssh {
       this.#tryAgainAtMs = performance.now() + this.#pauseMs;
       throw error;
     }
+  }
+
+  #hurry(): void {
+    if (this.#away === null) return;
+    this.#hastes += 1;
+    this.#isAwaited = true;
+    this.#pauseMs = 0;
+    this.#tryAgainAtMs = 0;
+    this.#pause.abort();
   }
 
   #session(master: Master, command: string): SshChild {

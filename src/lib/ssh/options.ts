@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Haste } from "./haste.ts";
 
 export type SshOptions = {
   /** `user@host` or `host`, also an alias of `~/.ssh/config`. */
@@ -18,6 +19,8 @@ export type SshOptions = {
   readonly connectTimeoutMs?: number;
   /** Default `ssh`, looked up on PATH. */
   readonly program?: string;
+  /** Ends the pause between two tries at a host that is away. Default: nobody does. */
+  readonly haste?: Haste;
 };
 
 /** A connection that is silent for so long is given up: 3 unanswered questions, one each 5 s. */

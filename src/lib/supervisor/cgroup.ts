@@ -7,7 +7,12 @@ const mountPoint = "/sys/fs/cgroup";
 /** Length of the window that `cpu.max` shares out, in µs; the kernel's default. */
 const cpuPeriodUs = 100_000;
 
-export type CgroupRequest = { readonly memoryBytes: number | null; readonly cpus: number | null };
+export type CgroupRequest = {
+  readonly memoryBytes: number | null;
+  readonly cpus: number | null;
+  /** Between groups only their weights count, and not how nice the processes in them are. */
+  readonly niceness?: number;
+};
 
 /**
  * Limits by the kernel, and a kill that no fork escapes. Only where the system has cgroup v2 and lets us make groups below
@@ -50,6 +55,8 @@ export class Cgroups {
       if (this.limits.memory === "hard") tryWrite(join(group, "memory.max"), String(request.memoryBytes ?? "max"));
       const quota = request.cpus === null ? "max" : Math.max(1_000, Math.round(request.cpus * cpuPeriodUs));
       if (this.limits.cpu === "hard") tryWrite(join(group, "cpu.max"), `${quota} ${cpuPeriodUs}`);
+      // There is no such file where the kernel does not share out processor time between groups.
+      if (request.niceness !== undefined) tryWrite(join(group, "cpu.weight.nice"), String(request.niceness));
       writeFileSync(join(group, "cgroup.procs"), String(pid));
       return group;
     } catch {

@@ -37,7 +37,7 @@ export interface Supervisor {
   restart(instance: string, startedAt: number, signal?: AbortSignal): Promise<void>;
   /** Ends when all is read, or, following, when the signal is aborted. */
   logs(request: LogRequest, signal: AbortSignal): AsyncGenerator<LogRecord>;
-  /** Stops everything, then the daemon. Does nothing when there is none. */
+  /** Stops everything, then the daemon. Does nothing when there is none. Only `close` may follow: other calls are refused, and streams end. */
   shutdown(): Promise<void>;
   /** Ends this client's streams. The daemon and what it keeps go on. */
   close(): Promise<void>;
@@ -56,6 +56,7 @@ class Client implements Supervisor {
   readonly limits: Limits;
   readonly #connection: Connection;
   readonly #closed = new AbortController();
+  #isShut = false;
 
   constructor(connection: Connection, limits: Limits) {
     this.#connection = connection;
@@ -63,11 +64,11 @@ class Client implements Supervisor {
   }
 
   async ensure(spec: UnitSpec, instances: number, signal?: AbortSignal): Promise<UnitReport> {
-    return (await this.#connection.call({ call: "ensure", spec, instances }, signal)) as UnitReport;
+    return (await this.#call({ call: "ensure", spec, instances }, signal)) as UnitReport;
   }
 
   async observe(selector: Selector, signal?: AbortSignal): Promise<readonly UnitReport[]> {
-    return (await this.#connection.call({ call: "observe", selector }, signal)) as readonly UnitReport[];
+    return (await this.#call({ call: "observe", selector }, signal)) as readonly UnitReport[];
   }
 
   async *watch(selector: Selector, signal: AbortSignal): AsyncGenerator<readonly UnitReport[]> {
@@ -77,11 +78,11 @@ class Client implements Supervisor {
   }
 
   async remove(key: string, signal?: AbortSignal): Promise<void> {
-    await this.#connection.call({ call: "remove", key }, signal);
+    await this.#call({ call: "remove", key }, signal);
   }
 
   async restart(instance: string, startedAt: number, signal?: AbortSignal): Promise<void> {
-    await this.#connection.call({ call: "restart", instance, startedAt }, signal);
+    await this.#call({ call: "restart", instance, startedAt }, signal);
   }
 
   async *logs(request: LogRequest, signal: AbortSignal): AsyncGenerator<LogRecord> {
@@ -110,11 +111,19 @@ class Client implements Supervisor {
   }
 
   async shutdown(): Promise<void> {
+    this.#isShut = true;
+    // A stream that found the daemon gone would start another.
+    this.#closed.abort();
     await this.#connection.shutdown();
   }
 
   async close(): Promise<void> {
     this.#closed.abort();
+  }
+
+  /** Also a call that was under way finds no daemon to start anything with: it would be there after everything was stopped. */
+  async #call(request: Request, signal: AbortSignal | undefined): Promise<unknown> {
+    return this.#connection.call(request, signal, { mayStart: () => !this.#isShut });
   }
 
   /** Items as they come; the call is made again when its connection breaks. Ends quietly when aborted. */

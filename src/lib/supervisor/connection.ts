@@ -30,7 +30,12 @@ export type SupervisorOptions = {
   readonly logs?: LogFileOptions;
 };
 
-type CallOptions = { readonly attempts?: number; readonly onItem?: (item: unknown) => Promise<void> | void };
+type CallOptions = {
+  readonly attempts?: number;
+  readonly onItem?: (item: unknown) => Promise<void> | void;
+  /** Whether a daemon may be started for it, asked when there is none. */
+  readonly mayStart?: () => boolean;
+};
 
 /** The way to the daemon: finds it, starts it, and hands it over to a new one when it is of another version. */
 export class Connection {
@@ -70,9 +75,10 @@ export class Connection {
 
   async call(request: Request, signal?: AbortSignal, options: CallOptions = {}): Promise<unknown> {
     const attempts = options.attempts ?? callAttempts;
-    const { onItem } = options;
+    const { onItem, mayStart = () => true } = options;
     for (let attempt = 1; ; attempt++) {
       try {
+        if (!mayStart()) throw shutDown();
         if (onItem === undefined && attempts > 1) return await this.#kept.call(request, signal);
         return await call(this.#path, request, { ...(signal && { signal }), ...(onItem && { onItem }) });
       } catch (error) {
@@ -84,6 +90,7 @@ export class Connection {
           throw new SupervisorError("UNREACHABLE", `the supervisor went away: ${error.message}`, { cause: error });
         }
         if (attempt > callAttempts) throw this.#unreachable();
+        if (!mayStart()) throw shutDown();
         await this.ready(signal);
       }
     }
@@ -139,6 +146,10 @@ export class Connection {
 function daemonEnvironment(): NodeJS.ProcessEnv {
   const names = ["PATH", "HOME", "LANG", "TZ", "TMPDIR"];
   return Object.fromEntries(names.map((name) => [name, process.env[name]]).filter(([, value]) => value !== undefined));
+}
+
+function shutDown(): SupervisorError {
+  return new SupervisorError("UNREACHABLE", "everything was stopped: nothing is started any more");
 }
 
 function isAbsent(error: ConnectionLost): boolean {

@@ -29,7 +29,7 @@ export type UnitSpec = {
   readonly cpus: number | null;
   /** Both streams are appended to this file, which is whose who asked: nothing of the unit is in the supervisor's log. */
   readonly outputFile?: string;
-  /** From 0 to 19: how much it gives way to others. */
+  /** From 0 to 19: how much it gives way to others. With it, it is also ended before them when memory runs out. */
   readonly niceness?: number;
 };
 

@@ -348,7 +348,7 @@ export class Instance {
     if (this.#terminating === null) await killGroup(live);
     this.#terminating = null;
     if (this.#cgroup !== null) killCgroup(this.#cgroup);
-    else await killMarked(this.#around.mark(this.id));
+    else await killMarked(this.#around.mark(this.id), live);
     return forced;
   }
 

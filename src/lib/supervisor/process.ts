@@ -1,8 +1,19 @@
 import { spawn } from "node:child_process";
-import { closeSync, openSync, statSync } from "node:fs";
+import { closeSync, openSync, statSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import type { StartFailure, UnitSpec } from "./contract.ts";
-import { allPids, environmentOf, groupIsAlive, hasProc, isAlive, readStat, signal } from "./procfs.ts";
+import {
+  allPids,
+  environmentOf,
+  groupIsAlive,
+  hasProc,
+  isAlive,
+  type PidsBefore,
+  pidsBefore,
+  pidsSince,
+  readStat,
+  signal,
+} from "./procfs.ts";
 
 /** Every process is started with its instance's mark in this variable, and hands it to what it forks. */
 export const markVariable = "SUPERVISOR_MARK";
@@ -21,6 +32,8 @@ export type LiveProcess = {
   /** Also its process group and session. */
   readonly pid: number;
   readonly startTicks: number | null;
+  /** Null where nobody looked before it was started. */
+  readonly before: PidsBefore | null;
   readonly ended: Promise<Ended>;
 };
 
@@ -41,6 +54,7 @@ export async function startProcess(request: SpawnRequest): Promise<LiveProcess |
   const fds: number[] = [];
   try {
     for (const file of [request.stdout, request.stderr]) fds.push(openSync(file, "a", 0o600));
+    const before = pidsBefore();
     const child = spawn(program ?? "", args, {
       cwd: spec.cwd,
       env,
@@ -57,7 +71,8 @@ export async function startProcess(request: SpawnRequest): Promise<LiveProcess |
     child.on("error", () => undefined); // a signal that could not be sent; `ended` tells the rest
     const niceness = spec.niceness ?? (spec.cpus === null ? 0 : limitedNiceness);
     if (niceness > 0) lowerPriority(child.pid, niceness);
-    return { pid: child.pid, startTicks: readStat(child.pid)?.startTicks ?? null, ended };
+    if (spec.niceness !== undefined) endFirst(child.pid);
+    return { pid: child.pid, startTicks: readStat(child.pid)?.startTicks ?? null, before, ended };
   } catch (error) {
     return refusal(error, spec);
   } finally {
@@ -78,7 +93,7 @@ export function adoptProcess(pid: number, startTicks: number | null): LiveProces
       resolve({ code: null, signal: null });
     }, adoptedPollMs);
   });
-  return { pid, startTicks, ended };
+  return { pid, startTicks, before: null, ended };
 }
 
 /** SIGTERM to the whole group, SIGKILL to what is left of it after the grace. Returns when nothing of it lives. */
@@ -110,11 +125,13 @@ async function groupEnds(live: LiveProcess, withinMs: number): Promise<boolean> 
 
 /**
  * Ends processes that were forked by a marked one and left its group (daemons). Returns when they are gone. Those that cleared
- * their environment escape; only a cgroup holds them.
+ * their environment escape; only a cgroup holds them. `live` bore the mark first: only what was started after it is looked at, because
+ * a look at every process takes some milliseconds, and the end of each job waits for it.
  */
-export async function killMarked(mark: string): Promise<void> {
+export async function killMarked(mark: string, live: LiveProcess | null = null): Promise<void> {
   if (!hasProc) return;
-  const killed = allPids().filter(
+  const pids = live === null ? allPids() : pidsSince(live.before, live.pid);
+  const killed = pids.filter(
     (pid) => pid !== process.pid && environmentOf(pid, markVariable) === mark && signal(pid, "SIGKILL"),
   );
   const until = performance.now() + afterKillMs;
@@ -161,5 +178,17 @@ function isDirectory(path: string): boolean {
 function lowerPriority(pid: number, niceness: number): void {
   try {
     setPriority(pid, niceness);
+  } catch {}
+}
+
+/**
+ * Who gives way is ended before the others when memory runs out, and so are its children. Linux only:
+ * https://man7.org/linux/man-pages/man5/proc_pid_oom_score_adj.5.html
+ */
+const oomScore = 500;
+
+function endFirst(pid: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, String(oomScore));
   } catch {}
 }

@@ -1,5 +1,17 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { expect, test } from "vitest";
-import { environmentOf, hasProc, isAlive, pageSize, parseStat, readStat } from "./procfs.ts";
+import {
+  allPids,
+  environmentOf,
+  hasProc,
+  isAlive,
+  pageSize,
+  parseStat,
+  pidsBefore,
+  pidsSince,
+  readStat,
+} from "./procfs.ts";
 
 test("a process whose name holds spaces and parentheses is read right", () => {
   const text =
@@ -28,3 +40,30 @@ test.runIf(hasProc)("the environment a process was started with is found by name
   expect(environmentOf(process.pid, "ATH")).toBeNull();
   expect([4096, 16_384, 65_536]).toContain(pageSize());
 });
+
+test.runIf(hasProc)(
+  "what was started after a process is among the pids since it; where that is not known, all are",
+  async () => {
+    const older = process.ppid;
+    const before = pidsBefore();
+    const first = spawn("sleep", ["60"]);
+    const later = spawn("sh", ["-c", "sleep 60 & echo $!; wait"], { detached: true });
+    const [said] = (await once(later.stdout, "data")) as [Buffer];
+    const forked = Number(said.toString());
+    const pid = first.pid ?? 0;
+    try {
+      const since = pidsSince(before, pid);
+      expect(since).toEqual(expect.arrayContaining([pid, later.pid, forked]));
+      // Pids begin anew now and then: then nothing is told by them.
+      if (forked > pid) expect(since).not.toContain(older < pid ? older : 0);
+      expect(pidsSince(null, pid)).toEqual(expect.arrayContaining([older, pid]));
+      // A kernel that does not count, and one that may have been once round.
+      expect(pidsSince({ begun: Number.MAX_SAFE_INTEGER }, pid)).toContain(older);
+      expect(pidsSince({ begun: (before?.begun ?? 0) - 10_000_000 }, pid)).toContain(older);
+      expect(allPids()).toEqual(expect.arrayContaining([older, pid]));
+    } finally {
+      first.kill("SIGKILL");
+      process.kill(-(later.pid ?? 0), "SIGKILL");
+    }
+  },
+);

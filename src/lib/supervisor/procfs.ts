@@ -64,6 +64,48 @@ export function allPids(): number[] {
   return pids;
 }
 
+/** Where the system was in handing out pids, before a process was started. */
+export type PidsBefore = { readonly begun: number };
+
+/** Null where it does not say. */
+export function pidsBefore(): PidsBefore | null {
+  const begun = processesBegun();
+  return begun === null ? null : { begun };
+}
+
+/**
+ * Pids of all that can have been started since: by this process, which was started then, or by anybody. Pids are handed out in turn, so
+ * they are above its own, until all have been handed out once; only where that cannot have been. Else all there are. Proc(5).
+ */
+export function pidsSince(before: PidsBefore | null, pid: number): number[] {
+  const all = allPids();
+  const begun = processesBegun();
+  const [last, most] = [lastPid(), numberIn("/proc/sys/kernel/pid_max", /^(\d+)/)];
+  if (before === null || begun === null || last === null || most === null) return all;
+  // A kernel that counts nothing is no witness; half of all is far from once round.
+  const isCounted = begun > before.begun;
+  const isOnceRound = last < pid || begun - before.begun > most / 2;
+  return isCounted && !isOnceRound ? all.filter((each) => each >= pid) : all;
+}
+
+/** With threads, which have pids too. */
+function processesBegun(): number | null {
+  return numberIn("/proc/stat", /^processes (\d+)$/m);
+}
+
+function lastPid(): number | null {
+  return numberIn("/proc/loadavg", / (\d+)$/m);
+}
+
+function numberIn(file: string, pattern: RegExp): number | null {
+  try {
+    const found = pattern.exec(readFileSync(file, "latin1"))?.[1];
+    return found === undefined ? null : Number(found);
+  } catch {
+    return null;
+  }
+}
+
 /** Living members of a process group, by one look at every process. */
 export function groupMembers(group: number): ProcessStat[] {
   return allPids()

@@ -12,6 +12,8 @@ export type SavedState = {
 
 export const stateFileName = "supervisor.json";
 const retryMs = 1_000;
+/** Changes within this are one write: whoever is told of them, and what is started next, does not wait for it. */
+const soonMs = 20;
 
 /**
  * What a new daemon needs to go on, in one file of mode 0600: it holds the environments of the processes, secrets too, because
@@ -23,7 +25,7 @@ export class StateFile {
   readonly #current: () => SavedState;
   #writing: Promise<void> | null = null;
   #next: Promise<void> | null = null;
-  #retry: NodeJS.Timeout | null = null;
+  #soon: NodeJS.Timeout | null = null;
 
   constructor(file: string, current: () => SavedState) {
     this.#file = file;
@@ -45,6 +47,8 @@ export class StateFile {
 
   /** Resolves when the state of this moment, or a later one, is written. Calls meanwhile share one write. */
   save(): Promise<void> {
+    if (this.#soon !== null) clearTimeout(this.#soon);
+    this.#soon = null;
     this.#next ??= (this.#writing ?? Promise.resolve())
       .catch(() => undefined)
       .then(() => {
@@ -57,6 +61,7 @@ export class StateFile {
 
   /** Resolves when what was to be saved is written; a write that failed is made again. */
   async settled(): Promise<void> {
+    if (this.#soon !== null) return this.save();
     try {
       await (this.#next ?? this.#writing);
     } catch {
@@ -65,14 +70,11 @@ export class StateFile {
   }
 
   /** The same as `save` in the background; tried again until the disk takes it. */
-  saveSoon(): void {
-    if (this.#retry !== null) return;
-    this.save().catch(() => {
-      this.#retry ??= setTimeout(() => {
-        this.#retry = null;
-        this.saveSoon();
-      }, retryMs);
-    });
+  saveSoon(inMs = soonMs): void {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = null;
+      this.save().catch(() => this.saveSoon(retryMs));
+    }, inMs);
   }
 }
 

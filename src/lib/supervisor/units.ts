@@ -45,6 +45,7 @@ export class Units {
   readonly #strays = new Map<string, Marked[]>();
   #pumpTimer: NodeJS.Timeout | null = null;
   #notice: NodeJS.Immediate | null = null;
+  #isShut = false;
 
   private constructor(options: UnitsOptions, saved: SavedState | null) {
     const digest = createHash("sha256").update(options.directory).digest();
@@ -78,6 +79,7 @@ export class Units {
 
   /** Returns when the unit runs as wanted, and that is written down. */
   async ensure(spec: UnitSpec, instances: number): Promise<UnitReport> {
+    this.#mustBeOpen();
     const known = this.#units.get(spec.key);
     const unit = known ?? this.#add(spec);
     const isNew = unit.want(spec, instances) || known === undefined;
@@ -115,6 +117,7 @@ export class Units {
 
   /** Returns when the process of that life has ended; another one is on its way then. */
   async restart(id: string, startedAt: number): Promise<void> {
+    this.#mustBeOpen();
     const unit = this.#units.get(id.slice(0, id.lastIndexOf(".")));
     const instance = unit?.instances.find((each) => each.id === id);
     if (instance === undefined) throw new SupervisorError("NOT_FOUND", `there is no instance ${id}`);
@@ -131,6 +134,8 @@ export class Units {
 
   /** Stops everything, also processes that bear our mark and belong to no unit. The units are kept, as stopped. */
   async shutdown(): Promise<void> {
+    // What was started from now on would be there when this daemon has gone.
+    this.#isShut = true;
     await Promise.all(
       [...this.#units.values()].map((unit) => {
         unit.want(unit.spec, 0);
@@ -139,6 +144,11 @@ export class Units {
     );
     for (const strays of this.#strays.values()) for (const { mark } of strays) await killMarked(mark);
     await this.leave();
+  }
+
+  #mustBeOpen(): void {
+    if (this.#isShut)
+      throw new SupervisorError("BAD_REQUEST", "everything is being stopped: nothing is started any more");
   }
 
   #restore(saved: SavedState | null): void {

@@ -339,6 +339,20 @@ export const goldenRows: Readonly<Record<number, Readonly<Record<string, readonl
       },
     ],
   },
+  12: {
+    agent_revocation: [
+      {
+        product: "shop",
+        agent: "builder",
+        generation: 1,
+        revoked_at: 1_760_000_011_000,
+        revoked_by: "ada",
+        reason: "the machine was sold",
+      },
+    ],
+  },
+  // It made no table.
+  13: {},
 };
 
 type Row = Readonly<Record<string, string | number | null>>;

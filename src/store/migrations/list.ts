@@ -9,6 +9,8 @@ import { forge } from "./008-forge.ts";
 import { previews } from "./009-previews.ts";
 import { approvalLinks } from "./010-approval-links.ts";
 import { flags } from "./011-flags.ts";
+import { agents } from "./012-agents.ts";
+import { budgetGate } from "./013-budget-gate.ts";
 import type { Migration } from "./migration.ts";
 
 /** Every schema there has been, oldest first. A new one is added at the end, with golden rows in `golden.ts`. */
@@ -24,4 +26,6 @@ export const migrations: readonly Migration[] = [
   previews,
   approvalLinks,
   flags,
+  agents,
+  budgetGate,
 ];

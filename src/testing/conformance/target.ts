@@ -33,6 +33,7 @@ import {
   textsOf,
 } from "./target/observing.ts";
 import { restartsOne } from "./target/restarting.ts";
+import { startsWhatItWasStopping } from "./target/stopping.ts";
 
 export type { TargetHarness } from "./target/harness.ts";
 
@@ -292,6 +293,10 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
       await target.remove(polite.id, never);
       await target.remove(stubborn.id, never);
     });
+
+    ofPrograms("a stop that is called off has been asked for all the same: who starts it again gets a new life", () =>
+      startsWhatItWasStopping(target, spec(["stubborn"], { stopGraceMs: 1_000 })),
+    );
 
     ofPrograms("what a program forked goes with it: when it is stopped, and when it dies", async () => {
       const wanted = spec(["forks"], { stopGraceMs: 300 });

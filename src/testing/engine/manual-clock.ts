@@ -5,6 +5,7 @@ type Sleeper = { readonly dueMs: number; wake(): void };
 
 /** A clock that a test moves: `advance` lets time pass, `jump` sets the wall clock without any time passing. */
 export class ManualClock implements Clock {
+  readonly boot = "manual";
   #now: EpochMs;
   #passedMs = 0;
   readonly #sleepers = new Set<Sleeper>();

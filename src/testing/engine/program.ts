@@ -33,7 +33,13 @@ export type Act =
       readonly failures?: number;
       readonly attempts?: number;
       readonly refuses?: boolean;
+      /** Its record is flushed with the next one. */
+      readonly unsynced?: boolean;
     }
+  /** The same, and the program ends with it. */
+  | { readonly do: "finish"; readonly name: string; readonly failures?: number; readonly refuses?: boolean }
+  /** A signal and its row, as one. */
+  | { readonly do: "receive"; readonly topic: string; readonly refuses?: boolean }
   | { readonly do: "sleep"; readonly name: string; readonly ms: number }
   | { readonly do: "wait"; readonly topic: string; readonly timeoutMs?: number }
   /** All at once. */
@@ -56,14 +62,28 @@ async function run(ctx: Ctx, file: string, act: Act): Promise<Json> {
       return await ctx.step(act.name, (step) => perform(file, act, step), options);
     }
     case "act": {
-      const { name, failures = 0, attempts = 1, refuses = false } = act;
+      const { name, failures = 0, attempts = 1, refuses = false, unsynced = false } = act;
       return await ctx.act(
         name,
         (step) => perform(file, { do: "step", name, failures }, step),
         (trx) => write(trx, `${ctx.workflowId} ${name}`, refuses),
-        { attempts, backoffMs: 1 },
+        { attempts, backoffMs: 1, unsynced: () => unsynced },
       );
     }
+    case "finish": {
+      const { name, failures = 0, refuses = false } = act;
+      return await ctx.finish(
+        name,
+        (step) => perform(file, { do: "step", name, failures }, step),
+        (trx) => write(trx, `${ctx.workflowId} ${name}`, refuses),
+        { attempts: 2, backoffMs: 1 },
+      );
+    }
+    case "receive":
+      return await ctx.receive<Json, Json>(act.topic, async (trx, payload) => ({
+        payload,
+        row: await write(trx, `${ctx.workflowId} ${act.topic} ${JSON.stringify(payload)}`, act.refuses ?? false),
+      }));
     case "tx":
       return await ctx.tx(act.name, (trx) => write(trx, `${ctx.workflowId} ${act.name}`, act.refuses ?? false));
     case "sleep":

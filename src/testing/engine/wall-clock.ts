@@ -6,6 +6,7 @@ import type { Clock } from "../../ports/clock.ts";
 export const wallClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
+  boot: "this process",
   sleep: async (ms, signal) => {
     signal?.throwIfAborted();
     try {

@@ -60,7 +60,8 @@ export async function setFrozen(name: string, frozen: boolean): Promise<void> {
 /** Removes the group everywhere with all below it; what still runs in it is waited for. Does nothing when it is absent. */
 export async function removeControlGroup(name: string): Promise<void> {
   await setFrozen(name, false);
-  const trees = unified ? [root] : (await readdir(root)).map((each) => join(root, each));
+  const hierarchies = async () => (await readdir(root, { withFileTypes: true })).filter((each) => each.isDirectory());
+  const trees = unified ? [root] : (await hierarchies()).map((each) => join(root, each.name));
   for (const tree of trees) await removeTree(join(tree, name));
 }
 

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import type { Reachable } from "./engine-request.ts";
 import { type ImageConfig, type LoadedImage, layerOf, loadImage } from "./image-archive.ts";
-import { architecture, nodeConfig, nodeLayer } from "./node-image.ts";
+import { nodeConfig, nodeLayer } from "./node-image.ts";
 import { type Behaviour, sampleAppSource } from "./sample-app.ts";
+import { architecture, shellLayer } from "./shell-image.ts";
 
 export type SampleOptions = {
   readonly version: string;
@@ -17,6 +18,8 @@ export type SampleOptions = {
   /** A HEALTHCHECK that asks `/healthz` every second. Default: none. */
   readonly healthcheck?: boolean;
   readonly labels?: Readonly<Record<string, string>>;
+  /** `shell`: small and without node, for an image that is carried about and serves nobody. Default `node`. */
+  readonly base?: "node" | "shell";
   /** A file in a layer of its own between base and service. Default: none. */
   readonly ballast?: Buffer;
 };
@@ -52,7 +55,7 @@ export async function sampleConfig(options: SampleOptions): Promise<ImageConfig>
         : {}),
     },
     layers: [
-      await nodeLayer(),
+      await (options.base === "shell" ? shellLayer() : nodeLayer()),
       ...(options.ballast === undefined ? [] : [layerOf({ "app/ballast": options.ballast })]),
       // The version is in the layer too, so that each release has one that no other has.
       layerOf({ "app/server.js": `// ${options.version}\n${sampleAppSource}` }),

@@ -156,10 +156,11 @@ async function removeLinks(id: string, network: Scene["network"]): Promise<void>
     ({ ifname, addr_info = [] }) =>
       ifname === id ||
       ifname.startsWith(`${id}-`) ||
-      addr_info.some(({ local = "" }) => {
-        const [first, second, third] = local.split(".").map(Number);
-        return first === 10 && second === network.a && third !== undefined && third >> 6 === network.b >> 6;
-      }),
+      (/^(?:br-|docker)/.test(ifname) &&
+        addr_info.some(({ local = "" }) => {
+          const [first, second, third] = local.split(".").map(Number);
+          return first === 10 && second === network.a && third !== undefined && third >> 6 === network.b >> 6;
+        })),
   );
   // A veth may have gone with its peer in the meantime.
   for (const { ifname } of ours) await run(["ip", "link", "delete", ifname]).catch(() => {});

@@ -39,6 +39,8 @@ export type TestServer = {
 };
 
 const prefix = "slpsrv";
+/** Beside those of the scenes of `testing/hosts`, which have 10.128.0.0/9 and take away what is left over in it. */
+const network = "10.113";
 const registry = join(tmpdir(), "slipway-test-servers");
 const bootLimitMs = 60_000;
 const betweenTriesMs = 50;
@@ -57,7 +59,7 @@ export async function startServer(options: ServerOptions): Promise<TestServer> {
   const directory = await mkdtemp(join(tmpdir(), `${prefix}-`));
   const number = await takeNumber(directory);
   const name = `${prefix}${number}`;
-  const address = `10.213.${number}.2`;
+  const address = `${network}.${number}.2`;
   const note = async (pid: number | null): Promise<void> =>
     writeFile(recordFile(number), JSON.stringify({ owner: process.pid, pid, number, directory } satisfies Record));
   await note(null);
@@ -67,7 +69,7 @@ export async function startServer(options: ServerOptions): Promise<TestServer> {
     await makeNetwork(number);
     await writeFile(
       join(root, "etc/apt/apt.conf.d/00proxy"),
-      `Acquire::http::Proxy "http://10.213.${number}.1:${options.proxy.port}";\n`,
+      `Acquire::http::Proxy "http://${network}.${number}.1:${options.proxy.port}";\n`,
     );
     await options.prepare?.(root);
     const groups = await makeControlGroups(name);
@@ -112,7 +114,7 @@ function recordFile(number: number): string {
   return join(registry, `${number}.json`);
 }
 
-/** Each machine has a network 10.213.<number>.0/24 that leads nowhere but here. */
+/** Each machine has a network 10.113.<number>.0/24 that leads nowhere but here. */
 async function takeNumber(directory: string): Promise<number> {
   await mkdir(registry, { recursive: true });
   for (let number = 2; number < 250; number++) {
@@ -166,9 +168,9 @@ async function makeNetwork(number: number): Promise<void> {
   const name = `${prefix}${number}`;
   await must(["ip", "netns", "add", name]);
   await must(["ip", "link", "add", name, "type", "veth", "peer", "name", "host0", "netns", name]);
-  await must(["ip", "address", "add", `10.213.${number}.1/24`, "dev", name]);
+  await must(["ip", "address", "add", `${network}.${number}.1/24`, "dev", name]);
   await must(["ip", "link", "set", name, "up"]);
-  await must(["ip", "-n", name, "address", "add", `10.213.${number}.2/24`, "dev", "host0"]);
+  await must(["ip", "-n", name, "address", "add", `${network}.${number}.2/24`, "dev", "host0"]);
   for (const link of ["host0", "lo"]) await must(["ip", "-n", name, "link", "set", link, "up"]);
 }
 

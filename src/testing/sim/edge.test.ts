@@ -44,6 +44,7 @@ async function inWorld(test: (bench: Bench) => Promise<void>): Promise<void> {
       condition: (address) => (listening.has(address) ? well : null),
       busy: () => {},
       busyUntilMs: (address) => busy.get(address) ?? 0,
+      given: () => {},
     },
     arrivals: () => 0,
     onLost: (loss) => void lost.push(loss),

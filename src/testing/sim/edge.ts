@@ -2,7 +2,7 @@ import { SlipwayError } from "../../core/errors/error.ts";
 import type { Edge, EdgeCan, EdgeConfig, RouteTable } from "../../ports/edge.ts";
 import type { Gateway } from "./gateway.ts";
 import { type Life, never } from "./life.ts";
-import type { Timeline } from "./timeline.ts";
+import { sleepersOf, type Timeline } from "./timeline.ts";
 
 /**
  * What an edge does to whoever steers it; it goes on routing meanwhile. `away`: every call fails, the samples end. `deaf`: a table
@@ -91,15 +91,16 @@ export function simEdge(gate: SimGate, life: Life): Edge {
 
 function pause(timeline: Timeline, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    const sleepers = sleepersOf(signal);
     const abort = (): void => {
       due.off = true;
       resolve();
     };
     const due = timeline.after(ms, () => {
-      signal.removeEventListener("abort", abort);
+      sleepers.delete(abort);
       resolve();
     });
-    signal.addEventListener("abort", abort, { once: true });
+    sleepers.add(abort);
   });
 }
 

@@ -12,6 +12,8 @@ export type Upstreams = {
   /** A request is in flight there until then. */
   busy(address: string, untilMs: number): void;
   busyUntilMs(address: string): number;
+  /** It has been given so many requests to answer. */
+  given(address: string, count: number): void;
 };
 
 type Deps = {
@@ -225,6 +227,7 @@ export class Gateway {
       const share = index === up.length - 1 ? left : this.#deps.random.binomial(left, 1 / (up.length - index));
       left -= share;
       if (share === 0) return;
+      upstreams.given(address, share);
       if (!alike) this.#count(counters, share, condition);
       this.#keepBusy(address, (share / withinMs) * condition.latencyMs * condition.latencyFactor, condition);
     });

@@ -33,6 +33,9 @@ export type Instance = {
   sick: boolean;
   /** Until then at least one request is in flight. */
   busyUntilMs: number;
+  /** Time of a processor that it has used, and what a look at it has found last. */
+  workMs: number;
+  usage: { readonly atMs: number; readonly workMs: number; readonly share: number | null };
   backoff: Backoff;
   bornMs: number;
   /** What is to happen to it next. */
@@ -50,6 +53,8 @@ type Deps = {
   readonly timeline: Timeline;
   readonly hosts: number;
   readonly programOf: (spec: RevisionSpec) => Program;
+  /** Time of a processor that a request takes; null where nobody looks at what instances use. */
+  readonly requestCpuMs: number | null;
   /** Share of answers that fail now for what all instances need: a database, another company. */
   readonly shared: () => number;
   /** Called before anything changes that decides how requests are answered. */
@@ -61,6 +66,10 @@ type Deps = {
 
 /** From the request to start until the process exists. */
 const spawnMs = 8;
+/** The least time over which it is said what an instance uses. */
+const cpuLookMs = 1_000;
+/** So long after it was refused a revision need not run yet: who asked has looked several times by then. */
+const refusalLastsMs = 60_000;
 /** Instances that are kept of what was started and removed. */
 const goneKept = 64;
 /** Lines that are kept of a revision. */
@@ -76,6 +85,8 @@ export class Machine {
   readonly #byAddress = new Map<string, Instance>();
   readonly #watchers = new Set<() => void>();
   readonly #stopped = new Map<RevisionId, Cause>();
+  /** Revisions that the control plane wanted started, and that the hosts refused; until when they refuse them. */
+  readonly #refused = new Map<RevisionId, number>();
   readonly #lines = new Map<RevisionId, { readonly product: string; readonly lines: LogLine[] }>();
   #ports = 20_000;
   #pids = 100;
@@ -115,8 +126,14 @@ export class Machine {
     return kept?.product === product ? kept.lines : [];
   }
 
-  /** Why a revision has nothing that answers: what ended the last of it. */
+  /** The hosts have refused to start it. Until it is started, and the control plane had time for that, nobody else is to blame. */
+  refuse(id: RevisionId): void {
+    this.#refused.set(id, this.#deps.timeline.nowMs + refusalLastsMs);
+  }
+
+  /** Why a revision has nothing that answers: what ended the last of it, or keeps it from being started. */
   downBy(id: RevisionId): Cause {
+    if ((this.#refused.get(id) ?? 0) > this.#deps.timeline.nowMs) return "fault";
     const revision = this.revisions.get(id);
     if (revision === undefined) return this.#stopped.get(id) ?? "slipway";
     const [first] = [...revision.instances.values()].filter((each) => each.index < revision.wanted);
@@ -132,6 +149,7 @@ export class Machine {
       this.revisions.set(spec.id, revision);
     }
     revision.wanted = wanted;
+    this.#refused.delete(spec.id);
     for (let index = 0; index < wanted; index += 1) this.#start(revision, index);
     for (const instance of [...revision.instances.values()]) if (instance.index >= wanted) this.#stop(instance);
     this.#changed();
@@ -167,6 +185,12 @@ export class Machine {
     this.#exit(instance, { code: null, signal: "SIGKILL" }, cause);
   }
 
+  /** Whoever listens there has so many requests more to answer. */
+  give(address: string, count: number): void {
+    const instance = this.#byAddress.get(address);
+    if (instance !== undefined) instance.workMs += count * (this.#deps.requestCpuMs ?? 0);
+  }
+
   /** From now on it lives, and is not well. */
   sicken(instance: Instance, sick: boolean): void {
     this.#deps.beforeChange();
@@ -196,9 +220,23 @@ export class Machine {
       startedAt: instance.startedAt,
       restarts: instance.restarts,
       lastExit: instance.lastExit,
-      cpu: null,
+      cpu: this.#deps.requestCpuMs === null ? null : this.#cpuOf(instance),
       memoryBytes: null,
     };
+  }
+
+  /** Between two looks, as engines count it; unknown until a first second is over. An instance has one processor. */
+  #cpuOf(instance: Instance): number | null {
+    if (instance.state !== "running") return null;
+    this.#deps.beforeChange();
+    const { nowMs } = this.#deps.timeline;
+    const { atMs, workMs } = instance.usage;
+    const tookMs = nowMs - atMs;
+    if (tookMs >= cpuLookMs) {
+      const share = Math.min(1, (instance.workMs - workMs) / tookMs);
+      instance.usage = { atMs: nowMs, workMs: instance.workMs, share };
+    }
+    return instance.usage.share;
   }
 
   #start(revision: Revision, index: number): void {
@@ -221,6 +259,8 @@ export class Machine {
       downBy: "slipway",
       sick: false,
       busyUntilMs: 0,
+      workMs: 0,
+      usage: { atMs: 0, workMs: 0, share: null },
       backoff: noBackoff,
       bornMs: 0,
       next: null,
@@ -238,6 +278,7 @@ export class Machine {
     instance.pid = this.#pids++;
     instance.startedAt = Math.round(timeline.wallMs);
     instance.bornMs = timeline.nowMs;
+    instance.usage = { atMs: timeline.nowMs, workMs: instance.workMs, share: null };
     this.#deps.tell("started", instance);
     this.#write(instance, program.says ?? { stream: "stderr", text: `simulated: ${program.ailment.is}` });
     const { ailment } = program;

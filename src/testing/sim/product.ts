@@ -25,6 +25,8 @@ export type Shape = {
   readonly containers: boolean;
   /** Somebody restarts unhealthy instances, soon. */
   readonly tended: boolean;
+  /** Instances of the API come and go with what they use; `instances` is then what the first release begins with. */
+  readonly scale: { readonly min: number; readonly max: number; readonly step: number } | null;
   readonly rules: RolloutInput["rules"];
   /** Of a canary. */
   readonly steps: Pick<RolloutInput, "steps" | "stepBake" | "stepMinimum" | "stepLimit" | "promotion"> | null;
@@ -62,6 +64,7 @@ function inputOf(shape: Shape): ProductInput {
       deadline: "30s",
       ...(shape.tended ? { restartAfter: "1s" } : {}),
     },
+    ...(shape.scale === null ? {} : { scale: { ...shape.scale, cpu: "70%", upAfter: "2s", downAfter: "4s" } }),
     ...(shape.lone ? { hostPorts: ["8080:8080"] } : {}),
     ...(shape.job ? { needs: ["migrate"] } : {}),
   };

@@ -1,10 +1,13 @@
 import type { Deployment } from "../../core/deploy/deployment.ts";
 import { releasesAtFullTraffic, type Traffic, type TrafficTarget } from "../../core/deploy/traffic.ts";
 import type { DeploymentId, ReleaseId, RevisionId } from "../../core/ids.ts";
-import { type Attempt, rollbackTarget } from "../../core/release/standing.ts";
+import type { ServiceSpec } from "../../core/product/spec.ts";
+import { waysKept } from "../../core/release/retention.ts";
+import { type Attempt, rollbackTarget, waysBack } from "../../core/release/standing.ts";
 import type { RouteTable } from "../../ports/edge.ts";
 import type { DeploymentRow, EnvironmentRow, RevisionRow } from "../../ports/tables.ts";
-import { environment, product, type Shape, specOf } from "./product.ts";
+import { api, environment, product, type Shape, specOf } from "./product.ts";
+import { Scaling } from "./scaling.ts";
 import type { Noted, SimDatabase } from "./store.ts";
 import { Tending } from "./tending.ts";
 
@@ -17,6 +20,7 @@ export const promises = {
   "baked first": "nothing is called succeeded before its bake has passed",
   "who, when, why": "every change of state is in the history, and the history is never truncated",
   tended: "unhealthy instances are restarted, one at a time, and none that a rollout has",
+  scaled: "instances follow the load, within their limits, never beside a rollout, and down again",
   discreet: "a value of the environment is in no log and in no line of the history",
 } as const;
 
@@ -62,10 +66,14 @@ export class Promises {
   readonly #database: () => SimDatabase;
   readonly #nowMs: () => number;
   readonly tending = new Tending();
+  readonly scaling: Scaling;
+  /** At the last look, the next one first. */
+  #waysBack: readonly ReleaseId[] = [];
   #rows = 0;
 
   constructor(database: () => SimDatabase, nowMs: () => number) {
     this.#database = database;
+    this.scaling = new Scaling(database);
     this.#nowMs = nowMs;
   }
 
@@ -91,12 +99,15 @@ export class Promises {
     return ended.toSorted((a, b) => (b.phases.at(-1)?.atMs ?? 0) - (a.phases.at(-1)?.atMs ?? 0))[0];
   }
 
-  onHistory(row: Noted, secret: string): void {
+  onHistory(row: Noted, secret: string, shapeOf: (release: ReleaseId) => Shape): void {
     this.#rows += 1;
     const { event, actor, reason, evidence } = row;
     if (actor === "" || reason === "" || row.at === 0) this.break("who, when, why", `${event} has no who, when or why`);
-    const tended = this.tending.onHistory(row, this.open());
+    const tended = this.tending.onHistory(row, this.open(), this.live());
     if (tended !== null) this.break("tended", tended);
+    const live = event.startsWith("service.") ? this.live() : null;
+    const scaled = this.scaling.onHistory(row, this.open(), live === null ? null : shapeOf(live));
+    if (scaled !== null) this.break("scaled", scaled);
     if (`${reason}${evidence}`.includes(secret)) this.break("discreet", `the history tells it: ${reason}`);
     if (row.deployment_id === null || !event.startsWith("deployment.") || event === "deployment.ignored") return;
     const is = event.slice("deployment.".length);
@@ -122,7 +133,7 @@ export class Promises {
       this.break("resumes", `${row.id} ended by a bug: ${state.phase.failure.message}`);
     // One that ends while it waits for its turn says nothing of the one that has it.
     if (this.open().every(({ phases }) => phases.at(-1)?.is === "queued")) this.#oneRelease(row, table);
-    this.canGoBack(row.id);
+    this.canGoBack(row.id, shapeOf);
   }
 
   #mustHaveBaked({ id, phases }: Course, { bakeMs }: Shape): void {
@@ -160,23 +171,35 @@ export class Promises {
     }
   }
 
-  /** Whatever is live, the last good release before it is still there, whole. */
-  canGoBack(after: string): void {
-    const attempts = this.#attempts();
-    const target = rollbackTarget(this.#environment()?.live_release_id ?? null, attempts);
-    if (target === null) return;
-    const [release] = this.#database().rows<{ pruned_at: number | null }>(
-      "select pruned_at from release where id = ?",
-      target,
-    );
-    if (release?.pruned_at != null)
-      this.break("can go back", `after ${after}: ${target} was pruned, and a rollback goes there`);
-    const [kept] = this.#database().rows<{ count: number }>(
-      "select count(*) as count from revision where release_id = ? and role != 'removed'",
-      target,
-    );
-    const hasRun = attempts.some((attempt) => attempt.release === target && attempt.phase === "succeeded");
-    if (hasRun && kept?.count === 0) this.break("can go back", `after ${after}: nothing of ${target} is kept`);
+  /**
+   * Where rollbacks in a row were to go at the look before is still there, and of where they are to go now something is kept. Between two
+   * looks nothing ends that would change it, so whatever has been pruned was pruned with the same before its eyes.
+   */
+  canGoBack(after: string, shapeOf: (release: ReleaseId) => Shape): void {
+    for (const way of this.#waysBack) {
+      const [release] = this.#database().rows<{ pruned_at: number | null }>(
+        "select pruned_at from release where id = ?",
+        way,
+      );
+      if (release?.pruned_at != null)
+        this.break("can go back", `after ${after}: ${way} was pruned, and a rollback goes there`);
+    }
+    const live = this.live();
+    if (live === null) return;
+    const { releases } = specOf(shapeOf(live)).retention;
+    this.#waysBack = waysBack(live, this.#attempts(), waysKept(releases));
+    for (const way of this.#waysBack) {
+      const [kept] = this.#database().rows<{ count: number }>(
+        "select count(*) as count from revision where release_id = ? and role != 'removed'",
+        way,
+      );
+      if (kept?.count === 0) this.break("can go back", `after ${after}: nothing of ${way} is kept`);
+    }
+  }
+
+  /** Where a rollback would go now, of all that is kept. */
+  wayBack(): ReleaseId | null {
+    return rollbackTarget(this.live(), this.#attempts());
   }
 
   /** What must hold where nothing is under way and nothing is wrong any more; the first thing that does not, or null. */
@@ -199,15 +222,23 @@ export class Promises {
       if (routed.some(({ weight, instances }) => weight > 0 && instances.length === 0))
         return `the edge knows no instance of ${service}`;
     }
-    const services = Object.values(specOf(shapeOf(live)).services).filter(({ kind }) => kind !== "job");
+    if (this.scaling.isUnderWay()) return "the number of instances is being changed";
+    const spec = specOf(shapeOf(live));
+    const services = Object.values<ServiceSpec>(spec.services).filter(({ kind }) => kind !== "job");
     const revisions = this.#database().rows<RevisionRow>("select * from revision");
-    for (const { name, instances } of services) {
+    for (const each of services) {
+      const { name } = each;
+      const instances = this.scaling.countOf(spec, each);
       const stable = revisions.filter(({ service, role }) => service === name && role === "stable");
       if (stable.length !== 1 || stable[0]?.release_id !== live)
         return `${stable.length} revisions of ${name} are stable`;
       const runs = wanted.get(stable[0].id) ?? 0;
       if (runs !== instances) return `${runs} of ${instances} instances of ${stable[0].id} are wanted`;
     }
+    const { scale } = shapeOf(live);
+    for (const { instances, release } of traffic.services[api] ?? [])
+      if (scale !== null && release === live && (instances < scale.min || instances > scale.max))
+        return `${instances} instances of ${api} take requests, and the limits are ${scale.min} to ${scale.max}`;
     for (const { id, role } of revisions) {
       const runs = wanted.get(id);
       if ((role === "removed" || role === "stopped") && (runs ?? 0) > 0) return `${id} is ${role}, and runs`;
@@ -239,12 +270,12 @@ export class Promises {
     return this.#database().rows<EnvironmentRow>("select * from environment")[0];
   }
 
-  /** As the engine reads them, but for what was pruned: whether that was right is the question. */
+  /** As the engine reads them. */
   #attempts(): Attempt[] {
-    const rows = this.#database().rows<DeploymentRow & { first: number; last: number }>(
-      `select d.*, (select min(id) from history where deployment_id = d.id) as first,
+    const rows = this.#database().rows<DeploymentRow & { first: number; last: number; pruned_at: number | null }>(
+      `select d.*, r.pruned_at, (select min(id) from history where deployment_id = d.id) as first,
          (select max(id) from history where deployment_id = d.id) as last
-       from deployment d where started_at is not null`,
+       from deployment d join release r on r.id = d.release_id where d.started_at is not null`,
     );
     return rows.map((row) => ({
       release: row.release_id,
@@ -252,7 +283,7 @@ export class Promises {
       begun: row.first,
       ended: row.ended_at === null ? null : row.last,
       tookAway: row.kind === "rollback" ? row.stable_id : null,
-      kept: true,
+      kept: row.pruned_at === null,
     }));
   }
 }

@@ -4,19 +4,17 @@ import {
   type Driver,
   Kysely,
   type QueryResult,
-  SqliteAdapter,
   type SqliteDatabase,
   SqliteDialect,
-  SqliteIntrospector,
-  SqliteQueryCompiler,
 } from "kysely";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { type Connection, connect, forKysely } from "../../drivers/stores/sqlite/connection.ts";
+import { dialectOf } from "../../drivers/stores/sqlite/driver.ts";
 import type { Store } from "../../ports/store.ts";
 import type { Database, HistoryRow } from "../../ports/tables.ts";
+import { keepingQueries } from "../../store/kept-queries.ts";
 import { migrations } from "../../store/migrations/list.ts";
 import { type Life, never } from "./life.ts";
-import { templated } from "./templates.ts";
 
 /** What a disk may do to a store. `commit`: what was written is undone when it is to be kept. `all`: nothing can be read either. */
 export type StoreTrouble = "commit" | "all" | null;
@@ -64,21 +62,16 @@ export class SimDatabase {
       // The kernel closes its file, and SQLite undoes what was not committed.
       if (this.connection.isTransaction) this.connection.exec("rollback");
     });
-    const db = new Kysely<Database>({
-      dialect: {
-        createAdapter: () => new SqliteAdapter(),
-        createDriver: () => driver,
-        createIntrospector: (db) => new SqliteIntrospector(db),
-        createQueryCompiler: () => new SqliteQueryCompiler(),
-      },
-    });
+    const db = keepingQueries(
+      new Kysely<Database>({ dialect: dialectOf(driver) }),
+      (query) => driver.run(query),
+      (query) => driver.runInTransaction(query),
+    );
     return {
       name: "simulated",
-      db: templated(
-        db,
-        (query) => driver.run(query),
-        (query) => driver.runInTransaction(query),
-      ),
+      db,
+      unsynced: (write) => db.transaction().execute(write),
+      flushed: async () => {},
       check: async () => ({ ok: true, findings: [] }),
       backup: () => Promise.reject(new Error("a simulated store is not copied")),
       close: async () => {},
@@ -233,11 +226,17 @@ class SimConnection implements DatabaseConnection {
 
 const historyInsert = 'insert into "history"';
 
-function columnsOf(sql: string): string[] {
-  return sql
+const columns = new Map<string, readonly string[]>();
+
+function columnsOf(sql: string): readonly string[] {
+  const known = columns.get(sql);
+  if (known !== undefined) return known;
+  const read = sql
     .slice(sql.indexOf("(") + 1, sql.indexOf(")"))
     .split(", ")
     .map((name) => name.slice(1, -1));
+  columns.set(sql, read);
+  return read;
 }
 
 function failed(): SlipwayError {

@@ -1,12 +1,17 @@
+import { isSlipwayError } from "../../core/errors/error.ts";
 import { type DeploymentId, deploymentId, type ReleaseId, type RevisionId } from "../../core/ids.ts";
 import { type Ask, ask } from "../../engine/commands/ask.ts";
 import { rollback } from "../../engine/commands/rollback.ts";
 import { startDeployment } from "../../engine/commands/start-deployment.ts";
+import type { World } from "../../engine/world.ts";
 import type { RouteTable } from "../../ports/edge.ts";
 import type { RevisionSpec } from "../../ports/target.ts";
+import { Crowd } from "./crowd.ts";
 import { drawFaults, type Fault, happen, heal } from "./faults.ts";
+import type { Instance } from "./machine.ts";
 import { Operator } from "./operator.ts";
 import {
+  api,
   canary,
   digestsOf,
   environment,
@@ -20,6 +25,7 @@ import {
 } from "./product.ts";
 import { type Broken, type Course, Promises } from "./promises.ts";
 import { Random } from "./random.ts";
+import { requestCpuMs, scaledRate } from "./scaling.ts";
 import { isBad, type Program } from "./service.ts";
 import type { Noted, SimDatabase } from "./store.ts";
 import { Trace } from "./trace.ts";
@@ -46,8 +52,13 @@ const patienceMs = 15 * 60_000;
 const restMs = 60_000;
 /** One world in so many has somebody who restarts unhealthy instances: that costs time in each second of it. */
 const tendedShare = 0.15;
+/** One in so many has instances that come and go with the load. */
+const scaledShare = 0.15;
 /** Between two looks whether all is at rest. */
 const lookMs = 2_500;
+
+/** Until a person comes back to what they could not have done. */
+const againLaterMs = 60_000;
 
 type Version = { readonly shape: Shape; readonly programs: Readonly<Record<string, Program>> };
 
@@ -66,7 +77,8 @@ class Story {
   readonly #waiting = new Set<() => void>();
   readonly #rate: number;
   readonly #hosts: number;
-  readonly #kind: { readonly containers: boolean; readonly tended: boolean };
+  readonly #kind: { readonly containers: boolean; readonly tended: boolean; readonly scaled: boolean };
+  readonly #crowd: Crowd;
   #world: SimWorld | null = null;
   #operator: Operator | null = null;
   readonly #users: Users;
@@ -87,14 +99,26 @@ class Story {
       shapeOf: (release) => this.#shapeOf(release),
       add: (what, count) => this.#add(what, count),
     });
-    this.#rate = this.#random.weighted([
+    this.#crowd = new Crowd({
+      random: this.#random,
+      promises: this.#promises,
+      trace: this.#trace,
+      world: () => this.#at(),
+      shapeOf: (release) => this.#shapeOf(release),
+      programOf: (release) => this.#versions.get(release)?.programs[api],
+      kill: (how) => this.#by().kill(how),
+      add: (what) => this.#add(what),
+    });
+    const rate = this.#random.weighted([
       [0.2, 1],
       [5, 2],
       [50, 3],
       [500, 1],
     ]);
     const containers = this.#random.chance(0.4);
-    this.#kind = { containers, tended: new Random(seed, "tended").chance(tendedShare) };
+    const scaled = new Random(seed, "scaled").chance(scaledShare);
+    this.#kind = { containers, tended: new Random(seed, "tended").chance(tendedShare), scaled };
+    this.#rate = scaled ? scaledRate(rate) : rate;
     this.#hosts = this.#random.weighted([
       [1, 3],
       [2, 2],
@@ -107,14 +131,15 @@ class Story {
       seed: this.#seed,
       hosts: this.#hosts,
       tended: this.#kind.tended,
-      rate: (atMs) => this.#rate * (1 + 0.5 * Math.sin(atMs / 7_000)),
+      requestCpuMs: this.#kind.scaled ? requestCpuMs(this.#rate) : null,
+      rate: (atMs) => this.#rate * this.#crowd.factor * (1 + 0.5 * Math.sin(atMs / 7_000)),
       programOf: (spec) => this.#programOf(spec),
       witness: {
         history: (row) => this.#onHistory(row),
         table: (table) => this.#onTable(table),
         lost: (loss) => this.#users.onLost(loss),
         cut: (instance, cause) => this.#users.onCut(instance, cause),
-        instance: (event, instance) => this.#trace.note("host", () => `${instance.id} ${event} (${instance.state})`),
+        instance: (event, instance) => this.#onInstance(event, instance),
         log: (level, event, fields) => this.#onLog(level, event, fields),
         artifactRemoved: (digest) => this.#trace.note("disk", () => `artifact ${digest.slice(7, 19)} removed`),
       },
@@ -157,12 +182,14 @@ class Story {
     const faults = drawFaults(this.#random);
     for (const { afterMs, fault } of faults) timeline.after(afterMs, () => this.#befall(fault));
     this.#person(number);
+    if (this.#kind.scaled) this.#crowd.mayTurn();
     const id = await this.#deploy(release);
     await this.#allEnded();
     if (this.#promises.broken.length > 0) return;
     this.#count(id, release, faults.length === 0);
     await this.#mustRest();
     if (this.#kind.tended && this.#promises.broken.length === 0) await this.#mustHeal();
+    if (this.#kind.scaled && this.#promises.broken.length === 0) await this.#crowd.mustBeFollowed();
   }
 
   /** One instance of what is live falls sick; somebody has it restarted, also when the control plane dies over it. */
@@ -224,15 +251,27 @@ class Story {
         case "pause":
           return void this.#askNewest("pause");
         case "rollback":
-          return void this.#by().command("rollback", (world) =>
-            rollback(world, { product, environment, to: null, force: false, actor: "bob", reason: "users complain" }),
-          );
+          return void this.#by().command("rollback", (world) => this.#goBack(world));
         case "another":
           return void this.#release(100 + number, drawShape(this.#random, this.#kind), { ailing: true }).then((id) =>
             this.#deploy(id),
           );
       }
     });
+  }
+
+  /** Who goes back is not told that there is nowhere to go while there is. */
+  async #goBack(world: World): Promise<unknown> {
+    const way = this.#promises.wayBack();
+    try {
+      const asked = { product, environment, to: null, force: false, actor: "bob", reason: "users complain" };
+      return await rollback(world, asked);
+    } catch (error) {
+      const isNowhere = isSlipwayError(error) && ["NOTHING_TO_ROLL_BACK", "ARTIFACT_MISSING"].includes(error.code);
+      if (isNowhere && way !== null && this.#promises.wayBack() === way)
+        this.#promises.break("can go back", `to ${way} was refused: ${error.message}`);
+      throw error;
+    }
   }
 
   #askNewest(kind: Ask["kind"]): Promise<unknown> {
@@ -248,11 +287,14 @@ class Story {
     const [was, step] = [phases.at(-1)?.is, phases.length];
     const kind =
       was !== "waiting" ? "resume" : this.#random.pick<Ask["kind"]>(["promote", "promote", "resume", "cancel"]);
-    this.#at().timeline.after(this.#random.between(100, 4_000), () => {
+    const input = { deployment: id, kind, actor: "bob", reason: "go on" };
+    // Where nobody listens for a quarter of a minute, they come back.
+    const goOn = async (): Promise<void> => {
       if (phases.length !== step) return;
-      const input = { deployment: id, kind, actor: "bob", reason: "go on" };
-      void this.#by().command(kind, (world) => ask(world, input));
-    });
+      const heard = await this.#by().command(kind, (world) => ask(world, input).then(() => true));
+      if (heard === null && phases.length === step) this.#at().timeline.after(againLaterMs, () => void goOn());
+    };
+    this.#at().timeline.after(this.#random.between(100, 4_000), () => void goOn());
   }
 
   /** A release is made, as by a run: it begins, packs, and records what it has made. */
@@ -332,11 +374,17 @@ class Story {
     const world = this.#at();
     const { timeline } = world;
     heal(world);
-    const untilMs = timeline.nowMs + restMs;
+    let untilMs = timeline.nowMs + restMs;
     for (;;) {
       await world.database.settled();
+      // Somebody may deploy once more meanwhile. What a host has only said to have started is waited for to the end of its own deadline.
+      if (this.#promises.open().length > 0) {
+        await this.#allEnded();
+        untilMs = timeline.nowMs + restMs;
+      }
       const problem = world.plane === null ? "no control plane runs" : this.#restProblem();
-      if (problem === null && this.#promises.open().length === 0) return this.#promises.canGoBack("rest");
+      if (problem === null && this.#promises.open().length === 0)
+        return this.#promises.canGoBack("rest", (release) => this.#shapeOf(release));
       if (this.#promises.broken.length > 0) return;
       if (timeline.nowMs > untilMs)
         return this.#promises.break("one release", `a minute after all was well: ${problem}`);
@@ -360,7 +408,8 @@ class Story {
       "history",
       () => `${row.event} ${row.release_id?.replace(/^.*x/, "r") ?? ""} by ${row.actor}: ${row.reason}`,
     );
-    this.#promises.onHistory(row, canary);
+    if (row.event.startsWith("service.")) this.#add(row.event);
+    this.#promises.onHistory(row, canary, (release) => this.#shapeOf(release));
     const course = row.deployment_id === null ? undefined : this.#promises.courses.get(row.deployment_id);
     if (course === undefined) return;
     const { is } = course.phases.at(-1) ?? { is: "" };
@@ -375,6 +424,13 @@ class Story {
   #onEnd(course: Course): void {
     this.#add(`ended ${course.phases.at(-1)?.is}`);
     this.#promises.onEnd(course, (release) => this.#shapeOf(release), this.#at().gateway.table);
+  }
+
+  #onInstance(event: string, instance: Instance): void {
+    this.#trace.note("host", () => `${instance.id} ${event} (${instance.state})`);
+    if (event !== "started") return;
+    const tooMany = this.#promises.scaling.onStarted(instance, this.#shapeOf(instance.revision.spec.release));
+    if (tooMany !== null) this.#promises.break("scaled", tooMany);
   }
 
   #onTable(table: RouteTable): void {

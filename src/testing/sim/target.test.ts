@@ -33,6 +33,7 @@ async function makeHarness(): Promise<TargetHarness> {
     timeline,
     hosts: 1,
     programOf,
+    requestCpuMs: null,
     shared: () => 0,
     beforeChange: () => {},
     onCut: () => {},
@@ -42,7 +43,10 @@ async function makeHarness(): Promise<TargetHarness> {
   let closed = false;
   // Its time passes as fast as whatever waits for it allows.
   const passing = (async () => {
-    while (!closed) await timeline.run(() => closed, timeline.nowMs + 100);
+    while (!closed) {
+      await timeline.run(() => closed, timeline.nowMs + 100);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   })();
   const find = (id: InstanceId) =>
     [...machine.revisions.values()].flatMap(({ instances }) => [...instances.values()]).find((each) => each.id === id);

@@ -4,7 +4,7 @@ import type { Restarts } from "../../ports/restarts.ts";
 import type { RevisionSelector, RevisionStatus, Target, TargetCan } from "../../ports/target.ts";
 import { type Life, never } from "./life.ts";
 import type { Machine, Revision } from "./machine.ts";
-import type { Timeline } from "./timeline.ts";
+import { sleepersOf, type Timeline } from "./timeline.ts";
 
 /**
  * What a place does to whoever asks it. `away`: every call fails. `hang`: nothing is answered while it lasts. `refuse`: nothing
@@ -36,6 +36,7 @@ export function afflict(place: SimPlace, trouble: TargetTrouble): void {
 const can: TargetCan = {
   jobs: true,
   warm: true,
+  endsWithMachine: false,
   memoryLimit: false,
   cpuLimit: false,
   artifacts: ["directory", "image"],
@@ -71,7 +72,10 @@ export function simTarget(place: SimPlace, life: Life, product: string): Target 
           // None of what is not there is a preparation: it brings what a start needs, and starts nothing.
           if (instances === 0) return pretended(place, spec, 0);
         }
-        if (place.trouble === "refuse" && instances > (own(spec.id)?.wanted ?? 0)) throw refused(spec.id);
+        if (place.trouble === "refuse" && instances > (own(spec.id)?.wanted ?? 0)) {
+          machine.refuse(spec.id);
+          throw refused(spec.id);
+        }
         if (place.trouble === "lie" && instances > 0) return pretended(place, spec, instances);
         return machine.ensure(spec, instances);
       }),
@@ -185,10 +189,13 @@ function nextTrouble(place: SimPlace): Promise<void> {
 function abortable<T>(work: Promise<T>, signal: AbortSignal | null): Promise<T> {
   if (signal === null) return work;
   return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const waiting = sleepersOf(signal);
     const abort = (): void => reject(signal.reason);
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    waiting.add(abort);
+    const over = (): void => void waiting.delete(abort);
+    work.then(over, over);
+    work.then(resolve, reject);
   });
 }
 

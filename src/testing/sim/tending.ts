@@ -16,8 +16,8 @@ export class Tending {
   /** Instances that were given up, in the order of that. */
   readonly givenUp: string[] = [];
 
-  /** What is wrong with this row, or null. */
-  onHistory({ event, evidence, at, release_id }: Noted, open: readonly Course[]): string | null {
+  /** What is wrong with this row, or null. `live`: what is recorded as live, which is the other side of an open rollout. */
+  onHistory({ event, evidence, at, release_id }: Noted, open: readonly Course[], live: string | null): string | null {
     if (!event.startsWith("instance.")) return null;
     const said = new Map(JSON.parse(evidence) as [string, string][]);
     const instance = said.get("instance") ?? "";
@@ -30,7 +30,7 @@ export class Tending {
       for (const each of this.#open) if (each.instance === instance) this.#open.delete(each);
     if (event !== "instance.restart") return null;
     const restart = { instance, service: said.get("service") ?? "", at };
-    const problem = this.#tooOften(restart) ?? this.#notAlone(restart) ?? inHand(instance, release_id, open);
+    const problem = this.#tooOften(restart) ?? this.#notAlone(restart) ?? inHand(instance, release_id, { open, live });
     this.#restarts.push(restart);
     this.#open.add(restart);
     return problem;
@@ -52,11 +52,18 @@ export class Tending {
   }
 }
 
-/** Who is starting, stopping or moving something has both sides in hand; who only watches has the one that is judged. */
-function inHand(instance: string, release: string | null, open: readonly Course[]): string | null {
+/**
+ * Who is starting, stopping or moving something has both sides in hand; who only watches has the one that is judged. What is warm from
+ * before is neither.
+ */
+function inHand(
+  instance: string,
+  release: string | null,
+  { open, live }: { readonly open: readonly Course[]; readonly live: string | null },
+): string | null {
   for (const { id, phases, release: candidate } of open) {
     const is = phases.at(-1)?.is ?? "";
-    if (before.has(is)) continue;
+    if (before.has(is) || (release !== candidate && release !== live)) continue;
     if (!standing.has(is)) return `${instance} is restarted while ${id} is ${is}`;
     if (release === candidate) return `${instance} is restarted while ${id} judges it`;
   }

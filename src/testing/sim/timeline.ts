@@ -47,6 +47,8 @@ export class Timeline {
 
   /** Lets time pass until `done`; false when it is not by then, or nothing is due any more. */
   async run(done: () => boolean, untilMs: number): Promise<boolean> {
+    // Whoever calls may be no promise's doing (a message, a timer): what is queued for `rest` would then come before promises.
+    await null;
     for (;;) {
       await rest();
       if (done()) return true;
@@ -69,9 +71,12 @@ export class Timeline {
   }
 }
 
-/** A turn of the event loop comes when no promise has anything left to do: in a world, nothing else is asynchronous. */
+/**
+ * Node runs what is queued here when no promise has anything left to do: in a world, nothing else is asynchronous. A turn of the
+ * event loop comes no sooner, and asks the kernel for events each time.
+ */
 function rest(): Promise<void> {
-  return new Promise((resolve) => void setImmediate(resolve));
+  return new Promise((resolve) => process.nextTick(resolve));
 }
 
 /** The clock of one process in the world; with that process its sleepers die. */
@@ -79,6 +84,8 @@ export function clockOf(timeline: Timeline, isAlive: () => boolean): Clock {
   return {
     now: () => Math.round(timeline.wallMs),
     monotonicMs: () => timeline.nowMs,
+    // Its processes die, its machine does not: a host of the control plane that restarts is not simulated.
+    boot: "world",
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {
         if (signal?.aborted === true) return reject(signal.reason);
@@ -99,7 +106,8 @@ export function clockOf(timeline: Timeline, isAlive: () => boolean): Clock {
 /** Who sleeps until a signal is aborted: it is listened to once, however many do, because a listener costs more than a sleep. */
 const asleep = new WeakMap<AbortSignal, Set<() => void>>();
 
-function sleepersOf(signal: AbortSignal): Set<() => void> {
+/** Called when the signal is aborted, each once, unless it is taken out before. */
+export function sleepersOf(signal: AbortSignal): Set<() => void> {
   const known = asleep.get(signal);
   if (known !== undefined) return known;
   const sleepers = new Set<() => void>();

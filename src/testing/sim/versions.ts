@@ -7,14 +7,14 @@ import type { Ailment, Program } from "./service.ts";
 /** How a release is run. Short times, so that much happens in them: what a wait is for does not depend on its length. */
 export function drawShape(
   random: Random,
-  { containers, tended }: { readonly containers: boolean; readonly tended: boolean },
+  { containers, tended, scaled }: { readonly containers: boolean; readonly tended: boolean; readonly scaled: boolean },
 ): Shape {
   const strategy = random.weighted<Shape["strategy"]>([
     ["blue-green", 3],
     ["rolling", 2],
     ["canary", 3],
   ]);
-  return {
+  const shape = {
     strategy,
     steps: strategy === "canary" ? drawSteps(random) : null,
     batch: random.pick<Shape["batch"]>(["25%", "50%"]),
@@ -31,8 +31,14 @@ export function drawShape(
     lone: containers && random.chance(0.4),
     containers,
     tended,
+    scale: null,
     rules: undefined,
-  };
+  } satisfies Shape;
+  if (!scaled) return shape;
+  const min = random.pick([1, 1, 2]);
+  const scale = { min, max: min + random.pick([1, 2]), step: random.pick([1, 2]) };
+  // What has a port of its host has no room for a second instance.
+  return { ...shape, instances: min, lone: false, scale };
 }
 
 function drawSteps(random: Random): Shape["steps"] {

@@ -2,18 +2,25 @@ import type { Digest } from "../../core/ids.ts";
 import { AlertDesk } from "../../engine/alerts/desk.ts";
 import { deployKind, deployWorkflow } from "../../engine/deploy/workflow.ts";
 import { SeenChecks } from "../../engine/forge/seen-checks.ts";
+import { SeenBudgets } from "../../engine/gates/budgets.ts";
 import { StepConditions } from "../../engine/gates/step-conditions.ts";
 import { Changes } from "../../engine/history.ts";
 import { Judges } from "../../engine/judge/judges.ts";
 import { Keeper } from "../../engine/keeper.ts";
 import { HealthSource, tickMs } from "../../engine/metrics/health-source.ts";
 import { Metrics } from "../../engine/metrics/metrics.ts";
+import { lookAtTargets, lookMs as usageLookMs } from "../../engine/metrics/target-source.ts";
+import { SharedSteps } from "../../engine/pipeline/cache/shared.ts";
 import { StepCache } from "../../engine/pipeline/cache/store.ts";
 import { LiveSteps } from "../../engine/pipeline/live.ts";
 import { Healer } from "../../engine/recover/healer.ts";
 import { healKind, healWorkflow } from "../../engine/recover/workflow.ts";
 import { forgetReleases } from "../../engine/release/read.ts";
+import { Transfers } from "../../engine/release/transfers.ts";
 import { Rounds } from "../../engine/rounds.ts";
+import { scaleKind } from "../../engine/scale/job.ts";
+import { Scaler } from "../../engine/scale/scaler.ts";
+import { scaleWorkflow } from "../../engine/scale/workflow.ts";
 import { sqliteEngine } from "../../engine/sqlite/engine.ts";
 import { Targets } from "../../engine/targets.ts";
 import { EdgeSites } from "../../engine/traffic/sites.ts";
@@ -51,6 +58,8 @@ export type WorldOptions = {
   readonly hosts: number;
   /** Unhealthy instances are restarted by the control plane. */
   readonly tended: boolean;
+  /** Instances come and go with what they use, a request that many ms of a processor; null: nobody looks at that. */
+  readonly requestCpuMs: number | null;
   /** Requests a second that come at a moment. */
   readonly rate: (atMs: number) => number;
   readonly programOf: (spec: RevisionSpec) => Program;
@@ -87,7 +96,7 @@ export class SimWorld {
 
   /** The database is the world's alone, and empty, until it is closed. */
   constructor(options: WorldOptions, database: SimDatabase) {
-    const { seed, hosts, programOf, witness, rate } = options;
+    const { seed, hosts, programOf, requestCpuMs, witness, rate } = options;
     this.#options = options;
     this.database = database;
     database.onHistory = (row) => witness.history(row);
@@ -98,6 +107,7 @@ export class SimWorld {
       timeline,
       hosts,
       programOf,
+      requestCpuMs,
       shared: () => this.shared,
       beforeChange: () => this.gateway.flow(),
       onCut: (instance, cause) => witness.cut(instance, cause),
@@ -118,6 +128,7 @@ export class SimWorld {
           if (instance !== undefined) instance.busyUntilMs = Math.max(instance.busyUntilMs, untilMs);
         },
         busyUntilMs: (address) => machine.at(address)?.busyUntilMs ?? 0,
+        given: (address, count) => machine.give(address, count),
       },
       arrivals: (_, fromMs, toMs) => ((toMs - fromMs) / 1_000) * rate((fromMs + toMs) / 2),
       onLost: (loss) => witness.lost(loss),
@@ -188,6 +199,7 @@ export class SimWorld {
     engine.register(deployKind, deployWorkflow(world));
     new Keeper(world).open();
     if (this.#options.tended) this.#tend(world);
+    if (this.#options.requestCpuMs !== null) this.#scale(world);
     await engine.open();
     return plane;
   }
@@ -197,6 +209,12 @@ export class SimWorld {
     const health = new HealthSource(world, world.metrics, new AbortController().signal);
     new Rounds(world.clock, tickMs, () => health.tick().catch(() => {})).open();
     new Healer(world, health).open();
+  }
+
+  #scale(world: World): void {
+    world.engine.register(scaleKind, scaleWorkflow(world));
+    new Rounds(world.clock, usageLookMs, () => lookAtTargets(world, world.metrics).catch(() => {})).open();
+    new Scaler(world).open();
   }
 
   kill(): void {
@@ -259,9 +277,13 @@ const notSimulated: Pick<
   | "executor"
   | "openForge"
   | "seenChecks"
+  | "seenBudgets"
   | "stepCache"
+  | "sharedSteps"
   | "live"
+  | "transfers"
   | "readConfig"
+  | "readStack"
   | "sealed"
   | "vault"
   | "runsDirectory"
@@ -273,6 +295,7 @@ const notSimulated: Pick<
     dirtyPaths: () => notHere("a repository"),
     commits: () => notHere("a repository"),
     changedPaths: () => notHere("a repository"),
+    origin: () => notHere("a repository"),
     refs: () => notHere("a remote"),
     fetch: () => notHere("a remote"),
     export: () => notHere("a repository"),
@@ -298,8 +321,17 @@ const notSimulated: Pick<
     throw new Error("there is no forge in a simulation");
   },
   seenChecks: new SeenChecks(),
+  seenBudgets: new SeenBudgets(),
   stepCache: new StepCache("/step-cache"),
+  sharedSteps: new SharedSteps("/step-cache", {
+    clock: { now: () => 0 },
+    log: { info: () => {}, warn: () => {}, error: () => {} },
+  }),
   live: new LiveSteps(() => {}),
+  transfers: new Transfers(() => {}),
+  readStack: () => {
+    throw new Error("a Compose file is not simulated");
+  },
   readConfig: () => notHere("a config file"),
   // Simulated services have no secrets.
   vault: {

@@ -1,6 +1,6 @@
 import { loadTestsIn } from "../../pipeline/resolve.ts";
 import { nearest } from "../guess.ts";
-import type { ApprovalInput, ProductInput, RolloutInput, RolloutOverride } from "../input.ts";
+import type { ApprovalInput, BudgetInput, ProductInput, RolloutInput, RolloutOverride } from "../input.ts";
 import type { Path } from "../problems.ts";
 import { error, type Finding } from "./finding.ts";
 
@@ -19,6 +19,8 @@ export function checkGates(product: ProductInput): readonly Finding[] {
           : `no step of the pipeline has a loadTest in ${promoteFrom}, so it would never open`;
       return [error(["environments", environment, "gates", "loadTest"], message, { because: [["pipeline"]] })];
     }
+    const budget = budgetOf(gates?.budget, environment, product);
+    if (budget.length > 0) return budget;
     const checks = checksOf(gates?.checks, {
       at: ["environments", environment, "gates", "checks"],
       name,
@@ -37,6 +39,26 @@ export function checkGates(product: ProductInput): readonly Finding[] {
     stepsOf(place.rollout, ["environments", environment], teams),
   );
   return [...own, ...stepsOf(rollout, [], teams), ...steps];
+}
+
+/** A budget of what is not there would never be spent. */
+function budgetOf(budget: BudgetInput | undefined, environment: string, product: ProductInput): readonly Finding[] {
+  const { environments = {}, services = {} } = product;
+  if (budget === undefined) return [];
+  const at = ["environments", environment, "gates", "budget"];
+  const lost = (key: "in" | "service", seen: string, known: readonly string[]): readonly Finding[] => {
+    if (known.includes(seen)) return [];
+    const guess = nearest(seen, known);
+    const advice = guess === null ? `there are ${known.join(", ")}` : `did you mean "${guess}"?`;
+    const what = key === "in" ? "environment" : "service";
+    return [error([...at, key], `there is no ${what} "${seen}"; ${advice}`, guess === null ? {} : { guess })];
+  };
+  // Services of a Compose file are not in the config.
+  const isComposed = product.target?.driver === "compose" || environments[environment]?.target?.driver === "compose";
+  return [
+    ...(budget.in === undefined ? [] : lost("in", budget.in, Object.keys(environments))),
+    ...(budget.service === undefined || isComposed ? [] : lost("service", budget.service, Object.keys(services))),
+  ];
 }
 
 /** Which of those who are to be told is nobody; -1: none. */

@@ -37,6 +37,7 @@ export function checkPipeline(product: ProductInput): readonly Finding[] {
       ...checkScan(step, product),
       ...checkLoad(step, product),
       ...checkContainer(step, product),
+      ...checkAway(step),
     ]),
     ...circles,
     ...checkParameters(product),
@@ -44,8 +45,9 @@ export function checkPipeline(product: ProductInput): readonly Finding[] {
 }
 
 function checkWork(step: NamedStep): readonly Finding[] {
-  const { uses, command, shell } = step.input;
-  const given = Object.entries({ uses, command, shell }).flatMap(([key, value]) => (value === undefined ? [] : [key]));
+  const { uses, command, shell, compose } = step.input;
+  const all = { uses, command, shell, "compose.exitCodeFrom": compose?.exitCodeFrom };
+  const given = Object.entries(all).flatMap(([key, value]) => (value === undefined ? [] : [key]));
   if (given.length > 1)
     return [error(pathOf(step), `it has ${given.join(" and ")}; a step does one of them: leave the others out`)];
   if (workOf(step) !== null) return [];
@@ -136,12 +138,37 @@ function checkLoad(step: NamedStep, { environments }: ProductInput): readonly Fi
 }
 
 function checkContainer(step: NamedStep, { accessories = {} }: ProductInput): readonly Finding[] {
-  const { image, beside = [] } = step.input;
+  const { image, compose, inputs, beside = [] } = step.input;
   const given = (["network", "memory", "cpu", "beside", "ready"] as const).filter(
     (key) => step.input[key] !== undefined,
   );
-  if (image === undefined)
+  if (image === undefined && compose === undefined)
     return given.map((key) => error([...pathOf(step), key], "only a step with an image has one: name the image"));
+  if (compose !== undefined)
+    return [
+      ...(image === undefined && compose.exitCodeFrom === undefined
+        ? [
+            error(
+              [...pathOf(step), "compose"],
+              "nothing says what tests: name the service in exitCodeFrom, or give the step an image and a command",
+            ),
+          ]
+        : []),
+      ...(image !== undefined && compose.exitCodeFrom !== undefined
+        ? [error([...pathOf(step), "image"], "exitCodeFrom names what runs, which has its own image: leave one out")]
+        : []),
+      ...(step.input.beside === undefined
+        ? []
+        : [error([...pathOf(step), "beside"], "the Compose file says what is beside it: leave one of them out")]),
+      ...(inputs === undefined
+        ? []
+        : [
+            error(
+              [...pathOf(step), "inputs"],
+              "it depends on what runs beside it, which no file tells, so it is always run: leave inputs out",
+            ),
+          ]),
+    ];
   return beside.flatMap((name, index) => {
     const at = [...pathOf(step), "beside", index];
     const accessory = accessories[name];
@@ -151,6 +178,30 @@ function checkContainer(step: NamedStep, { accessories = {} }: ProductInput): re
     const advice = guess === null ? "describe it in accessories" : `did you mean "${guess}"?`;
     return [error(at, `there is no accessory "${name}"; ${advice}`, guess === null ? {} : { guess })];
   });
+}
+
+/** What a step on another machine reads cannot be seen from here, and a Compose file is brought up on this one only. */
+function checkAway(step: NamedStep): readonly Finding[] {
+  if (step.input.runsOn === undefined) return [];
+  const at = pathOf(step);
+  return [
+    ...(step.input.inputs === undefined
+      ? []
+      : [
+          error(
+            [...at, "inputs"],
+            "what it reads on another machine is not seen, so it is always run: leave inputs out",
+          ),
+        ]),
+    ...(step.input.compose === undefined
+      ? []
+      : [
+          error(
+            [...at, "compose"],
+            "agents bring up no Compose files: use image and beside, or leave compose or runsOn out",
+          ),
+        ]),
+  ];
 }
 
 function checkPlace(

@@ -29,6 +29,19 @@ function rolloutOf({ merged, spec, where }: Place): readonly Finding[] {
     );
   if (rollout.batch === 0)
     findings.push(warning(where(["rollout", "batch"]), "0% still replaces one instance at a time"));
+  const most = Math.max(...Object.values(spec.services).map(({ instances }) => instances), 1);
+  if (
+    rollout.strategy === "rolling" &&
+    typeof rollout.batch !== "number" &&
+    rollout.batch.instances >= most &&
+    most > 1
+  )
+    findings.push(
+      warning(
+        where(["rollout", "batch"]),
+        `no service has more than ${most} instances, so all are replaced at once; a share is written "${rollout.batch.instances}%"`,
+      ),
+    );
   return [...findings, ...canaryOf({ merged, rollout, where }), ...conditionsOf(spec, where)];
 }
 

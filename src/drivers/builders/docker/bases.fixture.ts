@@ -6,15 +6,24 @@ import { dirname, join } from "node:path";
 import { Header } from "tar";
 import type { Reachable } from "../../../testing/hosts/engine-request.ts";
 import { type Layer, layerOf, loadImage, sha256 } from "../../../testing/hosts/image-archive.ts";
-import { architecture, nodeConfig, nodeLayer } from "../../../testing/hosts/node-image.ts";
+import { nodeConfig, nodeLayer } from "../../../testing/hosts/node-image.ts";
 import { needPrograms, run } from "../../../testing/hosts/parts.ts";
 import { cacheDirectory } from "../../../testing/hosts/scene.ts";
+import { architecture, shellLayer } from "../../../testing/hosts/shell-image.ts";
 
 /**
  * The official base images under their own names, as far as generated Dockerfiles use them, made of this machine's programs
  * because nothing can be pulled here. Debian: nodejs with npm, python3 with python3-venv; nginx is downloaded by apt, not installed.
+ * `busybox` is for recipes that need a shell and no more: what is made over node's 120 MB is exported and packed with them.
  */
-export async function loadBases(engine: Reachable, ...names: readonly ("node" | "python" | "nginx")[]): Promise<void> {
+export async function loadBases(
+  engine: Reachable,
+  ...names: readonly ("busybox" | "node" | "python" | "nginx")[]
+): Promise<void> {
+  if (names.includes("busybox")) {
+    const layers = [await shellLayer(), linksLayer({}), distribution];
+    await loadImage(engine, "busybox:1", { architecture, config: { Env: ["PATH=/bin"], Cmd: ["sh"] }, layers });
+  }
   const node = await nodeLayer();
   if (names.includes("node")) {
     const npm = dirname(dirname(realpathSync(needPrograms("npm")[0] ?? "")));

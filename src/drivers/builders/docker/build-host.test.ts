@@ -21,7 +21,7 @@ describe("a build host that is reached by ssh:", () => {
     const [first] = machines.hosts;
     if (first === undefined) throw new Error("no host was started");
     host = first;
-    await loadBases(host, "node");
+    await loadBases(host, "busybox");
     builder = dockerBuilder({
       host: host.name,
       engine: { url: host.url, ssh: { controlDirectory: join(home, "ssh"), configFile: host.sshConfig } },
@@ -61,7 +61,7 @@ describe("a build host that is reached by ssh:", () => {
   it("builds there and keeps the image here", async () => {
     const lines: string[] = [];
     const { image } = await builder.build(
-      await spec("FROM node:22-slim\nCOPY . /app\nRUN echo there-$((40 + 2))\n"),
+      await spec("FROM busybox:1\nCOPY . /app\nRUN echo there-$((40 + 2))\n"),
       (line) => lines.push(line),
       new AbortController().signal,
     );
@@ -76,7 +76,7 @@ describe("a build host that is reached by ssh:", () => {
     let stopped: Promise<void> | null = null;
     const failed = await builder
       .build(
-        await spec("FROM node:22-slim\nRUN echo begun-$((40 + 2)); sleep 500\n"),
+        await spec("FROM busybox:1\nRUN echo begun-$((40 + 2)); sleep 500\n"),
         (line) => {
           if (line === "begun-42") stopped = host.restartEngine("kill");
         },
@@ -85,7 +85,7 @@ describe("a build host that is reached by ssh:", () => {
       .catch((error: unknown) => error);
     expect(failed).toMatchObject({ code: "HOST_AWAY", message: "the engine of h1 does not answer" });
     await stopped;
-    const again = await spec("FROM node:22-slim\nRUN echo again\n");
+    const again = await spec("FROM busybox:1\nRUN echo again\n");
     expect((await builder.build(again, () => undefined, control.signal)).image.kind).toBe("image");
   });
 

@@ -42,7 +42,7 @@ describe.each([
   beforeAll(async () => {
     home = await mkdtemp(join(tmpdir(), "t3-builder-"));
     engine = await startEngine({ version, containerdStore });
-    await loadBases(engine, "node", ...(isOneOfItsKind ? (["python", "nginx"] as const) : []));
+    await loadBases(engine, "busybox", "node", ...(isOneOfItsKind ? (["python", "nginx"] as const) : []));
     layout = await Layout.open(join(home, "layout"));
     builder = make({});
   });
@@ -138,7 +138,7 @@ describe.each([
   it("builds a Dockerfile with its args and labels, and takes what is unchanged from the cache", async () => {
     const files = {
       Dockerfile:
-        'FROM node:22-slim\nARG WHO\nCOPY a.txt /a.txt\nRUN echo built-for-$WHO; echo $WHO > /who\nCMD ["cat", "/who"]',
+        'FROM busybox:1\nARG WHO\nCOPY a.txt /a.txt\nRUN echo built-for-$WHO; echo $WHO > /who\nCMD ["cat", "/who"]',
       "a.txt": "a",
     };
     const first = await build(files, { args: { WHO: "acme" } });
@@ -162,7 +162,7 @@ describe.each([
     const value = `s3cret-${randomBytes(12).toString("hex")}`;
     const files = {
       Dockerfile:
-        "FROM node:22-slim\nRUN --mount=type=secret,id=npm test $(wc -c < /run/secrets/npm) -gt 10 && sha256sum /run/secrets/npm | cut -c1-64 > /sum\nCOPY . /app\n",
+        "FROM busybox:1\nRUN --mount=type=secret,id=npm test $(wc -c < /run/secrets/npm) -gt 10 && sha256sum /run/secrets/npm | cut -c1-64 > /sum\nCOPY . /app\n",
       "a.txt": "a",
     };
     const work = build(files, { secrets: { npm: new Secret(value) } });
@@ -194,17 +194,17 @@ describe.each([
   it("a step that prints a secret is masked in lines and errors", async () => {
     if (how === "classic") return expect((await builder.can(new AbortController().signal)).secrets).toBe(false);
     const value = `s3cret-${randomBytes(12).toString("hex")}`;
-    const dockerfile = "FROM node:22-slim\nRUN --mount=type=secret,id=npm cat /run/secrets/npm; exit 1\n";
+    const dockerfile = "FROM busybox:1\nRUN --mount=type=secret,id=npm cat /run/secrets/npm; exit 1\n";
     const error = await failure(build({ Dockerfile: dockerfile }, { secrets: { npm: new Secret(value) } }));
     expect(said()).toContain("[secret]");
     expect(said() + JSON.stringify(error) + String(error)).not.toContain(value);
   });
 
   it("a secret that is also an arg is refused, and one that is not given is named", async () => {
-    const dockerfile = "FROM node:22-slim\nRUN --mount=type=secret,id=absent,required=true cat /run/secrets/absent\n";
+    const dockerfile = "FROM busybox:1\nRUN --mount=type=secret,id=absent,required=true cat /run/secrets/absent\n";
     const args = { TOKEN: "x-topsecret-y" };
     expect(
-      await failure(build({ Dockerfile: "FROM node:22-slim" }, { args, secrets: { npm: new Secret("topsecret") } })),
+      await failure(build({ Dockerfile: "FROM busybox:1" }, { args, secrets: { npm: new Secret("topsecret") } })),
     ).toMatchObject({ code: "BUILD_FAILED", message: expect.stringContaining("TOKEN") as string });
     const error = await failure(build({ Dockerfile: dockerfile }));
     expect(error).toMatchObject({ code: "BUILD_FAILED" });
@@ -212,7 +212,7 @@ describe.each([
   });
 
   it("a build that fails shows its last lines", async () => {
-    const failing = "FROM node:22-slim\nRUN for i in $(seq 40); do echo line-$i; done; echo the-reason >&2; exit 3\n";
+    const failing = "FROM busybox:1\nRUN for i in $(seq 40); do echo line-$i; done; echo the-reason >&2; exit 3\n";
     const error = await failure(build({ Dockerfile: failing }));
     expect(error).toMatchObject({ code: "BUILD_FAILED", message: "the build of web on build-1 failed" });
     const evidence = JSON.stringify(error);
@@ -222,7 +222,7 @@ describe.each([
   });
 
   it("a Dockerfile that is none, a base image that is nowhere and a platform that is not offered are told", async () => {
-    expect(await failure(build({ Dockerfile: "FROM node:22-slim\nNONSENSE\n" }))).toMatchObject({
+    expect(await failure(build({ Dockerfile: "FROM busybox:1\nNONSENSE\n" }))).toMatchObject({
       code: "BUILD_FAILED",
     });
     expect(await failure(build({ "a.txt": "" }, { dockerfile: "docker/Dockerfile" }))).toMatchObject({
@@ -239,7 +239,7 @@ describe.each([
 
   it("sends what .dockerignore leaves, links as links, and nothing from outside the context", async () => {
     const directory = await context({
-      Dockerfile: "FROM node:22-slim\nCOPY . /sent/\nRUN cd /sent && find . | sort && cat outside || true\n",
+      Dockerfile: "FROM busybox:1\nCOPY . /sent/\nRUN cd /sent && find . | sort && cat outside || true\n",
       ".dockerignore": "# secrets\n*.key\n**/logs\ndocs\n!docs/README.md  \nDockerfile\n",
       "app.js": "1",
       "ü ñ.txt": "name",
@@ -280,7 +280,7 @@ describe.each([
 
   it("a Dockerfile may be elsewhere in the checkout, with its own ignore file, and nowhere else", async () => {
     const checkout = await context({
-      "docker/web.Dockerfile": "FROM node:22-slim\nCOPY . /sent/\nRUN cd /sent && find . | sort\n",
+      "docker/web.Dockerfile": "FROM busybox:1\nCOPY . /sent/\nRUN cd /sent && find . | sort\n",
       "docker/web.Dockerfile.dockerignore": "b.txt",
       "apps/web/.dockerignore": "a.txt",
       "apps/web/a.txt": "a",
@@ -301,7 +301,7 @@ describe.each([
   });
 
   it("a build that is called off or takes too long ends, also on the engine", async () => {
-    const endless = { Dockerfile: "FROM node:22-slim\nRUN echo begun-$RANDOM; sleep 600\n" };
+    const endless = { Dockerfile: "FROM busybox:1\nRUN echo begun-$RANDOM; sleep 600\n" };
     const late = failure(build(endless, { timeoutMs: 4_000 }));
     expect(await late).toMatchObject({
       code: "BUILD_FAILED",
@@ -434,6 +434,8 @@ describe.each([
       type: "application/json",
       content: JSON.stringify({
         Image: newest,
+        // The image's own check, without the ten seconds before the first one.
+        Healthcheck: { Interval: 500_000_000 },
         HostConfig: {
           ReadonlyRootfs: true,
           Tmpfs: { "/tmp": "" },

@@ -6,14 +6,13 @@ import { SlipwayError } from "../../../core/errors/error.ts";
 import type { EpochMs } from "../../../core/ids.ts";
 import { formatDuration } from "../../../core/product/units.ts";
 import { type Docker, type DockerOptions, openDocker } from "../../../lib/docker/docker.ts";
-import { isRefusal } from "../../../lib/docker/errors.ts";
 import { Layout } from "../../../lib/oci/layout.ts";
 import type { Builder, BuilderCan, BuildSpec, BuiltImage } from "../../../ports/builder.ts";
 import { buildByBuildKit } from "./buildkit/build.ts";
-import { buildKitPlatforms } from "./buildkit/workers.ts";
+import { buildKitPlatforms, saysNoBuildKit } from "./buildkit/workers.ts";
 import { refuseUnsafe, refuseWhatClassicCannot } from "./checks.ts";
 import { buildClassic } from "./classic.ts";
-import { prepareContext } from "./context/prepare.ts";
+import { oldestFileMs, prepareContext } from "./context/prepare.ts";
 import { attachDocuments } from "./documents.ts";
 import { alreadyKept, baseDigests, exportImage, keepNewest, removeTag } from "./engine-images.ts";
 import { translate } from "./errors.ts";
@@ -42,9 +41,6 @@ type How = "buildkit" | "classic";
 type Engine = BuilderCan & { readonly how: How; readonly name: string };
 
 const lookTimeoutMs = 30_000;
-
-/** Files have this time where the labels do not say when the commit was made: the oldest that a zip file can hold. */
-const oldestFileMs = Date.UTC(1980, 0, 1);
 
 /**
  * Makes images by a Docker engine: by BuildKit over a build session of ours (no `docker` program is needed, and a secret never
@@ -174,8 +170,7 @@ async function lookAt(docker: Docker, wanted: DockerBuilderOptions["how"], signa
     const platforms = await buildKitPlatforms(docker, signal);
     return { how: "buildkit", name, secrets: true, cacheMounts: true, platforms };
   } catch (error) {
-    // Other programs that speak the API have no such path.
-    if (wanted === "auto" && [400, 404, 405, 501].some((status) => isRefusal(error, status))) return classic;
+    if (wanted === "auto" && saysNoBuildKit(error)) return classic;
     throw error;
   }
 }

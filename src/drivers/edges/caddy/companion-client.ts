@@ -43,9 +43,13 @@ export async function orderHold(socket: string, order: HoldOrder): Promise<void>
   await askSocket(socket, "POST", "/hold", JSON.stringify(order));
 }
 
-/** Not there is what was asked for. */
+/** It does nothing else when it is told to end. */
+const exitWithinMs = 5_000;
+
+/** Not there is what was asked for. One that does not answer is left to who keeps it up. */
 export async function endCompanion(socket: string): Promise<void> {
-  await askSocket(socket, "POST", "/exit").catch(() => undefined);
+  const told = askSocket(socket, "POST", "/exit").catch(() => undefined);
+  await Promise.race([told, sleep(exitWithinMs, undefined, { ref: false })]);
 }
 
 const reconnectMs = 250;

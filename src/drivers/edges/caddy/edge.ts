@@ -173,23 +173,32 @@ export class CaddyEdge implements Edge {
     return this.#inTurn(async () => {
       if (this.#watch !== null) clearInterval(this.#watch);
       this.#watch = null;
-      const { paths } = this.#place;
-      if (await this.#isUp()) {
-        const admin = await this.#place.socket(paths.adminSocket);
-        const config = await this.#config();
-        const nothing = await this.#compile({ ...config, listeners: [] }, null);
-        // Listeners close and requests go on; what keeps Caddy up must not bring the listeners back.
-        await load(admin, nothing.text, { again: false });
-        await this.#place.write(paths.configFile, nothing.text);
-        const until = performance.now() + graceMs;
-        while (sum(await requestsUnderWay(admin)) > 0 && performance.now() < until) await sleep(pollMs);
+      const { adminSocket } = this.#place.paths;
+      try {
+        if (!(await this.#isUp())) return;
+        const admin = await this.#place.socket(adminSocket);
+        // One that cannot be told so is stopped all the same.
+        const dismissed = this.#dismiss(admin, graceMs).catch(() => undefined);
+        await Promise.race([dismissed, sleep(graceMs + goneWithinMs, undefined, { ref: false })]);
         await askSocket(admin, "POST", "/stop").catch(() => undefined);
         const gone = performance.now() + goneWithinMs;
         while ((await this.#isUp()) && performance.now() < gone) await sleep(pollMs);
+      } finally {
+        await this.#witness.stop();
+        await this.#place.close();
       }
-      await this.#witness.stop();
-      await this.#place.close();
     });
+  }
+
+  /** Listeners close and requests go on, for the grace. */
+  async #dismiss(admin: string, graceMs: number): Promise<void> {
+    const config = await this.#config();
+    const nothing = await this.#compile({ ...config, listeners: [] }, null);
+    await load(admin, nothing.text, { again: false });
+    // What keeps Caddy up must not bring the listeners back.
+    await this.#place.write(this.#place.paths.configFile, nothing.text);
+    const until = performance.now() + graceMs;
+    while (sum(await requestsUnderWay(admin)) > 0 && performance.now() < until) await sleep(pollMs);
   }
 
   /**
@@ -295,12 +304,16 @@ export class CaddyEdge implements Edge {
     if (this.#watch !== null) clearInterval(this.#watch);
     this.#watch = null;
     if (!config.listeners.some(({ tls }) => (tls?.certificates.length ?? 0) > 0)) return;
-    this.#watch = setInterval(() => {
+    const watch = setInterval(() => {
       void copyCertificates(config, this.#place)
-        .then((copies) => (JSON.stringify(copies.config) === this.#copied ? undefined : this.start(config)))
+        .then((copies) =>
+          // One that was stopped meanwhile is not started again.
+          this.#watch !== watch || JSON.stringify(copies.config) === this.#copied ? undefined : this.start(config),
+        )
         // What is wrong with a file is told by `certificates`; the next look may find it mended.
         .catch(() => undefined);
     }, this.#place.filesEveryMs).unref();
+    this.#watch = watch;
   }
 
   async #config(): Promise<EdgeConfig> {

@@ -1,19 +1,40 @@
 import { createConnection } from "node:net";
+import type { StackService } from "../../../core/compose/stack.ts";
 import { splitReference } from "../../../core/product/mounts.ts";
 import { formatDuration } from "../../../core/product/units.ts";
-import { type Container, createContainer, inspectContainer, startContainer } from "../../../lib/docker/containers.ts";
+import {
+  type Container,
+  type ContainerConfig,
+  createContainer,
+  inspectContainer,
+  putArchive,
+  startContainer,
+} from "../../../lib/docker/containers.ts";
 import type { Docker } from "../../../lib/docker/docker.ts";
+import { extrasConfig, extrasHost } from "../../../lib/docker/extras.ts";
+import { archiveOf } from "../../../lib/docker/files-archive.ts";
 import { inspectImage, pullImage } from "../../../lib/docker/images.ts";
-import type { Beside } from "../../../ports/executor.ts";
+import { connectNetwork } from "../../../lib/docker/networks.ts";
+import { giveWay } from "./container.ts";
 
 const lookMs = 100;
 const connectMs = 1_000;
+/** What crashes at its start does so within this: until then what can only be seen to run says nothing. */
+const lifeMs = 1_000;
 /** Of one that names no bound of its own. */
 const pids = 2_048;
 
-type Where = { readonly network: string; readonly labels: Readonly<Record<string, string>> };
+/** Where the things of one step are: their names begin with its own. */
+export type Where = {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+};
 
-export const nameOf = (network: string, { name }: Pick<Beside, "name">): string => `${network}-${name}`;
+export const nameOf = ({ name }: Pick<Where, "name">, service: string): string => `${name}-${service}`;
+/** Compose's own network has the step's name. */
+export const networkName = ({ name }: Pick<Where, "name">, key: string): string =>
+  key === "default" ? name : `${name}-${key}`;
+export const volumeName = ({ name }: Pick<Where, "name">, key: string): string => `${name}-${key}`;
 
 /** Brings an image, unless the engine has it. */
 export async function needImage(docker: Docker, image: string, signal: AbortSignal): Promise<void> {
@@ -22,74 +43,136 @@ export async function needImage(docker: Docker, image: string, signal: AbortSign
   await pullImage(docker, { repository, reference: digest ?? tag ?? "latest", auth: null }, { signal });
 }
 
-/** Starts what a step needs beside it, in the step's own network, where it is known by its name. */
-export async function startBeside(
+/** The container of a service, made and not yet started: in its networks, under its names, with the files that it is given. */
+export async function makeContainer(
   docker: Docker,
-  beside: Beside,
-  { network, labels }: Where,
+  service: StackService,
+  { container, image, where }: { readonly container: string; readonly image: string; readonly where: Where },
   signal: AbortSignal,
-): Promise<void> {
-  await needImage(docker, beside.image, signal);
+): Promise<string> {
+  const [first, ...others] = service.networks;
+  const { files, aliases } = service.settings;
+  const names = [...new Set([service.name, ...aliases])];
+  const primary = first === undefined ? "none" : networkName(where, first);
+  const config = {
+    ...configOf(service, image, where),
+    ...(first === undefined ? {} : { NetworkingConfig: { EndpointsConfig: { [primary]: { Aliases: names } } } }),
+  };
   const id = await createContainer(
     docker,
-    nameOf(network, beside),
-    {
-      Image: beside.image,
-      ...(beside.command.length === 0 ? {} : { Cmd: beside.command }),
-      Env: Object.entries(beside.env).map(([name, value]) => `${name}=${value}`),
-      Labels: labels,
-      Hostname: beside.name,
-      HostConfig: {
-        NetworkMode: network,
-        PidsLimit: pids,
-        SecurityOpt: ["no-new-privileges"],
-        ...(beside.memoryBytes === null ? {} : { Memory: beside.memoryBytes, MemorySwap: beside.memoryBytes }),
-      },
-      NetworkingConfig: { EndpointsConfig: { [network]: { Aliases: [beside.name] } } },
-    },
+    container,
+    { ...config, HostConfig: { ...config.HostConfig, NetworkMode: primary } },
     signal,
   );
+  for (const key of others) await connectNetwork(docker, networkName(where, key), id, names, signal);
+  if (files.length > 0) await putArchive(docker, id, archiveOf(files), signal);
+  return id;
+}
+
+/** Starts what a step needs beside it. */
+export async function startBeside(
+  docker: Docker,
+  service: StackService,
+  at: { readonly image: string; readonly where: Where },
+  signal: AbortSignal,
+): Promise<void> {
+  const id = await makeContainer(docker, service, { ...at, container: nameOf(at.where, service.name) }, signal);
   await startContainer(docker, id, signal);
 }
 
+function configOf(service: StackService, image: string, where: Where): ContainerConfig {
+  const { settings, mounts, memoryBytes, cpus, readOnlyRoot } = service;
+  const writesCheckout = mounts.some(({ is, readOnly }) => is === "bind" && !readOnly);
+  const user = service.user ?? (writesCheckout ? `${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}` : null);
+  const host = extrasHost(settings, { readOnlyRoot });
+  return {
+    Image: image,
+    ...extrasConfig(settings),
+    ...(settings.command === null ? {} : { Cmd: settings.command }),
+    Env: Object.entries(service.env).map(([name, value]) => `${name}=${value}`),
+    Labels: where.labels,
+    ...(user === null ? {} : { User: user }),
+    ...(service.hostname === null ? {} : { Hostname: service.hostname }),
+    HostConfig: {
+      ...host,
+      ...giveWay,
+      PidsLimit: pids,
+      SecurityOpt: [...new Set([...(host.SecurityOpt ?? []), "no-new-privileges"])],
+      RestartPolicy: { Name: "no" },
+      LogConfig: { Type: "json-file", Config: {} },
+      Init: service.init,
+      ReadonlyRootfs: readOnlyRoot,
+      CapAdd: service.addCapabilities,
+      CapDrop: service.dropCapabilities,
+      ExtraHosts: settings.extraHosts,
+      ...(memoryBytes === null ? {} : { Memory: memoryBytes, MemorySwap: memoryBytes }),
+      ...(cpus === null ? {} : { NanoCpus: Math.round(cpus * 1e9) }),
+      Mounts: mounts.map(({ is, source, path, readOnly }) => ({
+        Type: is,
+        ...(source === null ? {} : { Source: is === "bind" ? source : volumeName(where, source) }),
+        Target: path,
+        ReadOnly: readOnly,
+      })),
+    },
+  };
+}
+
+export type Until = "started" | "ready" | "ended";
+
 /**
- * Null when it is well: as its image's or its own health check says; without one, when its port takes connections; without a port,
- * when it runs. Else why it is not, after so long.
+ * Null when it is as far as it is waited for. Ready is what its image's or its own health check calls healthy; without one, what
+ * takes connections at its port; without a port, what has run for a while or has ended well. Else why it is not, after so long.
  */
-export async function whyNotReady(
+export async function whyNotYetThere(
   docker: Docker,
-  beside: Beside,
-  { network, readyMs }: Pick<Where, "network"> & { readonly readyMs: number },
+  service: StackService,
+  { where, readyMs, until }: { readonly where: Pick<Where, "name">; readonly readyMs: number; readonly until: Until },
   signal: AbortSignal,
 ): Promise<string | null> {
-  const until = Date.now() + readyMs;
-  let last = "was not seen";
+  const deadline = Date.now() + readyMs;
+  const what = until === "ended" ? "had not ended" : "was not ready";
   for (;;) {
     signal.throwIfAborted();
-    const seen = await inspectContainer(docker, nameOf(network, beside), signal);
-    if (seen === null) return `${beside.name} was removed`;
-    if (!seen.State.Running && seen.State.Status !== "created")
-      return `${beside.name} ended with exit code ${seen.State.ExitCode} before it was ready`;
-    const why = await whyNotYet(seen, beside, network);
-    if (why === null) return null;
-    last = why;
-    if (Date.now() >= until) return `${beside.name} was not ready within ${formatDuration(readyMs)}: ${last}`;
+    const seen = await inspectContainer(docker, nameOf(where, service.name), signal);
+    if (seen === null) return `${service.name} was removed`;
+    const looked = await lookAt(seen, service, { where, until });
+    if (looked.is === "there") return null;
+    if (looked.is === "never") return `${service.name} ${looked.why}`;
+    if (Date.now() >= deadline) return `${service.name} ${what} within ${formatDuration(readyMs)}: ${looked.why}`;
     await new Promise((resolve) => setTimeout(resolve, lookMs));
   }
 }
 
-async function whyNotYet(
+type Look = { readonly is: "there" } | { readonly is: "never" | "wait"; readonly why: string };
+
+const there: Look = { is: "there" };
+
+async function lookAt(
   { State, NetworkSettings }: Container,
-  { port }: Beside,
-  network: string,
-): Promise<string | null> {
-  if (!State.Running) return "it does not run yet";
-  if (State.Health != null && State.Health.Status !== "none")
-    return State.Health.Status === "healthy" ? null : `its health check says ${State.Health.Status}`;
-  if (port === null) return null;
-  const address = NetworkSettings.Networks[network]?.IPAddress ?? "";
-  if (address === "") return "it has no address yet";
-  return (await takesConnections(address, port)) ? null : `it takes no connections on port ${port}`;
+  service: StackService,
+  { where, until }: { readonly where: Pick<Where, "name">; readonly until: Until },
+): Promise<Look> {
+  if (State.Status === "created") return { is: "wait", why: "it does not run yet" };
+  if (until === "started") return there;
+  const health = State.Health == null || State.Health.Status === "none" ? null : State.Health.Status;
+  if (!State.Running) {
+    // What has no port and no health check is there to do something, and has done it.
+    const isDone = State.ExitCode === 0 && (until === "ended" || (health === null && service.port === null));
+    return isDone ? there : { is: "never", why: `ended with exit code ${State.ExitCode} before it was ready` };
+  }
+  if (until === "ended") return { is: "wait", why: "it runs" };
+  if (health !== null) return health === "healthy" ? there : { is: "wait", why: `its health check says ${health}` };
+  if (service.port === null) {
+    const hasLived = State.StartedAt !== null && Date.now() - State.StartedAt >= lifeMs;
+    return hasLived ? there : { is: "wait", why: "it has only just started" };
+  }
+  const address = service.networks
+    .map((key) => NetworkSettings.Networks[networkName(where, key)]?.IPAddress ?? "")
+    .find((each) => each !== "");
+  if (address === undefined) return { is: "wait", why: "it has no address yet" };
+  return (await takesConnections(address, service.port))
+    ? there
+    : { is: "wait", why: `it takes no connections on port ${service.port}` };
 }
 
 function takesConnections(host: string, port: number): Promise<boolean> {

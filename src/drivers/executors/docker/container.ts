@@ -7,6 +7,9 @@ const workspace = "/workspace";
 const secretsFile = "/run/slipway-secrets";
 const pids = 4_096;
 
+/** Builds give way to the services on the same engine: a tenth of the weight that those have, and out first when memory runs out. */
+export const giveWay = { CpuShares: 102, OomScoreAdj: 500 } as const;
+
 /** Which of its variables are secrets: by their values. */
 export function secretsOf({ env, secrets }: StepJob): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(env).filter(([, value]) => secrets.includes(value)));
@@ -26,7 +29,12 @@ export function secretsText(secrets: Readonly<Record<string, string>>): string {
 export function containerOf(
   job: StepJob,
   container: JobContainer,
-  at: { readonly network: string; readonly labels: Readonly<Record<string, string>>; readonly secrets: string | null },
+  at: {
+    readonly image: string;
+    readonly network: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly secrets: string | null;
+  },
 ): ContainerConfig {
   const hidden = secretsOf(job);
   const env = { HOME: "/tmp", LANG: "C.UTF-8", CI: "true", ...job.env };
@@ -36,7 +44,7 @@ export function containerOf(
     ...(at.secrets === null ? [] : [{ Type: "bind", Source: at.secrets, Target: secretsFile, ReadOnly: true }]),
   ];
   return {
-    Image: container.image,
+    Image: at.image,
     Entrypoint: at.secrets === null ? [program] : ["sh", "-c", `. ${secretsFile} && exec "$@"`, "sh", program],
     Cmd: args,
     Env: Object.entries(env).flatMap(([name, value]) => (Object.hasOwn(hidden, name) ? [] : [`${name}=${value}`])),
@@ -50,6 +58,7 @@ export function containerOf(
       Memory: container.memoryBytes,
       MemorySwap: container.memoryBytes,
       ...(container.cpus === null ? {} : { NanoCpus: Math.round(container.cpus * 1e9) }),
+      ...giveWay,
       PidsLimit: pids,
       CapDrop: ["ALL"],
       SecurityOpt: ["no-new-privileges"],

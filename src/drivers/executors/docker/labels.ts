@@ -1,6 +1,9 @@
-import { listContainers, removeContainer } from "../../../lib/docker/containers.ts";
+import { labelFilter, listContainers, removeContainer } from "../../../lib/docker/containers.ts";
 import type { Docker } from "../../../lib/docker/docker.ts";
+import { DockerError } from "../../../lib/docker/errors.ts";
+import { listImages, removeImage } from "../../../lib/docker/images.ts";
 import { listNetworks, removeNetwork } from "../../../lib/docker/networks.ts";
+import { listVolumes, removeVolume } from "../../../lib/docker/volumes.ts";
 
 const state = "slipway.state";
 const key = "slipway.step-key";
@@ -35,6 +38,8 @@ export async function stepsOn(
   const all = [
     ...(await listContainers(docker, { labels: selecting(owner) }, signal)).map(({ Labels }) => Labels),
     ...(await listNetworks(docker, selecting(owner), signal)).map(({ Labels }) => Labels),
+    ...(await listVolumes(docker, selecting(owner), signal)).map(({ Labels }) => Labels),
+    ...(await listImages(docker, { label: labelFilter(selecting(owner)) }, signal)).map(({ Labels }) => Labels),
   ];
   const steps = all.map((labels) =>
     Object.fromEntries(
@@ -46,7 +51,7 @@ export async function stepsOn(
   return [...new Map(steps.map((step) => [JSON.stringify(step), step])).values()];
 }
 
-/** Kills and removes everything with these labels. May be repeated. */
+/** Kills and removes everything with these labels: containers, networks, volumes, and images that were made for them. May be repeated. */
 export async function clearAway(
   docker: Docker,
   labels: Readonly<Record<string, string>>,
@@ -55,4 +60,12 @@ export async function clearAway(
   const containers = await listContainers(docker, { labels }, signal);
   await Promise.all(containers.map(({ Id }) => removeContainer(docker, Id, signal)));
   for (const { Id } of await listNetworks(docker, labels, signal)) await removeNetwork(docker, Id, signal);
+  for (const { Name } of await listVolumes(docker, labels, signal)) await removeVolume(docker, Name, signal);
+  for (const { RepoTags } of await listImages(docker, { label: labelFilter(labels) }, signal))
+    for (const tag of RepoTags) await removeImage(docker, tag, signal).catch(ignoreRefusal);
+}
+
+/** Somebody has begun another image with it. */
+function ignoreRefusal(error: unknown): void {
+  if (!(error instanceof DockerError) || error.code !== "REFUSED") throw error;
 }

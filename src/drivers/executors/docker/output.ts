@@ -15,6 +15,8 @@ export class ContainerLog {
   readonly #masker: Masker;
   readonly #onOutput: (chunk: Buffer) => void;
   bytes = 0;
+  /** Until the lines so far are in it. */
+  #written: Promise<void> = Promise.resolve();
 
   private constructor(file: FileHandle, secrets: readonly string[], onOutput: (chunk: Buffer) => void) {
     this.#file = file;
@@ -42,7 +44,14 @@ export class ContainerLog {
     }
   }
 
+  /** Of what is no container: one line, in turn. */
+  line(text: string): void {
+    const chunk = this.#masker.push(Buffer.from(`${text}\n`));
+    this.#written = this.#written.then(() => this.#write(chunk));
+  }
+
   async close(): Promise<void> {
+    await this.#written;
     await this.#write(this.#masker.flush());
     await this.#file.close();
   }

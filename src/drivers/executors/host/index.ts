@@ -1,5 +1,5 @@
-import { closeSync, existsSync, openSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DiskWatch } from "../../../lib/disk-watch.ts";
 import { readJsonFile, writeJsonFile } from "../../../lib/json-file.ts";
@@ -44,22 +44,23 @@ async function run(
   signal: AbortSignal,
 ): Promise<JobEnd> {
   const files = { raw: join(job.room, "output"), log: join(job.room, "log"), end: join(job.room, "end.json") };
-  await mkdir(job.room, { recursive: true, mode: 0o700 });
-  const before = await readJsonFile<JobEnd>(files.end).catch(() => null);
-  const end = before ?? (await begun(supervisor, job, files.raw, signal));
-  const conclude = async (ended: JobEnd): Promise<JobEnd> => {
-    await writeJsonFile(files.end, ended, { mode: 0o600, durable: false });
-    await supervisor.remove(job.key);
-    await rm(files.raw, { force: true });
+  mkdirSync(job.room, { recursive: true, mode: 0o700 });
+  const cleared = async (ended: JobEnd): Promise<JobEnd> => {
+    await Promise.all([supervisor.remove(job.key), rm(files.raw, { force: true })]);
     return ended;
   };
-  if (before !== null) return conclude(before);
+  const before = existsSync(files.end) ? await readJsonFile<JobEnd>(files.end).catch(() => null) : null;
+  if (before !== null) return cleared(before);
+  const starting = begun(supervisor, job, files.raw, signal);
+  // Its log is opened meanwhile; how it has started is asked below.
+  starting.catch(() => undefined);
   const tail = await Tail.open(files, job.secrets, onOutput);
   const unwatch = disks.watch(job.disk.directory);
   try {
-    const ended = end ?? (await untilEnd(supervisor, disks, { job, tail }, signal));
+    const ended = (await starting) ?? (await untilEnd(supervisor, disks, { job, tail }, signal));
     await tail.finish();
-    return await conclude(ended);
+    await writeJsonFile(files.end, ended, { mode: 0o600, durable: false });
+    return await cleared(ended);
   } finally {
     unwatch();
     await tail.close();
@@ -157,7 +158,6 @@ async function untilEnd(
     }
   } finally {
     over.abort();
-    await watch.catch(() => undefined);
   }
 }
 

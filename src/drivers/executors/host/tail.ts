@@ -56,8 +56,7 @@ export class Tail {
   }
 
   async close(): Promise<void> {
-    await this.#raw.close();
-    await this.#log.close();
+    await Promise.all([this.#raw.close(), this.#log.close()]);
   }
 
   async #write(chunk: Buffer): Promise<void> {

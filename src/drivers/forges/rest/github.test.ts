@@ -52,7 +52,12 @@ it("a status and a deployment are what GitHub's description takes, in every stat
   for (const state of states) {
     await forge.setStatus(report({ state }), signal);
     const deployment = { key: "dep_1" as DeploymentId, environment: environmentName("production"), gated: true };
-    known = await forge.setDeployment({ ...report({ state, url: null }), ...deployment }, known, signal);
+    const environmentUrl = state === "succeeded" ? "https://shop.example.com/" : null;
+    known = await forge.setDeployment(
+      { ...report({ state, url: null }), ...deployment, environmentUrl },
+      known,
+      signal,
+    );
   }
   expect(github.faults).toEqual([]);
   expect(
@@ -64,6 +69,13 @@ it("a status and a deployment are what GitHub's description takes, in every stat
   expect(github.bodies("post /repos/{owner}/{repo}/deployments")).toHaveLength(1);
   const told = github.bodies("post /repos/{owner}/{repo}/deployments/{deployment_id}/statuses");
   expect(told.map(({ state }) => state)).toEqual(["pending", "in_progress", "success", "failure", "error"]);
+  expect(told.map((each) => each.environment_url ?? null)).toEqual([
+    null,
+    null,
+    "https://shop.example.com/",
+    null,
+    null,
+  ]);
 });
 
 it("a deployment that was made before a crash is found again by what it carries", async () => {
@@ -72,6 +84,7 @@ it("a deployment that was made before a crash is found again by what it carries"
     key: "dep_2" as DeploymentId,
     environment: environmentName("staging"),
     gated: false,
+    environmentUrl: null,
   };
   const first = await open().setDeployment(deployment, null, signal);
   expect(await open().setDeployment(deployment, null, signal)).toBe(first);

@@ -165,7 +165,7 @@ function checkBody({ context, key, state, url, title, summary, startedAt, endedA
   };
 }
 
-function deploymentStatus({ state, gated, description, url, environment }: DeploymentReport) {
+function deploymentStatus({ state, gated, description, url, environment, environmentUrl }: DeploymentReport) {
   const named: Readonly<Record<ReportState, string>> = {
     waiting: gated ? "pending" : "queued",
     running: "in_progress",
@@ -173,7 +173,13 @@ function deploymentStatus({ state, gated, description, url, environment }: Deplo
     failed: "failure",
     cancelled: "error",
   };
-  return { state: named[state], environment, description, ...(url === null ? {} : { log_url: url }) };
+  return {
+    state: named[state],
+    environment,
+    description,
+    ...(url === null ? {} : { log_url: url }),
+    ...(environmentUrl === null ? {} : { environment_url: environmentUrl }),
+  };
 }
 
 /** A payload may come back as the text that it was sent as. */

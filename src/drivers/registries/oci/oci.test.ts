@@ -234,7 +234,7 @@ it("what was pushed is pulled by its digest by real engines, and shipped past th
     await Promise.all([maker, puller, other].map((engine) => engine.down()));
   });
   const [making, pulling, receiving] = dockers as [Docker, Docker, Docker];
-  const { name } = await sampleImage(maker, { version: "v1" });
+  const { name } = await sampleImage(maker, { version: "v1", base: "shell", ballast: noise(8_000_000) });
   const { digest, id } = await importArchive(layout, await getImages(making, [name], signal), { signal });
   const registry = makeOciRegistry({ login: async () => null });
   onTestFinished(() => registry.close());
@@ -243,11 +243,23 @@ it("what was pushed is pulled by its digest by real engines, and shipped past th
   await pullImage(pulling, { repository, reference: digest, auth: null }, { signal });
   expect((await inspectImage(pulling, `${repository}@${digest}`, signal))?.Id).toBe(id);
   const shipments: Shipment[] = [];
-  const shipper = makeShipper({ onShipped: (_, shipment) => shipments.push(shipment) });
+  const underWay = new Map<string, number[]>();
+  const shipper = makeShipper({
+    onProgress: ({ engine }, { doneBytes }) => underWay.set(engine, [...(underWay.get(engine) ?? []), doneBytes]),
+    onShipped: (_, shipment) => shipments.push(shipment),
+    onEnd: ({ engine }) => {
+      // What was there already never was under way.
+      const seen = underWay.get(engine) ?? [];
+      if (engine === receiving.url) expect(seen.at(-1)).toBeGreaterThan(seen[0] ?? 0);
+      else expect(seen).toEqual([]);
+      underWay.delete(engine);
+    },
+  });
   const artifact = { kind: "image", digest, id, repository: null, layout: directory } as const;
   await shipper(artifact, pulling, signal);
   await shipper(artifact, receiving, signal);
-  expect(shipments.map((each) => each.layersSent)).toEqual([0, 2]);
+  expect(shipments.map((each) => each.layersSent)).toEqual([0, 3]);
+  expect(underWay.size).toBe(0);
   expect(await inspectImage(receiving, digest, signal)).not.toBeNull();
   await expect(shipper({ ...artifact, layout: null }, pulling, signal)).rejects.toMatchObject({
     code: "ARTIFACT_MISSING",

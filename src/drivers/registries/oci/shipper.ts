@@ -16,6 +16,8 @@ export function makeShipper(
   options: {
     readonly onProgress?: (news: ShipNews, progress: RegistryProgress) => void;
     readonly onShipped?: (news: ShipNews, shipment: Shipment) => void;
+    /** Whether it has arrived or not. */
+    readonly onEnd?: (news: ShipNews) => void;
   } = {},
 ): (image: ImageArtifact, engine: Docker, signal: AbortSignal) => Promise<void> {
   return async (image, engine, signal) => {
@@ -23,9 +25,13 @@ export function makeShipper(
     const news = { engine: engine.url, image };
     if (layout === null)
       throw new SlipwayError("ARTIFACT_MISSING", { message: `no layout of ${image.digest} was kept` });
-    const shipment = await translated(engine.url, () =>
-      ship({ ...image, layout }, engine, (progress) => options.onProgress?.(news, progress), signal),
-    );
-    options.onShipped?.(news, shipment);
+    try {
+      const shipment = await translated(engine.url, () =>
+        ship({ ...image, layout }, engine, (progress) => options.onProgress?.(news, progress), signal),
+      );
+      options.onShipped?.(news, shipment);
+    } finally {
+      options.onEnd?.(news);
+    }
   };
 }

@@ -1,12 +1,15 @@
 import { randomBytes } from "node:crypto";
-import type { Stats } from "node:fs";
+import { type Stats, statfsSync } from "node:fs";
 import { copyFile, lstat, mkdir, readlink, rm, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { SlipwayError } from "../../../core/errors/error.ts";
+import { isSlipwayError, SlipwayError } from "../../../core/errors/error.ts";
 import { must } from "./command.ts";
 import { isRepository, type Link, linksIn, notHere, type Opened, openLink } from "./submodules.ts";
 
 export type Exported = { readonly hash: string; readonly dirty: boolean };
+
+/** Under this a checkout that failed is put down to the full disk. */
+const fullBytes = 256 * 1024;
 
 /** Submodules in submodules; a chain that is longer is a mistake, or means harm. */
 const maxDepth = 10;
@@ -23,7 +26,7 @@ export async function exportTo(repository: string, what: Exported, into: string,
       ? exportWorkingTree(top, into, signal)
       : exportCommit({ directory: top, environment: {}, workTree: top }, what.hash, into, signal));
   } catch (error) {
-    throw isCode(error, ["ENOSPC", "EDQUOT"])
+    throw isCode(error, ["ENOSPC", "EDQUOT"]) || (isSlipwayError(error) && isFull(into))
       ? new SlipwayError("DISK_FULL", { message: `the checkout does not fit into ${into}`, cause: error })
       : error;
   }
@@ -39,8 +42,10 @@ async function exportCommit(from: Opened, hash: string, into: string, signal: Ab
   let links: readonly Link[] = [];
   try {
     await must(from.directory, ["read-tree", hash], options);
-    await must(from.directory, ["checkout-index", "--all", "--force", `--prefix=${into}/`], options);
-    links = await linksIn(from.directory, options);
+    [links] = await Promise.all([
+      linksIn(from.directory, options),
+      must(from.directory, ["checkout-index", "--all", "--force", `--prefix=${into}/`], options),
+    ]);
   } finally {
     for (const file of [index, `${index}.lock`]) await rm(file, { force: true });
   }
@@ -109,6 +114,16 @@ async function lookAt(path: string): Promise<Stats | null> {
   } catch (error) {
     if (isCode(error, ["ENOENT", "ENOTDIR"])) return null;
     throw error;
+  }
+}
+
+/** Of a file that it has begun git only says that it cannot write it. */
+function isFull(into: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(into);
+    return bavail * bsize < fullBytes;
+  } catch {
+    return false;
   }
 }
 

@@ -165,7 +165,10 @@ describe("resolving a commit", () => {
   });
 
   it("refuses a repository without a commit", async () => {
-    await rejected(source.resolve((await repository()).directory, "HEAD")).toEqual(withCode("GIT_UNKNOWN_COMMIT"));
+    await expect(source.resolve((await repository()).directory, "HEAD")).rejects.toMatchObject({
+      code: "GIT_UNKNOWN_COMMIT",
+      hint: expect.stringContaining("nothing has been committed yet"),
+    });
   });
 
   it("refuses what is no working tree: a plain directory, a bare repository, git's own directory, a file, nothing", async () => {
@@ -539,9 +542,14 @@ describe("exporting", () => {
     const made = await repository();
     for (let index = 0; index < 40; index += 1) await made.write(`file-${index}`, `${index}`.repeat(8_192));
     const hash = made.commit("one");
+    await made.write("large", "x".repeat(20_000_000));
+    const large = made.commit("two");
     const disk = await smallDisk(await temporary(), skip);
     const into = join(disk, "out");
     await mkdir(into);
+    await rejected(source.export(made.directory, { hash: large, dirty: false }, into, signal)).toEqual(
+      withCode("DISK_FULL"),
+    );
     fillDisk(disk);
     for (const dirty of [false, true])
       await rejected(source.export(made.directory, { hash, dirty }, into, signal)).toEqual(withCode("DISK_FULL"));
@@ -579,4 +587,14 @@ it("a repository that means harm has none of its commands run: hooks, aliases, m
   await exported(made, { hash, dirty: false });
   await exported(made, { hash, dirty: true });
   await expect(readFile(proof, "utf8")).rejects.toThrow("ENOENT");
+});
+
+it("knows where a repository was cloned from, and what its default branch is, and nothing of one that was not", async () => {
+  const made = new Repository(await temporary());
+  made.git("init", "--quiet", "--initial-branch=trunk");
+  made.commit("feat: one");
+  expect(await source.origin(made.directory)).toEqual({ url: null, defaultBranch: null });
+  const clone = new Repository(join(await temporary(), "clone"));
+  made.git("clone", "--quiet", made.directory, clone.directory);
+  expect(await source.origin(clone.directory)).toEqual({ url: made.directory, defaultBranch: "trunk" });
 });

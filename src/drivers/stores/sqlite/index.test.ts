@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import {
   closeSync,
   existsSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -41,6 +42,33 @@ const artifacts = async (store: Store): Promise<number> =>
   ).count;
 const digest = (n: number): Digest => `sha256:${n}-${"x".repeat(200)}`;
 const mode = (path: string): number => statSync(path).mode & 0o777;
+
+test("what is written unsynced survives a kill as a whole, and what comes after it is flushed", async () => {
+  const store = await openSqliteStore({ directory });
+  const synchronous = async (db: Store["db"]): Promise<unknown> =>
+    Object.values((await sql.raw("pragma synchronous").execute(db)).rows[0] as object)[0];
+  await store.unsynced(async (trx) => {
+    await addArtifacts({ ...store, db: trx }, 0, 2);
+    expect(await synchronous(trx)).toBe(1);
+  });
+  const failing = store.unsynced(async (trx) => {
+    await addArtifacts({ ...store, db: trx }, 2, 2);
+    throw new Error("refused");
+  });
+  // It waits for its turn: what others write is never left unflushed.
+  const besides = synchronous(store.db);
+  await expect(failing).rejects.toThrow("refused");
+  expect([await besides, await synchronous(store.db), await artifacts(store)]).toEqual([2, 2, 2]);
+  await store.flushed();
+
+  const left = join(directory, "left");
+  mkdirSync(left);
+  for (const name of ["state.db", "state.db-wal"]) await copyFile(join(directory, name), join(left, name));
+  await store.close();
+  const again = await openSqliteStore({ directory: left });
+  expect(await artifacts(again)).toBe(2);
+  await again.close();
+});
 
 test("what was written is there when the store is opened again, for the owner only", async () => {
   const inside = join(directory, "made/here");

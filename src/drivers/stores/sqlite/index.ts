@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { sql } from "kysely";
+import { CompiledQuery, sql } from "kysely";
 import { reasonOf } from "../../../core/errors/error.ts";
 import type { Clock } from "../../../ports/clock.ts";
 import type { Db, IntegrityReport, Store, Trx } from "../../../ports/store.ts";
@@ -11,6 +11,7 @@ import type { Migration } from "../../../store/migrations/migration.ts";
 import { copyState } from "./copy.ts";
 import { storeError } from "./errors.ts";
 import { lockDirectory } from "./lock.ts";
+import { LogFlush } from "./log-flush.ts";
 import { closeState, openState } from "./state-file.ts";
 import { bringUpToDate } from "./upgrade.ts";
 
@@ -37,13 +38,16 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   try {
     await inWords(file, () => bringUpToDate(file, migrations, clock.now()));
     const db = await openState<Database>(file);
+    const log = new LogFlush(file);
     return {
       name: "sqlite",
       db,
       unsynced: (write) => unsynced(db, write),
+      flushed: () => inWords(file, () => log.flush()),
       check: () => check(db, invariants),
       backup: (to) => inWords(to, () => copyState(db, to)),
       close: async () => {
+        await log.close();
         await closeState(db);
         await lock.release();
       },
@@ -60,14 +64,17 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
  */
 function unsynced<T>(db: Db, write: (trx: Trx) => Promise<T>): Promise<T> {
   return db.connection().execute(async (connection) => {
-    await sql`pragma synchronous = normal`.execute(connection);
+    await connection.executeQuery(withoutFlush);
     try {
       return await connection.transaction().execute(write);
     } finally {
-      await sql`pragma synchronous = full`.execute(connection);
+      await connection.executeQuery(withFlush);
     }
   });
 }
+
+const withoutFlush = CompiledQuery.raw("pragma synchronous = normal");
+const withFlush = CompiledQuery.raw("pragma synchronous = full");
 
 async function check(db: Db, invariants: Invariants): Promise<IntegrityReport> {
   try {

@@ -78,7 +78,13 @@ const columns: { readonly [Table in keyof Database]: Readonly<Record<keyof Datab
     created_at: true,
     created_by: true,
   },
-  gated: { deployment_id: true, compared_with: true, when_busy: true, override_reason: true },
+  gated: {
+    deployment_id: true,
+    compared_with: true,
+    when_busy: true,
+    override_reason: true,
+    override_budget_reason: true,
+  },
   approval: { id: true, deployment_id: true, actor: true, reason: true, live_id: true, created_at: true },
   trigger_config: {
     product: true,
@@ -155,6 +161,14 @@ const columns: { readonly [Table in keyof Database]: Readonly<Record<keyof Datab
     setting: true,
     set_at: true,
     set_by: true,
+    reason: true,
+  },
+  agent_revocation: {
+    product: true,
+    agent: true,
+    generation: true,
+    revoked_at: true,
+    revoked_by: true,
     reason: true,
   },
   scale: {
@@ -309,6 +323,8 @@ test("a released schema never changes", () => {
       "9 previews a85a109946b3b460c019e38f21224098cad44b081de85831c62da8204a5e5bf7",
       "10 approval-links 3d405a776fe6b2faefdbd6342ada59a97a99e006c8c3b6e5893422508cc84b49",
       "11 flags 126bc903de48042e9c4be8a07a8d20eb907b57daae8cd0d00a52d03d7aa6c63d",
+      "12 agents 6e1395e684b348bac43478489d9232f3eb7980531a7ea0ef2587291e4b0a1223",
+      "13 budget-gate 09a6d79cb803b83bf69d7c059fcf50faab4f436cf77e4fca6d8b49739119363e",
     ]
   `);
 });

@@ -1,8 +1,10 @@
 import { statSync } from "node:fs";
-import { CompiledQuery, Kysely, SqliteDialect, sql } from "kysely";
+import { CompiledQuery, Kysely, sql } from "kysely";
+import { keepingQueries } from "../../../store/kept-queries.ts";
 import { appliedMigrations, pendingMigrations } from "../../../store/migrate.ts";
 import type { Migration } from "../../../store/migrations/migration.ts";
-import { type Connection, connect, forKysely } from "./connection.ts";
+import { connect } from "./connection.ts";
+import { dialectOf, KeptConnection } from "./driver.ts";
 import { corruptStore } from "./errors.ts";
 
 /** A whole check reads the whole file; above this only its head and schema are read when a store is opened. */
@@ -21,11 +23,16 @@ const pragmas = [
 
 /** Opens the file for reading and writing; `delete` for one that is renamed later. Errors: STORE_CORRUPT, STORE_FAILED, DISK_FULL. */
 export async function openState<Tables>(file: string, journal: "wal" | "delete" = "wal"): Promise<Kysely<Tables>> {
-  const db = new Kysely<Tables>({ dialect: dialectOf(await connect(file), file) });
+  const driver = new KeptConnection(await connect(file), file);
+  const db = new Kysely<Tables>({ dialect: dialectOf(driver) });
   try {
     for (const pragma of [...pragmas, `journal_mode = ${journal}`])
       await db.executeQuery(CompiledQuery.raw(`pragma ${pragma}`));
-    return db;
+    return keepingQueries(
+      db,
+      (query) => driver.run(query),
+      (query) => driver.runInTransaction(query),
+    );
   } catch (error) {
     await db.destroy();
     throw error;
@@ -52,7 +59,8 @@ export async function inspectState(
 ): Promise<readonly Migration[]> {
   const bytes = statSync(file).size;
   if (bytes === 0) throw corruptStore(file, ["the file is empty"]);
-  const db = new Kysely<unknown>({ dialect: dialectOf(await connect(file, { readOnly: true }), file) });
+  const driver = new KeptConnection(await connect(file, { readOnly: true }), file);
+  const db = new Kysely<unknown>({ dialect: dialectOf(driver) });
   try {
     const applied = await appliedMigrations(db);
     if (options.whole === true || bytes <= maxCheckedAtOpenBytes) {
@@ -66,6 +74,3 @@ export async function inspectState(
     await db.destroy();
   }
 }
-
-const dialectOf = (connection: Connection, file: string) =>
-  new SqliteDialect({ database: forKysely(connection, file) });

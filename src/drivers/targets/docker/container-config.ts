@@ -1,7 +1,8 @@
 import { instanceId } from "../../../core/ids.ts";
 import type { VolumeSpec } from "../../../core/product/spec.ts";
 import { Secret } from "../../../core/secret.ts";
-import type { ContainerConfig, HostConfig } from "../../../lib/docker/containers.ts";
+import type { ContainerConfig } from "../../../lib/docker/containers.ts";
+import { type ContainerExtras, extrasConfig, extrasHost } from "../../../lib/docker/extras.ts";
 import type { ComposedContainer, ContainerSpec, RevisionSpec } from "../../../ports/target.ts";
 import { environmentPrefix, type Identity, labelsOf } from "./labels.ts";
 
@@ -41,8 +42,8 @@ export type Place = {
   readonly elsewhere: Readonly<Record<string, string>>;
 };
 
-const plain = (texts: readonly (string | Secret)[]): readonly string[] =>
-  texts.map((text) => (typeof text === "string" ? text : text.reveal()));
+export const plainText = (text: string | Secret): string => (typeof text === "string" ? text : text.reveal());
+const plain = (texts: readonly (string | Secret)[]): readonly string[] => texts.map(plainText);
 
 /** What it is called in the networks in which others look for it. */
 export function aliasesOf(spec: RevisionSpec): readonly string[] {
@@ -66,7 +67,7 @@ export function containerConfig(spec: RevisionSpec, imageId: string, place: Plac
     Image: imageId,
     // The image's ENTRYPOINT stays: images of databases prepare themselves there.
     ...((command.length > 0 || composed?.command != null) && { Cmd: command }),
-    ...(composed !== undefined && composedConfig(composed)),
+    ...(composed !== undefined && extrasConfig(extrasOf(composed))),
     Env: Object.entries(environmentOf(spec, place)).map(([name, value]) => `${name}=${value}`),
     Labels: labelsOf(identityOfPlace(spec, place)),
     ...(container.user !== null && { User: container.user }),
@@ -93,7 +94,7 @@ export function containerConfig(spec: RevisionSpec, imageId: string, place: Plac
         ...Object.entries(place.elsewhere).map(([name, address]) => `${name}:${address}`),
         ...(composed?.extraHosts ?? []),
       ],
-      ...(composed !== undefined && composedHost(composed, container)),
+      ...(composed !== undefined && extrasHost(extrasOf(composed), container)),
       Mounts: container.volumes.map(({ source, path, readOnly, composed }) => ({
         Type: isHostPath(source) ? "bind" : "volume",
         Source: isHostPath(source) ? source : volumeName(spec, source, composed),
@@ -107,36 +108,13 @@ export function containerConfig(spec: RevisionSpec, imageId: string, place: Plac
   };
 }
 
-function composedConfig(composed: ComposedContainer): Partial<ContainerConfig> {
-  const { entrypoint, workingDirectory, healthcheck, stopSignal } = composed;
-  const ns = (ms: number) => Math.round(ms * 1e6);
+/** Its secrets revealed. */
+function extrasOf(composed: ComposedContainer): ContainerExtras {
+  const { entrypoint, healthcheck } = composed;
   return {
-    ...(entrypoint !== null && { Entrypoint: entrypoint.length === 0 ? [""] : plain(entrypoint) }),
-    ...(workingDirectory !== null && { WorkingDir: workingDirectory }),
-    ...(stopSignal !== null && { StopSignal: stopSignal }),
-    ...(healthcheck !== null && {
-      Healthcheck: {
-        Test: plain(healthcheck.test),
-        ...(healthcheck.intervalMs !== null && { Interval: ns(healthcheck.intervalMs) }),
-        ...(healthcheck.timeoutMs !== null && { Timeout: ns(healthcheck.timeoutMs) }),
-        ...(healthcheck.startPeriodMs !== null && { StartPeriod: ns(healthcheck.startPeriodMs) }),
-        ...(healthcheck.retries !== null && { Retries: healthcheck.retries }),
-      },
-    }),
-  };
-}
-
-function composedHost(composed: ComposedContainer, { readOnlyRoot }: ContainerSpec): Partial<HostConfig> {
-  const { tmpfs, securityOptions, ulimits, sharedMemoryBytes, groups, sysctls, dns } = composed;
-  // Where the file says what is writable, /tmp is not made so unasked.
-  return {
-    ...((Object.keys(tmpfs).length > 0 || readOnlyRoot) && { Tmpfs: tmpfs }),
-    SecurityOpt: securityOptions,
-    Ulimits: ulimits.map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
-    ...(sharedMemoryBytes !== null && { ShmSize: sharedMemoryBytes }),
-    GroupAdd: groups,
-    Sysctls: sysctls,
-    Dns: dns,
+    ...composed,
+    entrypoint: entrypoint === null ? null : plain(entrypoint),
+    healthcheck: healthcheck === null ? null : { ...healthcheck, test: plain(healthcheck.test) },
   };
 }
 

@@ -95,7 +95,16 @@ export async function ensureRevision(
     await stop(surplus, spec.stopGraceMs, signal);
     // One index in two places, because a host was away when the other was made: the second has no name of its own to come back under.
     const doubled = surplus.filter(({ seen }) => seen.identity.index < instances);
-    await allOrFirstFailure(doubled.map(({ host, seen }) => host.do(() => room.removal.container(host, seen, signal))));
+    await allOrFirstFailure(
+      doubled.map(({ host, seen }) =>
+        host.do(async () => {
+          await room.removal.container(host, seen, signal);
+          // Nothing there would say any more that the image goes with the revision, and the network with the environment.
+          await room.images.release(host, spec.service, seen.container.Image, signal);
+          await room.networks.release(host, spec.environment, signal);
+        }),
+      ),
+    );
   } catch (error) {
     signal.throwIfAborted();
     await takeBack(room, spec, artifact, undo);
@@ -132,7 +141,14 @@ async function lookEverywhere(
   signal: AbortSignal,
 ): Promise<{ readonly hosts: readonly Host[]; readonly all: readonly At[] }> {
   const selector = mode === "accessory" ? { environment, service } : { revision: id };
-  const looks = await room.fleet.each(async (host) => ({ host, seen: await host.look(selector, signal) }), signal);
+  const looks = await room.fleet.each(async (host) => {
+    const seen = await host.look(selector, signal);
+    const wasEnding = await host.stopped(
+      seen.map(({ container }) => container.Id),
+      signal,
+    );
+    return { host, seen: wasEnding ? await host.look(selector, signal) : seen };
+  }, signal);
   return {
     hosts: looks.map(({ host }) => host),
     all: looks.flatMap(({ host, seen }) => seen.map((each) => ({ host, seen: each }))),

@@ -3,6 +3,7 @@ import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
 import type { RevisionId } from "../../../core/ids.ts";
 import type { HostStatus } from "../../../ports/hosts.ts";
 import type { Log } from "../../../ports/log.ts";
+import type { RevisionSelector } from "../../../ports/target.ts";
 import { isAway } from "./errors.ts";
 import { Host, type HostOptions } from "./host.ts";
 import type { Seen } from "./status.ts";
@@ -19,6 +20,11 @@ const askGivenUpMs = 2_000;
 
 /** How a host has answered. */
 type Answering = { awaySinceMs: number | null; askedMs: number; givenUp: boolean; asking: boolean };
+
+/** What one host has, or had when it was seen last. */
+export type Look = { readonly host: Host; readonly seen: readonly Seen[] };
+
+type Attempt<T> = { readonly value: T } | { readonly error: unknown; readonly host: Host };
 
 /** All hosts of a target. */
 export class Fleet {
@@ -78,19 +84,73 @@ export class Fleet {
    * The same work at every host at once; the results of those that answer. What the others mean is said by `whenAway`. Errors: HOST_AWAY
    * with the name of the host, and what else keeps us out.
    */
-  async each<T>(work: (host: Host) => Promise<T>, signal: AbortSignal): Promise<readonly T[]> {
-    const all = await Promise.all(this.hosts.map((host) => this.#attempt(host, work, signal)));
+  each<T>(work: (host: Host) => Promise<T>, signal: AbortSignal): Promise<readonly T[]> {
+    return this.#each(work, signal, () => false);
+  }
+
+  /** `isOver`: nobody waits any more for a host that is away. */
+  async #each<T>(work: (host: Host) => Promise<T>, signal: AbortSignal, isOver: () => boolean): Promise<readonly T[]> {
+    return this.#resultsOf(await Promise.all(this.hosts.map((host) => this.#attempt(host, work, signal, isOver))));
+  }
+
+  /**
+   * What is there, host by host. Of one that does not answer that is told which was seen there last, and nobody waits for it; nothing
+   * where it is given up or may be left out. What one means that was never seen is said by `unseen`: as `each`, or nothing as long as
+   * another is known. Errors: as `each`.
+   */
+  async look(
+    selector: RevisionSelector,
+    signal: AbortSignal,
+    { unseen }: { readonly unseen: "as each" | "nothing" } = { unseen: "as each" },
+  ): Promise<readonly Look[]> {
+    const isOver = (host: Host) => unseen === "nothing" || host.seenLast(selector) !== null;
+    const lookAt = async (host: Host): Promise<Attempt<Look>> => {
+      const work = async () => ({ host, seen: await host.look(selector, signal) });
+      const attempt = await this.#attempt(host, work, signal, () => isOver(host));
+      const last = host.seenLast(selector);
+      const isKnown = "error" in attempt && isAway(attempt.error) && !this.#mayBeLeft(host) && last !== null;
+      return isKnown ? { value: { host, seen: last } } : attempt;
+    };
+    const all = await Promise.all(this.hosts.map(lookAt));
+    const isWanted = (attempt: Attempt<Look>) => "value" in attempt || !isAway(attempt.error) || unseen === "as each";
+    const wanted = all.filter(isWanted);
+    return this.#resultsOf(wanted.some((attempt) => "value" in attempt) ? wanted : all);
+  }
+
+  #resultsOf<T>(all: readonly Attempt<T>[]): readonly T[] {
     const done = all.flatMap((each) => ("value" in each ? [each.value] : []));
     const failed = all.flatMap((each) => ("error" in each ? [each] : []));
     const [first] = failed;
     if (first === undefined) return done;
-    const mayBeLeft = ({ host, error }: (typeof failed)[number]): boolean =>
-      isAway(error) && (this.#whenAway === "skip" || this.#isGivenUp(host));
-    if (done.length > 0 && failed.every(mayBeLeft)) return done;
+    if (done.length > 0 && failed.every(({ host, error }) => isAway(error) && this.#mayBeLeft(host))) return done;
     const others = failed.slice(1).map(({ host }) => ["also", host.name] as const);
     if (others.length === 0 || !(first.error instanceof SlipwayError)) throw first.error;
     const { code, message, evidence, hint } = first.error;
     throw new SlipwayError(code, { message, evidence: [...evidence, ...others], hint, cause: first.error });
+  }
+
+  /**
+   * What the first host that has it answers; null where none has. A host that is away is no matter when another has it: whoever wants one
+   * instance need not wait for where the others are. Errors: as `each`.
+   */
+  async first<T>(work: (host: Host) => Promise<T | null>, signal: AbortSignal): Promise<T | null> {
+    let isOver = false;
+    let found: (value: T) => void = () => {};
+    const had = new Promise<T>((resolve) => {
+      found = resolve;
+    });
+    const asked = async (host: Host): Promise<void> => {
+      const value = await work(host);
+      if (value !== null) found(value);
+    };
+    const all = this.#each(asked, signal, () => isOver).then(() => null);
+    // Questions under way are answered all the same: to break one off costs its connection.
+    all.catch(() => {});
+    try {
+      return await Promise.race([had, all]);
+    } finally {
+      isOver = true;
+    }
   }
 
   /** What a host has, or nothing when it is away: for what is only good to know. */
@@ -113,7 +173,8 @@ export class Fleet {
     host: Host,
     work: (host: Host) => Promise<T>,
     signal: AbortSignal,
-  ): Promise<{ readonly value: T } | { readonly error: unknown; readonly host: Host }> {
+    isOver: () => boolean,
+  ): Promise<Attempt<T>> {
     for (;;) {
       if (this.#isGivenUp(host)) {
         void this.#askGivenUp(host);
@@ -130,10 +191,14 @@ export class Fleet {
         signal.throwIfAborted();
         if (!isAway(error)) return { error, host };
         this.#noteAbsence(host, error);
-        if (this.#whenAway !== "wait") return { error, host };
+        if (this.#whenAway !== "wait" || isOver()) return { error, host };
         await sleep(askAgainMs, null, { signal });
       }
     }
+  }
+
+  #mayBeLeft(host: Host): boolean {
+    return this.#whenAway === "skip" || this.#isGivenUp(host);
   }
 
   #isGivenUp({ name }: Host): boolean {

@@ -1,13 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { EpochMs } from "../../../core/ids.ts";
 import {
   type Container,
   inspectContainer,
   type ListedContainer,
   listContainers,
   sampleContainer,
+  stopContainer,
 } from "../../../lib/docker/containers.ts";
 import { type Docker, type DockerOptions, openDocker } from "../../../lib/docker/docker.ts";
 import { containerEvents, type DockerEvent } from "../../../lib/docker/events.ts";
+import { unlessAborted } from "../../../lib/unless-aborted.ts";
 import type { LastExit, RevisionSelector } from "../../../ports/target.ts";
 import { atHost } from "./errors.ts";
 import { type Identity, identityOf, isSelected, labelsThatSelect } from "./labels.ts";
@@ -61,6 +64,8 @@ export class Host {
   readonly #killedByMemory = new Set<string>();
   readonly #usage = new Map<string, { cpuNs: number; atMs: number; cpu: number | null; memoryBytes: number }>();
   readonly #sampling = new Set<string>();
+  readonly #stops = new Map<string, Promise<void>>();
+  #last: { readonly seen: readonly Seen[]; readonly at: EpochMs } | null = null;
   #events: Promise<void> | null = null;
   #isTold = false;
   #told = 0;
@@ -85,8 +90,16 @@ export class Host {
         const all = await Promise.all(some.map((each) => this.#seen(each, selector, signal)));
         seen.push(...all.filter((each) => each !== null));
       }
+      if (Object.keys(selector).length === 0) this.#last = { seen, at: Date.now() };
       return seen;
     });
+  }
+
+  /** What the newest whole look has shown, for when it is away, with that look's time; null before the first. */
+  seenLast(selector: RevisionSelector): readonly Seen[] | null {
+    if (this.#last === null) return null;
+    const { seen, at: lastSeen } = this.#last;
+    return seen.filter(({ identity }) => isSelected(identity, selector)).map((each) => ({ ...each, lastSeen }));
   }
 
   /** The same for who is woken by `onChange`: a look that another began after that news is as good. */
@@ -141,6 +154,28 @@ export class Host {
     } catch (error) {
       throw atHost(this.name, error);
     }
+  }
+
+  /**
+   * Stops a container; does nothing where it is not there. Its engine goes on with a stop that is called off, and until it has ended shows
+   * what is ending as running: see `stopped`.
+   */
+  async stop(container: string, graceMs: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const stop = stopContainer(this.docker, container, graceMs, this.#closing.signal).finally(() => {
+      if (this.#stops.get(container) === stop) this.#stops.delete(container);
+      this.forget(container);
+    });
+    this.#stops.set(container, stop);
+    await unlessAborted(stop, signal);
+  }
+
+  /** Waits for the stops of these that were called off, whatever came of them; false where there were none. */
+  async stopped(containers: readonly string[], signal: AbortSignal): Promise<boolean> {
+    const stops = containers.flatMap((container) => this.#stops.get(container) ?? []);
+    if (stops.length === 0) return false;
+    await unlessAborted(Promise.allSettled(stops), signal);
+    return true;
   }
 
   /** What we did ourselves need not wait until the engine tells it. */
@@ -237,6 +272,8 @@ export class Host {
     }
     if (event.Action === "destroy") {
       this.#exits.delete(ID);
+      if (this.#last !== null)
+        this.#last = { ...this.#last, seen: this.#last.seen.filter(({ container }) => container.Id !== ID) };
       this.#usage.delete(ID);
     }
     this.#tell(event);

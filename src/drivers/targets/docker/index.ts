@@ -7,7 +7,7 @@ import type { RegistryAuth } from "../../../lib/docker/images.ts";
 import { linkedSignal } from "../../../lib/linked-signal.ts";
 import type { Forward } from "../../../lib/ssh/forward.ts";
 import type { Clearing } from "../../../ports/clearing.ts";
-import type { HostStatus, Hosts } from "../../../ports/hosts.ts";
+import type { HostCondition, HostStatus, Hosts } from "../../../ports/hosts.ts";
 import type { Log } from "../../../ports/log.ts";
 import type { Restarts } from "../../../ports/restarts.ts";
 import type { Session, SessionSpec, Sessions } from "../../../ports/session.ts";
@@ -20,8 +20,9 @@ import type {
   Target,
   TargetCan,
 } from "../../../ports/target.ts";
+import { conditionOf } from "./condition.ts";
 import { checkHostPorts, ensureRevision, groundOf, needsImage, type Room } from "./ensure.ts";
-import { Fleet, type WhenAway } from "./fleet.ts";
+import { Fleet, type Look, type WhenAway } from "./fleet.ts";
 import type { Host, HostOptions } from "./host.ts";
 import { Images, type Shipper } from "./images.ts";
 import { KeptLogs } from "./kept-logs.ts";
@@ -74,6 +75,7 @@ class DockerTarget implements Target, Sessions, Restarts, Clearing, Hosts {
   readonly can: TargetCan = {
     jobs: true,
     warm: true,
+    endsWithMachine: false,
     memoryLimit: true,
     cpuLimit: true,
     artifacts: ["image"],
@@ -145,13 +147,16 @@ class DockerTarget implements Target, Sessions, Restarts, Clearing, Hosts {
   }
 
   async observe(selector: RevisionSelector): Promise<readonly RevisionStatus[]> {
-    const { signal } = this.#closed;
-    const looks = await this.#fleet.each(async (host) => {
-      const seen = await host.look(selector, signal);
-      host.sample(seen);
-      return seen;
-    }, signal);
-    return revisionsOf(looks.flat());
+    return this.#statusesOf(await this.#fleet.look(selector, this.#closed.signal));
+  }
+
+  async present(selector: RevisionSelector): Promise<readonly RevisionStatus[]> {
+    return this.#statusesOf(await this.#fleet.look(selector, this.#closed.signal, { unseen: "nothing" }));
+  }
+
+  #statusesOf(looks: readonly Look[]): readonly RevisionStatus[] {
+    for (const { host, seen } of looks) host.sample(seen.filter(({ lastSeen }) => lastSeen === undefined));
+    return revisionsOf(looks.flatMap(({ seen }) => seen));
   }
 
   watch(selector: RevisionSelector, signal: AbortSignal): AsyncIterable<readonly RevisionStatus[]> {
@@ -205,6 +210,10 @@ class DockerTarget implements Target, Sessions, Restarts, Clearing, Hosts {
 
   giveUp(url: string): void {
     this.#fleet.giveUp(url);
+  }
+
+  conditions(signal: AbortSignal): Promise<readonly HostCondition[]> {
+    return this.#within(signal, (until) => Promise.all(this.#fleet.hosts.map((host) => conditionOf(host, until))));
   }
 
   reach(instance: InstanceId, signal: AbortSignal): Promise<string> {
@@ -277,15 +286,13 @@ class DockerTarget implements Target, Sessions, Restarts, Clearing, Hosts {
     const dot = instance.lastIndexOf(".");
     const revision = instance.slice(0, dot) as RevisionId;
     const index = Number(instance.slice(dot + 1));
-    const looks = await this.#fleet.each(
-      async (host) => ({ host, all: await host.look({ revision }, signal) }),
-      signal,
-    );
-    for (const { host, all } of looks) {
+    const found = await this.#fleet.first(async (host) => {
+      const all = await host.look({ revision }, signal);
       const seen = all.find(({ identity, container }) => identity.index === index && container.State.Running);
-      if (seen !== undefined) return { host, seen };
-    }
-    throw notThere(instance, "runs here");
+      return seen === undefined ? null : { host, seen };
+    }, signal);
+    if (found === null) throw notThere(instance, "runs here");
+    return found;
   }
 
   async #closeTunnel(instance: InstanceId): Promise<void> {

@@ -8,15 +8,22 @@ import {
   removeContainer,
   setRestartPolicy,
   startContainer,
-  stopContainer,
 } from "../../../lib/docker/containers.ts";
 import { DockerError, isAbsent, isConflict } from "../../../lib/docker/errors.ts";
+import { archiveOf } from "../../../lib/docker/files-archive.ts";
 import type { Image } from "../../../lib/docker/images.ts";
 import { connectNetwork } from "../../../lib/docker/networks.ts";
 import type { RevisionSpec } from "../../../ports/target.ts";
-import { aliasesOf, containerConfig, containerOf, defaultPort, type Place, wantedPolicy } from "./container-config.ts";
+import {
+  aliasesOf,
+  containerConfig,
+  containerOf,
+  defaultPort,
+  type Place,
+  plainText,
+  wantedPolicy,
+} from "./container-config.ts";
 import { takenPort } from "./errors.ts";
-import { archiveOf } from "./files-archive.ts";
 import type { Host } from "./host.ts";
 import { containerName, identityOf } from "./labels.ts";
 import type { NetworksAt } from "./networks.ts";
@@ -119,7 +126,7 @@ export async function complete(
 ): Promise<void> {
   const aliases = spec.mode === "accessory" ? aliasesOf(spec) : [];
   for (const name of networks.others) await connectNetwork(host.docker, name, container, aliases, signal);
-  const files = containerOf(spec).composed?.files ?? [];
+  const files = (containerOf(spec).composed?.files ?? []).map((file) => ({ ...file, text: plainText(file.text) }));
   if (files.length > 0) await putArchive(host.docker, container, archiveOf(files), signal);
 }
 
@@ -156,8 +163,7 @@ async function start(host: Host, container: string, signal: AbortSignal): Promis
 /** Stops it so that nobody but us starts it again. Does nothing when it is not there. */
 export async function stopForGood(host: Host, container: string, graceMs: number, signal: AbortSignal): Promise<void> {
   await setRestartPolicy(host.docker, container, "no", signal);
-  await stopContainer(host.docker, container, graceMs, signal);
-  host.forget(container);
+  await host.stop(container, graceMs, signal);
 }
 
 /** Does not run, and its engine is not about to start it again. */

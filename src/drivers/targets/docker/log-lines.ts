@@ -31,7 +31,7 @@ export async function* linesOf(body: Readable, identity: Identity): AsyncGenerat
   }
 }
 
-function lineOf(identity: Identity, stream: "stdout" | "stderr", stamp: string, text: string): StampedLine {
+export function lineOf(identity: Identity, stream: LogLine["stream"], stamp: string, text: string): StampedLine {
   const { service, release, revision, index } = identity;
   return {
     at: Date.parse(stamp),

@@ -5,7 +5,7 @@ import { isAway } from "./errors.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Host } from "./host.ts";
 import type { KeptLogs } from "./kept-logs.ts";
-import { linesOf, merged, type StampedLine, sinceOf } from "./log-lines.ts";
+import { lineOf, linesOf, merged, type StampedLine, sinceOf } from "./log-lines.ts";
 import type { Seen } from "./status.ts";
 
 /** The port's limit of `tail`. */
@@ -24,9 +24,10 @@ export async function* readLogs(
   const tail = query.tail === undefined ? null : Math.min(query.tail, maxTail);
   const last = new Map<string, string>();
   const sources: AsyncIterable<StampedLine>[] = [inOrder(await kept.lines(query))];
-  const looks = await fleet.each(async (host) => ({ host, all: await host.look(query, signal) }), signal);
-  for (const { host, all } of looks) {
-    for (const seen of all) sources.push(history(host, seen, { tail, signal, last }));
+  // Who looks for what went wrong is better told what the others wrote than nothing.
+  for (const { host, seen: all } of await fleet.look(query, signal, { unseen: "nothing" })) {
+    for (const seen of all)
+      sources.push(seen.lastSeen === undefined ? history(host, seen, { tail, signal, last }) : missing(host, seen));
   }
   yield* newest(merged(sources), tail);
   if (query.follow === true) yield* follow(fleet, query, last, signal);
@@ -57,6 +58,13 @@ async function* history(
     // Removed meanwhile.
     if (!isAbsent(error) && !(error instanceof Error && isAbsent(error.cause))) throw error;
   }
+}
+
+/** In the place of what it wrote. */
+async function* missing(host: Host, { identity, lastSeen }: Seen): AsyncGenerator<StampedLine> {
+  const at = lastSeen ?? 0;
+  const text = `host ${host.name} does not answer: what was written there is missing here`;
+  yield lineOf(identity, "slipway", new Date(at).toISOString().replace("Z", "000000Z"), text);
 }
 
 /** Without the stamp, and when only the newest are wanted, those. */

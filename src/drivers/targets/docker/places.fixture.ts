@@ -11,7 +11,8 @@ import { startEngine } from "../../../testing/hosts/engine.ts";
 import { engineRequest } from "../../../testing/hosts/engine-request.ts";
 import { startHosts, type TestHosts } from "../../../testing/hosts/hosts.ts";
 import { layerOf, loadImage } from "../../../testing/hosts/image-archive.ts";
-import { architecture, nodeConfig, nodeLayer } from "../../../testing/hosts/node-image.ts";
+import { nodeConfig, nodeLayer } from "../../../testing/hosts/node-image.ts";
+import { architecture } from "../../../testing/hosts/shell-image.ts";
 import { type DockerTargetOptions, dockerTarget, type HostOptions } from "./index.ts";
 
 type Reachable = { readonly socket: string };

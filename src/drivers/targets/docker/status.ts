@@ -17,6 +17,8 @@ export type Seen = {
   /** Its host is reached by ssh, so it is too. */
   readonly tunnelled: boolean;
   readonly usage: { readonly cpu: number | null; readonly memoryBytes: number } | null;
+  /** Its host is away, and this is what it showed then. */
+  readonly lastSeen?: EpochMs;
 };
 
 /** The engine restarts at once, then after 100 ms, 200 ms … 60 s; it begins anew when a life was longer than this. */
@@ -70,7 +72,7 @@ function onePlaceEach(all: readonly InstanceStatus[]): InstanceStatus[] {
   return [...found.values()];
 }
 
-export function instanceOf({ identity, host, container, exit, usage, tunnelled }: Seen): InstanceStatus {
+export function instanceOf({ identity, host, container, exit, usage, tunnelled, lastSeen }: Seen): InstanceStatus {
   const state = stateOf(identity, container);
   const { State } = container;
   const isThere = state !== "stopped" && state !== "exited";
@@ -89,6 +91,7 @@ export function instanceOf({ identity, host, container, exit, usage, tunnelled }
     memoryBytes: isThere ? (usage?.memoryBytes ?? null) : null,
     ...(health !== null && { health }),
     ...(tunnelled && isThere && { tunnelled: true as const }),
+    ...(lastSeen !== undefined && { lastSeen }),
   };
 }
 

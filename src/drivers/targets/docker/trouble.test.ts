@@ -3,10 +3,16 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Digest, environmentName, instanceId, releaseId, revisionId, serviceName } from "../../../core/ids.ts";
+import {
+  type Digest,
+  environmentName,
+  type InstanceId,
+  instanceId,
+  releaseId,
+  revisionId,
+  serviceName,
+} from "../../../core/ids.ts";
 import { openSsh } from "../../../lib/ssh/open-ssh.ts";
-import type { Clearing } from "../../../ports/clearing.ts";
-import type { Sessions } from "../../../ports/session.ts";
 import type {
   ContainerSpec,
   ImageArtifact,
@@ -21,6 +27,7 @@ import { engineRequest } from "../../../testing/hosts/engine-request.ts";
 import type { TestHost } from "../../../testing/hosts/hosts.ts";
 import { type SampleOptions, sampleImage } from "../../../testing/hosts/sample-image.ts";
 import { type DockerTargetOptions, dockerTarget } from "./index.ts";
+import { containerName } from "./labels.ts";
 import { leftovers, sshPlace } from "./places.fixture.ts";
 
 const never = new AbortController().signal;
@@ -83,7 +90,7 @@ function spec(more: Partial<RevisionSpec> = {}, part: Partial<ContainerSpec> = {
 
 /** A control plane of its own for the work, closed after it; nothing may be left then, on no host. */
 async function during(
-  work: (target: Target & Sessions & Clearing) => Promise<void>,
+  work: (target: ReturnType<typeof dockerTarget>) => Promise<void>,
   more: Partial<DockerTargetOptions> = {},
 ): Promise<void> {
   directory = await mkdtemp(join(tmpdir(), "slipway-docker-"));
@@ -95,7 +102,10 @@ async function during(
     await target.close();
     await rm(directory, { recursive: true, force: true });
     // What a failed test left must not fail the next.
-    for (const each of machines) await each.run(["sh", "-c", wipe]);
+    for (const each of machines) {
+      await each.mend();
+      await each.run(["sh", "-c", wipe]);
+    }
   }
 }
 
@@ -114,6 +124,12 @@ const machine = (name: string | null): TestHost => {
   if (found === undefined) throw new Error(`no machine ${name}`);
   return found;
 };
+
+async function inspected(host: string, instance: string): Promise<{ readonly State: { readonly StartedAt: string } }> {
+  return JSON.parse(
+    await engineRequest(machine(host), "GET", `/containers/${containerName(instance as InstanceId)}/json`),
+  );
+}
 
 async function answer(address: string | null | undefined): Promise<string> {
   return eventually(async () =>
@@ -268,16 +284,54 @@ describe("a host that is cut off", () => {
     "stop: is named, and nothing is left on the others; it is wait's to go on when the host is back",
     () =>
       during(async (target) => {
+        const kept = spec({ service: serviceName("kept") });
+        const there = running(await target.ensure(kept, 3, never));
         await target.observe({});
         await machine("h2").cut();
         const web = spec();
         const failure = await target.ensure(web, 3, never).catch((error: unknown) => error);
         expect(failure).toMatchObject({ code: "HOST_AWAY", message: expect.stringContaining("host h2") });
+        // A person who asks how the hosts are is told of all.
+        for (const { name, aheadMs, freeBytes, trouble } of await target.conditions(never)) {
+          if (name === "h2") expect(trouble).toContain("host h2");
+          else expect([trouble, aheadMs, (freeBytes ?? 0) > 0]).toEqual([null, 0, true]);
+        }
+        // Looking goes on: the others as they are now, and what is on it as it was seen last, which is known not to be now.
+        const lastSeen = (status: RevisionStatus | undefined) =>
+          (status?.instances ?? []).filter((each) => each.lastSeen !== undefined).map(({ host }) => host);
+        expect(lastSeen(await observed(target, kept))).toEqual(["h2"]);
+        expect(hostsOf(await observed(target, kept)).sort()).toEqual(["h1", "h2", "h3"]);
+        // Who has never seen it takes it for not there in no decision, and shows the others all the same.
+        const late = dockerTarget(place.options("shop", { directory: join(directory, "l") }));
+        await expect(late.observe({})).rejects.toMatchObject({ code: "HOST_AWAY" });
+        const [shown] = await late.present({ revision: kept.id });
+        expect([hostsOf(shown).sort(), lastSeen(shown)]).toEqual([["h1", "h3"], []]);
+        const words = async (from: Target) => {
+          const said: string[] = [];
+          for await (const { stream, text } of from.logs({ revision: kept.id }, never)) said.push(`${stream} ${text}`);
+          return said;
+        };
+        expect((await words(target)).filter((each) => each.startsWith("slipway"))).toEqual([
+          "slipway host h2 does not answer: what was written there is missing here",
+        ]);
+        expect((await words(late)).length).toBeGreaterThan(0);
+        expect(late.hosts().flatMap(({ name, awayForMs }) => (awayForMs === null ? [] : [name]))).toEqual(["h2"]);
+        await late.close();
+        // What is on the others is in nobody's way.
+        const near = there.find(({ host }) => host === "h1");
+        const life = async () => (await inspected("h1", near?.id ?? "")).State.StartedAt;
+        const begun = await life();
+        await target.restart(near?.id as InstanceId, near?.startedAt ?? 0, never);
+        expect(await life()).not.toBe(begun);
+        await expect(target.restart(instanceId(kept.id, 7), 0, never)).rejects.toMatchObject({ code: "HOST_AWAY" });
         const waiting = dockerTarget(place.options("shop", { directory: join(directory, "w"), whenAway: "wait" }));
+        // Nobody who looks waits with it.
+        expect(hostsOf((await waiting.present({ revision: kept.id }))[0]).sort()).toEqual(["h1", "h3"]);
         const done = waiting.ensure(web, 3, never);
         await machine("h2").mend();
         expect(hostsOf(await done).sort()).toEqual(["h1", "h2", "h3"]);
         await waiting.remove(web.id, never);
+        await waiting.remove(kept.id, never);
         await waiting.close();
       }),
     240_000,
@@ -292,6 +346,15 @@ describe("a host that is cut off", () => {
           expect(hostsOf(await target.ensure(web, 3, never)).length).toBe(3);
           await machine("h3").cut();
           expect(hostsOf(await eventually(() => observed(target, web))).sort()).toEqual(["h1", "h2"]);
+          // Its instance runs elsewhere by then: it is back with one too many, and nothing of that stays.
+          expect(hostsOf(await target.ensure(web, 3, never)).length).toBe(3);
+          await machine("h3").mend();
+          await eventually(async () => (await observed(target, web))?.wanted === 4);
+          expect(hostsOf(await target.ensure(web, 3, never))).not.toContain("h3");
+          expect(await leftovers([machine("h3")])).toEqual([]);
+          await target.ensure(web, 5, never);
+          await machine("h3").cut();
+          await eventually(async () => hostsOf(await observed(target, web)).every((host) => host !== "h3"));
           await target.remove(web.id, never);
           await machine("h3").mend();
           await eventually(async () => {

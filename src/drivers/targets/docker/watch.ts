@@ -23,6 +23,8 @@ export async function* watchRevisions(
     host.onChange((event) => {
       const identity = event === null ? null : identityOf(event.Actor.Attributes, product);
       if (event !== null && (identity === null || !isSelected(identity, selector))) return;
+      // Its start, or its end, is told next: a question now would take the engine's time from just that start.
+      if (event?.Action === "create") return;
       news.push({ host, event });
       wake();
     }),
@@ -31,12 +33,7 @@ export async function* watchRevisions(
   signal.addEventListener("abort", aborted);
   try {
     const seenAt = new Map<Host, readonly Seen[]>();
-    for (const { host, seen } of await fleet.each(
-      async (host) => ({ host, seen: await host.look(selector, signal) }),
-      signal,
-    )) {
-      seenAt.set(host, seen);
-    }
+    for (const { host, seen } of await fleet.look(selector, signal)) seenAt.set(host, seen);
     let told = "";
     const changed = function* (): Generator<readonly RevisionStatus[]> {
       const status = revisionsOf([...seenAt.values()].flat());

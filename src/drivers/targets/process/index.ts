@@ -56,6 +56,7 @@ class ProcessTarget implements Target, Sessions, Restarts {
     this.can = {
       jobs: true,
       warm: true,
+      endsWithMachine: true,
       memoryLimit: true,
       cpuLimit: supervisor.limits.cpu === "hard",
       artifacts: ["directory"],

@@ -23,7 +23,8 @@ type Watch = { readonly seen: Set<string>; alone: boolean };
  */
 export class RunReads {
   readonly #source: string;
-  readonly #files: readonly string[];
+  /** Of the checkout, as it was committed. */
+  readonly files: readonly string[];
   readonly #watches = new Set<Watch>();
   readonly #works: boolean;
   #running = 0;
@@ -32,7 +33,7 @@ export class RunReads {
 
   constructor(source: string, files: readonly string[], works: boolean) {
     this.#source = source;
-    this.#files = files;
+    this.files = files;
     this.#works = works;
   }
 
@@ -54,7 +55,7 @@ export class RunReads {
   }
 
   get #canWatch(): boolean {
-    return this.#works && this.#files.length <= mostFiles;
+    return this.#works && this.files.length <= mostFiles;
   }
 
   async #enter(alone: boolean, signal: AbortSignal): Promise<void> {
@@ -84,7 +85,7 @@ export class RunReads {
 
   /** What was read since the last look goes to all who watch, and is set back. */
   #collect(): void {
-    for (const path of this.#files) {
+    for (const path of this.files) {
       const file = join(this.#source, path);
       const stat = lstatSync(file, { throwIfNoEntry: false });
       if (stat === undefined || !stat.isFile() || stat.atimeMs === 0) continue;

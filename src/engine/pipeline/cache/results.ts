@@ -2,21 +2,25 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { reasonOf } from "../../../core/errors/error.ts";
+import { isSlipwayError, reasonOf } from "../../../core/errors/error.ts";
 import type { Json } from "../../../core/ids.ts";
 import type { StepPhase } from "../../../core/pipeline/decide.ts";
 import { globMatcher } from "../../../core/pipeline/glob.ts";
 import { canonicalJson } from "../../../core/product/canonical.ts";
 import { Secret } from "../../../core/secret.ts";
+import type { Workspace } from "../../release/build-log.ts";
+import { pipelineSecrets } from "../../secrets/pipeline.ts";
 import type { World } from "../../world.ts";
 import type { StepOutcome } from "../outcome.ts";
 import type { Attempting } from "../perform-step.ts";
 import { type FileMark, filesOf, marksOf } from "./files.ts";
 import { isInput, RunReads, tellsReads } from "./reads.ts";
-import { toolsOf } from "./tools.ts";
+import type { SharedStore } from "./shared.ts";
+import type { Kept } from "./store.ts";
+import { toolsOf, usualToolsOf } from "./tools.ts";
 
 /** What of a key is known before it runs, to be compared after it. */
-type Keyed = { readonly key: string; readonly definition: string; readonly inputs: readonly FileMark[] };
+export type Keyed = { readonly key: string; readonly definition: string; readonly inputs: readonly FileMark[] };
 
 /** What runs in this process are watched; the others' results are not kept. */
 const watched = new Map<string, Promise<RunReads>>();
@@ -35,10 +39,10 @@ export async function restoredOrRun(
   const { spec, input, room } = on;
   // One that is found again was not watched from its beginning.
   const isFoundAgain = existsSync(join(room, "1"));
-  const keyed = spec.step.inputs === null || isFoundAgain ? null : await keyOf(world, on, await neededBy(world, on));
+  const keyed = spec.step.inputs === null || isFoundAgain ? null : await keyNow(world, on);
   if (keyed !== null && input.cache) {
-    const restored = await restore(world, on, keyed);
-    if (restored !== null) return restored;
+    const kept = await findKept(world, on, keyed);
+    if (kept !== null && (await putBack(world, on, keyed, kept))) return restoredBy(keyed, kept);
   }
   const reads = await readsOf(on);
   const alone = keyed !== null && (await world.stepCache.isUnclear(keyed.definition));
@@ -52,20 +56,60 @@ export async function restoredOrRun(
   return { ...result, reason, key: keyed.key };
 }
 
-/** Null when nothing is kept under the key. May be repeated. */
-export async function restore(world: World, on: Attempting, { key }: Keyed): Promise<StepOutcome | null> {
-  const kept = await world.stepCache.find(key);
-  if (kept === null) return null;
+/** What is kept under the key, here or in the shared store. */
+export async function findKept(world: World, on: Attempting, { key }: Keyed): Promise<Kept | null> {
+  return (await world.stepCache.find(key)) ?? (await fromShared(world, on, key));
+}
+
+/** Puts a result in the place of a step that has run: its outputs and its log. False when it cannot. May be repeated. */
+export async function putBack(world: World, on: Attempting, { key }: Keyed, kept: Kept): Promise<boolean> {
   const { spec, workspace, room } = on;
-  await mkdir(join(room, "1"), { recursive: true, mode: 0o700 });
-  const directory = join(workspace.source, spec.directory);
-  const log = join(room, "1", "log");
-  if (!(await world.stepCache.restore(key, kept, { directory, patterns: spec.step.outputs, log, room }))) {
-    // No attempt has begun there.
-    await rm(join(room, "1"), { recursive: true, force: true });
+  const to = { directory: join(workspace.source, spec.directory), patterns: spec.step.outputs, room };
+  return inFirstRoom(on, (log) => world.stepCache.restore(key, kept, { ...to, log }));
+}
+
+/** The same of its log alone, where nobody will see the outputs. */
+export async function putLogBack(world: World, on: Attempting, { key }: Keyed): Promise<boolean> {
+  return inFirstRoom(on, (log) => world.stepCache.restoreLog(key, log));
+}
+
+async function inFirstRoom({ room }: Attempting, put: (log: string) => Promise<boolean>): Promise<boolean> {
+  const first = join(room, "1");
+  await mkdir(first, { recursive: true, mode: 0o700 });
+  if (await put(join(first, "log"))) return true;
+  // No attempt has begun there.
+  await rm(first, { recursive: true, force: true });
+  return false;
+}
+
+export function restoredBy({ key }: Keyed, { outcome, run, elsewhere }: Kept): StepOutcome {
+  const reason = `unchanged since ${run}${elsewhere === true ? ", elsewhere" : ""}`;
+  return { ...outcome, phase: "restored", reason, attempt: 1, key };
+}
+
+/** What another control plane has kept under the key, kept here too from now on. */
+async function fromShared(world: World, on: Attempting, key: string): Promise<Kept | null> {
+  const store = await sharedStore(world, on);
+  return store === null ? null : world.stepCache.adopt(key, (into) => world.sharedSteps.bring(key, store, into));
+}
+
+/** Null where results stay here: what a step with secrets has made may hold them. */
+async function sharedStore(world: World, { input, spec, run }: Attempting): Promise<SharedStore | null> {
+  const { shared } = input;
+  if (shared === null || spec.step.secrets.length > 0) return null;
+  const { keyIdFrom, keyFrom } = shared;
+  try {
+    const { [keyIdFrom]: accessKeyId = "", [keyFrom]: secretAccessKey = "" } = await pipelineSecrets(
+      world,
+      run.product,
+      [keyIdFrom, keyFrom],
+    );
+    return { ...shared, accessKeyId, secretAccessKey };
+  } catch (error) {
+    if (!isSlipwayError(error)) throw error;
+    world.log.warn("step-cache.shared-closed", { bucket: shared.bucket, reason: reasonOf(error) });
     return null;
   }
-  return { ...kept.outcome, phase: "restored", reason: `unchanged since ${kept.run}`, attempt: 1, key };
 }
 
 async function keptOrWhyNot(
@@ -101,26 +145,55 @@ async function keptOrWhyNot(
     const outcome = { ...result, key: keyed.key };
     const from = { directory, patterns: spec.step.outputs, log: join(room, String(result.attempt), "log") };
     await world.stepCache.keep(keyed.key, { run: at.run, tookMs, outcome }, from);
+    const store = await sharedStore(world, on);
+    if (store !== null) world.sharedSteps.offer(keyed.key, store, world.stepCache.directoryOf(keyed.key));
     return "";
   } catch (error) {
     return `not kept: ${reasonOf(error)}`;
   }
 }
 
-/** Everything that a step's result depends on, as one digest. `needed` is what it needs, as that came out. */
-export async function keyOf(world: World, on: Attempting, needed: readonly Needed[]): Promise<Keyed> {
-  const { spec, workspace, input, secrets, run } = on;
-  const patterns = spec.step.inputs ?? [];
+/** The key of a step that is about to begin, by what is there. */
+async function keyNow(world: World, on: Attempting): Promise<Keyed> {
+  const directory = join(on.workspace.source, on.spec.directory);
+  const inputs = await marksOf(directory, await filesOf(directory, dependedOn(on)));
+  const tools = await toolsFor(on, toolNamesOf(on, (await readsOf(on)).files));
+  return keyOf(world, on, { needed: await neededBy(world, on), inputs, tools });
+}
+
+/** What of the checkout its result depends on: what it makes may be in the commit too, and be read before it is made anew. */
+export function dependedOn(on: Attempting): readonly string[] {
+  return [...(on.spec.step.inputs ?? []), ...madeBy(on)];
+}
+
+/** Programs that are behind a step, in a checkout with these files. */
+export function toolNamesOf({ spec }: Attempting, files: readonly string[]): readonly string[] {
+  return [...usualToolsOf(files, spec.commands), ...spec.step.tools];
+}
+
+export function toolsFor({ spec, workspace }: Attempting, names: readonly string[]): ReturnType<typeof toolsOf> {
+  const path = process.env.PATH ?? "";
   const directory = join(workspace.source, spec.directory);
-  // What it makes may be in the commit too, and be read before it is made anew.
-  const inputs = await marksOf(directory, await filesOf(directory, [...patterns, ...madeBy(on)]));
+  return toolsOf(names, { path, directory, env: { PATH: path, HOME: workspace.home, LANG: "C.UTF-8" } });
+}
+
+export type KeyParts = {
+  /** What it needs, as that came out. */
+  readonly needed: readonly Needed[];
+  readonly inputs: readonly FileMark[];
+  readonly tools: Readonly<Record<string, string>>;
+};
+
+/** Everything that a step's result depends on, as one digest. */
+export function keyOf(world: World, on: Attempting, { needed, inputs, tools }: KeyParts): Keyed {
+  const { spec, input, secrets, run } = on;
   const definition = {
     step: spec.step.id,
     commands: spec.commands,
     directory: spec.directory,
     env: spec.step.env,
     outputs: spec.step.outputs,
-    inputs: patterns,
+    inputs: spec.step.inputs ?? [],
     ...((spec.step.container ?? null) === null ? {} : { container: spec.step.container as unknown as Json }),
   };
   const all = {
@@ -131,11 +204,7 @@ export async function keyOf(world: World, on: Attempting, needed: readonly Neede
       Object.entries(secrets).map(([name, value]) => [name, world.vault.fingerprint(new Secret(value))]),
     ),
     system: `${process.platform} ${process.arch}`,
-    tools: await toolsOf(spec.step.tools, {
-      path: process.env.PATH ?? "",
-      directory,
-      env: { PATH: process.env.PATH ?? "", HOME: workspace.home, LANG: "C.UTF-8" },
-    }),
+    tools,
     inputs,
     needs: needsOf(needed, run.dirty === 1 ? run.id : run.commit_hash),
   };
@@ -176,12 +245,16 @@ function readsOf({ at, workspace }: Attempting): Promise<RunReads> {
   const known = watched.get(at.run);
   if (known !== undefined) return known;
   const made = (async () => {
-    const list = await readFile(workspace.files, "utf8").catch(() => "");
-    return new RunReads(workspace.source, list.split("\0").slice(0, -1), await tellsReads(workspace.directory));
+    return new RunReads(workspace.source, await filesIn(workspace), await tellsReads(workspace.directory));
   })();
   watched.set(at.run, made);
   for (const [old] of [...watched].slice(0, -mostWatched)) watched.delete(old);
   return made;
+}
+
+/** Of the checkout, as it was committed. */
+export async function filesIn({ files }: Workspace): Promise<readonly string[]> {
+  return (await readFile(files, "utf8").catch(() => "")).split("\0").slice(0, -1);
 }
 
 function digest(value: Json): string {

@@ -3,7 +3,7 @@ import { copyFile, lstat, mkdir, readdir, rename, rm, stat, utimes, writeFile } 
 import { join } from "node:path";
 import { globMatcher, globRoot } from "../../../core/pipeline/glob.ts";
 import { readJsonFile, writeJsonFile } from "../../../lib/json-file.ts";
-import { packDirectory } from "../../../lib/pack.ts";
+import { type PackedEntry, packDirectory } from "../../../lib/pack.ts";
 import { unpackArchive } from "../../../lib/unpack.ts";
 import type { StepOutcome } from "../outcome.ts";
 
@@ -14,7 +14,12 @@ export type Kept = {
   readonly outcome: StepOutcome;
   readonly outputs: { readonly digest: string } | null;
   readonly bytes: number;
+  /** Another control plane has made it. */
+  readonly elsewhere?: boolean;
 };
+
+/** What is being made for so long is made by nobody any more. */
+const makingMs = 24 * 60 * 60_000;
 
 /** Results of steps, by the digest of all that they depend on; those that were used longest ago go first when there is no room. */
 export class StepCache {
@@ -26,13 +31,26 @@ export class StepCache {
     this.#maxBytes = maxBytes;
   }
 
-  /** Null also when what was kept cannot be read: then the step is run. */
+  /** Null also when what was kept cannot be read, or is not whole: then the step is run. */
   async find(key: string): Promise<Kept | null> {
     const kept = await readJsonFile<Kept>(this.#file(key, "kept.json")).catch(() => null);
-    if (kept === null) return null;
+    if (kept === null || !(await this.#isWhole(key, kept))) return null;
     const now = new Date();
     await utimes(this.#file(key, "kept.json"), now, now).catch(() => undefined);
     return kept;
+  }
+
+  /** What the outputs of a result are, by paths from the step's directory; null where that was not written down. */
+  async outputsOf(key: string, { outputs }: Kept): Promise<readonly PackedEntry[] | null> {
+    return outputs === null ? [] : readJsonFile<PackedEntry[]>(this.#file(key, "outputs.json")).catch(() => null);
+  }
+
+  /** Puts its log where the step would have written it. False when it cannot: then nothing of the result may be relied on. */
+  async restoreLog(key: string, to: string): Promise<boolean> {
+    return copyFile(this.#file(key, "log"), to).then(
+      () => true,
+      () => this.#forget(key),
+    );
   }
 
   /** Puts the outputs where the step would have made them, and its log. False when it cannot: then nothing of it may be relied on. */
@@ -58,8 +76,7 @@ export class StepCache {
       await rm(unpacked, { recursive: true, force: true });
       return true;
     } catch {
-      await rm(join(this.#directory, key), { recursive: true, force: true });
-      return false;
+      return this.#forget(key);
     }
   }
 
@@ -73,10 +90,7 @@ export class StepCache {
     await mkdir(making, { recursive: true, mode: 0o700 });
     try {
       await copyFile(from.log, join(making, "log")).catch(() => writeFile(join(making, "log"), ""));
-      const packed =
-        from.patterns.length === 0
-          ? null
-          : await packDirectory(from.directory, join(making, "outputs.tar"), { skip: skipping(from.patterns) });
+      const packed = from.patterns.length === 0 ? null : await pack(from, making);
       const { size } = await stat(join(making, "log"));
       const all: Kept = {
         ...kept,
@@ -90,6 +104,35 @@ export class StepCache {
     } finally {
       await rm(making, { recursive: true, force: true });
     }
+  }
+
+  /**
+   * Keeps what `bring` puts into a directory, when it says that it has: a result that another cache has kept under this key. Null when there is
+   * none, or it is not whole.
+   */
+  async adopt(key: string, bring: (into: string) => Promise<boolean>): Promise<Kept | null> {
+    const making = join(this.#directory, `making-${randomBytes(6).toString("hex")}`);
+    const entry = join(making, "entry");
+    await mkdir(making, { recursive: true, mode: 0o700 });
+    try {
+      if (!(await bring(entry))) return null;
+      const kept = await readJsonFile<Kept>(join(entry, "kept.json"));
+      if (kept === null) return null;
+      const all: Kept = { ...kept, elsewhere: true };
+      await writeJsonFile(join(entry, "kept.json"), all, { mode: 0o600, durable: false });
+      await rm(join(this.#directory, key), { recursive: true, force: true });
+      await rename(entry, join(this.#directory, key));
+      await this.#makeRoom();
+      return all;
+    } catch {
+      return null;
+    } finally {
+      await rm(making, { recursive: true, force: true });
+    }
+  }
+
+  directoryOf(key: string): string {
+    return join(this.#directory, key);
   }
 
   /** Whether a step is to run alone the next time, because it was not clear who had read what. */
@@ -107,8 +150,30 @@ export class StepCache {
     return join(this.#directory, key, name);
   }
 
+  async #forget(key: string): Promise<false> {
+    await rm(join(this.#directory, key), { recursive: true, force: true });
+    return false;
+  }
+
+  /** By its size: what is in it is compared with its digest when it is put back. */
+  async #isWhole(key: string, { outputs, bytes }: Kept): Promise<boolean> {
+    const names = ["log", ...(outputs === null ? [] : ["outputs.tar"])];
+    const sizes = names.map((name) => stat(this.#file(key, name)).then(({ size }) => size));
+    return Promise.all(sizes).then(
+      (all) => all.reduce((sum, size) => sum + size, 0) === bytes,
+      () => false,
+    );
+  }
+
   async #makeRoom(): Promise<void> {
-    const keys = (await readdir(this.#directory)).filter((name) => /^[0-9a-f]{64}$/.test(name));
+    const names = await readdir(this.#directory);
+    for (const name of names.filter((each) => each.startsWith("making-"))) {
+      const seen = await stat(join(this.#directory, name)).catch(() => null);
+      // Somebody has died over it.
+      if (seen !== null && Date.now() - seen.mtimeMs > makingMs)
+        await rm(join(this.#directory, name), { recursive: true, force: true });
+    }
+    const keys = names.filter((name) => /^[0-9a-f]{64}$/.test(name));
     const all = await Promise.all(
       keys.map(async (key) => ({
         key,
@@ -125,8 +190,19 @@ export class StepCache {
   }
 }
 
+async function pack(
+  { directory, patterns }: { readonly directory: string; readonly patterns: readonly string[] },
+  making: string,
+): Promise<{ readonly digest: string; readonly bytes: number }> {
+  const entries: PackedEntry[] = [];
+  const onEntry = (entry: PackedEntry): void => void entries.push(entry);
+  const packed = await packDirectory(directory, join(making, "outputs.tar"), { skip: skipping(patterns), onEntry });
+  await writeJsonFile(join(making, "outputs.json"), entries, { mode: 0o600, durable: false });
+  return packed;
+}
+
 /** Only what a pattern means, and the directories on the way there. */
-function skipping(patterns: readonly string[]): (path: string) => boolean {
+export function skipping(patterns: readonly string[]): (path: string) => boolean {
   const matches = globMatcher(patterns);
   const roots = patterns.map((pattern) => ({ root: globRoot(pattern), open: /[*?]/.test(pattern) }));
   return (path) =>
@@ -137,7 +213,8 @@ function skipping(patterns: readonly string[]): (path: string) => boolean {
     );
 }
 
-async function moveInto(from: string, to: string): Promise<void> {
+/** Takes the place of what is there; writes through no link. */
+export async function moveInto(from: string, to: string): Promise<void> {
   await mkdir(to, { recursive: true });
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const target = join(to, entry.name);

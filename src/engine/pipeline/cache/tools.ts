@@ -3,8 +3,10 @@ import { open, readFile, realpath, stat } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 
-/** Programs that are behind most steps, whether a step names them or not. */
-const usualTools = ["node", "npm", "python3"] as const;
+/** Programs that are behind most steps, whether a step names them or not; and one more where there is something for it. */
+const usualTools = ["node", "npm"] as const;
+const python = "python3";
+const forPython = /(?:\.(?:py|pyi|ipynb)|(?:^|\/)(?:pyproject\.toml|setup\.cfg|Pipfile|requirements[^/]*\.txt))$/;
 /** A program that does not say its version within this is known by its file alone. */
 const versionMs = 10_000;
 
@@ -17,6 +19,17 @@ const mostAnswers = 64;
 
 const execute = promisify(execFile);
 
+/** Of a checkout's list of files, whether any is for Python: many steps ask of the same long list. */
+const ofPython = new WeakMap<readonly string[], boolean>();
+
+/** Those behind a step with these commands, in a checkout with these files. */
+export function usualToolsOf(files: readonly string[], commands: readonly (readonly string[])[]): readonly string[] {
+  const isOfPython = ofPython.get(files) ?? files.some((path) => forPython.test(path));
+  ofPython.set(files, isOfPython);
+  const isNamed = commands.flat().some((word) => /python|pip/i.test(word));
+  return isNamed || isOfPython ? [...usualTools, python] : usualTools;
+}
+
 /**
  * Which program each name is, so that another version is another result: by its file, and where that is a script (which may be a
  * shim that chooses a version by directory) by what it says of itself there.
@@ -25,7 +38,7 @@ export async function toolsOf(
   names: readonly string[],
   at: { readonly path: string; readonly directory: string; readonly env: Readonly<Record<string, string>> },
 ): Promise<Readonly<Record<string, string>>> {
-  const all = [...new Set([...usualTools, ...names])].sort();
+  const all = [...new Set(names)].sort();
   return Object.fromEntries(await Promise.all(all.map(async (name) => [name, await toolOf(name, at)] as const)));
 }
 

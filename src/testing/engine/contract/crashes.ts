@@ -16,6 +16,7 @@ const everything: Act[] = [
   },
   { do: "sleep", name: "pause", ms: 2 },
   { do: "wait", topic: "approval" },
+  { do: "receive", topic: "answer" },
   { do: "try", act: { do: "step", name: "shaky", failures: 1, attempts: 2 } },
   { do: "act", name: "switch", failures: 1, attempts: 2 },
   { do: "tx", name: "finish" },
@@ -35,9 +36,10 @@ export function crashContract(harness: EngineHarness): void {
       const calls = [
         victim.engine.start(programKind, id, input(...everything)),
         victim.engine.signal(id, "approval", "yes", "k"),
+        victim.engine.signal(id, "answer", 42, "l"),
         victim.engine.ended(id),
       ];
-      const [, , ended] = await Promise.allSettled(calls);
+      const ended = (await Promise.allSettled(calls)).at(-1);
       if (ended?.status === "fulfilled") {
         await victim.stop();
         break;
@@ -47,6 +49,7 @@ export function crashContract(harness: EngineHarness): void {
       const { engine, store, close } = await here();
       await engine.start(programKind, id, input(...everything));
       await engine.signal(id, "approval", "yes", "k");
+      await engine.signal(id, "answer", 42, "l");
       const { status, output } = await engine.ended(id);
       expect({ status, output }).toEqual({
         status: "succeeded",
@@ -56,20 +59,58 @@ export function crashContract(harness: EngineHarness): void {
           [{ name: "left" }, `${id} right`],
           "pause",
           "yes",
+          { payload: 42, row: `${id} answer 42` },
           { name: "shaky" },
           `${id} switch`,
           `${id} finish`,
         ],
       });
-      expect((await effectsOf(store.db, id)).toSorted()).toEqual(["finish", "record", "right", "switch"]);
+      expect((await effectsOf(store.db, id)).toSorted()).toEqual(["answer 42", "finish", "record", "right", "switch"]);
       const made = attempts(id).map(({ key, name }) => `${name} ${key}`);
       // Without a crash: six attempts, two each of what fails once. A crash adds at most the one in flight.
       expect(made.length, made.join()).toBeLessThanOrEqual(7);
-      expect(new Set(made)).toEqual(new Set([`build ${id}/0`, `left ${id}/2`, `shaky ${id}/6`, `switch ${id}/7`]));
+      expect(new Set(made)).toEqual(new Set([`build ${id}/0`, `left ${id}/2`, `shaky ${id}/7`, `switch ${id}/8`]));
       expect(await store.check()).toEqual({ ok: true, findings: [] });
       await close();
     }
     expect(point).toBeGreaterThan(20);
+    expect(point).toBeLessThan(maxPoints);
+  });
+
+  test("kill -9 around an act that is the end: its row once, the next with its lock after it, and nothing of it again", async () => {
+    const { child, here, input, attempts } = await setScene(harness);
+    const last: Act[] = [
+      { do: "receive", topic: "go" },
+      { do: "finish", name: "switch", failures: 1 },
+    ];
+    let point = 1;
+    for (; point <= maxPoints; point++) {
+      const [id, next] = [`w${point}`, `n${point}`];
+      const victim = await child({ killAt: point });
+      await victim.engine.open();
+      const calls = [
+        victim.engine.start(programKind, id, input(...last), { lockKey: "l" }),
+        victim.engine.start(programKind, next, input({ do: "finish", name: "after" }), { lockKey: "l" }),
+        victim.engine.signal(id, "go", "now", "k"),
+        victim.engine.ended(next),
+      ];
+      const ended = (await Promise.allSettled(calls)).at(-1);
+      if (ended?.status === "fulfilled") {
+        await victim.stop();
+        break;
+      }
+      const { engine, store, close } = await here();
+      await engine.start(programKind, id, input(...last), { lockKey: "l" });
+      await engine.start(programKind, next, input({ do: "finish", name: "after" }), { lockKey: "l" });
+      await engine.signal(id, "go", "now", "k");
+      expect(await engine.ended(id)).toMatchObject({ status: "succeeded", output: `${id} switch` });
+      expect(await engine.ended(next)).toMatchObject({ status: "succeeded", output: `${next} after` });
+      expect(await effectsOf(store.db, id)).toEqual([`go "now"`, "switch"]);
+      expect(attempts(id).length, String(point)).toBeLessThanOrEqual(3);
+      expect(await store.check()).toEqual({ ok: true, findings: [] });
+      await close();
+    }
+    expect(point).toBeGreaterThan(10);
     expect(point).toBeLessThan(maxPoints);
   });
 

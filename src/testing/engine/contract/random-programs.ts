@@ -10,21 +10,34 @@ const simple: fc.Arbitrary<Act> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ do: fc.constant("step" as const), name }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("tx" as const), name }) },
   fc.record({ do: fc.constant("step" as const), name, failures: fc.constant(1), attempts: fc.constant(2) }),
-  fc.record({ do: fc.constant("act" as const), name, failures: fc.constant(1), attempts: fc.constant(2) }),
+  fc.record({
+    do: fc.constant("act" as const),
+    name,
+    failures: fc.constant(1),
+    attempts: fc.constant(2),
+    unsynced: fc.boolean(),
+  }),
   fc.record({ do: fc.constant("sleep" as const), name, ms: fc.nat(2) }),
   fc.record({ do: fc.constant("wait" as const), topic: fc.constantFrom("p", "q") }),
+  fc.record({ do: fc.constant("receive" as const), topic: fc.constant("r") }),
 );
 const failing: fc.Arbitrary<Act> = fc.oneof(
   fc.record({ do: fc.constant("step" as const), name, does: fc.constantFrom("bug" as const, "refuse" as const) }),
   fc.record({ do: fc.constant("tx" as const), name, refuses: fc.constant(true) }),
-  fc.record({ do: fc.constant("act" as const), name, refuses: fc.constant(true) }),
+  fc.record({ do: fc.constant("act" as const), name, refuses: fc.constant(true), unsynced: fc.boolean() }),
+  fc.record({ do: fc.constant("finish" as const), name, refuses: fc.constant(true) }),
+  fc.record({ do: fc.constant("receive" as const), topic: fc.constant("r"), refuses: fc.constant(true) }),
 );
 const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 4, arbitrary: simple },
   fc.record({ do: fc.constant("try" as const), act: failing }),
   fc.record({ do: fc.constant("together" as const), acts: fc.array(simple, { minLength: 2, maxLength: 3 }) }),
 );
-const acts = fc.array(act, { minLength: 1, maxLength: 7 });
+const last: fc.Arbitrary<Act[]> = fc.oneof(
+  fc.constant<Act[]>([]),
+  fc.record({ do: fc.constant("finish" as const), name, failures: fc.nat(1) }).map((end): Act[] => [end]),
+);
+const acts = fc.tuple(fc.array(act, { minLength: 1, maxLength: 7 }), last).map(([most, end]) => [...most, ...end]);
 /** After how many boundaries each crash comes, counted from the restart. */
 const crashes = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 4 });
 
@@ -93,5 +106,8 @@ function crashAfter(boundaries: number): { readonly onBoundary: OnBoundary; read
 
 /** Waits get signals in the order of their calls, so that both runs match them in the same way. */
 function topicsOf(acts: readonly Act[]): string[] {
-  return acts.flatMap((act) => (act.do === "wait" ? [act.topic] : act.do === "together" ? topicsOf(act.acts) : []));
+  return acts.flatMap((act) => {
+    if (act.do === "wait" || act.do === "receive") return [act.topic];
+    return act.do === "together" ? topicsOf(act.acts) : act.do === "try" ? topicsOf([act.act]) : [];
+  });
 }

@@ -17,6 +17,8 @@ export type Mode = "at once" | "canary";
 /** What came of one deployment under our own rules. */
 export type Judged = {
   readonly caught: boolean;
+  /** It was said that stable fails too, so that nobody can tell. */
+  readonly doubted: boolean;
   /** Answers that failed, of those that the candidate gave to users. */
   readonly failed: number;
   /** From the switch to the decision. */
@@ -53,7 +55,7 @@ async function watch(
   const random = new Random(seed, `cell ${scenarioNumber} ${levelNumber}`);
   const startsAtMs = random.between(0, 86_400_000);
   const phases = new Map<string, number>();
-  let ended = false;
+  let [ended, doubted] = [false, false];
   const nothing = (): void => {};
   const releases = [idOf(seed * 2 + (isJudged ? 1 : 0), 1), idOf(seed * 2 + (isJudged ? 1 : 0), 2)] as const;
   const world: SimWorld = new SimWorld(
@@ -61,10 +63,12 @@ async function watch(
       seed,
       hosts: 2,
       tended: false,
+      requestCpuMs: null,
       rate: rateAt(level.rate, startsAtMs),
       programOf: ({ release }) => programOf(release === releases[1] ? scenario : null),
       witness: {
-        history: ({ event, release_id }: Noted) => {
+        history: ({ event, release_id, reason }: Noted) => {
+          if (reason.includes("stable fails too")) doubted = true;
           if (release_id === releases[1] && !phases.has(event)) phases.set(event, world.timeline.nowMs);
           if (/\.(succeeded|rolled-back|failed|rollback-failed)$/.test(event)) ended = true;
         },
@@ -120,7 +124,7 @@ async function watch(
   const caught = phases.has("deployment.rolled-back") || phases.has("deployment.failed");
   const detectMs = caught && live !== undefined && back !== undefined ? back - live : null;
   world.close();
-  return { judged: { caught, failed, detectMs }, seconds };
+  return { judged: { caught, doubted, failed, detectMs }, seconds };
 }
 
 const unwatched: Shape = {
@@ -136,6 +140,7 @@ const unwatched: Shape = {
   lone: false,
   containers: false,
   tended: false,
+  scale: null,
   rules: { errorRatio: false, latency: false, healthLost: false },
 };
 

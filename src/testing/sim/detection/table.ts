@@ -49,7 +49,7 @@ function part(all: readonly Row[], mode: Mode): string[] {
     "  bad versions: caught, median of failing answers to users, median time to detect",
     ...bad.map((row) => texts(row, caughtText)),
     `  median of failing answers over all of them: ${medians.join(", ")}`,
-    "  good versions that were taken back, with the 95 % interval of Clopper and Pearson",
+    "  good versions that were taken back, with the 95 % interval of Clopper and Pearson; doubted: it was said that nobody can tell",
     ...good.map((row) => texts(row, falseText)),
     line("all of them", "", ofAll.map(falseText)),
     "",
@@ -57,7 +57,7 @@ function part(all: readonly Row[], mode: Mode): string[] {
 }
 
 /** Of a column. */
-const width = 27;
+const width = 37;
 
 async function sampled({ deployments, seed, workers }: TableOptions): Promise<Row[]> {
   const cells = (["at once", "canary"] as const).flatMap((mode) =>
@@ -91,7 +91,7 @@ async function sampled({ deployments, seed, workers }: TableOptions): Promise<Ro
 function judgedBy(rule: Rule, seconds: readonly Second[]): Judged {
   const at = rule(seconds);
   const failed = seconds.slice(0, at ?? seconds.length).reduce((sum, each) => sum + each.failed, 0);
-  return { caught: at !== null, failed, detectMs: at === null ? null : at * 1_000 };
+  return { caught: at !== null, doubted: false, failed, detectMs: at === null ? null : at * 1_000 };
 }
 
 function caughtText(all: readonly Judged[]): string {
@@ -105,7 +105,8 @@ function caughtText(all: readonly Judged[]): string {
 function falseText(all: readonly Judged[]): string {
   const caught = all.filter((each) => each.caught).length;
   const [low, high] = clopperPearson(caught, Math.max(1, all.length)).map((share) => (share * 100).toFixed(1));
-  return `${caught} of ${all.length} (${low}-${high} %)`;
+  const doubted = all.filter((each) => each.doubted).length;
+  return `${caught} of ${all.length} (${low}-${high} %)${doubted === 0 ? "" : `, ${doubted} doubted`}`;
 }
 
 function medianFailed(rows: readonly Row[], judge: number): number {

@@ -1,6 +1,7 @@
 import { type ClientHttp2Stream, connect } from "node:http2";
 import type { Duplex } from "node:stream";
 import type { Docker } from "../../../../lib/docker/docker.ts";
+import { isRefusal } from "../../../../lib/docker/errors.ts";
 import { fieldsOf } from "./protobuf.ts";
 
 const maxAnswerBytes = 1024 * 1024;
@@ -13,6 +14,11 @@ export async function buildKitPlatforms(docker: Docker, signal: AbortSignal): Pr
   } finally {
     connection.destroy();
   }
+}
+
+/** Whether that failure says that there is no BuildKit: other programs that speak the API have no such path. */
+export function saysNoBuildKit(error: unknown): boolean {
+  return [400, 404, 405, 501].some((status) => isRefusal(error, status));
 }
 
 /** A call with an empty message; the message that is answered. */

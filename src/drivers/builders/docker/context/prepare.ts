@@ -12,6 +12,9 @@ import type { BuildSpec } from "../../../../ports/builder.ts";
 import { collect } from "./collect.ts";
 import type { ContextEntry } from "./entries.ts";
 
+/** The time of every file of a context where nobody says another: the oldest that a zip file can hold. */
+export const oldestFileMs = Date.UTC(1980, 0, 1);
+
 export type PreparedContext = {
   readonly dockerfile: string;
   readonly dockerfileDigest: Digest;

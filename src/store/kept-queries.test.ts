@@ -8,7 +8,7 @@ import {
   SqliteQueryCompiler,
 } from "kysely";
 import { describe, expect, it } from "vitest";
-import { templated } from "./templates.ts";
+import { keepingQueries } from "./kept-queries.ts";
 
 type Shelf = { readonly book: { readonly id: string; readonly title: string | null; readonly pages: number } };
 
@@ -26,7 +26,7 @@ function shelf() {
     asked.push({ sql, parameters });
     return { rows: [], numAffectedRows: 3n, insertId: 7n };
   };
-  return { plain, asked, kept: templated(plain, run, run) };
+  return { plain, asked, kept: keepingQueries(plain, run, run) };
 }
 
 /** Outside of the call. */
@@ -82,15 +82,53 @@ describe("queries that are compiled once", () => {
     await expect(kept.selectFrom("book").selectAll().executeTakeFirstOrThrow()).rejects.toThrow("no result");
   });
 
-  it("leave to Kysely what they cannot tell by its words: a closure, another query", async () => {
+  it("can be gone on from twice, as Kysely's can, and know all of its words", async () => {
+    const { asked, kept, plain } = shelf();
+    const both = (db: Kysely<Shelf>) => {
+      const some = db.selectFrom("book").select("id").where("pages", ">", 1);
+      return [some.where("title", "=", "a"), some.where("id", "=", "b").orderBy("id")] as const;
+    };
+    for (const query of both(kept)) await query.execute();
+    const wanted = both(plain).map((query) => query.compile());
+    expect(asked).toEqual(wanted.map(({ sql, parameters }) => ({ sql, parameters })));
+    const counted = (db: Kysely<Shelf>) =>
+      db
+        .selectFrom("book")
+        .select("title")
+        .groupBy("title")
+        .having("title", "is not", null)
+        .$if(true, (query) => query.limit(2));
+    expect(counted(kept).compile().sql).toBe(counted(plain).compile().sql);
+  });
+
+  it("belong to the transaction that they were asked in, and to none that is over", async () => {
     const { asked, kept } = shelf();
+    let left: Kysely<Shelf> | null = null;
+    await kept.connection().execute((held) =>
+      held.transaction().execute(async (trx) => {
+        left = trx;
+        await trx.deleteFrom("book").where("id", "=", "a").execute();
+      }),
+    );
+    expect(asked).toEqual([{ sql: 'delete from "book" where "id" = ?', parameters: ["a"] }]);
+    await expect((left as unknown as Kysely<Shelf>).deleteFrom("book").execute()).rejects.toThrow("is over");
+  });
+
+  it("leave to Kysely what they cannot tell by its words: a closure, another query", async () => {
+    const { asked, kept, plain } = shelf();
     for (const n of [1, 2])
       await kept
         .selectFrom("book")
         .select(({ lit }) => lit(n).as("n"))
         .execute();
-    const others = kept.selectFrom("book").select("id");
-    await kept.selectFrom("book").selectAll().where("id", "in", others).execute();
+    const among = (db: Kysely<Shelf>) =>
+      db
+        .selectFrom("book")
+        .selectAll()
+        .where("id", "in", db.selectFrom("book").select("id").where("pages", ">", 1));
+    await among(kept).execute();
+    const [{ sql, parameters }, wanted] = [among(kept).compile(), among(plain).compile()];
+    expect({ sql, parameters }).toEqual({ sql: wanted.sql, parameters: wanted.parameters });
     expect(asked).toEqual([]);
   });
 });

@@ -1,12 +1,20 @@
 import { Header, Pax } from "tar";
-import type { ComposedContainer } from "../../../ports/target.ts";
+
+export type LaidFile = {
+  /** Absolute. */
+  readonly path: string;
+  readonly text: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+};
 
 const blockBytes = 512;
 
 /** Files as one archive, with the directories above them left as the image has them, or made. */
-export function archiveOf(files: ComposedContainer["files"]): Buffer {
+export function archiveOf(files: readonly LaidFile[]): Buffer {
   const blocks = files.flatMap(({ path, text, mode, uid, gid }) => {
-    const body = Buffer.from(typeof text === "string" ? text : text.reveal(), "utf8");
+    const body = Buffer.from(text, "utf8");
     const padding = Buffer.alloc((blockBytes - (body.length % blockBytes)) % blockBytes);
     return [...headerOf({ path: path.slice(1), size: body.length, mode, uid, gid }), body, padding];
   });

@@ -1,0 +1,158 @@
+import { openAsBlob } from "node:fs";
+import { open } from "node:fs/promises";
+import { type LeaseView, ourMark } from "../../api/agent-contract.ts";
+import type { JobEnd } from "../../ports/executor.ts";
+
+/** The step is not ours any more, or the token does not hold: it is ended. */
+export class NotOurs extends Error {
+  override readonly name = "NotOurs";
+}
+
+/** Longer than the control plane keeps a question for work waiting. */
+const answerMs = 60_000;
+const againMs = 500;
+/** What a step has made is sent in this time, tries included, or not at all. */
+const madeMs = 5 * 60_000;
+const jsonHeaders = { "content-type": "application/json" };
+const bytesHeaders = { "content-type": "application/octet-stream" };
+
+/**
+ * An agent's way to its control plane. Each call is repeated until the control plane itself has answered: it may be away for a while, and
+ * what a proxy in between says of it (403, 404, a page with 200) is no word of its own.
+ */
+export class Link {
+  readonly #url: string;
+  readonly #token: string;
+  readonly #log: (line: string) => void;
+  #trouble = "";
+
+  constructor(at: { readonly url: string; readonly token: string; readonly log: (line: string) => void }) {
+    this.#url = at.url.replace(/\/+$/, "");
+    this.#token = at.token;
+    this.#log = at.log;
+  }
+
+  /** What this agent had in hand before is not there any more. */
+  async anew(signal: AbortSignal): Promise<void> {
+    await (await this.#ask("POST", "anew", () => "{}", jsonHeaders, signal)).text();
+  }
+
+  /** Null: there is none now. Errors: NotOurs, when the token does not hold. */
+  async take(
+    has: { readonly labels: readonly string[]; readonly engine: boolean },
+    signal: AbortSignal,
+  ): Promise<LeaseView | null> {
+    const answer = await this.#ask("POST", "leases", () => JSON.stringify(has), jsonHeaders, signal);
+    return answer.status === 204 ? null : ((await answer.json()) as LeaseView);
+  }
+
+  async beat(id: string, signal: AbortSignal): Promise<void> {
+    await (await this.#ask("POST", `leases/${id}/beat`, () => "{}", jsonHeaders, signal)).text();
+  }
+
+  /** Writes what the step works on to a file. Answers its digest. */
+  async workspace(id: string, file: string, signal: AbortSignal): Promise<string> {
+    const answer = await this.#ask("GET", `leases/${id}/workspace`, () => null, {}, signal);
+    const to = await open(file, "w", 0o600);
+    try {
+      for await (const chunk of answer.body ?? []) await to.writeFile(chunk);
+    } finally {
+      await to.close();
+    }
+    return answer.headers.get("x-slipway-digest") ?? "";
+  }
+
+  /** Answers how much of the log is there. */
+  async log(id: string, offset: number, piece: Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<number> {
+    const answer = await this.#ask("PUT", `leases/${id}/log?offset=${offset}`, () => piece, bytesHeaders, signal);
+    return ((await answer.json()) as { bytes: number }).bytes;
+  }
+
+  async made(id: string, file: string, signal: AbortSignal): Promise<void> {
+    const blob = await openAsBlob(file);
+    await (
+      await this.#ask(
+        "PUT",
+        `leases/${id}/made`,
+        () => blob,
+        bytesHeaders,
+        AbortSignal.any([signal, AbortSignal.timeout(madeMs)]),
+      )
+    ).text();
+  }
+
+  async end(id: string, end: JobEnd, made: string | null, signal: AbortSignal): Promise<void> {
+    const body = JSON.stringify({ end, made });
+    await (await this.#ask("POST", `leases/${id}/end`, () => body, jsonHeaders, signal)).text();
+  }
+
+  async #ask(
+    method: string,
+    path: string,
+    body: () => string | Uint8Array<ArrayBuffer> | Blob | null,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    for (;;) {
+      signal.throwIfAborted();
+      const trouble = await this.#once(method, path, body(), headers, signal).catch((error: unknown) => {
+        if (error instanceof NotOurs) throw error;
+        signal.throwIfAborted();
+        return [(error as Error).message, ...causeOf(error as Error)].join(": ");
+      });
+      if (typeof trouble !== "string") {
+        this.#trouble = "";
+        return trouble;
+      }
+      // The same again is no news.
+      if (trouble !== this.#trouble) this.#log(`the control plane is not reached: ${trouble}`);
+      this.#trouble = trouble;
+      await new Promise((resolve) => setTimeout(resolve, againMs));
+    }
+  }
+
+  async #once(
+    method: string,
+    path: string,
+    body: string | Uint8Array<ArrayBuffer> | Blob | null,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    // A large file may take longer than an answer may.
+    const bound =
+      body instanceof Blob || method === "GET" ? signal : AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
+    const answer = await fetch(`${this.#url}/agent/${path}`, {
+      method,
+      body,
+      headers: { ...headers, authorization: `Bearer ${this.#token}` },
+      redirect: "error",
+      signal: bound,
+    });
+    const isOurs = answer.headers.get(ourMark.header) === ourMark.value;
+    if (answer.ok && isOurs) return answer;
+    const said = await beginningOf(answer);
+    if (!isOurs)
+      throw new Error(
+        `something in between answered ${answer.status}, and not the control plane: is ${this.#url} the address of its triggers.listen, and does the proxy pass /agent/ on? ${JSON.stringify(said.slice(0, 100))}`,
+      );
+    if ([400, 401, 403, 404, 413].includes(answer.status)) throw new NotOurs(said);
+    throw new Error(`it answered ${answer.status} ${said}`);
+  }
+}
+
+function causeOf({ cause }: Error): readonly string[] {
+  return cause === undefined ? [] : [String(cause)];
+}
+
+/** So many bytes at most: it may be of a stranger. */
+const shownBytes = 500;
+
+async function beginningOf({ body }: Response): Promise<string> {
+  let bytes = Buffer.alloc(0);
+  // Leaving the loop lets go of the rest.
+  for await (const chunk of body ?? []) {
+    bytes = Buffer.concat([bytes, chunk]);
+    if (bytes.length >= shownBytes) break;
+  }
+  return bytes.toString("utf8", 0, shownBytes);
+}

@@ -1,0 +1,82 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { systemClock } from "../../lib/system-clock.ts";
+import type { JobContainer, StepJob } from "../../ports/executor.ts";
+import { AgentDesk, type Asking } from "./desk.ts";
+
+let directory: string;
+let desk: AgentDesk;
+let off: AbortController;
+let lines: string[];
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "slipway-desk-"));
+  const log = { info: () => {}, warn: () => {}, error: () => {} };
+  desk = new AgentDesk({ clock: systemClock, log, newId: () => randomBytes(6).toString("hex") });
+  off = new AbortController();
+  lines = [];
+});
+afterEach(async () => {
+  off.abort();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const container: JobContainer = {
+  ...{ engine: "unix:///here.sock", runs: { is: "command", image: "node:22" }, mount: "/here", network: "none" },
+  ...{ memoryBytes: 1_000_000, cpus: null, networks: [], volumes: [], beside: [], readyMs: 1_000 },
+};
+
+/** Hands a step out; its end, or why it was let go of. */
+function handOut(key: string, inside: JobContainer | null): Promise<string> {
+  const job: StepJob = {
+    ...{ key, labels: { run: "run_1", step: "0" }, command: ["true"], directory, env: {}, secrets: [] },
+    ...{ room: join(directory, key), timeoutMs: 60_000, outputBytes: 1_000, disk: { directory, maxBytes: 1_000 } },
+    ...{ container: inside, away: { labels: ["linux"], top: directory, patterns: [] } },
+  };
+  return desk
+    .run(job, (chunk) => lines.push(chunk.toString()), off.signal)
+    .then(
+      (end) => (end.is === "lost" ? `lost: ${end.why}` : end.is),
+      () => "let go",
+    );
+}
+
+const asking = (agent: string, engine: boolean, generation = 0): Asking => {
+  return { product: "shop", agent, labels: ["linux"], until: Number.MAX_SAFE_INTEGER, generation, engine };
+};
+const now = () => AbortSignal.timeout(200);
+
+describe("the desk of agents", () => {
+  it("gives a step with an image only to an agent with an engine, and says whom it waits for", async () => {
+    void handOut("inside", container);
+    expect(await desk.take(asking("plain", false), now())).toBeNull();
+    const taken = await desk.take(asking("engined", true), now());
+    expect(taken?.job.container?.runs).toEqual({ is: "command", image: "node:22" });
+    void handOut("outside", null);
+    expect((await desk.take(asking("plain", false), now()))?.job.key).toBe("outside");
+    expect(lines.join("")).toContain("waits for an agent with linux, a container engine; there are plain (linux)");
+    expect(desk.agents()).toMatchObject([
+      { agent: "plain", engine: false, running: [{ run: "run_1" }] },
+      { agent: "engined", engine: true, running: [{ run: "run_1" }] },
+    ]);
+  });
+
+  it("ends the wait of an agent whose token is revoked, and takes from it what it has", async () => {
+    const end = handOut("one", null);
+    const taken = await desk.take(asking("sold", false), now());
+    const waits = desk.take(asking("sold", false), AbortSignal.timeout(30_000));
+    const given = await desk.revoke("sold", { generation: 1, why: "the token of sold was revoked by ada" });
+    expect(given).toEqual([{ run: "run_1", step: "0" }]);
+    await expect(waits).rejects.toMatchObject({ code: "UNAUTHORIZED" });
+    expect(await end).toBe("lost: the token of sold was revoked by ada");
+    await expect(desk.beat(asking("sold", false), taken?.id ?? "")).rejects.toMatchObject({
+      code: "CONTROL_PLANE_DOWN",
+    });
+    await expect(desk.take(asking("sold", false), now())).rejects.toMatchObject({ code: "UNAUTHORIZED" });
+    void handOut("two", null);
+    expect((await desk.take(asking("sold", false, 1), now()))?.job.key).toBe("two");
+  });
+});
