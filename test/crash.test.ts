@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DeploymentDetail, StatusView } from "../src/api/contract.ts";
+import { newId } from "../src/cli/new-id.ts";
 import { deploy, ended, type Plane, release, startPlane, tearDown } from "./fixture/plane.ts";
 import { makeProduct, type TestProduct } from "./fixture/product.ts";
 import { Visitors } from "./fixture/visitors.ts";
@@ -47,26 +48,21 @@ describe("a control plane that is killed at every boundary of a deployment", () 
     crashAt: number,
   ): Promise<{ killed: boolean; detail: DeploymentDetail }> {
     writeFileSync(crashFile, String(crashAt));
-    // Killed before it answers, it has recorded what it was asked for all the same: that is found when another one is there.
-    const asked = await deploy(plane, releases[version] ?? "").catch(() => null);
-    const first = asked === null ? null : await ended(plane, asked).catch(() => null);
+    const id = newId("dep");
+    const ask = () => deploy(plane, releases[version] ?? "", id);
+    const first = await ask().then(
+      () => ended(plane, id).catch(() => null),
+      () => null,
+    );
     writeFileSync(crashFile, "0");
     // When it has ended, what follows the end (pruning) may still meet the boundary: the next one starts from a kill too.
     if (first !== null) plane.child.kill("SIGKILL");
     await plane.died;
     plane.client.close();
     plane = await startPlane(product, { crashFile });
-    const deployment = asked ?? (await newest());
-    return { killed: first === null, detail: first ?? (await ended(plane, deployment)) };
-  }
-
-  async function newest(): Promise<string> {
-    const { deployments } = await plane.client.get<{ deployments: readonly { readonly id: string }[] }>(
-      "/v1/deployments?product=probe&environment=production&limit=1",
-    );
-    const [only] = deployments;
-    if (only === undefined) throw new Error("it is not recorded");
-    return only.id;
+    // Killed before it has answered, it may have recorded what it was asked for: who asks again begins nothing twice.
+    expect(await ask()).toBe(id);
+    return { killed: first === null, detail: first ?? (await ended(plane, id)) };
   }
 
   async function production(): Promise<StatusView["environments"][number]> {

@@ -43,7 +43,12 @@ export const ciFactsBody = z.strictObject({
   url: z.string().max(2_000).nullable(),
 });
 
+/** Of who asks, so that a question that is asked again, because its answer was lost, begins nothing twice. */
+const ownId = (prefix: "dep" | "run") => z.string().regex(new RegExp(`^${prefix}_[0-9a-f]{12}$`));
+
 export const startRunBody = z.strictObject({
+  /** The name that the run gets; where there is one of that name, it is answered. Default: a new one. */
+  id: ownId("run").optional(),
   product: name,
   repository: z.string().min(1).max(4_096),
   revision: z.string().min(1).max(255),
@@ -70,6 +75,8 @@ export const runLogsQuery = z.object({
   follow: z.enum(["true", "false"]).optional(),
 });
 export const startDeploymentBody = z.strictObject({
+  /** The name that the deployment gets; where there is one of that name, it is answered. Default: a new one. */
+  id: ownId("dep").optional(),
   environment: name,
   release: z.string().max(80),
   kind: z.enum(["deploy", "promotion"]),
@@ -101,6 +108,8 @@ export const rollbackBody = z.strictObject({
   force: z.boolean(),
   actor: person,
   reason,
+  /** When the person asked, ms since 1970: what has gone back since then is the answer, so that it may be asked again. */
+  askedAt: z.int().min(0).optional(),
 });
 export const askBody = z.strictObject({
   kind: z.enum(["cancel", "pause", "resume", "promote"]),

@@ -1,15 +1,13 @@
 import type { Client } from "../api/client.ts";
 import type { RunDetail, StepView } from "../api/contract.ts";
-import { fromWire, isSlipwayError, SlipwayError } from "../core/errors/error.ts";
+import { fromWire, SlipwayError } from "../core/errors/error.ts";
+import { Away } from "./away.ts";
 import type { Output } from "./output.ts";
 import { runEndLines, runLines, stepEndText, stepName } from "./run-text.ts";
 import { LiveLines } from "./terminal/live.ts";
 import { clockTime, took } from "./terminal/words.ts";
 import { transferTeller } from "./transfer-text.ts";
 
-/** How long to go on asking while the control plane is away: it may be on its way back. */
-const patienceMs = 15_000;
-const againMs = 200;
 /** The times of steps under way are drawn again so often. */
 const drawMs = 100;
 
@@ -34,14 +32,14 @@ export async function followRun(
     );
   const timeout = timeoutMs === null ? [] : [AbortSignal.timeout(timeoutMs)];
   const signal = AbortSignal.any([interrupt.signal, ...timeout]);
-  let lostAt: number | null = null;
+  const away = new Away();
   process.once("SIGINT", onInterrupt);
   try {
     for (;;) {
       try {
         const client = await reconnect();
         for await (const detail of client.stream<RunDetail>(`/v1/runs/${id}/follow`, signal)) {
-          lostAt = null;
+          away.over();
           view.show(detail);
           if (detail.endedAt !== null) return detail;
         }
@@ -49,10 +47,7 @@ export async function followRun(
         interrupt.signal.throwIfAborted();
         if (signal.aborted)
           throw new SlipwayError("TIMED_OUT", { message: `${id} has not ended within ${took(timeoutMs ?? 0)}` });
-        if (!isSlipwayError(error) || error.code !== "CONTROL_PLANE_DOWN") throw error;
-        lostAt ??= Date.now();
-        if (Date.now() - lostAt > patienceMs) throw error;
-        await new Promise((resolve) => setTimeout(resolve, againMs));
+        await away.wait(error);
       }
     }
   } finally {

@@ -1,8 +1,9 @@
 import type { Client } from "../api/client.ts";
 import type { DeploymentDetail, HistoryView, ServiceTraffic } from "../api/contract.ts";
 import { catalogue } from "../core/errors/catalogue.ts";
-import { isSlipwayError, SlipwayError } from "../core/errors/error.ts";
+import { SlipwayError } from "../core/errors/error.ts";
 import type { Restore } from "../core/recover/restore.ts";
+import { Away } from "./away.ts";
 import { canaryLines } from "./canary-text.ts";
 import { gateLines, mustNotWaitAtGates } from "./gates-text.ts";
 import { evidenceLines, type Output } from "./output.ts";
@@ -10,10 +11,6 @@ import { LiveLines } from "./terminal/live.ts";
 import { bar, sign, style, table } from "./terminal/style.ts";
 import { ago, clockTime, percentOf, plural, took } from "./terminal/words.ts";
 import { transferLines, transferTeller } from "./transfer-text.ts";
-
-/** How long to go on asking while the control plane is away: it may be on its way back. */
-const patienceMs = 15_000;
-const againMs = 200;
 
 /**
  * Shows a deployment until it has ended, and returns it as it ended. Drawn in place on a terminal, a line a step elsewhere.
@@ -32,13 +29,13 @@ export async function followDeployment(
     interrupt.abort(new SlipwayError("INTERRUPTED", { message: `${id} goes on without you` }));
   const timeout = timeoutMs === null ? [] : [AbortSignal.timeout(timeoutMs)];
   const signal = AbortSignal.any([interrupt.signal, ...timeout]);
-  let lostAt: number | null = null;
+  const away = new Away();
   process.once("SIGINT", onInterrupt);
   for (;;) {
     try {
       const client = await reconnect();
       for await (const detail of client.stream<DeploymentDetail>(`/v1/deployments/${id}/follow`, signal)) {
-        lostAt = null;
+        away.over();
         view(detail);
         if (detail.ended) return detail;
         // Nobody is there to answer a script's question: it ends, and the canary stays as it is.
@@ -49,10 +46,7 @@ export async function followDeployment(
       interrupt.signal.throwIfAborted();
       if (signal.aborted)
         throw new SlipwayError("TIMED_OUT", { message: `${id} has not ended within ${took(timeoutMs ?? 0)}` });
-      if (!isSlipwayError(error) || error.code !== "CONTROL_PLANE_DOWN") throw error;
-      lostAt ??= Date.now();
-      if (Date.now() - lostAt > patienceMs) throw error;
-      await new Promise((resolve) => setTimeout(resolve, againMs));
+      await away.wait(error);
     }
   }
 }

@@ -9,13 +9,19 @@ import type { HostCondition, HostStatus, Hosts } from "../ports/hosts.ts";
 import type { Log } from "../ports/log.ts";
 import type { Restarts } from "../ports/restarts.ts";
 import type { Session, SessionSpec, Sessions } from "../ports/session.ts";
+import type { Stopping } from "../ports/stopping.ts";
 import type { Store } from "../ports/store.ts";
 import type { LogLine, LogQuery, RevisionSelector, RevisionStatus, Target } from "../ports/target.ts";
 import { merged } from "./merged.ts";
 import { releaseView } from "./release/read.ts";
 
 /** A target, with what it can besides. */
-export type Place = Target & Partial<Sessions> & Partial<Restarts> & Partial<Clearing> & Partial<Hosts>;
+export type Place = Target &
+  Partial<Sessions> &
+  Partial<Restarts> &
+  Partial<Stopping> &
+  Partial<Clearing> &
+  Partial<Hosts>;
 
 type Ask = (place: Place) => Promise<readonly RevisionStatus[]>;
 
@@ -87,6 +93,12 @@ export class Targets implements Everywhere {
     return this.#lookAtAll(selector, (target) => target.present?.(selector) ?? target.observe(selector));
   }
 
+  /** What exists where it has to be stopped: what other places run ends with this machine's supervisor. */
+  async stoppable(selector: RevisionSelector): Promise<readonly RevisionStatus[]> {
+    const targets = (await this.inUse()).filter(({ stop }) => stop !== undefined);
+    return this.#lookAt(targets, selector, (target) => target.observe(selector));
+  }
+
   /**
    * The highest release number among the product's revisions at these, whoever made them: after a state was lost, or restored from an
    * older copy, there are some of releases that it does not know. Each is asked once in the life of this process, for what comes later is
@@ -109,6 +121,11 @@ export class Targets implements Everywhere {
       newest.set(source, item);
       yield each([...newest.values()].flat());
     }
+  }
+
+  /** As `Stopping`, everywhere. */
+  async stop(revision: RevisionId, signal: AbortSignal): Promise<void> {
+    for (const target of await this.inUse()) await target.stop?.(revision, signal);
   }
 
   async remove(revision: RevisionId, signal: AbortSignal): Promise<void> {
@@ -232,7 +249,10 @@ export class Targets implements Everywhere {
   }
 
   async #lookAtAll(selector: RevisionSelector, ask: Ask): Promise<readonly RevisionStatus[]> {
-    const targets = await this.inUse();
+    return this.#lookAt(await this.inUse(), selector, ask);
+  }
+
+  async #lookAt(targets: readonly Place[], selector: RevisionSelector, ask: Ask): Promise<readonly RevisionStatus[]> {
     const isOnly = targets.length === 1;
     return each((await Promise.all(targets.map((target) => this.#look(target, selector, { ask, isOnly })))).flat());
   }

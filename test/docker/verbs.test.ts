@@ -43,7 +43,8 @@ describe("what a person does by hand with containers", () => {
   });
 
   afterAll(async () => {
-    await product?.slipway("down", "--all");
+    // Also what is of releases that the state does not know any more.
+    expect((await product?.slipway("down", "--all"))?.text).toContain('"stopped":true');
     product?.remove();
     await registry?.down();
     await engine?.down();

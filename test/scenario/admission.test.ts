@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { environmentName, type ReleaseId } from "../../src/core/ids.ts";
+import { deploymentId, environmentName, type ReleaseId } from "../../src/core/ids.ts";
 import { lock, unlock } from "../../src/engine/commands/lock.ts";
 import { plan, planSource } from "../../src/engine/commands/plan.ts";
 import { Plane } from "./plane.fixture.ts";
@@ -36,6 +36,26 @@ async function underWay(release: ReleaseId) {
   await plane.reaches(id, "baking");
   return id;
 }
+
+describe("a deployment that is asked for again, because the answer was lost", () => {
+  it("is the same, whatever has come of it, and no other has its name", async () => {
+    here = "locked";
+    const id = deploymentId("dep_00000000a9a1");
+    const both = await Promise.all([plane.start(here, one!, { id }), plane.start(here, one!, { id })]);
+    expect(both).toEqual([id, id]);
+    expect((await plane.ended(id)).phase).toBe("succeeded");
+    expect(await plane.start(here, one!, { id })).toBe(id);
+    const all = plane.world.store.db
+      .selectFrom("deployment")
+      .select("id")
+      .where("environment", "=", environmentName(here));
+    expect(await all.execute()).toEqual([{ id }]);
+    await expect(plane.start(here, two!, { id })).rejects.toMatchObject({
+      code: "USAGE",
+      message: `${id} is a deployment of ${one} to locked`,
+    });
+  });
+});
 
 describe("a deployment that comes while another is under way", () => {
   it("waits its turn, in the order of coming", async () => {

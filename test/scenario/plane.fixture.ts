@@ -7,7 +7,7 @@ import { releasesAtFullTraffic, type Traffic } from "../../src/core/deploy/traff
 import { type DeploymentId, environmentName, type ReleaseId, runId } from "../../src/core/ids.ts";
 import { ask } from "../../src/engine/commands/ask.ts";
 import { checks } from "../../src/engine/commands/checks.ts";
-import { rollback } from "../../src/engine/commands/rollback.ts";
+import { type Rollback, rollback } from "../../src/engine/commands/rollback.ts";
 import { type StartDeployment, startDeployment } from "../../src/engine/commands/start-deployment.ts";
 import { startRun } from "../../src/engine/commands/start-run.ts";
 import { releaseView } from "../../src/engine/release/read.ts";
@@ -112,7 +112,7 @@ export class Plane {
 
   rollback(
     environment: string,
-    more: { readonly to?: ReleaseId; readonly force?: boolean; readonly onlyFrom?: ReleaseId } = {},
+    more: Partial<Pick<Rollback, "force" | "onlyFrom" | "askedAt">> & { readonly to?: ReleaseId } = {},
   ): Promise<DeploymentId> {
     const { to = null, force = false, ...from } = more;
     return rollback(this.world, {

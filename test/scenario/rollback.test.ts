@@ -2,7 +2,19 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { ReleaseId } from "../../src/core/ids.ts";
 import { Plane } from "./plane.fixture.ts";
 
-const names = ["config", "empty", "twice", "known-bad", "untried", "under-way", "queue", "impatient", "sick"];
+const names = [
+  "config",
+  "empty",
+  "twice",
+  "again",
+  "again-off",
+  "known-bad",
+  "untried",
+  "under-way",
+  "queue",
+  "impatient",
+  "sick",
+];
 
 let plane: Plane;
 let here = "";
@@ -63,6 +75,31 @@ describe("a rollback", () => {
     expect([(await back()).row.release_id, await plane.visit(here)]).toEqual([two, "200 v2 good day"]);
     expect([(await back()).row.release_id, await plane.visit(here)]).toEqual([one, "200 v1 hello"]);
     await expect(plane.rollback(here)).rejects.toMatchObject({ code: "NOTHING_TO_ROLL_BACK" });
+  });
+
+  it("asked for again, by one who has lost the answer, takes nothing away a second time", async () => {
+    await withLive("again", one!, two!, three!);
+    const askedAt = plane.world.clock.now();
+    const first = await plane.rollback(here, { askedAt });
+    expect(await plane.rollback(here, { askedAt })).toBe(first);
+    expect((await plane.ended(first)).row.release_id).toBe(two);
+    expect(await plane.rollback(here, { askedAt })).toBe(first);
+    expect(await plane.rollback(here, { askedAt, to: two! })).toBe(first);
+    expect(await plane.visit(here)).toBe("200 v2 good day");
+    // One that is asked for from now on is another.
+    const next = await back({ askedAt: plane.world.clock.now() + 1 });
+    expect([next.row.release_id, next.row.id === first]).toEqual([one, false]);
+  });
+
+  it("that called off what was under way, asked for again, is that", async () => {
+    await withLive("again-off", one!, two!);
+    const under = await plane.start(here, long!);
+    await plane.reaches(under, "baking");
+    const askedAt = plane.world.clock.now();
+    expect(await plane.rollback(here, { askedAt })).toBe(under);
+    expect((await plane.ended(under)).phase).toBe("cancelled");
+    expect(await plane.rollback(here, { askedAt })).toBe(under);
+    expect(await plane.visit(here)).toBe("200 v2 good day");
   });
 
   it("does not go to a known bad one unless it is forced, and never picks it by itself", async () => {

@@ -28,6 +28,7 @@ const maxListed = 500;
 export function deploymentRoutes(server: FastifyInstance, world: World): void {
   server.post("/v1/deployments", async (request) => {
     const {
+      id,
       whenBusy,
       overrideWindow = false,
       overrideBudget = false,
@@ -40,6 +41,7 @@ export function deploymentRoutes(server: FastifyInstance, world: World): void {
       });
     const deployment = await startDeployment(world, {
       ...body,
+      ...(id === undefined ? {} : { id: deploymentId(id) }),
       overrideWindow,
       overrideBudget,
       ...(ci === undefined ? {} : { evidence: ciEvidence(ci) }),
@@ -51,9 +53,14 @@ export function deploymentRoutes(server: FastifyInstance, world: World): void {
   });
 
   server.post("/v1/rollbacks", async (request) => {
-    const body = rollbackBody.parse(request.body);
-    const to = body.to === null ? null : releaseId(body.to);
-    return { deployment: await rollback(world, { ...body, environment: environmentName(body.environment), to }) };
+    const { askedAt, ...body } = rollbackBody.parse(request.body);
+    const deployment = await rollback(world, {
+      ...body,
+      ...(askedAt === undefined ? {} : { askedAt }),
+      environment: environmentName(body.environment),
+      to: body.to === null ? null : releaseId(body.to),
+    });
+    return { deployment };
   });
 
   server.get("/v1/deployments", async (request) => {

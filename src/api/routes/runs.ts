@@ -15,8 +15,12 @@ type OfRun = { Params: { id: string } };
 
 export function runRoutes(server: FastifyInstance, world: World): void {
   server.post("/v1/runs", async (request) => {
-    const { asked, ...body } = startRunBody.parse(request.body);
-    return startRun(world, { ...body, ...(asked === undefined ? {} : { asked }) });
+    const { id, asked, ...body } = startRunBody.parse(request.body);
+    return startRun(world, {
+      ...body,
+      ...(id === undefined ? {} : { id: runId(id) }),
+      ...(asked === undefined ? {} : { asked }),
+    });
   });
 
   server.get("/v1/runs", async (request) => {

@@ -1,5 +1,6 @@
 import type { AccessoryPlanView, AccessoryView, AccessoryWorkView } from "../../api/contract.ts";
-import { isSlipwayError, SlipwayError } from "../../core/errors/error.ts";
+import { SlipwayError } from "../../core/errors/error.ts";
+import { Away } from "../away.ts";
 import { type GlobalOptions, knownEnvironment, type Session, timeoutOf, withRunning, withSession } from "../session.ts";
 import { confirm } from "../terminal/confirm.ts";
 import { sign, style, table } from "../terminal/style.ts";
@@ -76,10 +77,6 @@ export function changeAccessory(what: "restart" | "replace", name: string, optio
   });
 }
 
-/** How long to go on asking while the control plane is away: it may be on its way back. */
-const patienceMs = 15_000;
-const againMs = 200;
-
 async function conclude(
   session: Session,
   { id, name }: { readonly id: string; readonly name: string },
@@ -91,11 +88,12 @@ async function conclude(
   );
   const signal =
     timeoutMs === null ? interrupt.signal : AbortSignal.any([interrupt.signal, AbortSignal.timeout(timeoutMs)]);
-  for (let lostAt: number | null = null; ; ) {
+  const away = new Away();
+  for (;;) {
     try {
       const client = await session.reconnect();
       for await (const { outcome } of client.stream<AccessoryWorkView>(`/v1/accessories/${id}/follow`, signal)) {
-        lostAt = null;
+        away.over();
         if (outcome === null) continue;
         session.out.json({ id, ...outcome });
         if (outcome.code !== null && session.out.mode !== "json")
@@ -107,10 +105,7 @@ async function conclude(
       interrupt.signal.throwIfAborted();
       if (signal.aborted)
         throw new SlipwayError("TIMED_OUT", { message: `${name} is not done within ${took(timeoutMs ?? 0)}` });
-      if (!isSlipwayError(error) || error.code !== "CONTROL_PLANE_DOWN") throw error;
-      lostAt ??= Date.now();
-      if (Date.now() - lostAt > patienceMs) throw error;
-      await new Promise((resolve) => setTimeout(resolve, againMs));
+      await away.wait(error);
     }
   }
 }

@@ -2,8 +2,9 @@ import { randomUUID } from "node:crypto";
 import type { Client } from "../../api/client.ts";
 import type { RunDetail } from "../../api/contract.ts";
 import { type CiFacts, ciText } from "../../core/ci/facts.ts";
-import { isSlipwayError, SlipwayError } from "../../core/errors/error.ts";
+import { SlipwayError } from "../../core/errors/error.ts";
 import type { CiBegun } from "../../engine/ci/begin.ts";
+import { Away, postUntilAnswered } from "../away.ts";
 import { type Annotator, annotateError, annotator } from "../ci/annotate.ts";
 import { factsOf } from "../ci/facts.ts";
 import { mustBePossible, RemotePlane } from "../ci/remote.ts";
@@ -51,7 +52,7 @@ async function remotely(options: CiOptions, { facts, url, annotate }: Remotely):
     const reconnect = () => plane.client();
     const client = await reconnect();
     const body = { environment: options.env, facts, key: randomUUID() };
-    const begun = await client.post<CiBegun>("/v1/ci/deployments", body);
+    const begun = await postUntilAnswered<CiBegun>({ client, reconnect }, "/v1/ci/deployments", body);
     out.line(begun.reason);
     if (!options.wait) {
       out.json(begun);
@@ -90,25 +91,18 @@ async function remotely(options: CiOptions, { facts, url, annotate }: Remotely):
   }
 }
 
-/** How long to go on asking while the control plane is away: it may be on its way back. */
-const patienceMs = 15_000;
-const againMs = 200;
-
 /** Outlives a restart of the control plane. Errors: CONTROL_PLANE_DOWN. */
 async function* eventsOf(reconnect: () => Promise<Client>, id: string): AsyncGenerator<CiBegun> {
-  let lostAt: number | null = null;
+  const away = new Away();
   for (;;) {
     try {
       for await (const now of (await reconnect()).stream<CiBegun>(`/v1/ci/events/${id}/follow`)) {
-        lostAt = null;
+        away.over();
         yield now;
       }
       return;
     } catch (error) {
-      if (!isSlipwayError(error) || error.code !== "CONTROL_PLANE_DOWN") throw error;
-      lostAt ??= Date.now();
-      if (Date.now() - lostAt > patienceMs) throw error;
-      await new Promise((resolve) => setTimeout(resolve, againMs));
+      await away.wait(error);
     }
   }
 }

@@ -2,9 +2,11 @@ import { dirname } from "node:path";
 import type { DeploymentDetail, EnvironmentView, PlanView } from "../../api/contract.ts";
 import { type CiFacts, ciText } from "../../core/ci/facts.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
+import { postUntilAnswered } from "../away.ts";
 import { findConfig } from "../config/find.ts";
 import { exitCodeOf, followDeployment } from "../follow.ts";
 import { followRun, releaseOf } from "../follow-run.ts";
+import { newId } from "../new-id.ts";
 import {
   findRelease,
   type GlobalOptions,
@@ -111,13 +113,14 @@ export function rollback(environment: string, options: RollbackOptions): Promise
   return withSession(options, async (session) => {
     await knownEnvironment(session, environment);
     const to = options.to === undefined ? null : await findRelease(session, options.to);
-    const { deployment } = await session.client.post<{ deployment: string }>("/v1/rollbacks", {
+    const { deployment } = await postUntilAnswered<{ deployment: string }>(session, "/v1/rollbacks", {
       product: session.product,
       environment,
       to,
       force: options.force === true,
       actor: session.actor,
       reason: options.reason ?? "rolled back by hand",
+      askedAt: Date.now(),
     });
     const ended = await conclude(session, deployment, options);
     // What was asked is that the environment goes back: a deployment that was called off did just that.
@@ -158,7 +161,8 @@ async function bring(session: Session, options: Bring): Promise<number> {
     if (plan.live?.number === plan.release.number) return 0;
     if (!(await confirm(`Deploy r${plan.release.number} to ${options.env}?`))) return 130;
   }
-  const { deployment } = await session.client.post<{ deployment: string }>("/v1/deployments", {
+  const { deployment } = await postUntilAnswered<{ deployment: string }>(session, "/v1/deployments", {
+    id: newId("dep"),
     environment: options.env,
     release: options.release,
     kind: options.kind,
@@ -232,7 +236,8 @@ function askedBy(ci: CiFacts) {
 
 async function makeRelease(session: Session, options: DeployOptions): Promise<string> {
   const { ci } = options;
-  const made = await session.client.post<{ run: string | null; release: string | null }>("/v1/runs", {
+  const made = await postUntilAnswered<{ run: string | null; release: string | null }>(session, "/v1/runs", {
+    id: newId("run"),
     product: session.product,
     repository: dirname(findConfig(process.cwd())),
     revision: options.commit ?? "HEAD",

@@ -1,8 +1,9 @@
 import type { StopView } from "../../api/contract.ts";
 import { isSlipwayError, SlipwayError } from "../../core/errors/error.ts";
-import { connect } from "../connect.ts";
+import { connect, whereIsState } from "../connect.ts";
 import { output } from "../output.ts";
 import { type GlobalOptions, withSession } from "../session.ts";
+import { readRunning } from "../state-directory.ts";
 import { sign, style } from "../terminal/style.ts";
 
 /** Starts the control plane in the background, when it does not run. */
@@ -39,14 +40,20 @@ export async function down(options: GlobalOptions & { readonly all?: boolean }):
   const out = output(options);
   const everything = options.all === true;
   let stopped: StopView;
+  let pid: number | null = null;
   try {
     // Stopping everything needs somebody who knows everything: one is started for it when none runs.
     stopped = await withSession(
       options,
-      (session) => session.client.post<StopView>("/v1/stop", { everything }),
+      (session) => {
+        pid = readRunning(whereIsState(options.stateDir))?.pid ?? null;
+        return session.client.post<StopView>("/v1/stop", { everything });
+      },
       everything,
     );
   } catch (error) {
+    // It ends also where it could not do all that was asked.
+    if (pid !== null) await ended(pid).catch(() => {}); // what went wrong first says more
     if (everything || !isSlipwayError(error) || error.code !== "CONTROL_PLANE_DOWN") throw error;
     out.line("no control plane runs");
     out.json({ stopped: false });

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { postUntilAnswered } from "../away.ts";
 import { annotateError, annotator } from "../ci/annotate.ts";
 import { factsOf } from "../ci/facts.ts";
 import { mustBePossible, RemotePlane } from "../ci/remote.ts";
@@ -29,7 +30,9 @@ export async function promoteFromCi(environment: string, options: CiPromoteOptio
     const timeoutMs = timeoutOf(options.timeout);
     const plane = new RemotePlane(url, options.audience ?? url.replace(/\/+$/, ""), process.env);
     try {
-      const { deployment } = await (await plane.client()).post<{ deployment: string }>("/v1/ci/promotions", {
+      const reconnect = () => plane.client();
+      const at = { client: await reconnect(), reconnect };
+      const { deployment } = await postUntilAnswered<{ deployment: string }>(at, "/v1/ci/promotions", {
         environment,
         release: options.release ?? null,
         facts,
@@ -42,9 +45,7 @@ export async function promoteFromCi(environment: string, options: CiPromoteOptio
         return 0;
       }
       const title = `${deployment} to ${environment}`;
-      const ended = await annotate.within(title, () =>
-        followDeployment(() => plane.client(), deployment, out, { timeoutMs }),
-      );
+      const ended = await annotate.within(title, () => followDeployment(reconnect, deployment, out, { timeoutMs }));
       out.json(ended);
       if (ended.failure !== null) annotate.error(ended.failure.code, ended.failure.message);
       return exitCodeOf(ended);

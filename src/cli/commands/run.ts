@@ -1,8 +1,10 @@
 import { dirname } from "node:path";
 import type { LogPieceView, RunDetail, RunView } from "../../api/contract.ts";
 import { fromWire, SlipwayError } from "../../core/errors/error.ts";
+import { postUntilAnswered } from "../away.ts";
 import { findConfig } from "../config/find.ts";
 import { followRun } from "../follow-run.ts";
+import { newId } from "../new-id.ts";
 import { countsText, runEndLines, runLines } from "../run-text.ts";
 import { fetchReleases, type GlobalOptions, type Session, timeoutOf, withRunning, withSession } from "../session.ts";
 import { sign, style, table } from "../terminal/style.ts";
@@ -67,7 +69,8 @@ async function begin(
   asked: object,
   { revision, dirty, wait, timeoutMs }: Beginning,
 ): Promise<number> {
-  const begun = await session.client.post<{ run: string | null }>("/v1/runs", {
+  const begun = await postUntilAnswered<{ run: string | null }>(session, "/v1/runs", {
+    id: newId("run"),
     product: session.product,
     repository: dirname(findConfig(process.cwd())),
     revision,

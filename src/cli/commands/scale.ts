@@ -1,5 +1,6 @@
 import type { HistoryView, ScaledView, ScalesView, ScaleWorkView } from "../../api/contract.ts";
-import { isSlipwayError, SlipwayError } from "../../core/errors/error.ts";
+import { SlipwayError } from "../../core/errors/error.ts";
+import { Away } from "../away.ts";
 import { type GlobalOptions, knownEnvironment, type Session, timeoutOf, withRunning, withSession } from "../session.ts";
 import { sign, style, table } from "../terminal/style.ts";
 import { ago, dateTime, took } from "../terminal/words.ts";
@@ -159,8 +160,6 @@ async function set(session: Session, { service, environment, count }: Wanted, op
 }
 
 const againMs = 200;
-/** How long to go on asking while the control plane is away: it may be on its way back. */
-const patienceMs = 15_000;
 
 async function ended(
   session: Session,
@@ -168,16 +167,15 @@ async function ended(
   timeoutMs: number | null,
 ): Promise<NonNullable<ScaleWorkView["outcome"]>> {
   const begun = Date.now();
-  for (let lostAt: number | null = null; ; ) {
+  const away = new Away();
+  for (;;) {
     try {
       const client = await session.reconnect();
       const { outcome } = await client.get<ScaleWorkView>(`/v1/scales/${operation}`);
-      lostAt = null;
+      away.over();
       if (outcome !== null) return outcome;
     } catch (error) {
-      if (!isSlipwayError(error) || error.code !== "CONTROL_PLANE_DOWN") throw error;
-      lostAt ??= Date.now();
-      if (Date.now() - lostAt > patienceMs) throw error;
+      await away.wait(error);
     }
     if (timeoutMs !== null && Date.now() - begun > timeoutMs)
       throw new SlipwayError("TIMED_OUT", { message: `it is not done within ${took(timeoutMs)}; it goes on` });

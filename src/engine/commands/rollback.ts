@@ -1,5 +1,5 @@
 import { isSlipwayError, SlipwayError } from "../../core/errors/error.ts";
-import type { DeploymentId, EnvironmentName, ReleaseId } from "../../core/ids.ts";
+import type { DeploymentId, EnvironmentName, EpochMs, ReleaseId } from "../../core/ids.ts";
 import { type Attempt, rollbackTarget, standingOf } from "../../core/release/standing.ts";
 import type { Db } from "../../ports/store.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
@@ -23,6 +23,8 @@ export type Rollback = {
    * to call off what may be the remedy. For those who ask without looking, such as a rule.
    */
   readonly onlyFrom?: ReleaseId;
+  /** When it was asked for: what has gone back since then is the answer, so that who has lost it may ask again. */
+  readonly askedAt?: EpochMs;
   readonly actor: string;
   readonly reason: string;
 };
@@ -35,6 +37,8 @@ export type Rollback = {
  */
 export async function rollback(world: World, input: Rollback): Promise<DeploymentId> {
   const { db } = world.store;
+  const answered = input.askedAt === undefined ? null : await wentBackSince(db, input, input.askedAt);
+  if (answered !== null) return answered;
   if (input.to === null && input.onlyFrom === undefined) {
     const open = await openDeployments(db, input);
     const [under] = open;
@@ -69,6 +73,30 @@ export async function rollback(world: World, input: Rollback): Promise<Deploymen
     reason: input.reason,
     whenBusy: input.onlyFrom === undefined ? "replace" : "refuse",
   });
+}
+
+/**
+ * The newest deployment, where it went back, or was called off, after that moment: asked again, the release before would be taken away as
+ * well. Null: nothing did.
+ */
+async function wentBackSince(
+  db: Db,
+  { product, environment, to }: Rollback,
+  askedAt: EpochMs,
+): Promise<DeploymentId | null> {
+  const newest = await db
+    .selectFrom("deployment")
+    .select(["id", "kind", "phase", "release_id", "created_at", "ended_at"])
+    .where("product", "=", product)
+    .where("environment", "=", environment)
+    .where("started_at", "is not", null)
+    .orderBy("created_at", "desc")
+    .orderBy("id", "desc")
+    .executeTakeFirst();
+  if (newest === undefined || newest.ended_at === null || newest.ended_at < askedAt) return null;
+  if (to !== null) return newest.kind === "rollback" && newest.release_id === to ? newest.id : null;
+  const isBack = newest.kind === "rollback" || newest.phase === "rolled-back" || newest.phase === "cancelled";
+  return isBack ? newest.id : null;
 }
 
 /** Nothing is left to go back to: there never was, or it has been so long ago that it was pruned. */

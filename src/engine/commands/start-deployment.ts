@@ -22,7 +22,7 @@ import type { World } from "../world.ts";
 import { attemptsIn } from "./attempts.ts";
 
 export type StartDeployment = {
-  /** The name it gets; one that nobody has. Default: a new one. */
+  /** The name it gets; where there is one of that name, it is answered, and nothing begins. Default: a new one. */
   readonly id?: DeploymentId;
   readonly environment: EnvironmentName;
   readonly release: ReleaseId;
@@ -51,7 +51,8 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
   const id = input.id ?? deploymentId(`dep_${world.newId()}`);
   const at = { id, product: release.product, environment: input.environment };
   const changes = await changesBefore(world, release, spec, input);
-  const { go, first, news } = await world.store.unsynced(async (trx) => {
+  const begun = await world.store.unsynced(async (trx) => {
+    if (input.id !== undefined && (await isThere(trx, input.id, input))) return null;
     await mustBeKept(trx, release);
     mustHaveSecrets(release, spec);
     await mustHaveItsPlace(trx, release.product, spec);
@@ -82,17 +83,34 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
     // Its counts are known when what is being scaled has ended, which it does at once for a deployment.
     const scaled = isFree ? await scaleRows(trx, at) : [];
     const isNext = isFree && !isScaling(scaled);
-    const begun = isNext ? await recordFirst(trx, { row, live, held: heldIn(scaled) }, world.clock.now()) : null;
-    return { go: await world.engine.startWithin(trx, ...workflowOf(at, begun)), first, news: "any" as const };
+    const state = isNext ? await recordFirst(trx, { row, live, held: heldIn(scaled) }, world.clock.now()) : null;
+    return { go: await world.engine.startWithin(trx, ...workflowOf(at, state)), first, news: "any" as const };
   });
   // Who asks is told when the disk has it. Meanwhile it begins: what it does elsewhere waits for the disk by itself.
   const onDisk = world.store.flushed();
   onDisk.catch(() => {}); // told when it is awaited
-  for (const each of first) await each();
-  await go();
-  world.changes.announce(news);
+  if (begun !== null) {
+    for (const each of begun.first) await each();
+    await begun.go();
+    world.changes.announce(begun.news);
+  }
   await onDisk;
   return id;
+}
+
+/** Has it been asked for before? Errors: USAGE, when the name is that of another one. */
+async function isThere(trx: Trx, id: DeploymentId, { environment, release }: StartDeployment): Promise<boolean> {
+  const row = await trx
+    .selectFrom("deployment")
+    .select(["environment", "release_id"])
+    .where("id", "=", id)
+    .executeTakeFirst();
+  if (row === undefined) return false;
+  if (row.environment === environment && row.release_id === release) return true;
+  throw new SlipwayError("USAGE", {
+    message: `${id} is a deployment of ${row.release_id} to ${row.environment}`,
+    hint: "give a new one a name that nobody has, or none",
+  });
 }
 
 /** Has it gates to pass: its own, or those of what is live? */

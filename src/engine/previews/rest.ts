@@ -8,10 +8,11 @@ import type { ServiceSpec } from "../../core/product/spec.ts";
 import { instancesNow } from "../../core/scale/count.ts";
 import type { Workflow } from "../../ports/engine.ts";
 import type { Trx } from "../../ports/store.ts";
+import type { RevisionStatus } from "../../ports/target.ts";
 import { ensureAccessories } from "../deploy/accessories.ts";
 import { openDeployments } from "../deploy/open.ts";
 import { revisionSpec } from "../deploy/revision-spec.ts";
-import { stopRevision } from "../deploy/stop-all.ts";
+import { stopContainersOf } from "../deploy/stop-all.ts";
 import { type Verified, verify } from "../deploy/verify.ts";
 import { findEnvironment } from "../environment.ts";
 import { appendHistory } from "../history.ts";
@@ -113,12 +114,19 @@ async function stopAll(world: World, at: At, signal: AbortSignal): Promise<null>
   const takers = Object.values<readonly TrafficTarget[]>(services).flat();
   await Promise.all(takers.map(({ revision }) => site.edge.drain(revision, { timeoutMs, streamLimitMs })));
   signal.throwIfAborted();
+  const containers = new Set((await targets.stoppable({ environment: at.environment })).map(({ id }) => id));
   for (const status of await targets.observe({ environment: at.environment })) {
     if (!(await sleeps(world, at))) return null;
     if (status.wanted === 0) continue;
-    await stopRevision(world, { status, view: await releaseView(store.db, status.release, at.environment) });
+    if (containers.has(status.id)) await stopContainersOf(world, status);
+    else await stopProcesses(world, status, signal);
   }
   return null;
+}
+
+async function stopProcesses(world: World, { release, environment, service }: RevisionStatus, signal: AbortSignal) {
+  const view = await releaseView(world.store.db, release, environment);
+  await world.targets.of(view.spec.target).ensure(await revisionSpec(world, view, service), 0, signal);
 }
 
 async function sleeps({ store }: World, at: At): Promise<boolean> {

@@ -15,6 +15,7 @@ import {
 import { Secret } from "../../core/secret.ts";
 import type { Restarts } from "../../ports/restarts.ts";
 import type { Sessions } from "../../ports/session.ts";
+import type { Stopping } from "../../ports/stopping.ts";
 import type { Artifact, InstanceStatus, LogLine, RevisionSpec, Target } from "../../ports/target.ts";
 import { appSource } from "./target/app.ts";
 import { runBeside, runsCommandsBeside, talksOnATerminal } from "./target/commands.ts";
@@ -33,7 +34,7 @@ import {
   textsOf,
 } from "./target/observing.ts";
 import { restartsOne } from "./target/restarting.ts";
-import { startsWhatItWasStopping } from "./target/stopping.ts";
+import { startsWhatItWasStopping, stopsWithoutSpec } from "./target/stopping.ts";
 
 export type { TargetHarness } from "./target/harness.ts";
 
@@ -43,7 +44,7 @@ const never = new AbortController().signal;
 export function targetConformance(name: string, make: () => Promise<TargetHarness>): void {
   describe(`target: ${name}`, () => {
     let harness: TargetHarness;
-    let target: Target & Partial<Restarts> & Partial<Sessions>;
+    let target: Target & Partial<Restarts> & Partial<Stopping> & Partial<Sessions>;
     let folder: string;
     let artifact: Artifact;
     let isImage: boolean;
@@ -436,6 +437,11 @@ export function targetConformance(name: string, make: () => Promise<TargetHarnes
     test("restarts one instance in its place, once for each life, and no other", async ({ skip }) => {
       if (target.restart === undefined) return skip();
       await restartsOne(target as Target & Restarts, spec(["serve"]), { whoIs, pidsAreOurs: !isImage });
+    });
+
+    test("stops what nobody has the spec of any more, and keeps it", async ({ skip }) => {
+      if (target.stop === undefined) return skip();
+      await stopsWithoutSpec(target as Target & Stopping, spec(["serve"]));
     });
 
     test("selects by environment and service, and never sees or touches another product's revisions", async () => {

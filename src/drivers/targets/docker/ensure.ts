@@ -1,8 +1,9 @@
 import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
+import type { RevisionId } from "../../../core/ids.ts";
 import type { Image } from "../../../lib/docker/images.ts";
 import { createVolume, inspectVolume } from "../../../lib/docker/volumes.ts";
 import type { Log } from "../../../ports/log.ts";
-import type { ImageArtifact, RevisionSpec, RevisionStatus } from "../../../ports/target.ts";
+import type { ImageArtifact, RevisionSelector, RevisionSpec, RevisionStatus } from "../../../ports/target.ts";
 import { adoptedAccessory } from "./adopt.ts";
 import { containerOf, namedVolumes, volumesOf } from "./container-config.ts";
 import type { Fleet } from "./fleet.ts";
@@ -44,7 +45,7 @@ export async function ensureRevision(
     instances === 0
       ? null
       : new Map(room.fleet.hosts.map((host) => [host, room.images.look(host, spec, artifact, signal)]));
-  const { hosts, all } = await lookEverywhere(room, spec, signal);
+  const { hosts, all } = await lookEverywhere(room, selectorOf(spec), signal);
   const isReplaced = (seen: Seen): boolean => seen.identity.revision === spec.replaces && isDown(seen);
   const other = all.find(
     ({ seen }) => seen.identity.revision !== spec.id && seen.identity.mode === "accessory" && !isReplaced(seen),
@@ -54,7 +55,10 @@ export async function ensureRevision(
   // Data must not be in two hands, nor change their version unasked: the answer's id and digest say what runs.
   if (other !== undefined)
     return statusOf(room, { ...spec, ...other.seen.identity, id: other.seen.identity.revision }, signal);
-  if (instances === 0) return stopAll(room, spec, present, options);
+  if (instances === 0) {
+    await stopAll(room, present, signal);
+    return statusOf(room, spec, signal);
+  }
   const adopted = present.length > 0 ? null : await adoptedAccessory(spec, hosts, signal);
   if (adopted !== null) return adopted;
 
@@ -92,7 +96,7 @@ export async function ensureRevision(
     const surplus = present.filter(({ host, seen }) => {
       return !placed.some((each) => each.index === seen.identity.index && each.host === host.name);
     });
-    await stop(surplus, spec.stopGraceMs, signal);
+    await stop(surplus, signal);
     // One index in two places, because a host was away when the other was made: the second has no name of its own to come back under.
     const doubled = surplus.filter(({ seen }) => seen.identity.index < instances);
     await allOrFirstFailure(
@@ -113,6 +117,12 @@ export async function ensureRevision(
   return statusOf(room, spec, signal);
 }
 
+/** Stops what every host has of a revision, whatever release it is of. */
+export async function stopRevision(room: Room, revision: RevisionId, signal: AbortSignal): Promise<void> {
+  const { all } = await lookEverywhere(room, { revision }, signal);
+  await stopAll(room, all, signal);
+}
+
 /** Runs, and its engine would start it again. */
 function isInPlace(seen: Seen): boolean {
   return !isDown(seen) && (seen.identity.mode === "job" || isWanted(seen));
@@ -125,7 +135,7 @@ export async function groundOf(
   artifact: ImageArtifact,
   signal: AbortSignal,
 ): Promise<Ground> {
-  const { hosts, all: present } = await lookEverywhere(room, spec, signal);
+  const { hosts, all: present } = await lookEverywhere(room, selectorOf(spec), signal);
   const [placed] = await placeOf(spec, { hosts, present, home: null, instances: 1, signal });
   const host = hosts.find(({ name }) => name === placed?.host);
   if (host === undefined) throw new Error("one instance has one place");
@@ -134,13 +144,17 @@ export async function groundOf(
   return ground;
 }
 
-/** What each host that answers has of the revision; of an accessory, what it has under that name. */
+/** Of the revision; of an accessory, what there is under that name. */
+function selectorOf({ id, environment, service, mode }: RevisionSpec): RevisionSelector {
+  return mode === "accessory" ? { environment, service } : { revision: id };
+}
+
+/** What each host that answers has. */
 async function lookEverywhere(
   room: Room,
-  { id, environment, service, mode }: RevisionSpec,
+  selector: RevisionSelector,
   signal: AbortSignal,
 ): Promise<{ readonly hosts: readonly Host[]; readonly all: readonly At[] }> {
-  const selector = mode === "accessory" ? { environment, service } : { revision: id };
   const looks = await room.fleet.each(async (host) => {
     const seen = await host.look(selector, signal);
     const wasEnding = await host.stopped(
@@ -184,24 +198,20 @@ async function bring(
 }
 
 /** Stopped containers are kept, for a way back without an image; jobs are not: the next start is a new one. */
-async function stopAll(
-  room: Room,
-  spec: RevisionSpec,
-  present: readonly At[],
-  { signal }: { readonly signal: AbortSignal },
-): Promise<RevisionStatus> {
-  await stop(present, spec.stopGraceMs, signal);
-  if (spec.mode === "job") {
-    await Promise.all(present.map(({ host, seen }) => host.do(() => room.removal.container(host, seen, signal))));
-  }
-  return statusOf(room, spec, signal);
+async function stopAll(room: Room, present: readonly At[], signal: AbortSignal): Promise<void> {
+  await stop(present, signal);
+  const jobs = present.filter(({ seen }) => seen.identity.mode === "job");
+  await Promise.all(jobs.map(({ host, seen }) => host.do(() => room.removal.container(host, seen, signal))));
 }
 
-async function stop(all: readonly At[], graceMs: number, signal: AbortSignal): Promise<void> {
+/** Each with the grace that it was started with. */
+async function stop(all: readonly At[], signal: AbortSignal): Promise<void> {
   await allOrFirstFailure(
     all
       .filter(({ seen }) => !isDown(seen) || isWanted(seen))
-      .map(({ host, seen }) => host.do(() => stopForGood(host, seen.container.Id, graceMs, signal))),
+      .map(({ host, seen: { container, identity } }) =>
+        host.do(() => stopForGood(host, container.Id, identity.stopGraceMs, signal)),
+      ),
   );
 }
 

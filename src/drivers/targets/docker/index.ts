@@ -11,6 +11,7 @@ import type { HostCondition, HostStatus, Hosts } from "../../../ports/hosts.ts";
 import type { Log } from "../../../ports/log.ts";
 import type { Restarts } from "../../../ports/restarts.ts";
 import type { Session, SessionSpec, Sessions } from "../../../ports/session.ts";
+import type { Stopping } from "../../../ports/stopping.ts";
 import type {
   LogLine,
   LogQuery,
@@ -21,12 +22,12 @@ import type {
   TargetCan,
 } from "../../../ports/target.ts";
 import { conditionOf } from "./condition.ts";
-import { checkHostPorts, ensureRevision, groundOf, needsImage, type Room } from "./ensure.ts";
+import { checkHostPorts, ensureRevision, groundOf, needsImage, type Room, stopRevision } from "./ensure.ts";
 import { Fleet, type Look, type WhenAway } from "./fleet.ts";
 import type { Host, HostOptions } from "./host.ts";
 import { Images, type Shipper } from "./images.ts";
 import { KeptLogs } from "./kept-logs.ts";
-import { containerName } from "./labels.ts";
+import { containerName, type Identity } from "./labels.ts";
 import { readLogs } from "./logs.ts";
 import { Networks } from "./networks.ts";
 import { Owed } from "./owed.ts";
@@ -66,11 +67,11 @@ export type DockerTargetOptions = {
  * An accessory is never replaced: while another revision of it is there, `ensure` keeps that one running and answers with it, so its id
  * and configDigest say what runs; to replace it, stop that one, then ensure one that `replaces` it; the named volumes stay.
  */
-export function dockerTarget(options: DockerTargetOptions): Target & Sessions & Restarts & Clearing & Hosts {
+export function dockerTarget(options: DockerTargetOptions): Target & Sessions & Restarts & Stopping & Clearing & Hosts {
   return new DockerTarget(options);
 }
 
-class DockerTarget implements Target, Sessions, Restarts, Clearing, Hosts {
+class DockerTarget implements Target, Sessions, Restarts, Stopping, Clearing, Hosts {
   readonly name = "docker";
   readonly can: TargetCan = {
     jobs: true,
@@ -127,8 +128,7 @@ class DockerTarget implements Target, Sessions, Restarts, Clearing, Hosts {
     const { artifact } = spec;
     if (artifact.kind !== "image") throw needsImage(spec);
     checkHostPorts(spec, { instances, hosts: this.#fleet.hosts.length });
-    const turn = spec.mode === "accessory" ? `${spec.environment}/${spec.service}` : spec.id;
-    return this.#turns.take(turn, async () => {
+    return this.#turns.take(turnOf({ ...spec, revision: spec.id }), async () => {
       this.#removal.forgive(spec.id);
       return this.#within(signal, (until) => {
         return ensureRevision(this.#room, spec, artifact, { instances, signal: until });
@@ -161,6 +161,14 @@ class DockerTarget implements Target, Sessions, Restarts, Clearing, Hosts {
 
   watch(selector: RevisionSelector, signal: AbortSignal): AsyncIterable<readonly RevisionStatus[]> {
     return watchRevisions(this.#fleet, this.#product, selector, this.#until(signal));
+  }
+
+  async stop(revision: RevisionId, signal: AbortSignal): Promise<void> {
+    await this.#within(signal, async (until) => {
+      const [first] = (await this.#fleet.look({ revision }, until)).flatMap(({ seen }) => seen);
+      if (first === undefined) return;
+      await this.#turns.take(turnOf(first.identity), () => stopRevision(this.#room, revision, until));
+    });
   }
 
   async remove(revision: RevisionId, signal: AbortSignal): Promise<void> {
@@ -321,4 +329,14 @@ class DockerTarget implements Target, Sessions, Restarts, Clearing, Hosts {
 
 function notThere(instance: InstanceId, what: string): SlipwayError {
   return new SlipwayError("INSTANCE_NOT_FOUND", { message: `no instance ${instance} ${what}` });
+}
+
+/** Of calls that may be about the same containers: all of an accessory's are, for it has one place. */
+function turnOf({
+  mode,
+  environment,
+  service,
+  revision,
+}: Pick<Identity, "mode" | "environment" | "service" | "revision">) {
+  return mode === "accessory" ? `${environment}/${service}` : revision;
 }

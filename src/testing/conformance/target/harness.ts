@@ -1,12 +1,13 @@
 import type { InstanceId } from "../../../core/ids.ts";
 import type { Restarts } from "../../../ports/restarts.ts";
 import type { Sessions } from "../../../ports/session.ts";
+import type { Stopping } from "../../../ports/stopping.ts";
 import type { DirectoryArtifact, ImageArtifact, RevisionSpec, Target } from "../../../ports/target.ts";
 
 /** One place where revisions live, empty at the beginning, and gone with all its processes after `close`. */
 export type TargetHarness = {
   /** Another client of the same place, for a product. */
-  open(product: string): Promise<Target & Partial<Restarts> & Partial<Sessions>>;
+  open(product: string): Promise<Target & Partial<Restarts> & Partial<Stopping> & Partial<Sessions>>;
   /** Calls `ensure` from a process that is then killed with SIGKILL. */
   ensureAndDie(product: string, spec: RevisionSpec, instances: number): Promise<void>;
   /**

@@ -1,4 +1,6 @@
 import { expect } from "vitest";
+import { revisionId } from "../../../core/ids.ts";
+import type { Stopping } from "../../../ports/stopping.ts";
 import type { RevisionSpec, Target } from "../../../ports/target.ts";
 import { eventually, runningOf, textOf, textsOf } from "./observing.ts";
 
@@ -20,4 +22,20 @@ export async function startsWhatItWasStopping(target: Target, stubborn: Revision
   const [now] = await target.observe({ revision: stubborn.id });
   expect(runningOf(now)).toMatchObject([{ pid: after?.pid }]);
   await target.remove(stubborn.id, never);
+}
+
+/** Of two instances none runs any more, and the first life of neither goes on when they are wanted again. */
+export async function stopsWithoutSpec(target: Target & Stopping, wanted: RevisionSpec): Promise<void> {
+  const before = runningOf(await target.ensure(wanted, 2, never));
+  expect(before).toHaveLength(2);
+  await target.stop(wanted.id, never);
+  const [stopped] = await target.observe({ revision: wanted.id });
+  expect(stopped).toMatchObject({ wanted: 0, release: wanted.release });
+  expect(runningOf(stopped)).toEqual([]);
+  // What is not there, and what is stopped, is stopped.
+  await target.stop(wanted.id, never);
+  await target.stop(revisionId("rev_none"), never);
+  const after = runningOf(await target.ensure(wanted, 2, never));
+  expect(after.map(({ id }) => id)).toEqual(before.map(({ id }) => id));
+  await target.remove(wanted.id, never);
 }
