@@ -18,7 +18,7 @@ const mostCommandMs = 500;
 const restMs = 300;
 
 export async function deployBench({ quick = false } = {}) {
-  const rounds = quick ? 5 : 21;
+  const rounds = quick ? 5 : 41;
   const directory = mkdtempSync(join(tmpdir(), "slipway-bench-floor-"));
   const product = await Product.make({ rollout: { bake: "100ms", drain: "5s" } });
   const script = fork(fileURLToPath(new URL("deploy/floor.js", import.meta.url)));
