@@ -67,6 +67,20 @@ describe("a step with inputs", () => {
     expect(stepOf(await runToEnd(plane, repository), name).phase).toBe("restored");
   });
 
+  it("is not told of which commit and run it is: what it has made is restored in others", async () => {
+    const [kept, plain] = [unique(), unique()];
+    const shell = "printenv SLIPWAY_COMMIT SLIPWAY_RUN || echo none";
+    const pipeline = { parallel: 1, steps: { [kept]: { shell, inputs: ["in.txt"] }, [plain]: { shell } } };
+    repository.write(pipeline, { "in.txt": "one" });
+    const first = await runToEnd(plane, repository);
+    expect(await logOf(plane, first.id, kept)).toBe("none\n");
+    expect(await logOf(plane, first.id, plain)).toBe(`${first.commit}\n${first.id}\n`);
+    repository.write(pipeline, { "in.txt": "one", "other.txt": "2" });
+    const other = await runToEnd(plane, repository);
+    expect(other.commit).not.toBe(first.commit);
+    expect(phasesOf(other)).toEqual({ [kept]: "restored", [plain]: "passed" });
+  });
+
   it("runs again when what it needs came to something else, or a secret of it has another value", async () => {
     const [install, unit] = [unique(), unique()];
     const secret = (value: string) =>

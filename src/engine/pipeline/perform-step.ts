@@ -251,9 +251,8 @@ function jobOf(
     LANG: "C.UTF-8",
     CI: "true",
     ...parameterVariables(input.parameters),
-    SLIPWAY_RUN: at.run,
     SLIPWAY_STEP: spec.step.id,
-    SLIPWAY_COMMIT: run.commit_hash,
+    ...whichRun(spec, run),
     ...(url === null ? {} : { SLIPWAY_EDGE_URL: url }),
     ...spec.step.env,
     ...secrets,
@@ -275,6 +274,11 @@ function jobOf(
     outputBytes,
     disk: { directory: workspace.directory, maxBytes: input.diskBytes },
   };
+}
+
+/** Not for one with inputs: what it has made is put back in other runs of other commits. */
+function whichRun({ step }: StepSpec, { id, commit_hash }: RunRow): Readonly<Record<string, string>> {
+  return step.inputs === null ? { SLIPWAY_RUN: id, SLIPWAY_COMMIT: commit_hash } : {};
 }
 
 function hostVariables(workspace: Workspace, caches: string): Readonly<Record<string, string>> {

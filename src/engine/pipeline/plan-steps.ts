@@ -111,7 +111,8 @@ function stackFaults(
 ): [string, string][] {
   const compose = step.container?.compose;
   if (compose === undefined) return [];
-  const later = [...step.secrets, "SLIPWAY_RUN", "SLIPWAY_STEP", "SLIPWAY_COMMIT"].map((name) => [name, "later"]);
+  const ofRun = step.inputs === null ? ["SLIPWAY_RUN", "SLIPWAY_COMMIT"] : [];
+  const later = [...step.secrets, "SLIPWAY_STEP", ...ofRun].map((name) => [name, "later"]);
   const variables = { ...parameterVariables(parameters), ...Object.fromEntries(later), CI: "true", ...step.env };
   const reading = readStack({ ...compose, directory: join(top, directory), checkout: top, variables });
   return stackProblems(reading).map((text) => [step.id, text]);

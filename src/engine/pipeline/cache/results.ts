@@ -197,7 +197,8 @@ export function keyOf(world: World, on: Attempting, { needed, inputs, tools }: K
     ...((spec.step.container ?? null) === null ? {} : { container: spec.step.container as unknown as Json }),
   };
   const all = {
-    version: 1,
+    // Of 1 some were made by steps that were told their commit.
+    version: 2,
     definition,
     parameters: input.parameters,
     secrets: Object.fromEntries(
