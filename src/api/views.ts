@@ -125,6 +125,9 @@ export async function environmentView(
     gated: await Promise.all(gated.map((each) => deploymentView(world, each))),
     services: await serviceTraffic(world, row, running),
     accessories: await accessoriesIn(world, { product: at.product, environment: at.name }, running),
+    certificates: world.certificates
+      .of({ product: at.product, environment: at.name })
+      .filter(({ is }) => is !== "well"),
     away: await awayIn(world, at, row.live_release_id),
   };
 }

@@ -40,6 +40,8 @@ import { fileVault, vaultKey } from "../drivers/vaults/file/index.ts";
 import { AgentDesk } from "../engine/agents/desk.ts";
 import { AlertDesk } from "../engine/alerts/desk.ts";
 import { ApprovalTeller } from "../engine/approvals/teller.ts";
+import { CertificateReadings } from "../engine/certificates/readings.ts";
+import { CertificateWatch } from "../engine/certificates/watch.ts";
 import { sweepFresh } from "../engine/commands/command.ts";
 import { sweepPlans } from "../engine/commands/plan.ts";
 import { type Left, stopContainers } from "../engine/deploy/stop-all.ts";
@@ -212,6 +214,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       standings: new Map(),
       stepConditions: new StepConditions(),
       scalings: new Map(),
+      certificates: new CertificateReadings(),
       judges: new Judges(),
       notifier: webhookNotifier(secretOf),
       staticCommand: staticServerCommand,
@@ -232,14 +235,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
     keeper.open();
     closers.push(() => keeper.close());
     const past = new Past({ store, metrics, log });
-    const declared = new DeclaredSource({
-      db: store.db,
-      clock,
-      log,
-      metrics,
-      random: Math.random,
-      makeGauge: (spec, kind) => makeGauge(spec, kind),
-    });
+    const declared = new DeclaredSource({ db: store.db, clock, log, metrics, random: Math.random, makeGauge });
     metrics.past = past;
     metrics.declared = declared;
     const sources = new MetricSources(world, metrics, { declared, past });
@@ -256,7 +252,12 @@ export async function wire(options: WireOptions): Promise<Wired> {
       closers.push(() => each.close());
     }
     await engine.open();
-    const watching = [new Poller(world), new PreviewKeeper(world), new ApprovalTeller(world)];
+    const watching = [
+      new Poller(world),
+      new PreviewKeeper(world),
+      new ApprovalTeller(world),
+      new CertificateWatch(world),
+    ];
     for (const each of watching) each.open();
     const telling = tellForges(world);
     const sweeping = new AbortController();

@@ -11,6 +11,7 @@ import type { Vault } from "../ports/secrets.ts";
 import type { Source } from "../ports/source.ts";
 import type { Store } from "../ports/store.ts";
 import type { AlertDesk } from "./alerts/desk.ts";
+import type { CertificateReadings } from "./certificates/readings.ts";
 import type { SeenChecks } from "./forge/seen-checks.ts";
 import type { SeenBudgets } from "./gates/budgets.ts";
 import type { StepConditions } from "./gates/step-conditions.ts";
@@ -71,6 +72,8 @@ export type World = {
   readonly stepConditions: StepConditions;
   /** What was decided of the services that scale, in the last look. */
   readonly scalings: ScaleStandings;
+  /** How the certificates of edges stood at the last look. */
+  readonly certificates: CertificateReadings;
   readonly clock: Clock;
   /** Twelve hex digits that nobody has had before: the random part of an id. */
   readonly newId: () => string;

@@ -51,6 +51,7 @@ export type CertificateStatus = {
   readonly listener: string;
   readonly hosts: readonly string[];
   readonly issuer: string;
+  readonly notBefore: EpochMs;
   readonly notAfter: EpochMs;
   /** Why the newest attempt to get or renew it failed; null when it did not. */
   readonly trouble: string | null;
@@ -218,7 +219,7 @@ export interface Edge {
    * that was restarted again; a slow reader misses samples and slows nothing.
    */
   samples(signal: AbortSignal): AsyncIterable<EdgeSample>;
-  /** Certificates in use, or wanted and not there (`notAfter` 0). Changes nothing. An edge without TLS has none. */
+  /** Certificates in use, or wanted and not there (`notBefore` and `notAfter` 0). Changes nothing. An edge without TLS has none. */
   certificates(): Promise<readonly CertificateStatus[]>;
   /** Stops the edge itself: listeners close, requests in flight get `graceMs`. Only for `slipway down --all` and tests. */
   stop(graceMs: number): Promise<void>;

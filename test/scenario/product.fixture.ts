@@ -30,7 +30,7 @@ export class Product {
     const product = new Product();
     const ports = await freePorts(Object.keys(environments).length);
     for (const [index, [name, more]] of Object.entries(environments).entries())
-      product.#environments[name] = { ...more, edge: { listen: `127.0.0.1:${ports[index]}` } };
+      product.#environments[name] = { ...more, edge: { ...more.edge, listen: `127.0.0.1:${ports[index]}` } };
     for (const directory of [product.repository, product.#control]) mkdirSync(directory);
     writeFileSync(join(product.#control, "log"), "");
     product.git("init", "--quiet", "--initial-branch=main");

@@ -68,7 +68,7 @@ const parts: readonly Part[] = [
     root: false,
     programs: ["openssl"],
     packages: ["openssl"],
-    tests: ["src/drivers/edges/embedded/{conformance-tls,tls,http2}.test.ts"],
+    tests: ["src/drivers/edges/embedded/{conformance-tls,tls,http2}.test.ts", "test/scenario/certificates.test.ts"],
   },
   {
     what: "certificates from an ACME server",

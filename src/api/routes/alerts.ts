@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import type { Alert } from "../../core/alert/book.ts";
 import { canonicalJson } from "../../core/product/canonical.ts";
 import type { World } from "../../engine/world.ts";
-import { type AlertsView, alertmanagerBody } from "../contract.ts";
+import { type AlertsView, alertmanagerBody } from "../alert-contract.ts";
 
 /** Where Alertmanager posts; it has a token of its own, which opens nothing else. */
 export const alertsPath = "/v1/alerts";

@@ -16,7 +16,7 @@ export function status(options: GlobalOptions & { readonly env?: string }): Prom
     session.out.json({ ...view, environments });
     if (environments.length === 0)
       session.out.line("nothing has been deployed yet; run: slipway deploy --env <environment>");
-    for (const environment of environments) for (const line of environmentLines(environment)) session.out.line(line);
+    for (const environment of environments) for (const line of statusLines(environment)) session.out.line(line);
     return 0;
   });
 }
@@ -34,7 +34,8 @@ function restoreLines({ restore, live }: EnvironmentView, now: number): string[]
   return [`  ${restore.met ? style.quiet(text) : style.warn(`${sign.warn} ${text}`)}`];
 }
 
-function environmentLines(environment: EnvironmentView): string[] {
+/** What is told of an environment. */
+export function statusLines(environment: EnvironmentView): string[] {
   const now = Date.now();
   const { live, locked, deployment } = environment;
   const head =
@@ -63,6 +64,7 @@ function environmentLines(environment: EnvironmentView): string[] {
       `  ${style.warn(sign.waiting)} ${each.id}  r${each.release.number} waits at its gates  ${style.quiet(`asked for by ${each.createdBy} ${ago(each.createdAt, now)}`)}`,
       ...gateLines(each).map((line) => `  ${line}`),
     ]),
+    ...environment.certificates.map(({ says }) => `  ${style.warn(`${sign.warn} certificate of ${says}`)}`),
     ...environment.away.map(({ says }) => `  ${style.warn(`${sign.warn} ${says}`)}`),
     ...trafficLines(environment.services),
     ...table(environment.accessories.map((each) => ["   ", ...accessoryRow(each, now)])),

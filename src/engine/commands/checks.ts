@@ -1,3 +1,4 @@
+import { standingOf } from "../../core/certificates/standing.ts";
 import { numberOf } from "../../core/deploy/course.ts";
 import { releasesAtFullTraffic, type Traffic } from "../../core/deploy/traffic.ts";
 import { reasonOf } from "../../core/errors/error.ts";
@@ -70,26 +71,18 @@ function edgeChecks(world: World, { place, edge, router, counts }: EdgeSite): Pr
 /** A person waits for the answer. */
 const registryPatienceMs = 10_000;
 
-/** Renewal begins a month before the end at the latest (a third of 90 days), so whoever has less left has a problem. */
-const fewDaysLeft = 14;
-const dayMs = 86_400_000;
-
 function certificateReport(certificates: readonly CertificateStatus[], now: EpochMs) {
-  const troubled = certificates.filter(
-    ({ trouble, notAfter }) => trouble !== null || notAfter - now < fewDaysLeft * dayMs,
-  );
   if (certificates.length === 0) return "no TLS is configured";
-  if (troubled.length === 0) {
-    const daysLeft = Math.floor((Math.min(...certificates.map(({ notAfter }) => notAfter)) - now) / dayMs);
-    return `${certificates.length} in use, the first ends in ${daysLeft} days`;
+  const troubled = certificates.map((seen) => standingOf(seen, now)).filter(({ is }) => is !== "well");
+  if (troubled.length > 0) {
+    const hint = "look at what the CA says above; renew the files, or see that port 80 reaches the edge";
+    return bad(troubled.map(({ says }) => says).join("; "), hint);
   }
-  const words = troubled.map(({ hosts, notAfter, trouble }) => {
-    const days = Math.floor((notAfter - now) / dayMs);
-    const end = notAfter === 0 ? "not there" : days < 0 ? `ended ${-days} days ago` : `ends in ${days} days`;
-    return `${hosts.join(", ")}: ${end}${trouble === null ? "" : ` (${trouble})`}`;
-  });
-  return bad(words.join("; "), "look at what the CA says above; renew the files, or see that port 80 reaches the edge");
+  const daysLeft = Math.floor((Math.min(...certificates.map(({ notAfter }) => notAfter)) - now) / dayMs);
+  return `${certificates.length} in use, the first ends in ${daysLeft} days`;
 }
+
+const dayMs = 86_400_000;
 
 /** After a state was lost, or restored from an older copy, what it does not know runs on: a worker takes work beside its successor. */
 async function targetCheck(world: World, target: Place) {

@@ -78,9 +78,15 @@ describe("from outside", () => {
   });
 
   it.each([
-    ["runs out late", { until: inDays(60), trouble: null }, "ok", "60 more days"],
-    ["should have been renewed", { until: inDays(3), trouble: null }, "note", "3 days left"],
-    ["has run out", { until: inDays(-2), trouble: "certificate has expired" }, "blocked", "ran out 2 days ago"],
+    ["runs out late", { from: inDays(-30), until: inDays(60), trouble: null }, "ok", "60 more days"],
+    ["should have been renewed", { from: inDays(-87), until: inDays(3), trouble: null }, "note", "3 days left"],
+    ["lives for days only", { from: inDays(-3), until: inDays(3), trouble: null }, "ok", "3 more days"],
+    [
+      "has run out",
+      { from: inDays(-92), until: inDays(-2), trouble: "certificate has expired" },
+      "blocked",
+      "ran out 2 days ago",
+    ],
     ["is not there", null, "blocked", "no TLS (ECONNREFUSED)"],
   ] as const)("a certificate that %s", (_, seen, is, words) => {
     expect(certificateFinding("app.example.com", seen, seen === null ? "ECONNREFUSED" : null, now)).toMatchObject({

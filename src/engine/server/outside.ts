@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import { lateMs } from "../../core/certificates/standing.ts";
 import { reasonOf } from "../../core/errors/error.ts";
 import type { ServerAddress } from "../../core/server/address.ts";
 import type { Finding } from "../../core/server/step.ts";
@@ -13,8 +14,6 @@ export type OutsideFinding = Finding & { readonly about: "dns" | "port" | "tls" 
 const patienceMs = 5_000;
 /** Tokens and one-time passwords bear about this much. */
 const clockToleranceMs = 5_000;
-/** Automatic HTTPS renews with a third of the time left: less than this means that renewal fails. */
-const renewalLateDays = 14;
 const dayMs = 86_400_000;
 
 export type Outside = {
@@ -132,11 +131,12 @@ export async function certificate(
 ): Promise<OutsideFinding> {
   const socket = connectTls({ ...at, servername: domain, rejectUnauthorized: false });
   // Read before the socket is closed: afterwards there is none.
-  let seen: { readonly until: number; readonly trouble: string | null } | null = null;
+  let seen: { readonly from: number; readonly until: number; readonly trouble: string | null } | null = null;
   const failure = await opened(socket, "secureConnect", () => {
-    const { valid_to } = socket.getPeerCertificate();
+    const { valid_from, valid_to } = socket.getPeerCertificate();
     const { authorizationError } = socket;
     seen = {
+      from: Date.parse(valid_from),
       until: Date.parse(valid_to),
       trouble: socket.authorized ? null : String(authorizationError?.message ?? authorizationError),
     };
@@ -147,7 +147,7 @@ export async function certificate(
 /** The words for what was seen of a certificate. */
 export function certificateFinding(
   domain: string,
-  seen: { readonly until: number; readonly trouble: string | null } | null,
+  seen: { readonly from: number; readonly until: number; readonly trouble: string | null } | null,
   failure: string | null,
   now: number,
 ): OutsideFinding {
@@ -176,7 +176,7 @@ export function certificateFinding(
       "browsers will refuse it; a certificate of a public authority is made when DNS and ports are right",
     );
   }
-  return days < renewalLateDays
+  return seen.until - now < lateMs({ notBefore: seen.from, notAfter: seen.until })
     ? finding(
         "tls",
         "note",

@@ -1,5 +1,6 @@
 import type { Digest } from "../../core/ids.ts";
 import { AlertDesk } from "../../engine/alerts/desk.ts";
+import { CertificateReadings } from "../../engine/certificates/readings.ts";
 import { deployKind, deployWorkflow } from "../../engine/deploy/workflow.ts";
 import { SeenChecks } from "../../engine/forge/seen-checks.ts";
 import { SeenBudgets } from "../../engine/gates/budgets.ts";
@@ -189,6 +190,7 @@ export class SimWorld {
       standings: new Map(),
       stepConditions: new StepConditions(),
       scalings: new Map(),
+      certificates: new CertificateReadings(),
       judges: new Judges(),
       notifier: { send: async () => {} },
     };

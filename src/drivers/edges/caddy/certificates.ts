@@ -25,7 +25,7 @@ export async function servedCertificates(
         const notAfter = Date.parse(served.valid_to);
         // Somebody else's is shown when there is none for this name: that is none.
         if (troubles[host] !== undefined && !isFor(host, served))
-          return { ...base, issuer: "", notAfter: 0, trouble: troubles[host] };
+          return { ...base, ...nothing, trouble: troubles[host] };
         const wrong = !isFor(host, served)
           ? `the certificate that is shown is not for ${host}`
           : notAfter < Date.now()
@@ -34,15 +34,18 @@ export async function servedCertificates(
         return {
           ...base,
           issuer: [issuer.CN, issuer.O].flat().find((name) => typeof name === "string" && name !== "") ?? "",
+          notBefore: Date.parse(served.valid_from),
           notAfter,
           trouble: troubles[host] ?? wrong,
         };
       } catch (error) {
-        return { ...base, issuer: "", notAfter: 0, trouble: troubles[host] ?? reasonOf(error) };
+        return { ...base, ...nothing, trouble: troubles[host] ?? reasonOf(error) };
       }
     }),
   );
 }
+
+const nothing = { issuer: "", notBefore: 0, notAfter: 0 };
 
 function isFor(host: string, served: PeerCertificate): boolean {
   return checkServerIdentity(host.replace(/^\*/, "any"), served) === undefined;

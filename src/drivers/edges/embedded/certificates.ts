@@ -26,6 +26,7 @@ type Loaded = {
   readonly options: SecureContextOptions;
   readonly context: SecureContext;
   readonly issuer: string;
+  readonly notBeforeMs: number;
   readonly notAfterMs: number;
 };
 
@@ -78,6 +79,7 @@ export class Certificates {
       listener,
       hosts: files.hosts,
       issuer: loaded?.issuer ?? "",
+      notBefore: loaded?.notBeforeMs ?? 0,
       notAfter: loaded?.notAfterMs ?? 0,
       trouble: trouble ?? expiry(loaded, nowMs),
     }));
@@ -123,6 +125,7 @@ function load(cert: string, key: string): Loaded {
     options,
     context: createSecureContext(options),
     issuer: issuerOf(x509),
+    notBeforeMs: Date.parse(x509.validFrom),
     notAfterMs: Date.parse(x509.validTo),
   };
 }

@@ -209,9 +209,10 @@ export function tlsConformance(name: string, makeEdge: () => Promise<EdgeUnderTe
         trouble: null,
       });
       expect(good?.notAfter).toBeGreaterThan(Date.now() + 3_600_000);
+      expect((good?.notAfter ?? 0) - (good?.notBefore ?? 0)).toBe(86_400_000);
       expect(old?.notAfter).toBeLessThan(Date.now());
       expect(old?.trouble).toMatch(/expired/);
-      expect(absent).toMatchObject({ hosts: ["missing.example"], notAfter: 0, issuer: "" });
+      expect(absent).toMatchObject({ hosts: ["missing.example"], notBefore: 0, notAfter: 0, issuer: "" });
       expect(absent?.trouble).toContain("missing.pem");
       expect(unnamed?.trouble).toContain("unnamed.example");
     });
