@@ -1,7 +1,10 @@
 import { spawn } from "node:child_process";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DeploymentDetail } from "../src/api/contract.ts";
+import type { DeploymentDetail, DeploymentView, RunView } from "../src/api/contract.ts";
+import { fileVault } from "../src/drivers/vaults/file/index.ts";
+import { pageUrl } from "../src/engine/pages/links.ts";
 import { Issuer } from "../src/testing/issuer.ts";
 import { freePort } from "../src/testing/ports.ts";
 import { TestForge } from "./fixture/forge.ts";
@@ -205,5 +208,45 @@ describe("a job of a CI", () => {
       headers: { authorization: `Bearer ${stranger}` },
     });
     expect(follow.status).toBe(404);
+  });
+});
+
+describe("the page that a forge is given the address of", () => {
+  const look = async (address: string) => {
+    const answer = await fetch(address);
+    return { status: answer.status, type: answer.headers.get("content-type"), text: await answer.text() };
+  };
+
+  it("shows how a run and a deployment have come, to whoever has the address, and no line of a log", async () => {
+    const world = { vault: fileVault(join(product.directory, ".slipway", "secrets.key")) };
+    const { runs } = await plane.client.get<{ runs: RunView[] }>("/v1/runs?product=probe");
+    const passed = runs.find(({ phase }) => phase === "succeeded");
+    const { deployments } = await plane.client.get<{ deployments: DeploymentView[] }>("/v1/deployments?product=probe");
+    const newest = deployments.find(({ environment }) => environment === "production");
+    if (passed === undefined || newest === undefined) throw new Error("nothing has passed");
+    const run = await look(pageUrl(world, url, passed.id));
+    expect(run).toMatchObject({ status: 200, type: "text/html; charset=utf-8" });
+    expect(run.text).toContain('<h1>probe: run <span class="good">succeeded</span></h1>');
+    expect(run.text).toMatch(/✔<\/span> unit<\/th>/);
+    expect(run.text).not.toContain("set-env");
+    const deployment = await look(pageUrl(world, url, newest.id));
+    expect(deployment.text).toContain('<h1>probe: production <span class="good">succeeded</span></h1>');
+    for (const word of [newest.release.subject, "starting", "shifting", "100 %", newest.id])
+      expect(deployment.text).toContain(word);
+    // It is over, so nobody has to look again.
+    expect(deployment.text).not.toContain("http-equiv");
+  });
+
+  it("shows nothing by an address that was not made here", async () => {
+    const vault = fileVault(join(product.directory, "another.key"));
+    const { deployments } = await plane.client.get<{ deployments: DeploymentView[] }>("/v1/deployments?product=probe");
+    const id = deployments[0]?.id as DeploymentView["id"];
+    const own = { vault: fileVault(join(product.directory, ".slipway", "secrets.key")) };
+    const gone = pageUrl(own, url, "dep_gone" as DeploymentView["id"]);
+    for (const address of [pageUrl({ vault }, url, id), `${url}/pages/x`, `${url}/pages/${id}`, gone]) {
+      const { status, text } = await look(address);
+      expect([status === 410 || status === 404, text.includes("Nothing to see")]).toEqual([true, true]);
+      expect(text).not.toContain("probe");
+    }
   });
 });

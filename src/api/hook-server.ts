@@ -14,6 +14,7 @@ import { alertRoutes } from "./routes/alerts.ts";
 import { approvalRoutes } from "./routes/approvals.ts";
 import { ciRoutes } from "./routes/ci.ts";
 import { hookRoutes } from "./routes/hooks.ts";
+import { pageRoutes } from "./routes/pages.ts";
 
 /** Strangers can reach it: each request is there after so long or not at all. */
 const requestTimeoutMs = 60_000;
@@ -104,6 +105,7 @@ export function hookServer(world: World, product: string, { alertToken, agents }
   void server.register(async (own) => hookRoutes(own, world, product));
   void server.register(async (own) => ciRoutes(own, world, product));
   void server.register(async (own) => approvalRoutes(own, world));
+  void server.register(async (own) => pageRoutes(own, world));
   if (agents !== undefined) void server.register(async (own) => agentRoutes(own, world, { product, desk: agents }));
   void server.register(async (own) => {
     own.addHook("onRequest", async (request) => {

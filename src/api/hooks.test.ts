@@ -17,6 +17,7 @@ import { Changes } from "../engine/history.ts";
 import { setSecret } from "../engine/secrets/secrets.ts";
 import { sqliteEngine } from "../engine/sqlite/engine.ts";
 import { triggersPlace } from "../engine/triggers/settings.ts";
+import { triggersNow } from "../engine/triggers/view.ts";
 import { triggerKind } from "../engine/triggers/workflow.ts";
 import type { World } from "../engine/world.ts";
 import { systemClock } from "../lib/system-clock.ts";
@@ -400,6 +401,28 @@ describe("what is not proven", () => {
     const headers = { "x-hub-signature-256": `sha256=${signed(body)}` };
     expect((await deliver("github", "push", ` ${body}`, { headers })).status).toBe(401);
     expect((await deliver("github", "push", body, { headers })).status).toBe(202);
+  });
+
+  it("is the same also when a thousand others have been heard since", async () => {
+    await inForce("github");
+    const push = examples("push").find(({ deleted, ref }) => deleted !== true && ref === "refs/heads/master");
+    expect((await deliver("github", "push", push)).body.events).toMatchObject([{ phase: "begun", again: false }]);
+    await engine.ended((await events())[0]?.id ?? "");
+    await store.db.updateTable("trigger_event").set({ ended_at: 1 }).execute();
+    const [row] = await store.db.selectFrom("trigger_event").selectAll().execute();
+    if (row === undefined) throw new Error("nothing was heard");
+    for (let number = 2; number <= 1_001; number += 1) {
+      const name = `of ${number}`;
+      const other = { ...row, id: `evt_${number}` as typeof row.id, number, delivery: name, digest: name };
+      await store.db.insertInto("trigger_event").values(other).execute();
+    }
+    // One more: now the first is only a name.
+    await deliver("github", "ping", { zen: "x" });
+    await store.db.updateTable("trigger_ref").set({ after: b, before: a }).execute();
+    expect((await deliver("github", "push", push)).body.events).toMatchObject([{ phase: "begun", again: true }]);
+    expect(begun).toHaveLength(1);
+    const { events: shown } = await triggersNow(world, { product: "shop", limit: 2_000 });
+    expect([shown.length, (await events())[0]?.event]).toEqual([1_000, null]);
   });
 
   it("under another name is the same: a signed body cannot be sent again", async () => {

@@ -6,7 +6,8 @@ import { openApprovalLink } from "../../engine/approvals/links.ts";
 import { approve, shown } from "../../engine/commands/approve.ts";
 import type { World } from "../../engine/world.ts";
 import { sendError } from "../answer-error.ts";
-import { approvalPage, pageHeaders, saidPage } from "../approval-page.ts";
+import { approvalPage, saidPage } from "../approval-page.ts";
+import { pageHeaders } from "../page.ts";
 
 const bodyLimit = 8 * 1024;
 const wordForm = z.strictObject({

@@ -1,5 +1,5 @@
 import type { ForgeKind } from "../product/forges.ts";
-import { cut, oneLine, type Reported, type ReportState, stateOf, urlOf } from "./report.ts";
+import { cut, oneLine, type PageOf, type Reported, type ReportState, stateOf } from "./report.ts";
 
 /**
  * By which our comment is found again. Nobody sees it: Bitbucket shows a comment of HTML as text, but no definition of a link that
@@ -19,26 +19,30 @@ const signs: Readonly<Record<ReportState, string>> = {
 
 const maxReasonChars = 300;
 
+/** `place`: where people find what was deployed; null where nobody knows, or it is not there yet. */
+export type Commented = Reported & { readonly place?: string | null };
+
 export type CommentOf = {
   readonly product: string;
   readonly forge: ForgeKind;
   /** Runs and deployments of the pull request's commits. */
-  readonly all: readonly Reported[];
-  readonly base: string | null;
+  readonly all: readonly Commented[];
+  readonly pageOf: PageOf;
 };
 
 /** The one comment of a pull request: how its newest run stands, and its newest deployment in each environment. */
-export function commentBody({ product, forge, all, base }: CommentOf): string {
-  const newest = new Map<string, Reported>();
+export function commentBody({ product, forge, all, pageOf }: CommentOf): string {
+  const newest = new Map<string, Commented>();
   for (const one of [...all].sort((a, b) => a.createdAt - b.createdAt)) newest.set(one.environment ?? "", one);
   const rows = [...newest]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([environment, one]) => {
-      const url = urlOf(one, base);
+      const url = pageOf(one.id);
       const name = environment === "" ? "run" : environment;
       const linked = url === null ? plain(name) : `[${plain(name)}](${url})`;
       const reason = plain(cut(oneLine(one.reason), maxReasonChars));
-      return `| ${linked} | ${signs[stateOf(one)]} ${plain(one.phase)} | \`${one.commit.slice(0, 7)}\` | ${reason} |`;
+      const open = one.place == null ? "" : `<${one.place}> `;
+      return `| ${linked} | ${signs[stateOf(one)]} ${plain(one.phase)} | \`${one.commit.slice(0, 7)}\` | ${open}${reason} |`;
     });
   return [
     markerOf(product, forge),

@@ -5,6 +5,8 @@ import { commentBody, markerOf } from "./comment.ts";
 import { type Reported, reportOf, stateOf } from "./report.ts";
 import { nextTry, worthMs } from "./retry.ts";
 
+const pageOf = (id: string): string => `https://s.example/pages/${id}`;
+
 const run = (more: Partial<Reported> = {}): Reported => ({
   id: "run_1" as RunId,
   product: "shop",
@@ -36,16 +38,16 @@ test("what a forge is told of a phase never says more than is known", () => {
 
 test("a report is one line that fits, with the address of what it is about", () => {
   const deployment = { id: "dep_1" as DeploymentId, environment: environmentName("production"), phase: "baking" };
-  expect(reportOf(run({ ...deployment, reason: "two\nlines" }), "https://s.example")).toEqual({
+  expect(reportOf(run({ ...deployment, reason: "two\nlines" }), pageOf)).toEqual({
     commit: "a".repeat(40),
     context: "slipway/shop/production",
     state: "running",
     description: "production: baking: two lines",
-    url: "https://s.example/v1/deployments/dep_1",
+    url: "https://s.example/pages/dep_1",
   });
   fc.assert(
     fc.property(fc.string({ unit: "grapheme", maxLength: 300 }), (reason) => {
-      const { description, url } = reportOf(run({ reason: `${reason}\n${reason}` }), null);
+      const { description, url } = reportOf(run({ reason: `${reason}\n${reason}` }), () => null);
       expect([...description].length).toBeLessThanOrEqual(140);
       expect(description).not.toMatch(/[\n\r]/);
       expect(url).toBeNull();
@@ -59,11 +61,11 @@ describe("the comment", () => {
       run({ environment: environmentName(environment), id: id as DeploymentId, createdAt, phase, reason: phase });
     const all = [
       run(),
-      at("staging", "dep_1", 2, "succeeded"),
+      { ...at("staging", "dep_1", 2, "succeeded"), place: "https://staging.example/" },
       at("production", "dep_3", 4, "gated"),
       at("production", "dep_2", 3, "failed"),
     ];
-    const body = commentBody({ product: "shop", forge: "github", all, base: "https://s.example" });
+    const body = commentBody({ product: "shop", forge: "github", all, pageOf });
     expect(body.split("\n")).toEqual([
       markerOf("shop", "github"),
       "",
@@ -71,15 +73,15 @@ describe("the comment", () => {
       "",
       "| | | commit | |",
       "|---|---|---|---|",
-      "| [run](https://s.example/v1/runs/run_1) | 🚀 checking | `aaaaaaa` | unit runs |",
-      "| [production](https://s.example/v1/deployments/dep_3) | ⏳ gated | `aaaaaaa` | gated |",
-      "| [staging](https://s.example/v1/deployments/dep_1) | ✅ succeeded | `aaaaaaa` | succeeded |",
+      "| [run](https://s.example/pages/run_1) | 🚀 checking | `aaaaaaa` | unit runs |",
+      "| [production](https://s.example/pages/dep_3) | ⏳ gated | `aaaaaaa` | gated |",
+      "| [staging](https://s.example/pages/dep_1) | ✅ succeeded | `aaaaaaa` | <https://staging.example/> succeeded |",
     ]);
   });
 
   it("takes no text from elsewhere for its own: no cell, no tag, no mention, no second line", () => {
     const reason = "a | b\n<img src=x> @ada `code` [x](https://evil.example)";
-    const body = commentBody({ product: "shop", forge: "bitbucket", all: [run({ reason })], base: null });
+    const body = commentBody({ product: "shop", forge: "bitbucket", all: [run({ reason })], pageOf: () => null });
     const row = body.split("\n").at(-1) ?? "";
     expect(body.split("\n")).toHaveLength(7);
     expect(row.replaceAll("\\|", "").split("|")).toHaveLength(6);

@@ -51,18 +51,16 @@ export function contextOf({ product, environment }: Pick<Reported, "product" | "
   return environment === null ? `slipway/${product}` : `slipway/${product}/${environment}`;
 }
 
-/** The API's own address of it. */
-export function urlOf({ id, environment }: Pick<Reported, "id" | "environment">, base: string | null): string | null {
-  return base === null ? null : `${base}/v1/${environment === null ? "runs" : "deployments"}/${id}`;
-}
+/** The address of the page of a run or a deployment; null where nobody could reach it. */
+export type PageOf = (id: Reported["id"]) => string | null;
 
-export function reportOf(reported: Reported, base: string | null): Report {
+export function reportOf(reported: Reported, pageOf: PageOf): Report {
   return {
     commit: reported.commit,
     context: contextOf(reported),
     state: stateOf(reported),
     description: descriptionOf(reported),
-    url: urlOf(reported, base),
+    url: pageOf(reported.id),
   };
 }
 

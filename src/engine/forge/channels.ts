@@ -1,7 +1,7 @@
 import { isSlipwayError } from "../../core/errors/error.ts";
 import { commentBody, markerOf } from "../../core/forge/comment.ts";
 import { environmentUrl } from "../../core/forge/environment-url.ts";
-import { isOver, type Reported, reportOf } from "../../core/forge/report.ts";
+import { isOver, type PageOf, type Reported, reportOf } from "../../core/forge/report.ts";
 import type { DeploymentId, RunId } from "../../core/ids.ts";
 import type { ReportSettings } from "../../core/triggers/settings.ts";
 import type { Forge } from "../../ports/forge.ts";
@@ -16,8 +16,7 @@ export type Telling = {
   readonly db: Db;
   readonly forge: Forge;
   readonly settings: ReportSettings;
-  /** Where people reach this control plane. */
-  readonly base: string | null;
+  readonly pageOf: PageOf;
   readonly reported: Reported;
   readonly row: ForgeReportRow;
   /** Writes down what is known of the other side before it is told more. */
@@ -44,8 +43,8 @@ export function newsOf(reported: Reported): string {
 
 /** Tells it in one way. Looks before it makes anything, so it is safe to repeat. Rejects with a `ForgeProblem`. */
 export async function tell(telling: Telling, signal: AbortSignal): Promise<void> {
-  const { db, forge, row, reported, base, keep } = telling;
-  const report = reportOf(reported, base);
+  const { db, forge, row, reported, pageOf, keep } = telling;
+  const report = reportOf(reported, pageOf);
   switch (row.channel) {
     case "status":
       return forge.setStatus(report, signal);
@@ -83,9 +82,14 @@ async function placeOf(db: Db, deployment: DeploymentId): Promise<string | null>
   }
 }
 
+/** For the comment: what is not live there yet is nothing to be looked at. */
+async function placeIfLive(db: Db, { id, environment, phase }: Reported): Promise<string | null> {
+  return environment === null || phase !== "succeeded" ? null : placeOf(db, id as DeploymentId);
+}
+
 /** A commit without a pull request is asked for again when it has other news: people push first. */
 async function tellPullRequest(telling: Telling, signal: AbortSignal): Promise<void> {
-  const { db, forge, settings, base, reported, row, keep } = telling;
+  const { db, forge, settings, pageOf, reported, row, keep } = telling;
   const { product } = reported;
   const pull = row.place ?? (await forge.pullRequest(reported.commit, signal));
   if (pull === null) return;
@@ -97,13 +101,14 @@ async function tellPullRequest(telling: Telling, signal: AbortSignal): Promise<v
     .where("channel", "=", "comment")
     .where("place", "=", pull)
     .execute();
-  const all = await reportedOf(
+  const found = await reportedOf(
     db,
     others.map(({ subject }) => subject),
   );
+  const all = await Promise.all(found.map(async (one) => ({ ...one, place: await placeIfLive(db, one) })));
   const known = row.remote_id ?? others.find(({ remote_id }) => remote_id !== null)?.remote_id ?? null;
   const { forge: kind } = settings;
-  const body = commentBody({ product, forge: kind, all, base });
+  const body = commentBody({ product, forge: kind, all, pageOf });
   await keep({ remote_id: await forge.setComment({ pull, marker: markerOf(product, kind), body }, known, signal) });
 }
 

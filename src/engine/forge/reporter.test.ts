@@ -16,6 +16,7 @@ import { goldenRows } from "../../store/migrations/golden.ts";
 import { GithubStandIn } from "../../testing/forges/github.ts";
 import { freePort } from "../../testing/ports.ts";
 import { Changes } from "../history.ts";
+import { openPageLink } from "../pages/links.ts";
 import { setSecret } from "../secrets/secrets.ts";
 import { triggersPlace } from "../triggers/settings.ts";
 import type { World } from "../world.ts";
@@ -152,7 +153,9 @@ describe("the forge", () => {
     expect(others).toEqual([]);
     expect(comment?.body).toContain("✅ succeeded");
     const [status] = github.statuses(commit);
-    expect(status).toMatchObject({ state: "success", target_url: "https://s.example/v1/deployments/dep_1" });
+    const [, link = ""] = /^https:\/\/s\.example\/pages\/(.+)$/.exec(String(status?.target_url)) ?? [];
+    expect([status?.state, openPageLink(world, link)]).toEqual(["success", { deployment: "dep_1" }]);
+    expect(comment?.body).toContain("<http://shop.example.com/> the bake has passed");
     const told = github.bodies("post /repos/{owner}/{repo}/deployments/{deployment_id}/statuses");
     expect(told.map(({ state, environment_url }) => [state, environment_url])).toEqual([
       ["in_progress", "http://shop.example.com/"],

@@ -1,10 +1,11 @@
 import { ForgeProblem } from "../../core/forge/problem.ts";
-import { isOver, type Reported } from "../../core/forge/report.ts";
+import { isOver, type PageOf, type Reported } from "../../core/forge/report.ts";
 import { nextTry } from "../../core/forge/retry.ts";
 import type { EpochMs } from "../../core/ids.ts";
 import type { ReportSettings } from "../../core/triggers/settings.ts";
 import type { Forge } from "../../ports/forge.ts";
 import type { ForgeReportRow } from "../../ports/tables.ts";
+import { pageUrl } from "../pages/links.ts";
 import { Rounds } from "../rounds.ts";
 import { Troubles } from "../troubles.ts";
 import { untilChange } from "../until-change.ts";
@@ -94,21 +95,25 @@ export class Reporter {
         const rest = this.#restUntil.get(product)?.at ?? 0;
         if (this.#rounds.signal.aborted) return null;
         if (clock.now() < rest) return rest;
-        const at = await this.#tellOne({ forge, report, base: settings.url, reported, row: one });
+        const at = await this.#tellOne({ forge, report, pageOf: this.#pages(settings.url), reported, row: one });
         if (at !== null) times.push(at);
       }
     return times.length === 0 ? null : Math.min(...times);
+  }
+
+  #pages(base: string | null): PageOf {
+    return (id) => (base === null ? null : pageUrl(this.#world, base, id));
   }
 
   /** Null: there is nothing to tell, or it was told; else when it is tried. */
   async #tellOne(what: {
     readonly forge: Forge;
     readonly report: ReportSettings;
-    readonly base: string | null;
+    readonly pageOf: PageOf;
     readonly reported: Reported;
     readonly row: ForgeReportRow;
   }): Promise<EpochMs | null> {
-    const { forge, report, base, reported, row } = what;
+    const { forge, report, pageOf, reported, row } = what;
     const { clock, store } = this.#world;
     const news = newsOf(reported);
     const over = isOver(reported) ? 1 : 0;
@@ -118,7 +123,7 @@ export class Reporter {
     const about = `${reported.product} ${row.channel}`;
     const keep = (known: object) => this.#note(row, known);
     try {
-      await tell({ db: store.db, forge, settings: report, base, reported, row, keep }, this.#rounds.signal);
+      await tell({ db: store.db, forge, settings: report, pageOf, reported, row, keep }, this.#rounds.signal);
       await this.#note(row, { told: news, failures: 0, since: null, next_at: null, error: null, over });
       this.#troubles.over(about);
       return null;

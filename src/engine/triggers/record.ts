@@ -14,8 +14,13 @@ import type { World } from "../world.ts";
 import { knownRef, settingsOf } from "./settings.ts";
 import { type Begun, triggerKind } from "./workflow.ts";
 
-/** So many events are kept; those that are still at work are kept in any case. */
+/** So many events are kept whole; those that are still at work are kept in any case. */
 const keptEvents = 1_000;
+/** So many are known by their names and digests: a signed body that somebody has caught is good for as long as its secret. */
+const knownEvents = 100_000;
+
+/** Stands for an event of which only the name is kept. */
+export const forgotten = "null";
 
 export type Heard = {
   readonly product: string;
@@ -168,19 +173,27 @@ async function rememberRef(
 }
 
 async function prune(trx: Trx, product: string): Promise<void> {
-  const oldest = await trx
+  const newest = await trx
     .selectFrom("trigger_event")
     .select("number")
     .where("product", "=", product)
     .orderBy("number", "desc")
-    .offset(keptEvents)
-    .limit(1)
     .executeTakeFirst();
-  if (oldest === undefined) return;
+  const old = (newest?.number ?? 0) - keptEvents;
+  if (old <= 0) return;
+  await trx
+    .updateTable("trigger_event")
+    .set({ event: forgotten, begin: null })
+    .where("product", "=", product)
+    .where("number", "<=", old)
+    // Each was seen to when it came to be old.
+    .where("number", ">", old - keptEvents)
+    .where("ended_at", "is not", null)
+    .execute();
   await trx
     .deleteFrom("trigger_event")
     .where("product", "=", product)
-    .where("number", "<=", oldest.number)
+    .where("number", "<=", old + keptEvents - knownEvents)
     .where("ended_at", "is not", null)
     .execute();
 }

@@ -4,6 +4,7 @@ import type { TriggerSettings } from "../../core/triggers/settings.ts";
 import type { Db } from "../../ports/store.ts";
 import type { TriggerEventRow } from "../../ports/tables.ts";
 import type { World } from "../world.ts";
+import { forgotten } from "./record.ts";
 import { findSettings } from "./settings.ts";
 
 export type TriggersNow = {
@@ -47,6 +48,7 @@ export async function triggersNow(
     .selectFrom("trigger_event")
     .selectAll()
     .where("product", "=", product)
+    .where("event", "!=", forgotten)
     .orderBy("number", "desc")
     .limit(limit)
     .execute();
