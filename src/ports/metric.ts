@@ -10,6 +10,8 @@ export interface Meter {
   points(query: Query, stepMs: number): readonly (number | null)[];
   /** Windows of up to 30 days, from what is kept in the store; the grain is a minute, and an hour for what is older than two days. */
   measureLong(query: Query): Promise<Measured>;
+  /** The points of such a window. */
+  pointsLong(query: Query, stepMs: number): Promise<readonly (number | null)[]>;
   /** Resolves when a sample came in that matches, or after `ms`; rejects when the signal is aborted. */
   news(selector: Selector, ms: number, signal: AbortSignal): Promise<void>;
 }

@@ -70,15 +70,16 @@ it("a rule about an alert fires when the real Alertmanager says so, acts, and en
     },
   });
   for (const release of [one, two]) expect((await plane.deploy("production", release)).phase).toBe("succeeded");
-  const reading = (name: string) => ruleReadings(plane.world, { environment }).find((rule) => rule.name === name);
-  await expect.poll(() => reading("slow")?.is, patient).toBe("unknown");
+  const reading = async (name: string) =>
+    (await ruleReadings(plane.world, { environment })).find((rule) => rule.name === name);
+  await expect.poll(async () => (await reading("slow"))?.is, patient).toBe("unknown");
 
   const labels = { alertname: "Slow", service: "web", severity: "warning", environment: "production" };
   await raise(labels);
-  await expect.poll(() => reading("known")?.is, patient).toBe("firing");
-  expect(reading("slow")?.is).toBe("unknown");
+  await expect.poll(async () => (await reading("known"))?.is, patient).toBe("firing");
+  expect((await reading("slow"))?.is).toBe("unknown");
   await raise(labels, new Date(Date.now() - 1));
-  await expect.poll(() => reading("known")?.is, patient).toBe("ok");
+  await expect.poll(async () => (await reading("known"))?.is, patient).toBe("ok");
   await expect.poll(async () => (await history("rule.resolved")).length, patient).toBe(1);
 
   await raise({ ...labels, severity: "critical" });

@@ -165,7 +165,7 @@ describe("a rule with a rollback", () => {
     expect(told.slice(before).find(({ version }) => version === "4")?.alerts?.[0]?.status).toBe("firing");
     expect((await plane.environment(here)).live_release_id).toBe(trial);
     expect(await history("rule.action-failed")).toEqual([]);
-    const standing = ruleReadings(plane.world, { environment: environmentName(here) });
+    const standing = await ruleReadings(plane.world, { environment: environmentName(here) });
     expect(standing.map(({ name, release, dryRun, actions }) => [name, release, dryRun, actions])).toEqual([
       ["errors", trial, true, ["rollback", "notify team"]],
       ["page", trial, false, ["page"]],

@@ -8,6 +8,6 @@ export function ruleRoutes(server: FastifyInstance, world: World): void {
   server.get("/v1/rules", async (request): Promise<RulesView> => {
     const { environment } = rulesQuery.parse(request.query);
     const where = environment === undefined ? {} : { environment: environmentName(environment) };
-    return { at: world.clock.now(), rules: ruleReadings(world, where) };
+    return { at: world.clock.now(), rules: await ruleReadings(world, where) };
   });
 }

@@ -1,7 +1,7 @@
 import type { EnvironmentName, ReleaseId, ServiceName } from "../ids.ts";
-import { selectorOf } from "../judge/rule/evaluate.ts";
 import { parseRule } from "../judge/rule/parse.ts";
 import type { Condition } from "../judge/rule/rule.ts";
+import { selectorOf } from "../judge/rule/seen.ts";
 import { conditionText } from "../judge/rule/text.ts";
 import { metricOf } from "../metric/catalogue.ts";
 import type { Query } from "../metric/memory.ts";

@@ -1,14 +1,19 @@
 import type { Deployment } from "../../core/deploy/deployment.ts";
 import { type ConditionLook, parseGateCondition } from "../../core/gates/condition.ts";
 import type { DeploymentId } from "../../core/ids.ts";
-import { evaluate, quietRule, type RuleLook, type RuleState } from "../../core/judge/rule/evaluate.ts";
+import { evaluate, queriesOf, quietRule, type RuleLook, type RuleState } from "../../core/judge/rule/evaluate.ts";
+import { lookAtWindows, type SeenWindow } from "../judge/windows.ts";
 import { releaseView } from "../release/read.ts";
 import type { World } from "../world.ts";
 
 /** How often the conditions of a step are looked at. */
 const lookMs = 1_000;
 
-type Standing = { readonly stage: number; readonly looks: Map<string, RuleLook> };
+type Standing = {
+  readonly stage: number;
+  readonly looks: Map<string, RuleLook>;
+  readonly windows: Map<string, readonly SeenWindow[]>;
+};
 
 /** How the conditions of steps under way stood at the last look. In memory: after a restart a `for` begins anew. */
 export class StepConditions {
@@ -34,20 +39,30 @@ export class StepConditions {
     const declared = (spec.metrics ?? []).map(({ name }) => name);
     const place = { environment: course.environment, release: course.release };
     while (!signal.aborted) {
-      const before = this.#standings.get(course.id);
+      const known = this.#standings.get(course.id);
+      const before = known?.stage === stage ? known : undefined;
       const looks = new Map<string, RuleLook>();
+      const windows = new Map<string, readonly SeenWindow[]>();
       for (const text of texts) {
         const parsed = parseGateCondition(text, declared);
         if (parsed.is === "wrong") continue;
         // Each look says by itself whether it holds: one that could not be measured must not stand on those before.
-        const last = before?.stage === stage ? before.looks.get(text)?.next : undefined;
+        const last = before?.looks.get(text)?.next;
         const state: RuleState = { ...(last ?? quietRule), firingSince: null };
+        const asked = { before: before?.windows.get(text) ?? [], now: now(world) };
+        const seen = await lookAtWindows(world.metrics, queriesOf(parsed.rule, place), asked);
+        windows.set(text, seen);
         looks.set(
           text,
-          evaluate(parsed.rule, (query) => world.metrics.measure(query), place, state, now(world)),
+          evaluate(
+            parsed.rule,
+            seen.map(({ measured }) => measured),
+            state,
+            now(world),
+          ),
         );
       }
-      this.#standings.set(course.id, { stage, looks });
+      this.#standings.set(course.id, { stage, looks, windows });
       await world.clock.sleep(lookMs, signal).catch(() => {});
     }
   }

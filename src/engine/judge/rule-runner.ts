@@ -1,6 +1,5 @@
 import type { EpochMs } from "../../core/ids.ts";
-import { evaluate, quietRule, type RuleLook, type RuleState } from "../../core/judge/rule/evaluate.ts";
-import { explain } from "../../core/judge/rule/explain.ts";
+import { evaluate, queriesOf, quietRule, type RuleLook, type RuleState } from "../../core/judge/rule/evaluate.ts";
 import { rulesOf } from "../../core/judge/rule/of-spec.ts";
 import type { Rule } from "../../core/judge/rule/rule.ts";
 import { appendHistory } from "../history.ts";
@@ -11,6 +10,7 @@ import type { World } from "../world.ts";
 import { actionText, perform } from "./actions.ts";
 import { type RulePlace, rulePlaces } from "./places.ts";
 import type { RuleStanding } from "./standings.ts";
+import { lookAtWindows, plotted } from "./windows.ts";
 
 /** How often rules are looked at. */
 export const lookMs = 1_000;
@@ -72,10 +72,12 @@ export class RuleRunner {
     this.#world.alerts.record(metrics, rule, place);
     const before = this.#world.standings.get(key);
     const state: RuleState = before?.look.next ?? quietRule;
-    const look = evaluate(rule, (query) => metrics.measure(query), place, state, now);
+    const windows = await lookAtWindows(metrics, queriesOf(rule, place), { before: before?.windows ?? [], now });
+    const seen = windows.map(({ measured }) => measured);
+    const look = evaluate(rule, seen, state, now);
     const firedAt = look.turned === "fired" ? this.#world.clock.now() : (before?.firedAt ?? null);
     if (look.turned !== null) await this.#turn(place, rule, look, firedAt);
-    this.#world.standings.set(key, { place, rule, look, firedAt });
+    this.#world.standings.set(key, { place, rule, look, firedAt, windows });
   }
 
   /** Recorded first, then acted on. */
@@ -83,7 +85,7 @@ export class RuleRunner {
     const { store, changes, log, clock, metrics } = this.#world;
     const { product, environment, release, underWay } = place;
     const event = `rule.${look.turned}`;
-    const plot = explain(rule, place, (query, stepMs) => metrics.points(query, stepMs));
+    const plot = await plotted(metrics, rule, place, look.measured);
     const would = rule.actions.map(actionText);
     const actions = rule.dryRun ? would.map((each) => `${each} (dry run)`) : would;
     await store.db.transaction().execute((trx) =>

@@ -1,11 +1,11 @@
 import type { Evidence } from "../../core/errors/error.ts";
 import type { EnvironmentName, EpochMs, ReleaseId, ServiceName } from "../../core/ids.ts";
 import type { RuleLook } from "../../core/judge/rule/evaluate.ts";
-import { explain } from "../../core/judge/rule/explain.ts";
 import type { Rule, Severity } from "../../core/judge/rule/rule.ts";
 import type { World } from "../world.ts";
 import { actionText } from "./actions.ts";
 import type { RulePlace } from "./places.ts";
+import { plotted, type SeenWindow } from "./windows.ts";
 
 /** How a rule stood at the last look. */
 export type RuleStanding = {
@@ -14,6 +14,8 @@ export type RuleStanding = {
   readonly look: RuleLook;
   /** Of its last firing. */
   readonly firedAt: EpochMs | null;
+  /** What its windows said when they were asked last. */
+  readonly windows: readonly SeenWindow[];
 };
 
 /** Every rule in force, by environment, release and name. Written by whoever looks, read by whoever asks. */
@@ -42,14 +44,16 @@ export type RuleReading = {
 };
 
 /** How the rules stand now, by environment and name. Changes nothing. */
-export function ruleReadings(
+export async function ruleReadings(
   { standings, metrics }: Pick<World, "standings" | "metrics">,
   where: { readonly environment?: EnvironmentName },
-): readonly RuleReading[] {
+): Promise<readonly RuleReading[]> {
   const now = metrics.time.now();
-  return [...standings.values()]
-    .filter(({ place }) => where.environment === undefined || place.environment === where.environment)
-    .map(({ place, rule, look, firedAt }) => {
+  const there = [...standings.values()].filter(
+    ({ place }) => where.environment === undefined || place.environment === where.environment,
+  );
+  const readings = await Promise.all(
+    there.map(async ({ place, rule, look, firedAt }) => {
       const since = look.next.firingSince ?? look.next.brokenSince;
       return {
         environment: place.environment,
@@ -64,8 +68,9 @@ export function ruleReadings(
         severity: rule.severity,
         actions: rule.actions.map(actionText),
         dryRun: rule.dryRun,
-        evidence: explain(rule, place, (query, stepMs) => metrics.points(query, stepMs)),
+        evidence: await plotted(metrics, rule, place, look.measured),
       };
-    })
-    .toSorted((a, b) => (`${a.environment} ${a.name}` < `${b.environment} ${b.name}` ? -1 : 1));
+    }),
+  );
+  return readings.sort((a, b) => (`${a.environment} ${a.name}` < `${b.environment} ${b.name}` ? -1 : 1));
 }

@@ -70,12 +70,20 @@ export class Metrics implements Meter {
 
   /** Without a past there are the last two hours at most, and the rest is not covered. */
   async measureLong(query: Query): Promise<Measured> {
-    const remembersMs = Math.min(longestMs, this.time.now() - this.#begunAt);
-    return this.past === null || query.windowMs <= remembersMs ? this.measure(query) : this.past.measure(query);
+    return this.past === null || this.#remembers(query) ? this.measure(query) : this.past.measure(query);
   }
 
   points(query: Query, stepMs: number): readonly (number | null)[] {
     return this.memory.points(query, stepMs, this.time.now());
+  }
+
+  async pointsLong(query: Query, stepMs: number): Promise<readonly (number | null)[]> {
+    return this.past === null || this.#remembers(query) ? this.points(query, stepMs) : this.past.points(query, stepMs);
+  }
+
+  /** Whether memory reaches back as far: it begins with this process. */
+  #remembers({ windowMs }: Query): boolean {
+    return windowMs <= Math.min(longestMs, this.time.now() - this.#begunAt);
   }
 
   labels(series: string, selector: Selector): readonly Labels[] {

@@ -3,8 +3,8 @@ import type { EpochMs } from "../../core/ids.ts";
 import type { GaugeSeries, Stretch } from "../../core/metric/gauge-series.ts";
 import { mergeStretches } from "../../core/metric/gauge-series.ts";
 import { type Labels, labelNames, labelsKey, matches, type Selector } from "../../core/metric/labels.ts";
-import { isCounted, measureCounters, measureNumbers, type Query } from "../../core/metric/measure.ts";
-import { type Measured, unknown, type Window } from "../../core/metric/measured.ts";
+import type { Query } from "../../core/metric/measure.ts";
+import type { Measured, Window } from "../../core/metric/measured.ts";
 import {
   type CountSlot,
   coarserCounts,
@@ -17,7 +17,6 @@ import {
   floorTo,
   type Level,
   levels,
-  mergeIncreases,
   type NumberSlot,
 } from "../../core/metric/slots.ts";
 import { type Increase, TallySeries } from "../../core/metric/tally-series.ts";
@@ -25,6 +24,7 @@ import type { Log } from "../../ports/log.ts";
 import type { Store, Trx } from "../../ports/store.ts";
 import type { Database } from "../../ports/tables.ts";
 import type { Metrics } from "./metrics.ts";
+import { extentOf, measuredOf, type Row, restIndex, type Slot, slotsOfRow } from "./past-slots.ts";
 
 /** How often what was measured is written down: what is lost when power fails. */
 export const flushMs = 10_000;
@@ -37,14 +37,16 @@ const maxBehindMs = 60 * 60_000;
 /** A window is made of at least so many slots, so that the one at its beginning matters little. */
 const leastSlots = 48;
 
-type Kept = { readonly id: number; readonly metric: string; readonly labels: Labels; readonly columns: number };
+type Measurable = { readonly metric: string; readonly labels: Labels; readonly columns: number };
+type Kept = Measurable & { readonly id: number };
+/** What was found of a series, and up to where. */
+type Found = { readonly kept: Kept; readonly slots: Slot[]; from: EpochMs };
 type Chunk = {
   readonly kept: Kept;
   readonly level: Level;
   readonly start: EpochMs;
-  readonly slots: readonly (NumberSlot | CountSlot)[];
+  readonly slots: readonly Slot[];
 };
-type Row = { readonly series_id: number; readonly start_at: EpochMs; readonly slots: string };
 
 /**
  * What was measured, in the store: the finest level of each series is written from memory, every coarser one from the one below, so
@@ -88,33 +90,47 @@ export class Past {
     const { time } = this.#metrics;
     const now = time.wall(time.now());
     const window = { from: now - query.windowMs, to: now };
-    const series = this.#matching(query.metric.series, query.labels);
-    const level = levelFor(query.windowMs);
-    if (isCounted(query.metric)) {
-      const found = await this.#increases(series, window, level);
-      if (found.length > 0) return measureCounters(query, found, window);
-    } else {
-      const found = await this.#stretches(series, window, level, query);
-      if (found.length > 0) return measureNumbers(query, found, window);
-    }
-    return unknown(`${query.metric.name} was not measured in that time`);
+    return measuredOf(query, await this.#slots(query, window, levelFor(query.windowMs)), window);
   }
 
-  /** The slots of a series of that metric, at the level for such a window, merged to steps. For plots and for uptime by the day. */
+  /** The same over the window, step by step, oldest first; null where nothing is known. At most 1,000 steps. For plots. */
+  async points(query: Query, stepMs: number): Promise<readonly (number | null)[]> {
+    await this.#load();
+    const { time } = this.#metrics;
+    const now = time.wall(time.now());
+    const count = Math.min(1_000, Math.max(1, Math.ceil(query.windowMs / stepMs)));
+    const begin = now - count * stepMs;
+    const level = Math.max(
+      0,
+      levels.findLastIndex(({ slotMs }) => slotMs <= stepMs),
+    );
+    const steps = Array.from({ length: count }, () => new Map<string, Slot[]>());
+    for (const [series, slots] of await this.#slots(query, { from: begin, to: now }, level))
+      for (const slot of slots) {
+        const step = steps[Math.floor((extentOf(slot).from - begin) / stepMs)];
+        step?.set(series, [...(step.get(series) ?? []), slot]);
+      }
+    return steps.map((slots, index) => {
+      const from = begin + index * stepMs;
+      const measured = measuredOf(query, slots, { from, to: from + stepMs });
+      return measured.is === "known" ? measured.value : null;
+    });
+  }
+
+  /** The slots of a series of that metric, at the level for such a window, merged to steps. For uptime by the day. */
   async steps(query: Query, stepMs: number, begin: EpochMs): Promise<readonly (Stretch | null)[]> {
     await this.#load();
     const { time } = this.#metrics;
     const now = time.wall(time.now());
-    const series = this.#matching(query.metric.series, query.labels);
     const steps = new Array<Stretch | null>(Math.ceil((now - begin) / stepMs)).fill(null);
-    const level = levelFor(query.windowMs);
-    for (const one of series) {
-      for (const { stretch } of await this.#numbersOf(one, { from: begin, to: now }, level)) {
-        const index = Math.floor((stretch.from - begin) / stepMs);
-        const known = steps[index];
-        if (known === undefined) continue;
-        steps[index] = known === null ? stretch : mergeStretches(known, stretch);
-      }
+    const found = await this.#slots(query, { from: begin, to: now }, levelFor(query.windowMs));
+    for (const slot of [...found.values()].flat()) {
+      if (!("stretch" in slot)) continue;
+      const { stretch } = slot;
+      const index = Math.floor((stretch.from - begin) / stepMs);
+      const known = steps[index];
+      if (known === undefined) continue;
+      steps[index] = known === null ? stretch : mergeStretches(known, stretch);
     }
     return steps;
   }
@@ -318,81 +334,83 @@ export class Past {
     return found?.start == null ? null : Number(found.start);
   }
 
-  async #stretches(series: readonly Kept[], window: Window, level: number, query: Query): Promise<readonly Stretch[]> {
-    const found: Stretch[] = [];
-    for (const one of series) {
-      const slots = await this.#numbersOf(one, window, level);
-      if (slots.length > 0) found.push(slots.map(({ stretch }) => stretch).reduce(mergeStretches));
-    }
-    return query.take === "last" ? found.filter(({ to }) => to >= window.to - 2 * 60_000) : found;
-  }
-
-  async #increases(series: readonly Kept[], window: Window, level: number): Promise<readonly Increase[]> {
-    const found: Increase[] = [];
-    for (const one of series) {
-      const slots = await this.#countsOf(one, window, level);
-      if (slots.length > 0) found.push(slots.map(({ increase }) => increase).reduce(mergeIncreases));
-    }
-    return found;
-  }
-
-  /** From the level for the window down to the finest, each from where the one before ends, and the rest from memory. */
-  async #numbersOf(kept: Kept, window: Window, level: number): Promise<readonly NumberSlot[]> {
-    const found: NumberSlot[] = [];
-    let from = window.from;
+  /**
+   * By series: from the level for the window down to the finest, each from where the one above ends, and the rest from memory, where
+   * a series may be that has no past yet. A query of each level for all series together, however many releases there were.
+   */
+  async #slots({ metric, labels }: Query, window: Window, level: number): Promise<Map<string, Slot[]>> {
+    const found = this.#matching(metric.series, labels).map((kept) => ({
+      kept,
+      from: window.from,
+      slots: [] as Slot[],
+    }));
     for (let index = level; index >= 0; index -= 1) {
-      const { slotMs } = levels[index] as Level;
-      const slots = (await this.#rows(kept, slotMs, from)).flatMap((row) =>
-        decodeNumbers(row.slots, Number(row.start_at), slotMs),
-      );
-      const whole = slots.filter(({ stretch }) => stretch.from >= from - slotMs / 2 && stretch.to <= window.to);
-      found.push(...whole);
-      from = Math.max(from, ...whole.map(({ stretch }) => stretch.to));
+      const above = index === level ? undefined : this.#made.get(index + 1);
+      await this.#take(found, index, { from: Math.max(window.from, above ?? window.from), to: window.to });
     }
-    const rest = this.#inMemory(kept, { from, to: window.to });
-    if (rest !== null && !("by" in rest)) found.push({ index: 0, stretch: rest });
-    return found;
+    // What comes rarely is kept at its own level, and at none that is finer.
+    for (let index = level + 1; index < levels.length; index += 1)
+      await this.#take(
+        found.filter(({ slots }) => slots.length === 0),
+        index,
+        window,
+      );
+    const slots = new Map<string, Slot[]>();
+    for (const { kept, from, slots: kepts } of found)
+      slots.set(nameOf(kept), kepts.concat(this.#rest(kept, { from, to: window.to })));
+    for (const { labels: own, series: each } of this.#metrics.memory.find(metric, labels)) {
+      const fresh = { metric: metric.series, labels: own, columns: each instanceof TallySeries ? each.columns : 0 };
+      if (!slots.has(nameOf(fresh))) slots.set(nameOf(fresh), this.#rest(fresh, window));
+    }
+    return slots;
   }
 
-  async #countsOf(kept: Kept, window: Window, level: number): Promise<readonly CountSlot[]> {
-    const found: CountSlot[] = [];
-    let from = window.from;
-    for (let index = level; index >= 0; index -= 1) {
-      const { slotMs } = levels[index] as Level;
-      const slots = (await this.#rows(kept, slotMs, from)).flatMap((row) =>
-        decodeCounts(row.slots, Number(row.start_at), slotMs, kept.columns),
-      );
-      const whole = slots.filter(({ increase }) => increase.from >= from - slotMs / 2 && increase.to <= window.to);
-      found.push(...whole);
-      from = Math.max(from, ...whole.map(({ increase }) => increase.to));
+  /** The whole slots of a level that begin where each of these ends so far. */
+  async #take(series: readonly Found[], index: number, window: Window): Promise<void> {
+    const level = levels[index];
+    if (series.length === 0 || level === undefined) return;
+    const byId = new Map(series.map((one) => [one.kept.id, { one, from: one.from }]));
+    const ids = [...byId.keys()];
+    for (const row of await this.#rows(ids, level, window.from)) {
+      const found = byId.get(Number(row.series_id));
+      if (found === undefined) continue;
+      const { one, from: begin } = found;
+      const whole = slotsOfRow(row, level.slotMs, one.kept.columns).filter((slot) => {
+        const { from, to } = extentOf(slot);
+        return from >= begin - level.slotMs / 2 && to <= window.to;
+      });
+      one.slots.push(...whole);
+      one.from = Math.max(one.from, ...whole.map((slot) => extentOf(slot).to));
     }
-    const rest = this.#inMemory(kept, { from, to: window.to });
-    if (rest !== null && "by" in rest) found.push({ index: 0, increase: rest });
-    return found;
   }
 
-  async #rows({ id }: Kept, slotMs: number, from: EpochMs): Promise<readonly Row[]> {
-    const { chunkMs } = levels.find((level) => level.slotMs === slotMs) as Level;
+  async #rows(series: readonly number[], { slotMs, chunkMs }: Level, from: EpochMs): Promise<readonly Row[]> {
     return this.#store.db
       .selectFrom("metric_chunk")
       .select(["series_id", "start_at", "slots"])
-      .where("series_id", "=", id)
+      .where("series_id", "in", series)
       .where("slot_ms", "=", slotMs)
       .where("start_at", ">", from - chunkMs)
       .orderBy("start_at")
       .execute();
   }
 
-  #inMemory({ metric, labels, columns }: Kept, { from, to }: Window): Stretch | Increase | null {
+  /** What is not written yet. */
+  #rest(series: Measurable, window: Window): Slot[] {
+    const rest = this.#inMemory(series, window);
+    if (rest === null) return [];
+    return ["by" in rest ? { index: restIndex, increase: rest } : { index: restIndex, stretch: rest }];
+  }
+
+  #inMemory({ metric, labels, columns }: Measurable, { from, to }: Window): Stretch | Increase | null {
     const { time, memory } = this.#metrics;
     const steady = time.now() - time.wall(time.now());
     const entry = memory.find({ series: metric }, labels).find((one) => labelsKey(one.labels) === labelsKey(labels));
     if (entry === undefined || from >= to) return null;
     const window = { from: from + steady, to: to + steady };
-    if (entry.series instanceof TallySeries)
-      return columns === entry.series.columns ? entry.series.counted(window) : null;
-    const stretch = entry.series.over(window);
-    return stretch === null ? null : { ...stretch, from: stretch.from - steady, to: stretch.to - steady };
+    if (entry.series instanceof TallySeries && columns !== entry.series.columns) return null;
+    const seen = entry.series instanceof TallySeries ? entry.series.counted(window) : entry.series.over(window);
+    return seen === null ? null : { ...seen, from: seen.from - steady, to: seen.to - steady };
   }
 }
 
@@ -455,6 +473,8 @@ async function writeChunk(trx: Trx, { kept: { id, columns }, level: { slotMs }, 
 /** Outside of the call, so that a store may keep the query. */
 const newSlots = (known: OnConflictBuilder<Database, "metric_chunk">) =>
   known.columns(["series_id", "slot_ms", "start_at"]).doUpdateSet(({ ref }) => ({ slots: ref("excluded.slots") }));
+
+const nameOf = ({ metric, labels, columns }: Measurable): string => keyOf(metric, labelsKey(labels), columns);
 
 const keyOf = (metric: string, labels: string, columns: number): string => `${metric} ${labels} ${columns}`;
 

@@ -3,7 +3,7 @@ import { environmentName } from "../../ids.ts";
 import { type Measured, unknown } from "../../metric/measured.ts";
 import { MetricMemory } from "../../metric/memory.ts";
 import { contradictions } from "./contradictions.ts";
-import { evaluate, quietRule, type RuleLook, type RuleState } from "./evaluate.ts";
+import { evaluate, queriesOf, quietRule, type RuleLook, type RuleState } from "./evaluate.ts";
 import { rulesOf } from "./of-spec.ts";
 import type { Rule } from "./rule.ts";
 import { sparkline } from "./text.ts";
@@ -31,7 +31,7 @@ const known = (value: number, more: Partial<Extract<Measured, { is: "known" }>> 
 function watched(one: Rule, values: readonly Measured[], from = start): RuleLook[] {
   let state: RuleState = quietRule;
   return values.map((value, second) => {
-    const look = evaluate(one, () => value, place, state, from + second * 1_000);
+    const look = evaluate(one, [value], state, from + second * 1_000);
     state = look.next;
     return look;
   });
@@ -70,6 +70,13 @@ describe("a rule", () => {
     expect(watched(strict, seconds(4, silence)).at(-1)?.is).toBe("firing");
   });
 
+  it("over a long window says nothing before half of it was looked at", () => {
+    const one = rule("uptime of ml < 99% over 1d");
+    const seen = (covered: number) => watched(one, [known(0.5, { covered })])[0];
+    expect(seen(0.02)).toMatchObject({ is: "unknown", reason: "only 2 % of the last 1d was looked at" });
+    expect(seen(0.6)).toMatchObject({ is: "firing" });
+  });
+
   it("wants its minimum, its looks, and a number", () => {
     expect(watched(rule("error ratio > 10%", { minimum: 50 }), [known(0.9, { count: 49 })])[0]).toMatchObject({
       is: "unknown",
@@ -95,18 +102,28 @@ describe("a rule", () => {
 
   it("of an error budget fires by its fast windows, both of them, and says how fast it burns", () => {
     const one = rule("error budget 99.9% burns -> page");
-    const by = (long: number, short: number) =>
-      evaluate(one, ({ windowMs }) => known(windowMs >= 3_600_000 ? long : short), place, quietRule, start);
-    expect(by(0.02, 0.02)).toMatchObject({ is: "firing" });
-    expect(by(0.02, 0.02).reason).toBe(
+    const by = (...ratios: readonly number[]) =>
+      evaluate(
+        one,
+        ratios.map((ratio) => known(ratio)),
+        quietRule,
+        start,
+      );
+    expect(queriesOf(one, place).map(({ windowMs }) => windowMs / 60_000)).toEqual([60, 5, 360, 30]);
+    expect(by(0.02, 0.02, 0.003, 0.02)).toMatchObject({ is: "firing" });
+    expect(by(0.02, 0.02, 0.003, 0.02).reason).toBe(
       "the error budget burns 20.0 times as fast as it lasts over 1h, and 20.0 times over 5m (limit 14.4)",
     );
     // It was bad, and is over.
-    expect(by(0.02, 0.001)).toMatchObject({ is: "ok" });
-    expect(by(0.007, 0.007)).toMatchObject({ is: "firing", reason: expect.stringContaining("limit 6") });
-    expect(by(0.001, 0.5)).toMatchObject({ is: "ok" });
-    const little = evaluate(one, () => known(0.5, { covered: 0.1 }), place, quietRule, start);
-    expect(little.is).toBe("unknown");
+    expect(by(0.02, 0.001, 0.02, 0.001)).toMatchObject({ is: "ok" });
+    expect(by(0.007, 0.007, 0.007, 0.007)).toMatchObject({ is: "firing", reason: expect.stringContaining("limit 6") });
+    expect(by(0.001, 0.5, 0.001, 0.5)).toMatchObject({ is: "ok" });
+    const little = evaluate(one, new Array<Measured>(4).fill(known(0.5, { covered: 0.1 })), quietRule, start);
+    expect(little).toMatchObject({ is: "unknown", reason: "only 10 % of the last 1h was looked at" });
+    const slow = rule("error budget 99.9% burns slowly -> notify team");
+    expect(queriesOf(slow, place).map(({ windowMs }) => windowMs / 3_600_000)).toEqual([72, 6]);
+    expect(evaluate(slow, [known(0.0011), known(0.0011)], quietRule, start)).toMatchObject({ is: "firing" });
+    expect(evaluate(slow, [known(0.0011), known(0.0009)], quietRule, start)).toMatchObject({ is: "ok" });
   });
 
   it("looks at what is measured, of its environment and its service only", () => {
@@ -122,7 +139,13 @@ describe("a rule", () => {
       });
     give("staging", "mailer", 90_000);
     give("production", "importer", 90_000);
-    const look = () => evaluate(one, (query) => memory.measure(query, start + 1_000), place, quietRule, start + 1_000);
+    const look = () =>
+      evaluate(
+        one,
+        queriesOf(one, place).map((query) => memory.measure(query, start + 1_000)),
+        quietRule,
+        start + 1_000,
+      );
     expect(look().is).toBe("unknown");
     give("production", "mailer", 31_000);
     expect(look()).toMatchObject({ is: "firing", reason: "queue delay is 31s (above 30s), of 1" });

@@ -1,10 +1,11 @@
-import type { EnvironmentName, EpochMs, ReleaseId } from "../../ids.ts";
-import type { Selector } from "../../metric/labels.ts";
-import type { Measured } from "../../metric/measured.ts";
+import type { EpochMs } from "../../ids.ts";
+import { type Measured, unknown } from "../../metric/measured.ts";
 import type { Query } from "../../metric/memory.ts";
 import { formatDuration } from "../../product/units.ts";
+import { burnQueries, lookAtBudget } from "./burn.ts";
 import type { Condition, Rule } from "./rule.ts";
 import { isIn } from "./schedule.ts";
+import { doubtOf, gapOf, type Place, type Seen, selectorOf } from "./seen.ts";
 import { conditionText, valueText } from "./text.ts";
 
 /** What a rule remembers from look to look. */
@@ -30,38 +31,26 @@ export type RuleLook = {
   readonly measured: readonly Measured[];
 };
 
-export type Measure = (query: Query) => Measured;
-
-/** Where a rule is looked at, and of which release: what another one did is not held against it. */
-export type Place = { readonly environment: EnvironmentName; readonly release: ReleaseId | null };
-
-/** Series that say which release they are of; the others are of the place. */
-const ofReleases: ReadonlySet<string> = new Set(["traffic", "health", "restarts", "cpu", "memory", "memory share"]);
-
-export function selectorOf(
-  { metric, service }: Pick<Condition, "metric" | "service">,
-  { environment, release }: Place,
-): Selector {
-  const isOfRelease = release !== null && ofReleases.has(metric.series);
-  return { environment, ...(service !== null && { service }), ...(isOfRelease && { release }) };
+/** What a look at the rule asks for, in the order in which `evaluate` wants it. */
+export function queriesOf({ condition }: Rule, place: Place): readonly Query[] {
+  return condition.is === "burn" ? burnQueries(condition, place) : [queryOf(condition, place)];
 }
 
 /**
- * Looks at a rule once. Broken for `for` without a break, and in as many looks as it wants, it fires; the first look that says
- * otherwise resolves it. Not to know changes nothing: what fired goes on firing, what was pending has to begin anew.
+ * Looks once at what was measured by the rule's queries. Broken for `for` without a break, and in as many looks as it wants, it
+ * fires; the first look that says otherwise resolves it. Not to know changes nothing: what fired goes on firing, what was pending
+ * has to begin anew.
  */
-export function evaluate(rule: Rule, measure: Measure, place: Place, state: RuleState, now: EpochMs): RuleLook {
+export function evaluate(rule: Rule, measured: readonly Measured[], state: RuleState, now: EpochMs): RuleLook {
   if (rule.during !== null && !isIn(rule.during, now))
     return settle(rule, state, now, { is: "off", reason: `it is not ${rule.during.text}`, measured: [] });
-  const seen = look(rule, measure, place);
+  const { condition } = rule;
+  const seen =
+    condition.is === "burn"
+      ? lookAtBudget(condition, measured, rule.minimum)
+      : lookAtThreshold(rule, condition, measured[0]);
   return settle(rule, state, now, seen);
 }
-
-type Seen = {
-  readonly is: "ok" | "broken" | "unknown" | "off";
-  readonly reason: string;
-  readonly measured: readonly Measured[];
-};
 
 function settle(rule: Rule, state: RuleState, now: EpochMs, seen: Seen): RuleLook {
   const { measured, reason } = seen;
@@ -86,20 +75,13 @@ function settle(rule: Rule, state: RuleState, now: EpochMs, seen: Seen): RuleLoo
   return { next, is: "firing", turned: isFiring ? null : "fired", reason: `${reason}${held}`, measured };
 }
 
-function look(rule: Rule, measure: Measure, place: Place): Seen {
-  return rule.condition.is === "burn"
-    ? lookAtBudget(rule, rule.condition, measure, place)
-    : lookAtThreshold(rule, rule.condition, measure, place);
-}
-
 function lookAtThreshold(
   rule: Rule,
   condition: Extract<Condition, { is: "threshold" }>,
-  measure: Measure,
-  place: Place,
+  measured: Measured = unknown(`${condition.metric.name} was not looked at`),
 ): Seen {
-  const measured = measure(queryOf(condition, place));
-  const doubt = doubtOf(measured, rule.minimum);
+  const gap = condition.overMs > shortMs ? gapOf(measured, condition.overMs) : null;
+  const doubt = doubtOf(measured, rule.minimum) ?? gap;
   if (doubt !== null)
     return { is: rule.whenUnknown === "fire" ? "broken" : "unknown", reason: doubt, measured: [measured] };
   if (measured.is === "unknown") throw new Error("what is unknown is in doubt");
@@ -109,6 +91,9 @@ function lookAtThreshold(
   return { is, reason, measured: [measured] };
 }
 
+/** Up to here a window says what it says from its first sample on; a longer one wants to have been looked at. */
+const shortMs = 2 * 3_600_000;
+
 export function queryOf(condition: Extract<Condition, { is: "threshold" }>, place: Place): Query {
   const { metric, asked, overMs, take } = condition;
   return {
@@ -117,13 +102,6 @@ export function queryOf(condition: Extract<Condition, { is: "threshold" }>, plac
     windowMs: overMs,
     take,
   };
-}
-
-/** Why it says nothing; null when it does. Written so that what is no number says nothing. */
-function doubtOf(measured: Measured, minimum: number): string | null {
-  if (measured.is === "unknown") return measured.why;
-  if (!Number.isFinite(measured.value)) return "what was measured is no number";
-  return measured.count >= minimum ? null : `${measured.count} of at least ${minimum} were seen`;
 }
 
 function isBroken(value: number, { compare, threshold }: Extract<Condition, { is: "threshold" }>): boolean {
@@ -137,56 +115,4 @@ function isBroken(value: number, { compare, threshold }: Extract<Condition, { is
     case "<=":
       return value <= threshold;
   }
-}
-
-/**
- * Google's SRE workbook, chapter 5, table 5-8: 2 % of a month's budget in an hour, or 5 % in six; each must also hold in the
- * last twelfth of it, so that it ends soon after the burning has.
- */
-const burns = [
-  { longMs: 3_600_000, shortMs: 300_000, rate: 14.4 },
-  { longMs: 21_600_000, shortMs: 1_800_000, rate: 6 },
-] as const;
-/** A window of which less than this was looked at says nothing. */
-const leastCovered = 0.5;
-
-function lookAtBudget(
-  rule: Rule,
-  condition: Extract<Condition, { is: "burn" }>,
-  measure: Measure,
-  { environment }: Place,
-): Seen {
-  const { metric, objective } = condition;
-  // A budget is the users': they do not ask which release used it up.
-  const labels = selectorOf(condition, { environment, release: null });
-  const budget = 1 - objective;
-  const looked = burns.map(({ longMs, shortMs, rate }) => {
-    const [long, short] = [longMs, shortMs].map((windowMs) => measure({ metric, labels, windowMs }));
-    return { longMs, shortMs, rate, long: long as Measured, short: short as Measured };
-  });
-  const measured = looked.flatMap(({ long, short }) => [long, short]);
-  const sure = looked.filter(
-    ({ long, short }) =>
-      long.is === "known" &&
-      long.covered >= leastCovered &&
-      doubtOf(long, rule.minimum) === null &&
-      short.is === "known",
-  );
-  const ratio = (one: Measured) => (one.is === "known" ? one.value / budget : 0);
-  const burning = sure.find(({ long, short, rate }) => ratio(long) > rate && ratio(short) > rate);
-  if (burning !== undefined) {
-    const rates = `${ratio(burning.long).toFixed(1)} times as fast as it lasts over ${formatDuration(burning.longMs)}`;
-    const reason = `the error budget burns ${rates}, and ${ratio(burning.short).toFixed(1)} times over ${formatDuration(burning.shortMs)} (limit ${burning.rate})`;
-    return { is: "broken", reason, measured };
-  }
-  if (sure.length === 0) {
-    const [first] = looked;
-    const why = first === undefined ? null : doubtOf(first.long, rule.minimum);
-    return { is: "unknown", reason: why ?? "too little of the last hour was looked at", measured };
-  }
-  return {
-    is: "ok",
-    reason: `the error budget burns ${ratio(sure[0]?.long as Measured).toFixed(1)} times as fast as it lasts`,
-    measured,
-  };
 }

@@ -61,7 +61,7 @@ describe("a rule in a line", () => {
     });
     expect(rule("orders < 5 for 10m")).toMatchObject({ condition: { metric: { name: "orders" }, threshold: 5 } });
     expect(rule("error budget 99.9% burns -> page")).toMatchObject({
-      condition: { is: "burn", objective: 0.999, service: null },
+      condition: { is: "burn", objective: 0.999, service: null, pace: "fast" },
       severity: "critical",
     });
   });
@@ -102,6 +102,9 @@ describe("a rule in a line", () => {
     expect(why("health failing during weekends")).toContain('"weekends" after "during" is not a time');
     expect(why("health failing during mon-fri 17:00-09:00")).toContain("is not a time");
     expect(why("health failing during mon-fri 09:00-17:00 Europe/Atlantis")).toContain("is not a time");
+    expect(why("uptime of ml < 99% over 31d")).toBe(
+      '"over 31d" is longer than what is measured is kept; use 30d at most',
+    );
     expect(why("error budget 99.9 burns")).toContain('"99.9" is not an objective');
     expect(why("queue delay > 30% ")).toContain("does not fit queue delay");
     expect(why("")).toContain("says no condition");

@@ -2,7 +2,7 @@ import { namePattern, serviceName } from "../../ids.ts";
 import { declaredMetric, type Metric, metricNames, metricOf, type Unit } from "../../metric/catalogue.ts";
 import type { Take } from "../../metric/measured.ts";
 import { nearest } from "../../product/guess.ts";
-import { parseDuration, parsePercent, parseSize } from "../../product/units.ts";
+import { formatDuration, parseDuration, parsePercent, parseSize } from "../../product/units.ts";
 import { parseAlert } from "./alert-condition.ts";
 import { type Action, type Compare, type Condition, type Rule, type Severity, severities } from "./rule.ts";
 import { parseSchedule, type Schedule } from "./schedule.ts";
@@ -12,7 +12,7 @@ import { parseSchedule, type Schedule } from "./schedule.ts";
  *
  * ```text
  * [take] metric [of service] [at probe]  > threshold | failing  [over 5m] [for 2m] [during mon-fri 09:00-17:00 zone] [-> actions]
- * error budget 99.9% [of service] burns  [-> actions]
+ * error budget 99.9% [of service] burns [slowly]  [-> actions]
  * alert <name>[{label="value", …}] [of service] firing  [for 2m] [-> actions]
  * ```
  * Strict: what is not understood is refused with what was probably meant, and nothing is guessed silently.
@@ -35,6 +35,8 @@ export function parseRule(text: string, declared: readonly string[] | null): Par
 }
 
 const defaultOverMs = 60_000;
+/** So long the past is surely kept. */
+const longestOverMs = 30 * 24 * 3_600_000;
 const takes: readonly Take[] = ["last", "avg", "min", "max", "sum", "increase", "rate"];
 
 function parse(text: string, declared: readonly string[] | null): Parsed {
@@ -82,13 +84,19 @@ function scheduleOf(text: string | undefined): Schedule | null {
 }
 
 function parseCondition(text: string, overMs: number | null, declared: readonly string[] | null): Condition {
-  const burn = /^error budget\s+(\S+?)(?:\s+of\s+(\S+))?\s+burns$/.exec(text);
+  const burn = /^error budget\s+(\S+?)(?:\s+of\s+(\S+))?\s+burns(\s+slowly)?$/.exec(text);
   if (burn !== null) {
     const objective = parsePercent(burn[1] ?? "");
     if (objective === null || objective < 0.5 || objective >= 1)
       throw new Wrong(`"${burn[1]}" is not an objective; write for example error budget 99.9% burns`);
-    if (overMs !== null) throw new Wrong(`"over" does not go with "burns": its windows are 5m to 6h`);
-    return { is: "burn", metric: known("error ratio"), service: serviceOf(burn[2]), objective };
+    if (overMs !== null) throw new Wrong(`"over" does not go with "burns": it has windows of its own`);
+    return {
+      is: "burn",
+      metric: known("error ratio"),
+      service: serviceOf(burn[2]),
+      objective,
+      pace: burn[3] === undefined ? "fast" : "slow",
+    };
   }
   const alert = parseAlert(text);
   if (alert !== null) {
@@ -105,6 +113,10 @@ function parseCondition(text: string, overMs: number | null, declared: readonly 
   const subject = parseSubject((failing ?? compared)?.[1] ?? "", declared);
   const { metric } = subject;
   const over = overMs ?? defaultOver(metric, subject.take);
+  if (over > longestOverMs)
+    throw new Wrong(
+      `"over ${formatDuration(over)}" is longer than what is measured is kept; use ${formatDuration(longestOverMs)} at most`,
+    );
   if (failing !== null) {
     if (metric.unit !== "share of time")
       throw new Wrong(`"${metric.name}" cannot be failing; compare it with a number, such as ${exampleOf(metric)}`);

@@ -36,7 +36,14 @@ export type Watched = {
 export type Condition =
   | (Watched & { readonly is: "threshold"; readonly compare: Compare; readonly threshold: number })
   /** The error budget of an objective is used up too fast, by several windows (Google's SRE workbook, chapter 5). */
-  | { readonly is: "burn"; readonly metric: Metric; readonly service: ServiceName | null; readonly objective: number };
+  | {
+      readonly is: "burn";
+      readonly metric: Metric;
+      readonly service: ServiceName | null;
+      readonly objective: number;
+      /** `fast`: within hours, which is for waking somebody; `slow`: within days. */
+      readonly pace: "fast" | "slow";
+    };
 
 export type Rule = {
   readonly name: string;
