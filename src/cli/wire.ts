@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { reasonOf } from "../core/errors/error.ts";
 import type { MeasuredSpec } from "../core/product/probe-spec.ts";
 import type { ProductConfig } from "../core/product/schema.ts";
-import type { DockerTargetSpec, HostSpec, RegistrySpec, TargetSpec } from "../core/product/spec.ts";
+import type { DockerTargetSpec, HostSpec, TargetSpec } from "../core/product/spec.ts";
 import { Secret } from "../core/secret.ts";
 import { buildForStep } from "../drivers/builders/docker/for-step.ts";
 import { dockerBuilder } from "../drivers/builders/docker/index.ts";
@@ -96,6 +96,7 @@ import { edgeBase, edgeRoom } from "./edge-base.ts";
 import { edgesInPlace } from "./edges-in-place.ts";
 import { at, never, withVariables } from "./gauge-variables.ts";
 import { edgeGraceMs, keepRunning } from "./keep-running.ts";
+import { RegistryLogins } from "./registry-logins.ts";
 import { sealedBy } from "./sealed.ts";
 
 export { buildForStep } from "../drivers/builders/docker/for-step.ts";
@@ -147,12 +148,15 @@ export async function wire(options: WireOptions): Promise<Wired> {
     closers.push(() => supervisor.close());
     const changes = new Changes();
     const transfers = new Transfers(() => changes.announce());
+    const logins = new RegistryLogins({ env: process.env, monotonicMs: () => clock.monotonicMs() });
+    closers.push(async () => logins.close());
     const places: Places = {
       directory,
       transfers,
       product: options.product,
       supervisor,
       haste: new Haste(),
+      logins,
       log,
       onClose: (last) => closers.push(last),
     };
@@ -310,13 +314,14 @@ type Places = {
   readonly product: string;
   readonly supervisor: Supervisor;
   readonly haste: Haste;
+  readonly logins: RegistryLogins;
   readonly log: Log;
   /** What is let go of at the end. */
   readonly onClose: (close: () => Promise<void>) => void;
 };
 
 function makeTarget(places: Places, spec: TargetSpec): Place {
-  const { directory, product, supervisor, log, transfers } = places;
+  const { directory, product, supervisor, log, logins, transfers } = places;
   switch (spec.driver) {
     case "process":
       return processTarget({ directory, product, supervisor });
@@ -333,10 +338,7 @@ function makeTarget(places: Places, spec: TargetSpec): Place {
         directory: join(directory, "docker"),
         whenAway: spec.whenAway,
         shipper: makeShipper(transfers.toHosts(hosts)),
-        registryAuth: async (repository) => {
-          const login = loginAt(spec.registry, repository.split("/")[0] ?? "");
-          return login === null ? null : { username: login.username, password: login.password.reveal() };
-        },
+        registryLogin: (repository, refused) => logins.at(spec.registry, repository.split("/")[0] ?? "", refused),
         log,
       });
     }
@@ -385,7 +387,7 @@ setsid flock --nonblock --no-fork "$1/caddy.lock" caddy run --config "$1/caddy.j
 
 /** One layout for all images; an engine's builder is made when the first image is built there. */
 function imageWorks(places: Places, version: string): ImageWorks {
-  const { directory } = places;
+  const { directory, logins } = places;
   const layout = join(directory, "images");
   const builders = new Map<string, Builder>();
   const builder = ({ builder: url, hosts, registry }: DockerTargetSpec): Builder => {
@@ -394,7 +396,7 @@ function imageWorks(places: Places, version: string): ImageWorks {
     if (known !== undefined) return known;
     const engine = { url, ...waysTo(places, { url, tls: hosts.find((host) => host.url === url)?.tls ?? null }) };
     const login: LoginOf = async (host) => {
-      const found = loginAt(registry, host);
+      const found = await logins.at(registry, host);
       return found === null ? null : { user: found.username, password: found.password };
     };
     const made = dockerBuilder({ host: url, engine, how: "auto", layout, login, version, now: () => Date.now() });
@@ -404,18 +406,12 @@ function imageWorks(places: Places, version: string): ImageWorks {
   return {
     builder,
     layout,
-    registry: (spec) => makeOciRegistry({ login: async (host) => loginAt(spec, host) }),
+    registry: (spec) => makeOciRegistry({ login: (host, refused) => logins.at(spec, host, refused) }),
     collect: async (needed) => {
       if (existsSync(layout)) await (await Layout.open(layout)).collect(new Set(needed), Date.now() - underWayMs);
     },
     secret: secretOf,
   };
-}
-
-function loginAt(spec: RegistrySpec | null, host: string): { username: string; password: Secret } | null {
-  if (spec === null || spec.user === null || spec.repository.split("/")[0] !== host) return null;
-  const password = spec.passwordFrom === null ? null : secretOf(spec.passwordFrom);
-  return password === null ? null : { username: spec.user, password };
 }
 
 function secretOf(name: string): Secret | null {

@@ -11,7 +11,7 @@ export type CommandOptions = {
   /** The whole environment: nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
-  readonly onLine: (line: string) => void;
+  readonly onLine: (line: string, stream: "stdout" | "stderr") => void;
   readonly signal: AbortSignal;
 };
 
@@ -48,7 +48,8 @@ export async function runCommand(command: readonly string[], options: CommandOpt
     terminate();
   }, options.timeoutMs);
   options.signal.addEventListener("abort", terminate, { once: true });
-  for (const stream of [child.stdout, child.stderr]) eachLine(stream, options.onLine);
+  eachLine(child.stdout, (line) => options.onLine(line, "stdout"));
+  eachLine(child.stderr, (line) => options.onLine(line, "stderr"));
   const result = await new Promise<CommandResult>((resolve) => {
     child.on("error", (error) => resolve({ is: "not-started", why: error.message }));
     child.on("close", (code, signal) =>

@@ -1,5 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:http";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { DeploymentDetail, ErrorBody, HistoryView, ReleaseView } from "../../src/api/contract.ts";
 import type { RouteTable } from "../../src/ports/edge.ts";
@@ -32,6 +34,8 @@ describe("a product of containers on this machine's engine, with a registry and 
   let engine: TestEngine;
   let registry: TestRegistry;
   let scene: Scene;
+  /** What prints the registry's password reads it there. */
+  let passwords: string;
 
   beforeAll(async () => {
     [engine, registry] = await Promise.all([startEngine(), startRegistry({ auth: "basic" })]);
@@ -39,20 +43,19 @@ describe("a product of containers on this machine's engine, with a registry and 
     await nodeImage(engine);
     await registry.take(engine, await redisImage(engine, cache));
     const [staging = 0, production = 0] = await freePorts(2);
-    const product = new ContainerProduct(
-      {
-        target: { driver: "docker", hosts: [engine.url] },
-        registry: { repository: `${registry.host}/shop`, user: registry.user, passwordFrom: "REGISTRY_TOKEN" },
-        accessories: { cache: { image: cache, port: 6379 } },
-        rollout: { bake: "1500ms", drain: "2s", rules: { errorRatio: { margin: "5%", minimum: 10 } } },
-        retention: { releases: 1 },
-        environments: {
-          staging: { edge: { listen: `:${staging}` }, rollout: { bake: "200ms" } },
-          production: { edge: { listen: `:${production}` } },
-        },
+    passwords = join(mkdtempSync(join(tmpdir(), "slipway-password-")), "registry");
+    writeFileSync(passwords, registry.password);
+    const product = new ContainerProduct({
+      target: { driver: "docker", hosts: [engine.url] },
+      registry: { repository: `${registry.host}/shop`, user: registry.user, passwordCommand: ["cat", passwords] },
+      accessories: { cache: { image: cache, port: 6379 } },
+      rollout: { bake: "1500ms", drain: "2s", rules: { errorRatio: { margin: "5%", minimum: 10 } } },
+      retention: { releases: 1 },
+      environments: {
+        staging: { edge: { listen: `:${staging}` }, rollout: { bake: "200ms" } },
+        production: { edge: { listen: `:${production}` } },
       },
-      { REGISTRY_TOKEN: registry.password },
-    );
+    });
     scene = {
       product,
       engines: [engine],
@@ -68,6 +71,7 @@ describe("a product of containers on this machine's engine, with a registry and 
     scene?.product.remove();
     await registry?.down();
     await engine?.down();
+    if (passwords !== undefined) rmSync(dirname(passwords), { recursive: true, force: true });
   });
 
   it("is built and pushed once, and promoted by its digest", async () => {
@@ -113,6 +117,9 @@ describe("a product of containers on this machine's engine, with a registry and 
   it("keeps what a way back needs, and no container, image or layer of what is pruned", async () => {
     const { product } = scene;
     for (const version of ["v6", "v7"]) {
+      // As ECR does every twelve hours: the control plane goes on with the one that is right now.
+      await registry.changePassword(`until ${version}`);
+      writeFileSync(passwords, registry.password);
       const { deployment } = await deploy(scene, version);
       expect(deployment.phase, deployment.reason).toBe("succeeded");
     }

@@ -100,6 +100,7 @@ export const catalogue = {
   IMAGE_WRONG_PLATFORM: entry(2, 422, "build the image for the host's platform: set image.platforms"),
   ROOT_REFUSED: entry(2, 422, "give the image a USER, or the service a user; or set rootUser to warn"),
   REGISTRY_DENIED: entry(1, 403, "check the registry's user and password, and what they may do"),
+  REGISTRY_NO_PASSWORD: entry(1, 424, "run registry.passwordCommand by hand, as the user of the control plane"),
   REGISTRY_AWAY: entry(1, 503, "check that the registry is up and reachable", true),
   // Target and edge
   START_FAILED: entry(1, 500, "check the service's command and its working directory"),

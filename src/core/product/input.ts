@@ -2159,6 +2159,14 @@ export interface RegistryInput {
    */
   passwordFrom?: string | undefined;
   /**
+   * Argument array that prints the password, for a registry whose passwords end (ECR's after 12 hours). The control
+   * plane runs it, in its own environment, when it needs the password: at most every ten minutes, and when the registry
+   * refuses the last one. It is given 30 seconds, and prints one line. In place of passwordFrom.
+   * @default none
+   * @example ["aws", "ecr", "get-login-password", "--region", "eu-central-1"]
+   */
+  passwordCommand?: string[] | undefined;
+  /**
    * After a deployment, images of releases that nobody needs are removed from the registry, when they are neither among
    * the newest nor young. Images that this control plane did not make, or that others have given a tag, are never
    * touched.
@@ -3987,6 +3995,14 @@ export interface RegistryOverride {
    * @example "REGISTRY_TOKEN"
    */
   passwordFrom?: string | null | undefined;
+  /**
+   * Argument array that prints the password, for a registry whose passwords end (ECR's after 12 hours). The control
+   * plane runs it, in its own environment, when it needs the password: at most every ten minutes, and when the registry
+   * refuses the last one. It is given 30 seconds, and prints one line. In place of passwordFrom.
+   * @default the product's value
+   * @example ["aws", "ecr", "get-login-password", "--region", "eu-central-1"]
+   */
+  passwordCommand?: string[] | null | undefined;
   /**
    * What stays in the registry of this environment.
    * @default the product's value

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { named, optional, overriding, required } from "./key.ts";
 import { repositoryText } from "./mount-values.ts";
-import { duration, environmentVariable, text, wholeNumber } from "./values.ts";
+import { command, duration, environmentVariable, text, wholeNumber } from "./values.ts";
 
 export const registryRetentionDefaults = { images: 20, age: "30d" } as const;
 
@@ -32,6 +32,12 @@ const registryShape = {
     meaning: "The variable of the control plane's environment that holds the password or token.",
     default: "(none)",
     example: "REGISTRY_TOKEN",
+  }),
+  passwordCommand: optional(command(), {
+    meaning:
+      "Argument array that prints the password, for a registry whose passwords end (ECR's after 12 hours). The control plane runs it, in its own environment, when it needs the password: at most every ten minutes, and when the registry refuses the last one. It is given 30 seconds, and prints one line. In place of passwordFrom.",
+    default: "(none)",
+    example: ["aws", "ecr", "get-login-password", "--region", "eu-central-1"],
   }),
   retention: optional(
     named("RegistryRetentionInput", "What stays in the registry.", z.strictObject(registryRetentionShape)),

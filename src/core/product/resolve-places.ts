@@ -57,8 +57,8 @@ export function resolveKeptRegistry(registry: RegistryInput | undefined): KeptRe
 
 function resolveRegistry(registry: RegistryInput | undefined): RegistrySpec | null {
   if (registry === undefined) return null;
-  const { repository, user = null, passwordFrom = null } = registry;
-  return { repository, user, passwordFrom };
+  const { repository, user = null, passwordFrom = null, passwordCommand } = registry;
+  return { repository, user, passwordFrom, ...(passwordCommand === undefined ? {} : { passwordCommand }) };
 }
 
 export function resolveAccessory(name: string, accessory: AccessoryInput): AccessorySpec {

@@ -223,7 +223,12 @@ describe("an environment", () => {
         { name: "second", url: "ssh://deploy@vm2:2222", tls: null, address: "10.0.0.5" },
       ],
       builder: "ssh://build@builder1",
-      registry: { repository: "ghcr.io/acme/shop", user: "release-bot", passwordFrom: "REGISTRY_TOKEN" },
+      registry: {
+        repository: "ghcr.io/acme/shop",
+        user: "AWS",
+        passwordFrom: null,
+        passwordCommand: ["aws", "ecr", "get-login-password"],
+      },
       whenAway: "wait",
       lost: { act: "replace", afterMs: 300_000 },
     });
@@ -231,7 +236,7 @@ describe("an environment", () => {
       env: {},
       resources: { memoryBytes: 1_000_000_000, cpus: 0.5 },
     });
-    expect(production.registry).toMatchObject({ repository: "ghcr.io/acme/shop", user: "release-bot" });
+    expect(production.registry).toMatchObject({ repository: "ghcr.io/acme/shop", user: "AWS" });
     expect(production.edge.tls).toMatchObject({
       listen: { host: "0.0.0.0", port: 443 },
       acme: { email: "web@example.org", directory: "https://ca.example.org/directory" },

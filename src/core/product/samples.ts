@@ -381,7 +381,12 @@ export const fullProduct: ProductInput = {
       probes: { database: { postgres: { urlFrom: "PRODUCTION_DATABASE_URL" } }, stock: null },
       metrics: { baskets: null },
       accessories: { redis: { memory: "1GB", env: { TZ: null } } },
-      registry: { user: "release-bot", retention: { images: 100 } },
+      registry: {
+        user: "AWS",
+        passwordFrom: null,
+        passwordCommand: ["aws", "ecr", "get-login-password"],
+        retention: { images: 100 },
+      },
       edge: {
         driver: "caddy",
         server: "ssh://deploy@vm1",

@@ -150,6 +150,8 @@ export type RegistrySpec = {
   readonly user: string | null;
   /** Name of the variable that holds the password; never the password. */
   readonly passwordFrom: string | null;
+  /** Argument array that prints the password. */
+  readonly passwordCommand?: readonly string[];
 };
 
 /** A registry with what stays there. */

@@ -346,6 +346,25 @@ function changed(value: unknown, [turn, ...turns]: readonly number[], put: unkno
   return { ...value, [chosen]: changed((value as Record<string, unknown>)[chosen], turns, put) };
 }
 
+describe("a registry", () => {
+  test("has its password from a variable or from a command, and somebody who logs in with it", () => {
+    const at = (registry: object) => ({
+      ...withWeb({}),
+      target: { driver: "docker" },
+      registry: { repository: "1234.dkr.ecr.eu-central-1.amazonaws.com/shop", ...registry },
+    });
+    const passwordCommand = ["aws", "ecr", "get-login-password"];
+    expect(report(at({ user: "AWS", passwordCommand }))).toBe("");
+    expect(report(at({ user: "AWS", passwordCommand: "aws ecr get-login-password" }))).toContain(
+      'use an array: ["aws", "ecr", "get-login-password"]',
+    );
+    expect(report(at({ passwordCommand }))).toMatch(/registry\.passwordCommand +nobody logs in with it; say who/);
+    expect(report(at({ user: "AWS", passwordCommand, passwordFrom: "TOKEN" }))).toMatch(
+      /registry\.passwordCommand +the password comes from a variable already/,
+    );
+  });
+});
+
 describe("scaling", () => {
   const mailer = { kind: "worker", command: ["mailer"], scale: { max: 9, when: ["queue delay > 30s"] } };
   const scaled = (scale: object, more: object = {}) => ({

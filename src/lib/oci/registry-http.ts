@@ -7,8 +7,11 @@ import { basicHeader, type Credentials, parseChallenge, parseToken, type Token, 
 export type RegistryOptions = {
   /** `https://ghcr.io`. Plain `http:` only by choice: password and images are then in clear. */
   readonly url: string;
-  /** Asked when the registry wants to know who we are, again when what it was given has run out (ECR's lasts 12 hours). Null: nobody. */
-  readonly credentials: (() => Promise<Credentials | null>) | null;
+  /**
+   * Asked when the registry wants to know who we are, and once more with what it has refused (ECR's lasts 12 hours): what is the same as
+   * that is not tried again. Null: nobody.
+   */
+  readonly credentials: ((refused: Credentials | null) => Promise<Credentials | null>) | null;
   /** PEM of a CA to trust besides the system's. */
   readonly ca?: string;
   /** In all, first included. Default 4. */
@@ -51,7 +54,7 @@ export class RegistryHttp {
   readonly #options: RegistryOptions;
   readonly #agent: Agent;
   readonly #tokens = new Map<string, { readonly value: string; readonly until: number }>();
-  #basic: string | null = null;
+  #basic: Credentials | null = null;
 
   constructor(options: RegistryOptions) {
     this.base = new URL(options.url);
@@ -100,26 +103,46 @@ export class RegistryHttp {
     throw new OciError("DENIED", `${this.base.host} ${why}${wordsOf(answer)}`, { status: answer.status });
   }
 
-  /** Once more with what the challenge asks for; a token that was refused is not used again. */
+  /** Once more with what the challenge asks for; a token or a password that was refused is not used again. */
   async #authorised(ask: Ask): Promise<Answer> {
-    const known = this.#basic ?? this.#knownToken(ask.scope);
-    const first = await this.#followed(ask, known);
+    const known = this.#basic;
+    const first = await this.#followed(ask, known === null ? this.#knownToken(ask.scope) : basicHeader(known));
     if (first.status !== 401) return first;
     this.#tokens.delete(ask.scope);
     this.#basic = null;
     const challenge = parseChallenge(first.headers.get("www-authenticate") ?? "");
     if (challenge === null) return first;
-    const credentials = (await this.#options.credentials?.()) ?? null;
-    if (challenge.scheme === "basic") {
-      if (credentials === null) return first;
-      const header = basicHeader(credentials);
-      const second = await this.#followed(ask, header);
-      if (second.status !== 401) this.#basic = header;
-      return second;
-    }
-    const token = await this.#token(tokenUrl(challenge, ask.scope, this.base), credentials, ask.signal);
+    const credentials = (await this.#options.credentials?.(known)) ?? null;
+    if (challenge.scheme === "bearer")
+      return this.#withToken(ask, tokenUrl(challenge, ask.scope, this.base), credentials);
+    if (credentials === null || (known !== null && isSame(credentials, known))) return first;
+    const second = await this.#withPassword(ask, credentials);
+    if (second.status !== 401 || known !== null) return second;
+    const fresh = await this.#others(credentials);
+    return fresh === null ? second : this.#withPassword(ask, fresh);
+  }
+
+  async #withPassword(ask: Ask, credentials: Credentials): Promise<Answer> {
+    const answer = await this.#followed(ask, basicHeader(credentials));
+    if (answer.status !== 401) this.#basic = credentials;
+    return answer;
+  }
+
+  async #withToken(ask: Ask, url: URL, credentials: Credentials | null): Promise<Answer> {
+    const token = await this.#token(url, credentials, ask.signal).catch(async (error: unknown) => {
+      if (credentials === null || !(error instanceof OciError) || error.code !== "DENIED") throw error;
+      const fresh = await this.#others(credentials);
+      if (fresh === null) throw error;
+      return this.#token(url, fresh, ask.signal);
+    });
     this.#tokens.set(ask.scope, { value: token.value, until: performance.now() + token.lifeMs - tokenMarginMs });
     return this.#followed(ask, `Bearer ${token.value}`);
+  }
+
+  /** In place of what was refused; null when there are none. */
+  async #others(refused: Credentials): Promise<Credentials | null> {
+    const fresh = (await this.#options.credentials?.(refused)) ?? null;
+    return fresh === null || isSame(fresh, refused) ? null : fresh;
   }
 
   #knownToken(scope: string): string | null {
@@ -205,6 +228,10 @@ export class RegistryHttp {
       throw new OciError("AWAY", `no answer from ${url.host}: ${why}`, { cause: error });
     }
   }
+}
+
+function isSame(one: Credentials, other: Credentials): boolean {
+  return one.username === other.username && one.password === other.password;
 }
 
 function headersOf(answer: Dispatcher.ResponseData): Headers {

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { createServer, request as httpRequest, type RequestListener } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Server } from "node:net";
@@ -41,11 +41,13 @@ export type TestRegistry = {
   readonly caFile: string | null;
   readonly user: string;
   readonly password: string;
+  /** From now on only this one is taken. Without one the first is taken again. */
+  changePassword(password?: string): Promise<void>;
   /** Every request since the start or the last `forget`. */
   readonly seen: readonly SeenRequest[];
   forget(): void;
-  /** Answers are held up so long, each. */
-  slow(ms: number): void;
+  /** Answers are held up so long, each; or only those to requests of these paths. */
+  slow(ms: number, where?: RegExp): void;
   /** Answers so, without asking the registry, where this gives a status; null ends it. */
   deny(rule: ((method: string, path: string) => number | null) | null): void;
   /** Moves an image that the engine has, and whose name begins with `host`, here: afterwards only the registry has it. */
@@ -59,13 +61,13 @@ export type TestRegistry = {
 };
 
 type Harm = {
-  slowMs: number;
+  slow: { readonly ms: number; readonly where: RegExp };
   deny: ((method: string, path: string) => number | null) | null;
   cutUploadAfter: number | null;
 };
 
 const user = "deployer";
-const password = "correct horse battery staple";
+const firstPassword = "correct horse battery staple";
 
 /** Starts a registry on a free port. It ends with this process, however it ends. */
 export async function startRegistry(options: RegistryOptions = {}): Promise<TestRegistry> {
@@ -75,8 +77,9 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
   await mkdir(directory, { recursive: true });
   const host = options.host ?? "127.0.0.1";
   const tls = options.tls === true ? await certificateFor(directory, host) : null;
-  const tokens = options.auth === "token" ? await startTokenServer(directory, { user, password }) : null;
-  const harm: Harm = { slowMs: 0, deny: null, cutUploadAfter: null };
+  const account = { user, password: firstPassword };
+  const tokens = options.auth === "token" ? await startTokenServer(directory, account) : null;
+  const harm: Harm = { slow: { ms: 0, where: /^/ }, deny: null, cutUploadAfter: null };
   const seen: SeenRequest[] = [];
   let inner: RunningRegistry | null = null;
   const listener = relay(() => inner?.port ?? null, harm, seen);
@@ -90,6 +93,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
       scheme,
       host,
       auth: options.auth ?? null,
+      password: account.password,
       tokens,
       removes: options.removes ?? "yes",
     });
@@ -103,12 +107,20 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Test
     url: `${scheme}://${host}:${port}`,
     caFile: tls?.certFile ?? null,
     user,
-    password,
+    get password() {
+      return account.password;
+    },
+    changePassword: async (password = firstPassword) => {
+      account.password = password;
+      // The registry looks at the file's time at each request.
+      if (options.auth === "basic") await writePassword(directory, password);
+    },
     seen,
     forget: () => void seen.splice(0),
-    take: (engine, { name }) => moveImage(engine, name, { username: user, password, serveraddress: `${host}:${port}` }),
-    slow: (ms) => {
-      harm.slowMs = ms;
+    take: (engine, { name }) =>
+      moveImage(engine, name, { username: user, password: account.password, serveraddress: `${host}:${port}` }),
+    slow: (ms, where = /^/) => {
+      harm.slow = { ms, where };
     },
     deny: (rule) => {
       harm.deny = rule;
@@ -171,6 +183,7 @@ async function startInner(
     readonly scheme: string;
     readonly host: string;
     readonly auth: "basic" | "token" | null;
+    readonly password: string;
     readonly tokens: TokenServer | null;
     readonly removes: "yes" | "no";
   },
@@ -217,15 +230,24 @@ async function startInner(
 
 async function authOf(
   directory: string,
-  { auth, tokens }: { readonly auth: "basic" | "token" | null; readonly tokens: TokenServer | null },
+  options: {
+    readonly auth: "basic" | "token" | null;
+    readonly password: string;
+    readonly tokens: TokenServer | null;
+  },
 ): Promise<object | null> {
+  const { auth, tokens, password } = options;
   if (auth === null) return null;
   if (tokens !== null) return { token: tokens.config };
+  return { htpasswd: { realm: "test", path: await writePassword(directory, password) } };
+}
+
+async function writePassword(directory: string, password: string): Promise<string> {
   const file = join(directory, "htpasswd");
-  await rm(file, { force: true });
-  await writeFile(file, await run(["htpasswd", "-niB", user], { input: password }));
-  await chmod(file, 0o600);
-  return { htpasswd: { realm: "test", path: file } };
+  const fresh = `${file}.new`;
+  await writeFile(fresh, await run(["htpasswd", "-niB", user], { input: password }), { mode: 0o600 });
+  await rename(fresh, file);
+  return file;
 }
 
 /** Passes requests on to the registry, keeps account of them, and does the harm that is asked for. */
@@ -251,10 +273,13 @@ function relay(port: () => number | null, harm: Harm, seen: SeenRequest[]): Requ
     const onward = httpRequest({ host: "127.0.0.1", port: to, method, path, headers: request.headers });
     onward.once("response", (answer) => {
       note(answer.statusCode ?? 0);
-      setTimeout(() => {
-        response.writeHead(answer.statusCode ?? 502, answer.headers);
-        answer.pipe(response);
-      }, harm.slowMs);
+      setTimeout(
+        () => {
+          response.writeHead(answer.statusCode ?? 502, answer.headers);
+          answer.pipe(response);
+        },
+        harm.slow.where.test(path) ? harm.slow.ms : 0,
+      );
     });
     onward.once("error", () => response.destroy());
     response.once("close", () => onward.destroy());

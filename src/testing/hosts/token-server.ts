@@ -44,13 +44,14 @@ export type TokenServer = {
  */
 export async function startTokenServer(
   directory: string,
+  /** Looked at for each request. */
   account: { readonly user: string; readonly password: string },
 ): Promise<TokenServer> {
   const { key, cert, certFile } = await certificateFor(directory, "issuer");
   const service = "test-registry";
-  const expected = `Basic ${Buffer.from(`${account.user}:${account.password}`).toString("base64")}`;
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? "/", "http://tokens");
+    const expected = `Basic ${Buffer.from(`${account.user}:${account.password}`).toString("base64")}`;
     if (request.headers.authorization !== expected) return void response.writeHead(401).end("{}");
     const access = url.searchParams.getAll("scope").map((scope) => {
       const [type, name, actions = ""] = scope.split(":");

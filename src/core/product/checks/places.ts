@@ -4,7 +4,7 @@ import { error, type Finding, type Place, warning } from "./finding.ts";
 
 /** Targets, edges and containers: what one of them cannot do, and what does not go together. */
 export function checkPlaces(place: Place): readonly Finding[] {
-  return [...targetOf(place), ...containersOf(place), ...edgeOf(place)];
+  return [...targetOf(place), ...registryOf(place), ...containersOf(place), ...edgeOf(place)];
 }
 
 const portGiven = "has no effect: a process is given a free port in PORT; only a container has one of its own";
@@ -59,6 +59,22 @@ function targetOf({ spec, where }: Place): readonly Finding[] {
   for (const name of Object.keys(spec.accessories))
     if (Object.values<ServiceSpec>(spec.services).some((service) => service.name === name))
       findings.push(error(where(["accessories", name]), `a service is called ${name} too; choose another name`));
+  return findings;
+}
+
+function registryOf({ spec, where }: Place): readonly Finding[] {
+  const { registry } = spec;
+  if (registry === null) return [];
+  const at = (key: string) => where(["registry", key]);
+  const findings: Finding[] = [];
+  if (registry.passwordCommand !== undefined && registry.passwordFrom !== null)
+    findings.push(
+      error(at("passwordCommand"), "the password comes from a variable already; leave one of the two out", {
+        because: [at("passwordFrom")],
+      }),
+    );
+  if (registry.passwordCommand !== undefined && registry.user === null)
+    findings.push(error(at("passwordCommand"), 'nobody logs in with it; say who, such as user: "AWS" for ECR'));
   return findings;
 }
 

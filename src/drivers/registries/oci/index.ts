@@ -1,5 +1,5 @@
 import type { Digest } from "../../../core/ids.ts";
-import type { Secret } from "../../../core/secret.ts";
+import { Secret } from "../../../core/secret.ts";
 import { mediaTypes, parseConfig, parseIndex, parseManifest } from "../../../lib/oci/documents.ts";
 import { OciError } from "../../../lib/oci/errors.ts";
 import { Layout } from "../../../lib/oci/layout.ts";
@@ -15,9 +15,9 @@ export type OciRegistryOptions = {
   /**
    * Who we are at a host (`ghcr.io`, `docker.io`, `123.dkr.ecr.eu-central-1.amazonaws.com`); null is nobody. GHCR takes a user name
    * and a token with `write:packages`; Docker Hub a user and an access token; ECR the user `AWS` and a password that ends after 12
-   * hours, so it is asked for again when it is refused.
+   * hours, so who has been refused with one asks for another: `refused` says with which. The same again is not tried again.
    */
-  readonly login: (host: string) => Promise<RegistryLogin | null>;
+  readonly login: (host: string, refused: Secret | null) => Promise<RegistryLogin | null>;
   /** Hosts with port that are spoken to without TLS, by choice: a registry inside a private network. Default: this machine itself. */
   readonly plainHosts?: readonly string[];
   /** PEM of a CA of one's own. */
@@ -131,8 +131,8 @@ class OciRegistry implements Registry {
       const { ca, attempts, backoffMs, timeoutMs } = this.#options;
       client = new RegistryClient({
         url,
-        credentials: async () => {
-          const login = await this.#options.login(host);
+        credentials: async (refused) => {
+          const login = await this.#options.login(host, refused === null ? null : new Secret(refused.password));
           return login === null ? null : { username: login.username, password: login.password.reveal() };
         },
         ...(ca === undefined ? {} : { ca }),

@@ -210,6 +210,37 @@ describe.each<RegistryOptions>([{}, { auth: "basic", tls: true }, { auth: "token
 
     // Who asks for no password takes every one.
     if (options.auth === undefined) return;
+    it("asks for the password again when its own is refused, and takes no other to be right", async () => {
+      const one = await image("one");
+      const refusals: (string | null)[] = [];
+      let asked = server.password;
+      const mine = makeOciRegistry({
+        login: async (_, refused) => {
+          refusals.push(refused?.reveal() ?? null);
+          // What was kept, until it is refused.
+          if (refused?.reveal() === asked) asked = server.password;
+          return { username: server.user, password: new Secret(asked) };
+        },
+        ...(await tls()),
+      });
+      onTestFinished(async () => {
+        await server.changePassword();
+        await mine.close();
+      });
+      const first = server.password;
+      await mine.push(one, repository, ["v1"], quiet, signal);
+      expect(new Set(refusals.splice(0))).toEqual(new Set([null]));
+      // Known to the client, where it is the password itself; of another repository, for which there is no token yet.
+      await server.changePassword("the second");
+      await mine.push(one, `${repository}-api`, ["v1"], quiet, signal);
+      expect(refusals.splice(0)).toContain(first);
+      // Kept by who is asked, and refused at its first use.
+      const other = await connect(first);
+      await expect(other.resolve(repository, "v1", signal)).rejects.toMatchObject({ code: "REGISTRY_DENIED" });
+      await other.close();
+      expect(await mine.resolve(`${repository}-worker`, "v1", signal)).toBeNull();
+    });
+
     it("says that the password is wrong, and does not say the password", async () => {
       const wrong = await connect("hunter2-wrong");
       const failure: unknown = await wrong.resolve(repository, "v1", signal).catch((error: unknown) => error);

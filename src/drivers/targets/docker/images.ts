@@ -1,18 +1,11 @@
 import type { ErrorCode } from "../../../core/errors/catalogue.ts";
 import { type Evidence, isSlipwayError, reasonOf, SlipwayError } from "../../../core/errors/error.ts";
 import type { ServiceName } from "../../../core/ids.ts";
+import type { Secret } from "../../../core/secret.ts";
 import { listContainers } from "../../../lib/docker/containers.ts";
 import type { Docker } from "../../../lib/docker/docker.ts";
 import { DockerError } from "../../../lib/docker/errors.ts";
-import {
-  type Image,
-  inspectImage,
-  listImages,
-  pullImage,
-  type RegistryAuth,
-  removeImage,
-  tagImage,
-} from "../../../lib/docker/images.ts";
+import { type Image, inspectImage, listImages, pullImage, removeImage, tagImage } from "../../../lib/docker/images.ts";
 import type { Log } from "../../../ports/log.ts";
 import type { ImageArtifact, RevisionSpec } from "../../../ports/target.ts";
 import { containerOf } from "./container-config.ts";
@@ -26,9 +19,14 @@ export type Shipper = (image: ImageArtifact, engine: Docker, signal: AbortSignal
 
 export type ImageSources = {
   readonly shipper: Shipper | null;
-  /** For a repository; null pulls without a name. */
-  readonly auth: (repository: string) => Promise<RegistryAuth | null>;
+  readonly login: LoginOf;
 };
+
+/** Who pulls from a repository; null pulls without a name. `refused` is a password that its registry does not take any more. */
+export type LoginOf = (
+  repository: string,
+  refused: Secret | null,
+) => Promise<{ readonly username: string; readonly password: Secret } | null>;
 
 /** An image that is on a host. */
 export type Brought = {
@@ -182,7 +180,7 @@ export class Images {
         await this.#pull(host, artifact.repository, artifact, signal);
       } catch (error) {
         signal.throwIfAborted();
-        failure = pullFailure(host, artifact.repository, error);
+        failure = isSlipwayError(error) ? error : this.#pullFailure(host, artifact.repository, error);
         tried.push(["pull", reasonOf(error)]);
       }
     }
@@ -209,8 +207,31 @@ export class Images {
 
   async #pull(host: Host, repository: string, artifact: ImageArtifact, signal: AbortSignal): Promise<void> {
     this.#log?.info("image.pulled", { host: host.name, repository, image: artifact.digest });
-    const auth = await this.#sources.auth(repository);
-    await pullImage(host.docker, { repository, reference: artifact.digest, auth }, { signal });
+    const pull = (login: Awaited<ReturnType<LoginOf>>): Promise<void> => {
+      const auth = login === null ? null : { username: login.username, password: login.password.reveal() };
+      return pullImage(host.docker, { repository, reference: artifact.digest, auth }, { signal });
+    };
+    const login = await this.#sources.login(repository, null);
+    try {
+      await pull(login);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (login === null || !isDenied(error)) throw error;
+      const fresh = await this.#sources.login(repository, login.password);
+      if (fresh === null || fresh.password.reveal() === login.password.reveal()) throw error;
+      await pull(fresh);
+    }
+  }
+
+  /** In the words of the catalogue; what is a failure of the engine stays one. */
+  #pullFailure(host: Host, repository: string, error: unknown): SlipwayError {
+    if (!(error instanceof DockerError) || error.code !== "REFUSED") throw error;
+    if (isFull(error)) return diskFull(host.name, error);
+    return new SlipwayError(codeOf(error), {
+      message: `host ${host.name} could not pull from ${repository}: ${error.message}`,
+      evidence: [["engine", error.call]],
+      cause: error,
+    });
   }
 
   #checkUser(host: Host, spec: RevisionSpec, image: Image): void {
@@ -263,21 +284,16 @@ async function checkPlatform(host: Host, spec: RevisionSpec, image: Image, signa
   });
 }
 
-function pullFailure(host: Host, repository: string, error: unknown): SlipwayError {
-  if (!(error instanceof DockerError) || error.code !== "REFUSED") throw error;
-  const { message } = error;
-  const code: ErrorCode =
-    /unauthorized|denied|forbidden|no basic auth|authentication required|incorrect username/i.test(message)
-      ? "REGISTRY_DENIED"
-      : /not found|manifest unknown|does not exist|repository name/i.test(message)
-        ? "IMAGE_MISSING"
-        : "REGISTRY_AWAY";
-  if (/no space left on device/i.test(message)) return diskFull(host.name, error);
-  return new SlipwayError(code, {
-    message: `host ${host.name} could not pull from ${repository}: ${message}`,
-    evidence: [["engine", error.call]],
-    cause: error,
-  });
+function isDenied(error: unknown): boolean {
+  const words = /unauthorized|denied|forbidden|no basic auth|authentication required|incorrect username/i;
+  return error instanceof DockerError && error.code === "REFUSED" && words.test(error.message);
+}
+
+function codeOf(error: DockerError): ErrorCode {
+  if (isDenied(error)) return "REGISTRY_DENIED";
+  return /not found|manifest unknown|does not exist|repository name/i.test(error.message)
+    ? "IMAGE_MISSING"
+    : "REGISTRY_AWAY";
 }
 
 function isFull(error: unknown): boolean {

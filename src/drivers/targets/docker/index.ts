@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
 import type { EnvironmentName, EpochMs, InstanceId, RevisionId } from "../../../core/ids.ts";
 import { restartContainer } from "../../../lib/docker/containers.ts";
-import type { RegistryAuth } from "../../../lib/docker/images.ts";
 import { linkedSignal } from "../../../lib/linked-signal.ts";
 import type { Forward } from "../../../lib/ssh/forward.ts";
 import type { Clearing } from "../../../ports/clearing.ts";
@@ -25,7 +24,7 @@ import { conditionOf } from "./condition.ts";
 import { checkHostPorts, ensureRevision, groundOf, needsImage, type Room, stopRevision } from "./ensure.ts";
 import { Fleet, type Look, type WhenAway } from "./fleet.ts";
 import type { Host, HostOptions } from "./host.ts";
-import { Images, type Shipper } from "./images.ts";
+import { Images, type LoginOf, type Shipper } from "./images.ts";
 import { KeptLogs } from "./kept-logs.ts";
 import { containerName, type Identity } from "./labels.ts";
 import { readLogs } from "./logs.ts";
@@ -54,7 +53,7 @@ export type DockerTargetOptions = {
   /** Brings an image that no registry has. Default: such an image is missing. */
   readonly shipper?: Shipper;
   /** Name and password for a repository; null pulls without. */
-  readonly registryAuth?: (repository: string) => Promise<RegistryAuth | null>;
+  readonly registryLogin?: LoginOf;
   readonly log?: Log;
 };
 
@@ -108,8 +107,14 @@ class DockerTarget implements Target, Sessions, Restarts, Stopping, Clearing, Ho
       log,
       onAnswer: (host) => void this.#settle(host),
     });
-    const sources = { shipper: options.shipper ?? null, auth: options.registryAuth ?? (async () => null) };
-    this.#images = new Images(product, sources, log);
+    this.#images = new Images(
+      product,
+      {
+        shipper: options.shipper ?? null,
+        login: options.registryLogin ?? (async () => null),
+      },
+      log,
+    );
     this.predecessors = new ComposePredecessors(this.#fleet, join(directory, "predecessors.json"));
     this.#networks = new Networks(product);
     this.#kept = new KeptLogs(join(directory, "logs"));
