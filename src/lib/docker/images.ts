@@ -1,5 +1,6 @@
 import type { Readable } from "node:stream";
 import { z } from "zod";
+import { linkedSignal } from "../linked-signal.ts";
 import { nullIfAbsent } from "./containers.ts";
 import { type Docker, pathOf } from "./docker.ts";
 import { DockerError } from "./errors.ts";
@@ -70,11 +71,20 @@ export type Progress = {
 export async function pullImage(
   docker: Docker,
   image: { readonly repository: string; readonly reference: string; readonly auth: RegistryAuth | null },
-  options: { readonly signal: AbortSignal; readonly onProgress?: (progress: Progress) => void },
+  options: {
+    readonly signal: AbortSignal;
+    readonly onProgress?: (progress: Progress) => void;
+    /** Without a word of the engine for so long, it is TIMED_OUT. Default 5 minutes. */
+    readonly silenceMs?: number;
+  },
 ): Promise<void> {
   const headers = image.auth === null ? {} : { "x-registry-auth": headerOf(image.auth) };
   const query = { fromImage: image.repository, tag: image.reference };
-  await streamed(docker, { path: "/images/create", query, headers, timeoutMs: silenceMs }, options);
+  await streamed(
+    docker,
+    { path: "/images/create", query, headers, silenceMs: options.silenceMs ?? silenceMs },
+    options,
+  );
 }
 
 /** URL-safe Base64 with its padding: without it an engine takes the pull for one by nobody, and says nothing. */
@@ -89,7 +99,7 @@ export async function loadImage(
   options: { readonly signal: AbortSignal; readonly onProgress?: (progress: Progress) => void },
 ): Promise<void> {
   // The engine may answer only when it has read everything.
-  const call = { path: "/images/load", query: { quiet: false }, headers: {}, body: archive, timeoutMs: null };
+  const call = { path: "/images/load", query: { quiet: false }, headers: {}, body: archive, silenceMs: null };
   await streamed(docker, call, options);
 }
 
@@ -130,21 +140,36 @@ async function streamed(
     readonly query: Readonly<Record<string, string | boolean>>;
     readonly headers: Readonly<Record<string, string>>;
     readonly body?: Readable;
-    readonly timeoutMs: number | null;
+    /** Without a word of the engine for so long, it is TIMED_OUT. Null: it may be silent. */
+    readonly silenceMs: number | null;
   },
   { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress?: (progress: Progress) => void },
 ): Promise<void> {
-  const body = await docker.stream({ method: "POST", ...call, signal });
-  for await (const line of jsonLinesOf(body)) {
-    const seen = progress.safeParse(line);
-    if (!seen.success) continue;
-    const { error, status, stream, id, progressDetail } = seen.data;
-    if (error !== undefined) throw new DockerError("REFUSED", error, { call: `POST ${call.path}`, status: 500 });
-    onProgress?.({
-      status: status === "" ? stream.trim() : status,
-      id,
-      current: progressDetail?.current ?? null,
-      total: progressDetail?.total ?? null,
-    });
+  const { silenceMs, ...what } = call;
+  const silence = new AbortController();
+  const { signal: either, release } = linkedSignal([signal, silence.signal], null);
+  const name = `POST ${call.path}`;
+  const watch = setTimeout(
+    () => silence.abort(new DockerError("TIMED_OUT", `${docker.url} tells of no progress of ${name}`, { call: name })),
+    silenceMs ?? 2 ** 31 - 1,
+  );
+  try {
+    const body = await docker.stream({ method: "POST", ...what, timeoutMs: null, signal: either });
+    for await (const line of jsonLinesOf(body)) {
+      watch.refresh();
+      const seen = progress.safeParse(line);
+      if (!seen.success) continue;
+      const { error, status, stream, id, progressDetail } = seen.data;
+      if (error !== undefined) throw new DockerError("REFUSED", error, { call: name, status: 500 });
+      onProgress?.({
+        status: status === "" ? stream.trim() : status,
+        id,
+        current: progressDetail?.current ?? null,
+        total: progressDetail?.total ?? null,
+      });
+    }
+  } finally {
+    clearTimeout(watch);
+    release();
   }
 }

@@ -1,6 +1,7 @@
 import type { ErrorCode } from "../../../core/errors/catalogue.ts";
 import { type Evidence, isSlipwayError, reasonOf, SlipwayError } from "../../../core/errors/error.ts";
 import type { ServiceName } from "../../../core/ids.ts";
+import { formatDuration } from "../../../core/product/units.ts";
 import type { Secret } from "../../../core/secret.ts";
 import { listContainers } from "../../../lib/docker/containers.ts";
 import type { Docker } from "../../../lib/docker/docker.ts";
@@ -20,6 +21,8 @@ export type Shipper = (image: ImageArtifact, engine: Docker, signal: AbortSignal
 export type ImageSources = {
   readonly shipper: Shipper | null;
   readonly login: LoginOf;
+  /** A pull that tells of no progress for so long is given up. */
+  readonly pullSilenceMs: number;
 };
 
 /** Who pulls from a repository; null pulls without a name. `refused` is a password that its registry does not take any more. */
@@ -207,9 +210,10 @@ export class Images {
 
   async #pull(host: Host, repository: string, artifact: ImageArtifact, signal: AbortSignal): Promise<void> {
     this.#log?.info("image.pulled", { host: host.name, repository, image: artifact.digest });
+    const { pullSilenceMs: silenceMs } = this.#sources;
     const pull = (login: Awaited<ReturnType<LoginOf>>): Promise<void> => {
       const auth = login === null ? null : { username: login.username, password: login.password.reveal() };
-      return pullImage(host.docker, { repository, reference: artifact.digest, auth }, { signal });
+      return pullImage(host.docker, { repository, reference: artifact.digest, auth }, { signal, silenceMs });
     };
     const login = await this.#sources.login(repository, null);
     try {
@@ -225,10 +229,13 @@ export class Images {
 
   /** In the words of the catalogue; what is a failure of the engine stays one. */
   #pullFailure(host: Host, repository: string, error: unknown): SlipwayError {
-    if (!(error instanceof DockerError) || error.code !== "REFUSED") throw error;
-    if (isFull(error)) return diskFull(host.name, error);
-    return new SlipwayError(codeOf(error), {
-      message: `host ${host.name} could not pull from ${repository}: ${error.message}`,
+    if (!(error instanceof DockerError) || (error.code !== "REFUSED" && error.code !== "TIMED_OUT")) throw error;
+    // The engine waits for its registry; should it be deaf itself, the look that follows says so.
+    const isSilent = error.code === "TIMED_OUT";
+    if (!isSilent && isFull(error)) return diskFull(host.name, error);
+    const words = isSilent ? `nothing came for ${formatDuration(this.#sources.pullSilenceMs)}` : error.message;
+    return new SlipwayError(isSilent ? "REGISTRY_AWAY" : codeOf(error), {
+      message: `host ${host.name} could not pull from ${repository}: ${words}`,
       evidence: [["engine", error.call]],
       cause: error,
     });

@@ -54,6 +54,8 @@ export type DockerTargetOptions = {
   readonly shipper?: Shipper;
   /** Name and password for a repository; null pulls without. */
   readonly registryLogin?: LoginOf;
+  /** A pull of a host that tells of no progress for so long is given up. Default 2 minutes. */
+  readonly pullSilenceMs?: number;
   readonly log?: Log;
 };
 
@@ -69,6 +71,9 @@ export type DockerTargetOptions = {
 export function dockerTarget(options: DockerTargetOptions): Target & Sessions & Restarts & Stopping & Clearing & Hosts {
   return new DockerTarget(options);
 }
+
+/** Engines tell of every layer that is fetched or unpacked several times a second; what is left is a registry that takes its time. */
+const pullSilenceMs = 120_000;
 
 class DockerTarget implements Target, Sessions, Restarts, Stopping, Clearing, Hosts {
   readonly name = "docker";
@@ -112,6 +117,7 @@ class DockerTarget implements Target, Sessions, Restarts, Stopping, Clearing, Ho
       {
         shipper: options.shipper ?? null,
         login: options.registryLogin ?? (async () => null),
+        pullSilenceMs: options.pullSilenceMs ?? pullSilenceMs,
       },
       log,
     );

@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { SlipwayError } from "../../../core/errors/error.ts";
 import {
   type Digest,
   environmentName,
@@ -12,6 +13,8 @@ import {
   revisionId,
   serviceName,
 } from "../../../core/ids.ts";
+import { Secret } from "../../../core/secret.ts";
+import { RegistryClient } from "../../../lib/oci/registry-client.ts";
 import { openSsh } from "../../../lib/ssh/open-ssh.ts";
 import type {
   ContainerSpec,
@@ -25,6 +28,7 @@ import type {
 import { runBeside } from "../../../testing/conformance/target/commands.ts";
 import { engineRequest } from "../../../testing/hosts/engine-request.ts";
 import type { TestHost } from "../../../testing/hosts/hosts.ts";
+import { startRegistry, type TestRegistry } from "../../../testing/hosts/registry.ts";
 import { type SampleOptions, sampleImage } from "../../../testing/hosts/sample-image.ts";
 import { type DockerTargetOptions, dockerTarget } from "./index.ts";
 import { containerName } from "./labels.ts";
@@ -600,6 +604,116 @@ describe("what an image may not do:", () => {
       }),
     240_000,
   );
+});
+
+describe("a registry from which a host pulls", () => {
+  const path = "shop/web";
+  let registry: TestRegistry;
+  let artifact: ImageArtifact;
+  /** With which passwords somebody was refused. */
+  let refusals: (string | null)[];
+  let password: string;
+
+  beforeAll(async () => {
+    registry = await startRegistry({ auth: "basic", host: place.machines.gateway });
+    const repository = `${registry.host}/${path}`;
+    const [first] = machines;
+    if (first === undefined) throw new Error("there are no machines");
+    const loaded = await sampleImage(first, { version: "pulled", repository });
+    await registry.take(first, loaded);
+    const client = new RegistryClient({
+      url: registry.url,
+      credentials: async () => ({ username: registry.user, password: registry.password }),
+    });
+    const digest = await client.resolve(path, "pulled", never);
+    await client.close();
+    if (digest === null) throw new Error("the registry does not have it");
+    artifact = { kind: "image", id: loaded.id as Digest, digest, repository, layout: null };
+  });
+
+  beforeEach(() => {
+    refusals = [];
+    password = registry.password;
+  });
+
+  afterEach(() => registry.slow(0));
+  afterAll(() => registry?.down());
+
+  const pulling = (more: Partial<DockerTargetOptions> = {}): Partial<DockerTargetOptions> => ({
+    registryLogin: async (repository, refused) => {
+      expect(repository).toBe(artifact.repository);
+      refusals.push(refused?.reveal() ?? null);
+      return { username: registry.user, password: new Secret(refused === null ? password : registry.password) };
+    },
+    ...more,
+  });
+  /** How it ends on a host that does not have it; nothing may be left then. */
+  const failure = (more?: Partial<DockerTargetOptions>) =>
+    new Promise<unknown>((resolve, reject) => {
+      during(async (target) => {
+        const web = spec({ artifact });
+        resolve(await target.ensure(web, 1, never).catch((error: unknown) => error));
+        expect(await target.observe({})).toEqual([]);
+      }, pulling(more)).catch(reject);
+    });
+
+  test("that does not take the password says so in its own words, on which host, and what to do", async () => {
+    await registry.changePassword("another");
+    password = "wrong";
+    const refused = pulling({
+      registryLogin: async () => ({ username: registry.user, password: new Secret("wrong") }),
+    });
+    expect(await failure(refused)).toMatchObject({
+      code: "REGISTRY_DENIED",
+      message: expect.stringMatching(
+        /^host h\d could not pull from .*shop\/web: .*(unauthorized|authentication required)/,
+      ),
+      hint: expect.stringContaining("user and password"),
+      evidence: [["engine", "POST /images/create"]],
+    });
+    expect(JSON.stringify(await failure(refused))).not.toContain("wrong");
+  });
+
+  test("is asked once more with the password that is right since then", () =>
+    during(async (target) => {
+      password = "of yesterday";
+      const web = spec({ artifact });
+      const status = await target.ensure(web, 3, never);
+      expect(hostsOf(status).sort()).toEqual(["h1", "h2", "h3"]);
+      expect(refusals.filter((each) => each !== null)).toEqual(["of yesterday", "of yesterday", "of yesterday"]);
+      await target.remove(web.id, never);
+    }, pulling()));
+
+  test("that nobody has a password for says what was missing", async () => {
+    const none = new SlipwayError("REGISTRY_NO_PASSWORD", { message: "aws could not be started" });
+    expect(await failure({ registryLogin: () => Promise.reject(none) })).toBe(none);
+  });
+
+  test("that is down is named, and is no failure of the host", async () => {
+    await registry.stop();
+    const down = await failure();
+    await registry.start();
+    expect(down).toMatchObject({
+      code: "REGISTRY_AWAY",
+      message: expect.stringMatching(/^host h\d could not pull from .*shop\/web: .*connection refused/),
+      hint: expect.stringContaining("up and reachable"),
+      evidence: [["engine", "POST /images/create"]],
+    });
+  });
+
+  test.each([
+    ["takes connections and says nothing", /^/],
+    ["begins and does not go on", /\/blobs\//],
+  ])("that %s is given up in time, and is no failure of the host", async (_, where) => {
+    registry.slow(60_000, where);
+    registry.forget();
+    expect(await failure({ pullSilenceMs: 2_000 })).toMatchObject({
+      code: "REGISTRY_AWAY",
+      message: expect.stringMatching(/^host h\d could not pull from .*shop\/web: nothing came for 2s$/),
+      hint: expect.stringContaining("up and reachable"),
+    });
+    expect(registry.seen.length).toBeGreaterThan(0);
+  });
 });
 
 describe("an accessory", () => {
