@@ -3,12 +3,15 @@ def env = [BRANCH_NAME: 'main', BUILD_TAG: 'jenkins-1', JOB_NAME: 'shop/main', B
 
 class Walker {
   Map env
+  /** Whether the clock has begun the build. */
+  final Map build = [byClock: false]
+  def currentBuild = [getBuildCauses: { String kind -> assert kind == 'hudson.triggers.TimerTrigger$TimerTriggerCause'; build.byClock ? [kind] : [] }]
   def scm = 'scm'
   def any = 'any'
   def none = 'none'
 
   // What has a block and is no more than that.
-  static final blocks = ['pipeline', 'options', 'stages', 'steps', 'environment', 'post', 'always', 'catchError', 'node'] as Set
+  static final blocks = ['pipeline', 'options', 'stages', 'steps', 'environment', 'post', 'always', 'catchError', 'node', 'triggers'] as Set
   static final settings = ['disableConcurrentBuilds', 'skipDefaultCheckout', 'buildDiscarder', 'logRotator', 'timeout', 'beforeAgent', 'junit', 'checkout'] as Set
 
   void within(Closure body) {
@@ -29,12 +32,13 @@ class Walker {
   void failure(Closure body) { println 'post failure'; within(body) }
   void fixed(Closure body) { println 'post fixed'; within(body) }
   void when(Closure body) { within(body) }
+  void cron(String lines) { println "cron ${lines.replace('\n', ', ')}" }
 
   void expression(Closure test) {
     test.delegate = this
     test.resolveStrategy = Closure.DELEGATE_FIRST
     def before = new LinkedHashMap(env)
-    def on = { Map more -> env.clear(); env.putAll(before); env.putAll(more); def is = test.call() as boolean; env.clear(); env.putAll(before); is }
+    def on = { Map more -> env.clear(); env.putAll(before); env.putAll(more); build.byClock = env.remove('byClock') ?: false; def is = test.call() as boolean; build.byClock = false; env.clear(); env.putAll(before); is }
     println 'when ' + [
       'main': [BRANCH_NAME: 'main'],
       'release/1': [BRANCH_NAME: 'release/1'],
@@ -42,6 +46,7 @@ class Walker {
       'v1.x': [BRANCH_NAME: 'v1.x', TAG_NAME: 'v1.x'],
       'v1.y': [BRANCH_NAME: 'v1.y', TAG_NAME: 'v1.y'],
       'a pull request': [BRANCH_NAME: 'main', CHANGE_ID: '7'],
+      'the clock': [BRANCH_NAME: 'main', byClock: true],
     ].collect { name, more -> "$name: ${on(more)}" }.join(', ')
   }
 

@@ -67,6 +67,11 @@ const config = {
   triggers: {
     branches: { main: { deploy: "staging" }, "release/*": { deploy: "staging" }, "feature/*": {} },
     tags: { "v*.x": { deploy: "staging" } },
+    schedules: {
+      nightly: { cron: "0 3 * * *", branch: "main" },
+      weekly: { cron: "30 4 * * 1", timeZone: "Europe/Berlin", branch: "main", deploy: "staging" },
+      other: { cron: "0 5 * * *", branch: "release/1" },
+    },
   },
   synth: { notices: { slack: "SLACK_WEBHOOK", monday: { tokenFrom: "MONDAY_TOKEN", item: "1234567890" } } },
   environments: {
@@ -126,13 +131,26 @@ describe("GitHub", () => {
     const lint = async (text: string): Promise<readonly string[]> =>
       (await createLinter())(text, workflow).map(({ message }) => message);
     const lines = await lint(test.read(workflow));
-    // Its data are of 2023: labels of machines, own labels without a file of its own, and the context `vars`.
-    expect(
-      lines.filter((line) => !/^label "(?:ubuntu-24\.04|slipway)" is unknown|^undefined variable "vars"/.test(line)),
-    ).toEqual([]);
+    // Its data are of 2023: labels of machines, own labels without a file of its own, the context `vars`, and time zones of schedules.
+    const sinceThen =
+      /^label "(?:ubuntu-24\.04|slipway)" is unknown|^undefined variable "vars"|^element of "schedule" section must be mapping and must contain one key "cron"$/;
+    expect(lines.filter((line) => !sinceThen.test(line))).toEqual([]);
     expect(await lint(test.read(workflow).replace("github.sha", "github.shaa"))).toContainEqual(
       expect.stringContaining("shaa"),
     );
+  });
+
+  it("its clock is that of the default branch, and only the environment of a schedule is deployed to by it", () => {
+    const { on, jobs } = parse(test.read(workflow)) as {
+      on: { schedule: unknown };
+      jobs: Record<string, { if?: string }>;
+    };
+    expect(on.schedule).toEqual([{ cron: "0 3 * * *" }, { cron: "30 4 * * 1", timezone: "Europe/Berlin" }]);
+    expect(jobs["deploy-staging"]?.if).toMatch(/ \|\| github\.event\.schedule == '30 4 \* \* 1' \}\}$/);
+    expect(jobs["deploy-production"]?.if).not.toContain("schedule");
+    const page = test.read("DEPLOYMENT.md");
+    expect(page).toContain("The schedule `other` of `release/1` is begun by the control plane alone");
+    expect(page).toContain("the schedule `weekly` (Europe/Berlin) is begun by the control plane alone");
   });
 
   it("it may read the repository and nothing else, its actions are commits, and no event's words are in a shell line", () => {
@@ -318,6 +336,7 @@ describe("Jenkins", () => {
       { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] },
     );
     expect(told.trim().split("\n")).toEqual([
+      "cron TZ=UTC, 0 3 * * *",
       "stage Checks",
       "agent any",
       "stage checkout",
@@ -344,15 +363,15 @@ describe("Jenkins", () => {
       "stage integration",
       "sh scripts/ci/integration.sh scripts/ci/steps/integration.sh",
       "stage Deploy to staging",
-      "when main: true, release/1: true, feature/x: false, v1.x: true, v1.y: false, a pull request: false",
+      "when main: true, release/1: true, feature/x: false, v1.x: true, v1.y: false, a pull request: false, the clock: false",
       "agent slipway",
       "env SLIPWAY_REASON=Jenkins, jenkins-1",
       "sh scripts/ci/deploy.sh staging",
       "stage Approve production",
-      "when main: true, release/1: true, feature/x: false, v1.x: true, v1.y: false, a pull request: false",
+      "when main: true, release/1: true, feature/x: false, v1.x: true, v1.y: false, a pull request: false, the clock: false",
       "input ada,o'neil",
       "stage Promote to production",
-      "when main: true, release/1: true, feature/x: false, v1.x: true, v1.y: false, a pull request: false",
+      "when main: true, release/1: true, feature/x: false, v1.x: true, v1.y: false, a pull request: false, the clock: false",
       "agent slipway",
       "env SLIPWAY_REASON=Jenkins, jenkins-1",
       "sh scripts/ci/deploy.sh production staging",

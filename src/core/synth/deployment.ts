@@ -1,5 +1,6 @@
 import { type ArtifactName, type SynthFile, textFile } from "./artifact.ts";
 import { neededVariables } from "./env.ts";
+import { jenkinsSchedules } from "./jenkins.ts";
 import { fromTop, type SynthProduct } from "./product.ts";
 import { deployScript } from "./scripts.ts";
 import type { SynthDeploy } from "./settings.ts";
@@ -74,6 +75,20 @@ function onceText(product: SynthProduct, has: (name: ArtifactName) => boolean): 
           ),
           ...inStore.map((name) => `- [ ] The repository's secret \`${name}\``),
         ]
+      : []),
+    ...(has("github") || has("jenkins")
+      ? settings.ownSchedules.map(
+          ({ name, branch }) =>
+            `- [ ] The schedule \`${name}\` of ${code(branch)} is begun by the control plane alone: \`slipway triggers apply\``,
+        )
+      : []),
+    ...(has("jenkins")
+      ? settings.schedules
+          .filter((schedule) => !jenkinsSchedules(settings).includes(schedule))
+          .map(
+            ({ name, timeZone }) =>
+              `- [ ] Jenkins has one time zone a job: the schedule \`${name}\` (${timeZone}) is begun by the control plane alone`,
+          )
       : []),
     ...(has("jenkins")
       ? [

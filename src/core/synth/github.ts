@@ -1,3 +1,4 @@
+import type { ScheduleRule } from "../triggers/settings.ts";
 import { type ArtifactName, type SynthFile, textFile } from "./artifact.ts";
 import { stepCommand } from "./integration.ts";
 import { type Pin, pins } from "./pins.ts";
@@ -44,6 +45,7 @@ function workflow(product: SynthProduct, selected: readonly ArtifactName[]): Yam
         ...(settings.tags.length > 0 && { tags: settings.tags.map(refFilter) }),
       },
       pull_request: {},
+      ...(settings.schedules.length > 0 && { schedule: clocksOf(settings.schedules) }),
       workflow_dispatch: {},
     },
     permissions: {},
@@ -96,11 +98,11 @@ function runStep(synth: SynthStep, product: SynthProduct, selected: readonly Art
 }
 
 function deployJob(deploy: SynthDeploy, product: SynthProduct, selected: readonly ArtifactName[]): YamlMap {
-  const { environment, from, branches, tags, url } = deploy;
+  const { environment, from, url } = deploy;
   const before = from === null ? (product.steps.length > 0 ? "checks" : undefined) : `deploy-${jobId(from)}`;
   return {
     ...(before !== undefined && { needs: before }),
-    if: onlyFor({ branches, tags }),
+    if: onlyFor(deploy),
     "runs-on": url === null ? ["self-hosted", product.settings.deployRunner] : runsOn(product.settings.runner),
     "timeout-minutes": deployMinutes,
     // The protection rules of this environment at GitHub hold before the job begins; gates of Slipway hold after.
@@ -146,7 +148,9 @@ function notices(product: SynthProduct, environment?: string): readonly YamlMap[
     {
       name: "Tell people",
       if:
-        environment === undefined ? expression("failure() && github.event_name == 'push'") : expression("!cancelled()"),
+        environment === undefined
+          ? expression("failure() && (github.event_name == 'push' || github.event_name == 'schedule')")
+          : expression("!cancelled()"),
       run: `${fromTop(product, noticeScript)} "${what} $GITHUB_REF_NAME $GITHUB_SHA: $OUTCOME $RUN_URL"`,
       env: {
         ...Object.fromEntries(names.map((name) => [name, secret(name)])),
@@ -205,12 +209,22 @@ export function refFilter(pattern: string): string {
 }
 
 /** Pushes only: what a pull request brings is never deployed. */
-function onlyFor({ branches, tags }: Pick<SynthDeploy, "branches" | "tags">): string {
+/** Each time once: two schedules of the same one are one here. In UTC nothing is said of a time zone. */
+function clocksOf(schedules: readonly ScheduleRule[]): readonly YamlMap[] {
+  const clocks = schedules.map(({ cron, timeZone }) => ({ cron, ...(timeZone !== "UTC" && { timezone: timeZone }) }));
+  return [...new Map(clocks.map((clock) => [JSON.stringify(clock), clock])).values()];
+}
+
+function onlyFor({ branches, tags, schedules }: Pick<SynthDeploy, "branches" | "tags" | "schedules">): string {
   const any = [
     ...branches.map((pattern) => refCondition("refs/heads/", pattern)),
     ...tags.map((pattern) => refCondition("refs/tags/", pattern)),
   ].join(" || ");
-  return expression(`(github.event_name == 'push' || github.event_name == 'workflow_dispatch') && (${any})`);
+  const pushed = `(github.event_name == 'push' || github.event_name == 'workflow_dispatch') && (${any})`;
+  const clocks = [...new Set(schedules.map(({ cron }) => cron))].map(
+    (cron) => `github.event.schedule == ${quoted(cron)}`,
+  );
+  return expression(clocks.length === 0 ? pushed : `(${pushed}) || ${clocks.join(" || ")}`);
 }
 
 /** Expressions know no patterns: one `*` is a beginning and an end; with more of them, the beginning and the end are looked at. */

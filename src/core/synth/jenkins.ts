@@ -1,3 +1,4 @@
+import type { ScheduleRule } from "../triggers/settings.ts";
 import { type ArtifactName, type SynthFile, textFile } from "./artifact.ts";
 import { stepCommand } from "./integration.ts";
 import { fromTop, type SynthProduct, type SynthStep } from "./product.ts";
@@ -29,9 +30,24 @@ function pipelineText(product: SynthProduct, selected: readonly ArtifactName[]):
       "skipDefaultCheckout()",
       "buildDiscarder(logRotator(numToKeepStr: '50'))",
     ]),
+    ...clockOf(settings),
     block("stages", stages),
     ...postOf(product),
   ]);
+}
+
+/** Jenkins has one time zone a job: those of the first one's. */
+export function jenkinsSchedules({ schedules }: SynthProduct["settings"]): readonly ScheduleRule[] {
+  return schedules.filter(({ timeZone }) => timeZone === schedules[0]?.timeZone);
+}
+
+/** Only in the branch that they are of: each branch of a multibranch job reads its own Jenkinsfile. */
+function clockOf(settings: SynthProduct["settings"]): readonly string[] {
+  const clocks = jenkinsSchedules(settings);
+  const [first] = clocks;
+  if (first === undefined) return [];
+  const lines = [`TZ=${first.timeZone}`, ...clocks.map(({ cron }) => cron)];
+  return [block("triggers", [`cron(env.BRANCH_NAME == ${text(first.branch)} ? ${text(lines.join("\n"))} : '')`])];
 }
 
 function checksStage(product: SynthProduct, selected: readonly ArtifactName[]): string {
@@ -44,7 +60,7 @@ function checksStage(product: SynthProduct, selected: readonly ArtifactName[]): 
     block("environment", [
       // Of a multibranch job; in another one it is empty, and steps that are for a branch are left out.
       `SLIPWAY_BRANCH = "\${env.CHANGE_BRANCH ?: env.BRANCH_NAME ?: ''}"`,
-      `SLIPWAY_EVENT = "\${env.CHANGE_ID ? 'pull-request' : env.TAG_NAME ? 'tag' : 'push'}"`,
+      `SLIPWAY_EVENT = "\${env.CHANGE_ID ? 'pull-request' : env.TAG_NAME ? 'tag' : ${byClock(product.settings)}'push'}"`,
     ]),
     block("stages", [
       block("stage('checkout')", [block("steps", ["checkout scm"])]),
@@ -84,7 +100,10 @@ function stepStage(synth: SynthStep, product: SynthProduct, selected: readonly A
 /** Asked first, where the config asks for people: without an agent, so that nothing waits but the build. */
 function deployStages(deploy: SynthDeploy, product: SynthProduct): readonly string[] {
   const { environment, from, approval, approvers } = deploy;
-  const only = block("when", ["beforeAgent true", `expression { ${isMeant(deploy)} }`]);
+  const only = block("when", [
+    "beforeAgent true",
+    `expression { ${isMeant(deploy, jenkinsSchedules(product.settings))} }`,
+  ]);
   const submitter = approvers.length === 0 ? "" : `, submitter: ${text(approvers.join(","))}`;
   const asked = block(`stage(${text(`Approve ${environment}`)})`, [
     only,
@@ -107,13 +126,24 @@ function deployStages(deploy: SynthDeploy, product: SynthProduct): readonly stri
   ];
 }
 
+/** Whether it is the clock that has begun the build; nothing where there is none. */
+const isByClock = "currentBuild.getBuildCauses('hudson.triggers.TimerTrigger$TimerTriggerCause')";
+
+function byClock({ schedules }: SynthProduct["settings"]): string {
+  return schedules.length === 0 ? "" : `${isByClock} ? 'schedule' : `;
+}
+
 /** Groovy's own: a pattern as a shell has it, put to the branch or the tag. */
-function isMeant({ branches, tags }: SynthDeploy): string {
+function isMeant({ environment, branches, tags }: SynthDeploy, clocks: readonly ScheduleRule[]): string {
   const tests = [
     ...branches.map((pattern) => matchOf("env.BRANCH_NAME", pattern, " && !env.CHANGE_ID && !env.TAG_NAME")),
     ...tags.map((pattern) => matchOf("env.TAG_NAME", pattern, "")),
   ];
-  return tests.join(" || ");
+  const pushed = tests.join(" || ");
+  if (clocks.length === 0) return pushed;
+  // Not as a push of the same branch would be; and a build does not know which of several clocks has begun it.
+  const deploys = clocks.every(({ deploy }) => deploy === environment);
+  return deploys ? `${isByClock} || ${pushed}` : `!${isByClock} && (${pushed})`;
 }
 
 function matchOf(variable: string, pattern: string, more: string): string {

@@ -2,7 +2,7 @@ import { knownIssuers } from "../product/ci-access.ts";
 import { environmentNames } from "../product/resolve.ts";
 import type { ProductConfig } from "../product/schema.ts";
 import { synthDefaults } from "../product/synth.ts";
-import { type RefRule, triggerSettings } from "../triggers/settings.ts";
+import { type RefRule, type ScheduleRule, triggerSettings } from "../triggers/settings.ts";
 import { type ArtifactName, artifactNames } from "./artifact.ts";
 
 /** One environment that the forge's or Jenkins' pipeline brings a release to, in the order in which that is done. */
@@ -21,6 +21,8 @@ export type SynthDeploy = {
    * plane's machine. What is promoted is always done there.
    */
   readonly url: string | null;
+  /** Those of `schedules` that deploy to it; none where it takes releases from another environment. */
+  readonly schedules: readonly ScheduleRule[];
 };
 
 /** `synth` of the config, with its defaults. */
@@ -30,6 +32,10 @@ export type SynthSettings = {
   readonly environment: string;
   readonly branches: readonly string[];
   readonly tags: readonly string[];
+  /** Of the default branch: the clocks of forges and of Jenkins know no other. */
+  readonly schedules: readonly ScheduleRule[];
+  /** Those of other branches, which only the control plane has. */
+  readonly ownSchedules: readonly ScheduleRule[];
   readonly runner: string;
   readonly deployRunner: string;
   readonly deploys: readonly SynthDeploy[];
@@ -54,6 +60,8 @@ export function synthSettings(config: ProductConfig): SynthSettings {
     environment: synth.environment ?? (names.includes("production") ? "production" : (names.at(-1) ?? "production")),
     branches: pushed.length > 0 ? pushed : [branch],
     tags: (triggers?.tags ?? []).map(({ pattern }) => pattern),
+    schedules: (triggers?.schedules ?? []).filter((schedule) => schedule.branch === branch),
+    ownSchedules: (triggers?.schedules ?? []).filter((schedule) => schedule.branch !== branch),
     runner: synth.runner ?? synthDefaults.runner,
     deployRunner: synth.deployRunner ?? synthDefaults.deployRunner,
     deploys: deploysOf(config, names, branch),
@@ -97,7 +105,10 @@ function deploysOf(config: ProductConfig, names: readonly string[], branch: stri
         verbs.includes("deploy"),
     );
     const url = from === null && proves ? (triggers?.url ?? null) : null;
-    const own = { environment: name, url, ...approvalOf(config, name) };
+    const schedules = (triggers?.schedules ?? []).filter(
+      (schedule) => from === null && schedule.branch === branch && schedule.deploy === name,
+    );
+    const own = { environment: name, url, schedules, ...approvalOf(config, name) };
     const patterns = (list: readonly RefRule[]): readonly string[] =>
       list.filter(({ deploy }) => deploy === name).map(({ pattern }) => pattern);
     const branches = patterns(triggers?.branches ?? []);
