@@ -82,8 +82,7 @@ function placeText({ name, target, edge }: Detection["product"]): string {
 ${Object.entries(edge ?? {})
   .map(([key, value]) => property(key, value as Json, "    "))
   .join("\n")}
-    // With a domain, in a route such as routes: ["shop.example.com"]:
-    // redirectToHttps: true,
+    // With a domain, in a route such as routes: ["shop.example.com"]; plain HTTP is then sent to https:
     // tls: { acme: { email: "you@example.com" } },
   },
 `;

@@ -14,6 +14,7 @@ import { type HeldCounts, limitsText, nothingHeld } from "../scale/count.ts";
 import { courseOf, type ReleaseView } from "./course.ts";
 import { allTraffic, type Course, type Rollout, takesRequests } from "./deployment.ts";
 import { canarySteps, canaryWarnings } from "./plan-canary.ts";
+import { httpsWarnings } from "./plan-https.ts";
 import { canHold, holdMs, isStopFirst, outlastsHold, stopping } from "./stop-first.ts";
 import { type Found, takeoverOf, takeoverText } from "./takeover.ts";
 
@@ -345,6 +346,7 @@ function warningsOf(input: PlanInput, course: Course): string[] {
     ...(live?.id === release.id ? [] : interruptions(course, input)),
     ...canaryWarnings(course, input),
     ...unreachableEdge(release.spec),
+    ...httpsWarnings(release.spec, live?.spec ?? null),
     ...(release.spec.rollout.bakeMs === 0 ? ["there is no bake: nobody watches after the switch"] : []),
   ];
 }

@@ -1,5 +1,15 @@
 import { z } from "zod";
-import { cidr, headerValue, hostName, listenText, markText, origin, token, urlPath } from "./http-values.ts";
+import {
+  certificateName,
+  cidr,
+  headerValue,
+  hostName,
+  listenText,
+  markText,
+  origin,
+  token,
+  urlPath,
+} from "./http-values.ts";
 import { named, optional, overriding, required } from "./key.ts";
 import { hostUrl } from "./mount-values.ts";
 import { choice, duration, flag, size, text, wholeNumber } from "./values.ts";
@@ -134,6 +144,27 @@ const optInSchema = z.union([
   z.literal(false),
 ]);
 
+const hstsMeaning = "For how long browsers come by https only, whatever is said to them meanwhile (RFC 6797).";
+
+const hstsShape = {
+  maxAge: required(duration({ max: "730d" }), {
+    meaning:
+      'How long a browser remembers it after each answer. Begin with a short one; "0s" makes those forget that come by https again.',
+    example: "365d",
+  }),
+  includeSubDomains: optional(flag(), {
+    meaning: "Whether it holds for every name below the host too, also those that somebody else serves.",
+    default: false,
+    example: true,
+  }),
+  preload: optional(flag(), {
+    meaning:
+      "Allows the host to be put on the lists that browsers come with (hstspreload.org), which takes months to undo. Needs includeSubDomains and a maxAge of at least 365d.",
+    default: false,
+    example: true,
+  }),
+};
+
 const headerName = token("header name", "x-frame-options");
 const headerSetting = z.union([headerValue(), z.literal(false)]);
 
@@ -177,8 +208,8 @@ const tlsShape = {
               meaning: "PEM file with its private key, readable only by the edge's user.",
               example: "/etc/ssl/example.org/key.pem",
             }),
-            hosts: required(z.array(hostName()).min(1), {
-              meaning: "Names it is used for.",
+            hosts: required(z.array(certificateName()).min(1), {
+              meaning: "Names it is used for; *.example.org is every name right below example.org.",
               example: ["example.org", "www.example.org"],
               allowed: 'a list such as ["example.org"]',
             }),
@@ -243,9 +274,9 @@ const edgeShape = {
   }),
   redirectToHttps: optional(flag(), {
     meaning:
-      "Sends plain HTTP to https with 308: where the edge speaks TLS itself, or a trusted proxy in front says which one it was.",
-    default: false,
-    example: true,
+      "Sends plain HTTP to https with 308. By itself for every route that names a host which tls has a certificate for; true for all routes, also where a trusted proxy in front says which one it was; false for none.",
+    default: "(true with tls, for hosts with a certificate)",
+    example: false,
   }),
   redirectWww: optional(flag(), {
     meaning: "Sends www.<host> to <host> with 301, for every host in a route.",
@@ -255,8 +286,15 @@ const edgeShape = {
   headers: optional(z.record(headerName, headerSetting), {
     meaning: "Headers set on every answer unless the service set them itself; false takes one of the defaults away.",
     default: edgeDefaults.headers,
-    example: { "strict-transport-security": "max-age=31536000", "x-frame-options": false },
+    example: { "x-robots-tag": "noindex", "x-frame-options": false },
     allowed: 'names and texts, such as { "x-frame-options": "DENY" }',
+  }),
+  hsts: optional(z.union([named("HstsInput", hstsMeaning, z.strictObject(hstsShape)), z.literal(false)]), {
+    meaning:
+      "Tells browsers to come by https only (Strict-Transport-Security), on answers over TLS. It cannot be taken back before maxAge is over; false, and it is not said.",
+    default: false,
+    example: { maxAge: "30d" },
+    allowed: 'an object such as { maxAge: "30d" }, or false',
   }),
   cors: optional(
     z.union([named("CorsInput", "Which other web origins may ask.", z.strictObject(corsShape)), z.literal(false)]),
@@ -367,6 +405,19 @@ export const edgeOverrideSchema = named(
         },
       ),
     }).tls,
+    hsts: overriding({
+      hsts: optional(
+        z.union([
+          named("HstsOverride", "HSTS, as far as it is different here.", z.strictObject(overriding(hstsShape))),
+          z.literal(false),
+        ]),
+        {
+          meaning: "Tells browsers to come by https only; false, and it is not said.",
+          example: { maxAge: "1d" },
+          allowed: 'an object such as { maxAge: "30d" }, or false',
+        },
+      ),
+    }).hsts,
     cors: overriding({
       cors: optional(
         z.union([

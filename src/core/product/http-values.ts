@@ -36,6 +36,15 @@ export function hostName(): z.ZodType<string, string> {
   });
 }
 
+/** A name of a certificate: `example.org`, or `*.example.org` for every name with one label more (RFC 6125 §6.4.3). */
+export function certificateName(): z.ZodType<string, string> {
+  const allowed = "a host name in small letters, such as example.org, or *.example.org for every name right below it";
+  return checkedText({ type: "string", allowed }, (seen) => {
+    const bare = seen.replace(/^\*\./, "");
+    return parseRoute(bare)?.host === bare ? null : notA(seen, "name of a certificate", allowed);
+  });
+}
+
 /** `:8080`, `127.0.0.1:8080`, `[::1]:8080`. */
 export function listenText(): z.ZodType<string, string> {
   const allowed = '":8080", "127.0.0.1:8080" or 8080';

@@ -1681,10 +1681,10 @@ export interface EdgeInput {
    */
   trustedProxies?: string[] | undefined;
   /**
-   * Sends plain HTTP to https with 308: where the edge speaks TLS itself, or a trusted proxy in front says which one it
-   * was.
-   * @default false
-   * @example true
+   * Sends plain HTTP to https with 308. By itself for every route that names a host which tls has a certificate for;
+   * true for all routes, also where a trusted proxy in front says which one it was; false for none.
+   * @default true with tls, for hosts with a certificate
+   * @example false
    */
   redirectToHttps?: boolean | undefined;
   /**
@@ -1697,9 +1697,16 @@ export interface EdgeInput {
    * Headers set on every answer unless the service set them itself; false takes one of the defaults away.
    * @default { "x-content-type-options": "nosniff", "x-frame-options": "SAMEORIGIN", "referrer-policy":
    * "strict-origin-when-cross-origin" }
-   * @example { "strict-transport-security": "max-age=31536000", "x-frame-options": false }
+   * @example { "x-robots-tag": "noindex", "x-frame-options": false }
    */
   headers?: Record<string, string | false> | undefined;
+  /**
+   * Tells browsers to come by https only (Strict-Transport-Security), on answers over TLS. It cannot be taken back
+   * before maxAge is over; false, and it is not said.
+   * @default false
+   * @example { maxAge: "30d" }
+   */
+  hsts?: HstsInput | false | undefined;
   /**
    * Which other web origins may ask from a browser; false, and no CORS header is set.
    * @default false
@@ -1796,7 +1803,7 @@ export interface CertificateInput {
    */
   key: string;
   /**
-   * Names it is used for.
+   * Names it is used for; *.example.org is every name right below example.org.
    * @example ["example.org", "www.example.org"]
    */
   hosts: string[];
@@ -1822,6 +1829,29 @@ export interface AcmeInput {
    * @example "/etc/ssl/company-ca.pem"
    */
   ca?: string | undefined;
+}
+
+/** For how long browsers come by https only, whatever is said to them meanwhile (RFC 6797). */
+export interface HstsInput {
+  /**
+   * How long a browser remembers it after each answer. Begin with a short one; "0s" makes those forget that come by
+   * https again.
+   * @example "365d"
+   */
+  maxAge: Duration;
+  /**
+   * Whether it holds for every name below the host too, also those that somebody else serves.
+   * @default false
+   * @example true
+   */
+  includeSubDomains?: boolean | undefined;
+  /**
+   * Allows the host to be put on the lists that browsers come with (hstspreload.org), which takes months to undo. Needs
+   * includeSubDomains and a maxAge of at least 365d.
+   * @default false
+   * @example true
+   */
+  preload?: boolean | undefined;
 }
 
 /** Which other web origins may ask. */
@@ -3726,10 +3756,10 @@ export interface EdgeOverride {
    */
   trustedProxies?: string[] | null | undefined;
   /**
-   * Sends plain HTTP to https with 308: where the edge speaks TLS itself, or a trusted proxy in front says which one it
-   * was.
+   * Sends plain HTTP to https with 308. By itself for every route that names a host which tls has a certificate for;
+   * true for all routes, also where a trusted proxy in front says which one it was; false for none.
    * @default the product's value
-   * @example true
+   * @example false
    */
   redirectToHttps?: boolean | null | undefined;
   /**
@@ -3744,6 +3774,12 @@ export interface EdgeOverride {
    * @example { "x-robots-tag": "noindex" }
    */
   headers?: Record<string, string | false | null> | null | undefined;
+  /**
+   * Tells browsers to come by https only; false, and it is not said.
+   * @default the product's value
+   * @example { maxAge: "1d" }
+   */
+  hsts?: HstsOverride | false | null | undefined;
   /**
    * Which other web origins may ask from a browser; false, and no CORS header is set.
    * @default the product's value
@@ -3846,6 +3882,30 @@ export interface AcmeOverride {
    * @example "/etc/ssl/company-ca.pem"
    */
   ca?: string | null | undefined;
+}
+
+/** HSTS, as far as it is different here. */
+export interface HstsOverride {
+  /**
+   * How long a browser remembers it after each answer. Begin with a short one; "0s" makes those forget that come by
+   * https again.
+   * @default the product's value
+   * @example "365d"
+   */
+  maxAge?: Duration | null | undefined;
+  /**
+   * Whether it holds for every name below the host too, also those that somebody else serves.
+   * @default the product's value
+   * @example true
+   */
+  includeSubDomains?: boolean | null | undefined;
+  /**
+   * Allows the host to be put on the lists that browsers come with (hstspreload.org), which takes months to undo. Needs
+   * includeSubDomains and a maxAge of at least 365d.
+   * @default the product's value
+   * @example true
+   */
+  preload?: boolean | null | undefined;
 }
 
 /** CORS, as far as it is different here. */

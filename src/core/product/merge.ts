@@ -34,6 +34,7 @@ export function mergeEnvironment(product: ProductInput, name: string, composed: 
     edge: mergeKeys(base.edge, here.edge, {
       headers: mergeKeys(smallLetters(base.edge?.headers), smallLetters(here.edge?.headers)),
       cors: mergeSwitched(base.edge?.cors, here.edge?.cors),
+      hsts: mergeSwitched(base.edge?.hsts, here.edge?.hsts),
       rateLimit: mergeSwitched(base.edge?.rateLimit, here.edge?.rateLimit),
       tls: mergeTls(base.edge?.tls, here.edge?.tls),
     }),

@@ -13,6 +13,7 @@ import type {
   EdgeInput,
   GatesInput,
   HealthInput,
+  HstsInput,
   OptInInput,
   PreviewsInput,
   RolloutInput,
@@ -49,6 +50,7 @@ import type {
   EdgeSpec,
   EnvironmentSpec,
   HealthSpec,
+  HstsSpec,
   OptInSpec,
   RolloutSpec,
   RouteSpec,
@@ -358,9 +360,10 @@ function resolveEdge(edge: EdgeInput): EdgeSpec {
     listen: valid(parseListen(listen), listen),
     ...(edge.address === undefined ? {} : { address: edge.address }),
     trustedProxies: (edge.trustedProxies ?? []).map(range),
-    redirectToHttps: edge.redirectToHttps ?? false,
+    redirectToHttps: edge.redirectToHttps ?? (edge.tls ? "named" : false),
     redirectWww: edge.redirectWww ?? false,
     headers: resolveHeaders(edge.headers ?? {}),
+    ...(edge.hsts ? { hsts: resolveHsts(edge.hsts) } : {}),
     cors: resolveCors(edge.cors ?? false),
     allowLists: (edge.allowLists ?? []).map(({ path, allow }) => ({
       prefix: normalPath(path),
@@ -386,6 +389,10 @@ function resolveHeaders(headers: NonNullable<EdgeInput["headers"]>): Record<stri
   const own = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
   const all: [string, string | false][] = Object.entries({ ...edgeDefaults.headers, ...Object.fromEntries(own) });
   return Object.fromEntries(all.filter((header): header is [string, string] => header[1] !== false));
+}
+
+function resolveHsts({ maxAge, includeSubDomains = false, preload = false }: HstsInput): HstsSpec {
+  return { maxAgeS: Math.floor(ms(maxAge) / 1000), includeSubDomains, preload };
 }
 
 function resolveCors(cors: NonNullable<EdgeInput["cors"]>): EdgeSpec["cors"] {

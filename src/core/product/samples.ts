@@ -193,7 +193,8 @@ export const fullProduct: ProductInput = {
     trustedProxies: ["10.0.0.0/8", "2001:db8::1"],
     redirectToHttps: true,
     redirectWww: true,
-    headers: { "X-Frame-Options": false, "Strict-Transport-Security": "max-age=31536000" },
+    headers: { "X-Frame-Options": false, "X-Robots-Tag": "noindex" },
+    hsts: { maxAge: "365d", includeSubDomains: true, preload: true },
     cors: {
       origins: ["https://app.example.org"],
       methods: ["GET"],

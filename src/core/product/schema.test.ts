@@ -108,6 +108,7 @@ function put(into: unknown, [name, ...rest]: readonly string[], value: unknown, 
 const besides: Readonly<Record<string, object>> = {
   build: { command: ["make"] },
   cors: { origins: ["*"] },
+  hsts: { maxAge: "365d", includeSubDomains: true },
   rateLimit: { requests: 1, per: "1m" },
   synthetic: { path: "/", perSecond: 1 },
   target: { driver: "docker" },

@@ -366,9 +366,12 @@ export type EdgeSpec = {
   /** Where services reach it; null, and absent in releases of before, is worked out of the rest. */
   readonly address?: string | null;
   readonly trustedProxies: readonly string[];
-  readonly redirectToHttps: boolean;
+  /** `named`: for routes that name a host which TLS has a certificate for. */
+  readonly redirectToHttps: boolean | "named";
   readonly redirectWww: boolean;
   readonly headers: Readonly<Record<string, string>>;
+  /** Absent: not said. */
+  readonly hsts?: HstsSpec;
   readonly cors: {
     readonly origins: readonly string[];
     readonly methods: readonly string[];
@@ -384,6 +387,8 @@ export type EdgeSpec = {
   readonly optIn?: OptInSpec;
   readonly maintenance: boolean;
 };
+
+export type HstsSpec = { readonly maxAgeS: number; readonly includeSubDomains: boolean; readonly preload: boolean };
 
 /** A header or cookie, and the values of it that mean the one side or the other. */
 export type OptInSpec = ({ readonly header: string } | { readonly cookie: string }) & {

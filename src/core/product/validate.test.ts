@@ -202,6 +202,32 @@ slipway.config.ts: 20 problems, 6 warnings
 `);
   });
 
+  test("HSTS that cannot be meant, and a limit that Caddy cannot keep, are told in words", () => {
+    const edgeOf = (edge: object): string =>
+      report({ name: "shop", services: { web: { kind: "web", command: ["x"], routes: "shop.example" } }, edge });
+    expect(edgeOf({ driver: "caddy", tls: {}, rateLimit: { requests: 10, per: "1s" } })).toBe(
+      `slipway.config.ts: 1 problem
+  edge.rateLimit   stock Caddy cannot limit rates; limit them in the service, or use the embedded edge`,
+    );
+    expect(edgeOf({ tls: {}, rateLimit: { requests: 10, per: "1s" } })).toBe("");
+    const year = { maxAge: "365d", includeSubDomains: true, preload: true };
+    expect(edgeOf({ tls: {}, hsts: year })).toBe("");
+    expect(edgeOf({ trustedProxies: ["10.0.0.0/8"], hsts: year })).toBe("");
+    expect(edgeOf({ tls: {}, hsts: { ...year, maxAge: "30d" } })).toContain(
+      "edge.hsts.preload   needs includeSubDomains and a maxAge of at least 365d, or no list takes the name",
+    );
+    expect(edgeOf({ tls: {}, hsts: year, headers: { "Strict-Transport-Security": "max-age=1" } })).toContain(
+      "edge.hsts says the same; leave one of them out",
+    );
+    expect(edgeOf({ hsts: { maxAge: "1h" } })).toContain(
+      "edge.hsts   has no effect: it is said over TLS only; set tls",
+    );
+    expect(edgeOf({ tls: {}, redirectToHttps: false, hsts: { maxAge: "1h" } })).toContain(
+      "edge.hsts   who comes by plain HTTP is not told: redirectToHttps is false",
+    );
+    expect(edgeOf({ tls: {}, redirectToHttps: false, hsts: { maxAge: "0s" } })).toBe("");
+  });
+
   test("a finding that rests on a refused key waits until that is mended", () => {
     const product = {
       name: "shop",

@@ -1,3 +1,4 @@
+import { answerHeaders, covers, hstsHeader } from "../product/https.ts";
 import type { EdgeSpec, RouteSpec, ServiceSpec } from "../product/spec.ts";
 import { type SynthFile, textFile } from "./artifact.ts";
 import type { SynthProduct } from "./product.ts";
@@ -73,7 +74,7 @@ function globalOptions({ tls, redirectToHttps, trustedProxies }: EdgeSpec, hosts
     ...(acme?.ca == null ? [] : [`acme_ca_root ${text(acme.ca)}`]),
     ...(tls === null || hosts.length === 0
       ? ["auto_https off"]
-      : redirectToHttps
+      : redirectToHttps !== false
         ? []
         : ["auto_https disable_redirects"]),
     ...(trustedProxies.length === 0 ? [] : [block("servers", [`trusted_proxies static ${trustedProxies.join(" ")}`])]),
@@ -82,12 +83,16 @@ function globalOptions({ tls, redirectToHttps, trustedProxies }: EdgeSpec, hosts
 
 function siteOf(host: string, behind: readonly Behind[], edge: EdgeSpec): readonly string[] {
   const { tls, redirectToHttps, redirectWww } = edge;
-  const certificate = tls?.certificates.find(({ hosts }) => hosts.length === 0 || hosts.includes(host));
+  const certificate = tls?.certificates.find(({ hosts }) => hosts.length === 0 || covers(hosts, host));
   const isSecure = tls !== null && (certificate !== undefined || tls.acme !== null);
-  const addresses = isSecure ? (redirectToHttps ? [host] : [`http://${host}`, `https://${host}`]) : [`http://${host}`];
+  const addresses = isSecure
+    ? redirectToHttps !== false
+      ? [host]
+      : [`http://${host}`, `https://${host}`]
+    : [`http://${host}`];
   const site = block(addresses.join(", "), [
     ...(isSecure && certificate !== undefined ? [`tls ${text(certificate.cert)} ${text(certificate.key)}`] : []),
-    ...answering(behind, edge, isSecure && redirectToHttps),
+    ...answering(behind, edge, isSecure && redirectToHttps !== false),
   ]);
   if (!redirectWww || host.startsWith("www.")) return [site];
   const scheme = isSecure ? "https" : "http";
@@ -108,9 +113,9 @@ function answering(behind: readonly Behind[], edge: EdgeSpec, isSecure: boolean)
   // Caddy has an order of its own for what stands beside each other; in a route it is as written.
   return [
     block("route", [
-      ...Object.entries(edge.headers)
+      ...Object.entries(answerHeaders(edge))
         // RFC 6797 §7.2: never over plain HTTP.
-        .filter(([name]) => isSecure || name.toLowerCase() !== "strict-transport-security")
+        .filter(([name]) => isSecure || name !== hstsHeader)
         // Only where the service has not set its own.
         .map(([name, value]) => `header ?${name} ${text(value)}`),
       ...edge.allowLists.flatMap(allowList),

@@ -1,3 +1,4 @@
+import { covers } from "../../core/product/https.ts";
 import type { EdgeSpec, EnvironmentSpec, ServiceSpec, TlsSpec } from "../../core/product/spec.ts";
 import type { EdgeConfig, Listener, TlsConfig } from "../../ports/edge.ts";
 import type { EnvironmentTraffic } from "./table.ts";
@@ -33,18 +34,13 @@ export function listenersOf(spec: EnvironmentSpec): readonly Listener[] {
 /** For every name that a route has and no certificate of a file covers. */
 function acmeOf(spec: EnvironmentSpec, { acme, certificates }: TlsSpec): TlsConfig["acme"] {
   if (acme === null) return null;
-  const covered = new Set(certificates.flatMap(({ hosts }) => hosts));
+  const covered = certificates.flatMap(({ hosts }) => hosts);
   const named = Object.values<ServiceSpec>(spec.services)
     .flatMap(({ routes }) => routes.flatMap(({ host }) => hostsOf(spec, host)))
-    .filter((host) => host !== null && !covered.has(host) && !isCovered(host, covered));
+    .filter((host) => host !== null && !covers(covered, host));
   const hosts = [...new Set(named.filter((host) => host !== null))].sort();
   if (hosts.length === 0) return null;
   return { hosts, email: acme.email, directoryUrl: acme.directory, caFile: acme.ca };
-}
-
-/** By a wildcard, which stands for one label (RFC 6125 §6.4.3). */
-function isCovered(host: string, covered: ReadonlySet<string>): boolean {
-  return covered.has(`*.${host.slice(host.indexOf(".") + 1)}`);
 }
 
 /** One address that two environments share speaks TLS for both. */

@@ -185,6 +185,22 @@ describe("the route table", () => {
       });
   });
 
+  it("sends plain HTTP of hosts with a certificate to https by itself, leaves the address of services alone, and says HSTS where asked", () => {
+    const services = { web: { ...web, routes: ["shop.example", "/api"] } };
+    const seen = (edge: EdgeInput) =>
+      routeTable([environment({ services, edge })], both, 1)
+        .routes.filter(({ listener }) => listener.endsWith(":8080"))
+        .map(({ host, policy }) => [host, policy.redirectToHttps, policy.headers["strict-transport-security"]]);
+    const tls = {};
+    expect(seen({ tls, hsts: { maxAge: "1h", includeSubDomains: true } })).toEqual([
+      ["shop.example", true, "max-age=3600; includeSubDomains"],
+      [null, false, "max-age=3600; includeSubDomains"],
+    ]);
+    expect(seen({ tls, redirectToHttps: false }).map(([, redirected]) => redirected)).toEqual([false, false]);
+    expect(seen({ tls, redirectToHttps: true }).map(([, redirected]) => redirected)).toEqual([true, true]);
+    expect(seen({}).map(([, redirected]) => redirected)).toEqual([false, false]);
+  });
+
   it("is the same for the same truth, and empty for none", () => {
     const of = () => routeTable([environment()], both, 3);
     expect(of()).toEqual(of());

@@ -1,5 +1,6 @@
 import type { Traffic, TrafficTarget } from "../../core/deploy/traffic.ts";
 import type { RevisionId, ServiceName } from "../../core/ids.ts";
+import { answerHeaders, redirectsToHttps } from "../../core/product/https.ts";
 import type { EdgeSpec, EnvironmentSpec, ServiceSpec } from "../../core/product/spec.ts";
 import type { EdgeTarget, Route, RoutedService, RoutePolicy, RouteTable } from "../../ports/edge.ts";
 import type { RevisionStatus } from "../../ports/target.ts";
@@ -94,9 +95,9 @@ function routesOf(spec: EnvironmentSpec, service: ServiceSpec): Route[] {
 
 function policyOf(edge: EdgeSpec, host: string | null): RoutePolicy {
   return {
-    redirectToHttps: edge.redirectToHttps,
+    redirectToHttps: redirectsToHttps(edge, host),
     redirectHosts: edge.redirectWww && host !== null ? { [`www.${host}`]: host } : {},
-    headers: edge.headers,
+    headers: answerHeaders(edge),
     cors: edge.cors,
     allowLists: edge.allowLists,
     rateLimit: edge.rateLimit,

@@ -1,5 +1,7 @@
 import { parseGateCondition } from "../../gates/condition.ts";
-import type { EnvironmentSpec, RolloutSpec } from "../spec.ts";
+import { hstsHeader, preloadLeastS } from "../https.ts";
+import type { Path } from "../problems.ts";
+import type { EdgeSpec, EnvironmentSpec, RolloutSpec } from "../spec.ts";
 import { error, type Finding, type Place, warning } from "./finding.ts";
 
 /** Settings of the rollout and the edge that do not go together, or that do what is seldom meant. */
@@ -121,6 +123,7 @@ function edgeOf({ merged, spec: { edge, services, rollout }, where }: Place): re
         { because: [at("trustedProxies")] },
       ),
     );
+  findings.push(...hstsOf(edge, at));
   const hosts = new Set(Object.values(services).flatMap(({ routes }) => routes.map(({ host }) => host)));
   const named = [...hosts].filter((host) => host !== null);
   if (edge.redirectWww && named.length === 0)
@@ -132,5 +135,32 @@ function edgeOf({ merged, spec: { edge, services, rollout }, where }: Place): re
           because: [["services"]],
         }),
       );
+  return findings;
+}
+
+/** What is said once cannot be unsaid, so it must be meant. */
+function hstsOf(
+  { headers, hsts, tls, redirectToHttps, trustedProxies }: EdgeSpec,
+  at: (...keys: string[]) => Path,
+): Finding[] {
+  if (hsts === undefined) return [];
+  const findings: Finding[] = [];
+  const isSet = hsts.maxAgeS > 0;
+  if (headers[hstsHeader] !== undefined)
+    findings.push(
+      error(at("headers", hstsHeader), "edge.hsts says the same; leave one of them out", { because: [at("hsts")] }),
+    );
+  if (hsts.preload && (!hsts.includeSubDomains || hsts.maxAgeS < preloadLeastS))
+    findings.push(
+      error(at("hsts", "preload"), "needs includeSubDomains and a maxAge of at least 365d, or no list takes the name"),
+    );
+  if (tls === null && trustedProxies.length === 0)
+    findings.push(warning(at("hsts"), "has no effect: it is said over TLS only; set tls", { because: [at("tls")] }));
+  else if (tls !== null && redirectToHttps === false && isSet)
+    findings.push(
+      warning(at("hsts"), "who comes by plain HTTP is not told: redirectToHttps is false", {
+        because: [at("redirectToHttps")],
+      }),
+    );
   return findings;
 }

@@ -243,6 +243,32 @@ export function tlsConformance(name: string, makeEdge: () => Promise<EdgeUnderTe
       expect((await askSecure(port, "/", { ca: authority.ca })).status).toBe(200);
     });
 
+    test("of two routes one is sent to https and the other is served in clear, as each policy says", async () => {
+      const files = await authority.issue("served", ["test.example"]);
+      await made.edge.start(secure([pair(files, "test.example")]));
+      const headers = { "strict-transport-security": "max-age=31536000; includeSubDomains; preload" };
+      const redirecting = { ...openPolicy, headers, redirectToHttps: true };
+      const routes = ["plain", "web"].flatMap((listener) => [
+        route({ listener, host: "test.example", policy: redirecting }),
+        route({ listener, policy: { ...openPolicy, headers } }),
+      ]);
+      await made.edge.apply(table(1, [target(a, 10_000)], { routes }));
+      const named = await ask(plainPort, "/x", { headers: { Host: "test.example" } });
+      expect([named.status, named.headers.location]).toEqual([308, "https://test.example/x"]);
+      // As the product's own services call each other.
+      const byAddress = await ask(plainPort, "/x", { headers: { Host: `127.0.0.1:${plainPort}` } });
+      expect([byAddress.status, byAddress.body, byAddress.headers["strict-transport-security"]]).toEqual([
+        200,
+        "a",
+        undefined,
+      ]);
+      const over = await askSecure(port, "/", { ca: authority.ca });
+      expect([over.status, over.headers["strict-transport-security"]]).toEqual([
+        200,
+        headers["strict-transport-security"],
+      ]);
+    });
+
     test("a listener with TLS comes and goes beside one that is under load", async () => {
       const files = await authority.issue("served", ["test.example"]);
       const withTls = secure([pair(files, "test.example")]);
