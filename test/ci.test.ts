@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import type { DeploymentDetail, DeploymentView, RunView } from "../src/api/contract.ts";
 import { fileVault } from "../src/drivers/vaults/file/index.ts";
 import { pageUrl } from "../src/engine/pages/links.ts";
@@ -53,8 +55,22 @@ afterAll(async () => {
   forge.remove();
 });
 
-/** The command as GitHub's runner starts it, for a commit. */
-async function inJob(commit: string, ref = "main", more: readonly string[] = []) {
+/** What our action runs, of a composite action's one step. */
+const actionFile = fileURLToPath(new URL("../action.yml", import.meta.url));
+const [actionStep] = (parse(readFileSync(actionFile, "utf8")) as { runs: { steps: [{ run: string }] } }).runs.steps;
+
+/** Our action as GitHub's runner starts it: its inputs are the variables of its step. */
+function ofAction(inputs: Readonly<Record<string, string>>) {
+  const none = { ENVIRONMENT: "", PROMOTE: "false", RELEASE: "", REASON: "", TIMEOUT: "", AUDIENCE: "" };
+  return { ...none, ...inputs, GITHUB_ACTION_PATH: dirname(actionFile) };
+}
+
+/** The command, or the action, as GitHub's runner starts it, for a commit. */
+async function inJob(
+  commit: string,
+  ref = "main",
+  more: readonly string[] | ReturnType<typeof ofAction> = [],
+): Promise<{ readonly code: number | null; readonly text: string; readonly errors: string }> {
   const env = {
     PATH: process.env.PATH,
     HOME: process.env.HOME,
@@ -72,8 +88,17 @@ async function inJob(commit: string, ref = "main", more: readonly string[] = [])
     ACTIONS_ID_TOKEN_REQUEST_TOKEN: "bearer-of-the-job",
     SLIPWAY_URL: url,
   };
-  const args = more[0] === "promote" ? more : ["deploy", "--from-ci", "--env", "production", ...more];
-  const child = spawn(process.execPath, [bin, ...args], { env, stdio: ["ignore", "pipe", "pipe"], cwd: "/" });
+  const isAction = !Array.isArray(more);
+  const args = isAction || more[0] === "promote" ? more : ["deploy", "--from-ci", "--env", "production", ...more];
+  // As for `shell: bash` at GitHub.
+  const [program, ...words] = isAction
+    ? ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", actionStep.run]
+    : [process.execPath, bin, ...(args as readonly string[])];
+  const child = spawn(program ?? "", words, {
+    env: isAction ? { ...env, ...more } : env,
+    stdio: ["ignore", "pipe", "pipe"],
+    cwd: "/",
+  });
   const said: Record<"stdout" | "stderr", string> = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const)
     child[stream].setEncoding("utf8").on("data", (chunk: string) => {
@@ -106,7 +131,11 @@ describe("a job of a CI", () => {
   it("that proves itself deploys its commit without a stored secret, is followed to the end, and is in the history", async () => {
     const { after } = forge.push("feat: by a job");
     issuer.job = job(after);
-    const { code, text, errors } = await inJob(after);
+    const { code, text, errors } = await inJob(
+      after,
+      "main",
+      ofAction({ ENVIRONMENT: "production", REASON: "it's $HOME", TIMEOUT: "10m" }),
+    );
     expect([code, errors]).toEqual([0, ""]);
     expect(text).toMatch(/::group::run run_\w+\n::stop-commands::\w+\n[\s\S]*unit[\s\S]*::endgroup::/);
     expect(text).toMatch(/::group::dep_\w+ to production\n/);
@@ -165,7 +194,7 @@ describe("a job of a CI", () => {
       await plane.client.get<{ deployments: DeploymentDetail[] }>("/v1/deployments?product=probe")
     ).deployments.find(({ environment, phase }) => environment === "production" && phase === "succeeded");
     issuer.job = promoting;
-    const { code, text, errors } = await inJob(after, "main", ["promote", "abroad", "--from-ci"]);
+    const { code, text, errors } = await inJob(after, "main", ofAction({ ENVIRONMENT: "abroad", PROMOTE: "true" }));
     expect([code, errors]).toEqual([0, ""]);
     const id = /::group::(dep_\w+) to abroad/.exec(text)?.[1] ?? "";
     const detail = await plane.client.get<DeploymentDetail>(`/v1/deployments/${id}`);

