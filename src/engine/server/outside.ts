@@ -1,4 +1,5 @@
 import { lookup } from "node:dns/promises";
+import { get } from "node:http";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { lateMs } from "../../core/certificates/standing.ts";
@@ -100,6 +101,44 @@ export async function reachable(host: string, port: number): Promise<OutsideFind
     `${port} does not answer (${answer})`,
     `a firewall before the server? open ${port} in your provider's network rules or security group too`,
   );
+}
+
+/** Does the CA reach a name for its proof? It asks by plain HTTP. */
+export async function caReaches(name: string, port: number): Promise<OutsideFinding> {
+  const way = await reachable(name, port);
+  return way.is === "ok" ? way : { ...way, evidence: `${way.evidence}: the CA asks ${name} for its proof there` };
+}
+
+/** Is who comes to a name by plain HTTP sent to https? Waits at most 5 s, twice. */
+export async function sentToHttps(name: string, port: number): Promise<OutsideFinding> {
+  const way = await reachable(name, port);
+  if (way.is !== "ok") return { ...way, evidence: `${way.evidence}: who types ${name} without https:// comes there` };
+  const answer = await plainAnswer(name, port);
+  if (answer.is === "nothing")
+    return finding("port", "blocked", `${port} answers no plain HTTP (${answer.why})`, whoListens);
+  const { status, location } = answer;
+  if (status >= 300 && status < 400 && location?.startsWith("https://"))
+    return finding("tls", "ok", `plain HTTP at ${port} is sent to https`);
+  return finding("port", "blocked", `plain HTTP at ${port} is answered ${status}, and not sent to https`, whoListens);
+}
+
+const whoListens = "is it the edge that listens there? another web server, or a mapping of ports, may have it";
+
+type PlainAnswer =
+  | { readonly is: "answer"; readonly status: number; readonly location: string | undefined }
+  | { readonly is: "nothing"; readonly why: string };
+
+function plainAnswer(name: string, port: number): Promise<PlainAnswer> {
+  return new Promise((resolve) => {
+    const nothing = (why: string): void => resolve({ is: "nothing", why });
+    const asked = get({ host: name, port, path: "/", agent: false, timeout: patienceMs }, (answer) => {
+      const { statusCode = 0, headers } = answer;
+      resolve({ is: "answer", status: statusCode, location: headers.location });
+      answer.destroy();
+    });
+    asked.once("timeout", () => asked.destroy(new Error("no answer")));
+    asked.once("error", (error: NodeJS.ErrnoException) => nothing(error.code ?? error.message));
+  });
 }
 
 /** Does a name lead to one of the host's addresses? */
