@@ -10,7 +10,7 @@ import { freePorts } from "../../src/testing/ports.ts";
  * What a version of a service does, from the moment this is said: `sick` answers its probe badly, `errors` only its visitors,
  * `stale` does as `sick` in every process that is older than the word, `crash` ends by itself, `hold` starts no further instance to the end; for a job, `fail` is its exit.
  */
-export type Behaviour = "good" | "sick" | "stale" | "errors" | "crash" | "hold" | "fail";
+export type Behaviour = "good" | "sick" | "stale" | "errors" | "crash" | "hold" | "stay" | "fail";
 
 export type ProductOptions = {
   /** Each has an edge of its own; what is given here comes on top of the product's. */
@@ -139,7 +139,12 @@ export function behaviour() {
 export function live() {
   tell("starts");
   console.log(service + " " + version + " starts");
-  process.on("SIGTERM", () => { tell("stops"); process.exit(0); });
+  const end = () => {
+    if (behaviour() === "stay") return setTimeout(end, 20);
+    tell("stops");
+    process.exit(0);
+  };
+  process.on("SIGTERM", end);
   const look = () => {
     if (behaviour() !== "crash") return;
     console.error(service + " " + version + " is out of luck");

@@ -3,10 +3,11 @@ import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { environmentName, type ReleaseId } from "../../src/core/ids.ts";
 import type { ProductInput } from "../../src/core/product/input.ts";
+import { perform } from "../../src/engine/judge/actions.ts";
 import { ruleReadings } from "../../src/engine/judge/standings.ts";
 import { Plane } from "./plane.fixture.ts";
 
-const names = ["under-way", "later", "trial"];
+const names = ["under-way", "later", "trial", "step", "retiring", "late"];
 
 /** Only the rules of the product take anything back here. */
 const rollout = { bake: "1m", rules: { errorRatio: false, latency: false } } satisfies ProductInput["rollout"];
@@ -144,6 +145,91 @@ describe("a rule with a rollback", () => {
     expect([rows[2]?.created_by, rows[2]?.reason]).toEqual(["rule errors", expect.any(String)]);
     const restored = await history("restore.met");
     expect(restored.map(({ deployment_id }) => deployment_id)).toEqual([rows[2]?.id]);
+  });
+
+  it("that fires at a step of a canary takes it back from there", async () => {
+    await withLive("step");
+    plane.product.behave("web", "v5", "errors");
+    const steps = {
+      strategy: "canary",
+      steps: ["50%"],
+      stepBake: "1m",
+      stepMinimum: 1,
+    } satisfies ProductInput["rollout"];
+    const bad = await plane.version("v5", {
+      services: services(),
+      rollout: { ...rollout, ...steps },
+      rules: { errors },
+      notifiers,
+    });
+    const id = await plane.start(here, bad);
+    await plane.visitUntilEnded(here, id);
+    const { phase, failure, phases } = await plane.ended(id);
+    expect([phase, failure?.code]).toEqual(["rolled-back", "RULE_FIRED"]);
+    expect(phases.slice(phases.indexOf("watching"))).toEqual(["watching", "unshifting", "cleaning", "rolled-back"]);
+    const [fired] = await visitUntil("rule.fired", 1);
+    expect([fired?.deployment_id, fired?.release_id]).toEqual([id, bad]);
+  });
+
+  it("that fires while the release before is put away takes it back as soon as that is done, and was never resolved meanwhile", async () => {
+    here = "retiring";
+    const slow = { web: plane.product.web({ stopGrace: "30s" }) };
+    const first = await plane.version("v6", { services: slow, rollout: short });
+    expect((await plane.deploy(here, first)).phase).toBe("succeeded");
+    const second = await plane.version("v7", { services: slow, rollout: short });
+    expect((await plane.deploy(here, second)).phase).toBe("succeeded");
+    plane.product.behave("web", "v6", "stay");
+    const third = await plane.version("v8", { services: slow, rollout: short, rules: { errors }, notifiers });
+    const id = await plane.start(here, third);
+    await plane.reaches(id, "retiring");
+    plane.product.behave("web", "v8", "errors");
+    const [fired] = await visitUntil("rule.fired", 1);
+    expect([fired?.deployment_id, fired?.release_id, (await plane.row(id)).phase]).toEqual([id, third, "retiring"]);
+    plane.product.behave("web", "v6", "good");
+    const [resolved] = await visitUntil("rule.resolved", 1);
+    const rows = await plane.world.store.db
+      .selectFrom("deployment")
+      .selectAll()
+      .where("environment", "=", environmentName(here))
+      .orderBy("created_at")
+      .execute();
+    expect(rows.map(({ kind, release_id }) => [kind, release_id]).slice(2)).toEqual([
+      ["deploy", third],
+      ["rollback", second],
+    ]);
+    expect(resolved?.at).toBeGreaterThan(rows[3]?.created_at ?? Number.POSITIVE_INFINITY);
+    expect((await plane.ended(rows[3]?.id ?? id)).phase).toBe("succeeded");
+    expect(await history("rule.action-failed")).toEqual([]);
+  });
+
+  it("that asks a deployment to fail which has just ended well goes back from there", async () => {
+    await withLive("late");
+    const good = await plane.version("v9", { services: services(), rollout: short, rules: { errors }, notifiers });
+    const id = await plane.start(here, good);
+    expect((await plane.ended(id)).phase).toBe("succeeded");
+    await expect
+      .poll(async () => (await ruleReadings(plane.world, { environment: environmentName(here) })).length, {
+        timeout: 20_000,
+      })
+      .toBe(1);
+    const [standing] = [...plane.world.standings.values()].filter(({ place }) => place.release === good);
+    if (standing === undefined) throw new Error("nobody has looked at the rule");
+    const { place, rule, look } = standing;
+    const turn = {
+      place: { ...place, underWay: id },
+      rule,
+      look: { ...look, turned: "fired" },
+      firedAt: plane.world.clock.now(),
+    } as const;
+    await perform(plane.world, turn, new AbortController().signal);
+    const back = await plane.world.store.db
+      .selectFrom("deployment")
+      .selectAll()
+      .where("environment", "=", environmentName(here))
+      .where("kind", "=", "rollback")
+      .executeTakeFirstOrThrow();
+    expect((await plane.ended(back.id)).phase).toBe("succeeded");
+    expect([back.release_id, back.created_by, await plane.visit(here)]).toEqual([one, "rule errors", "200 v1"]);
   });
 
   it("that is a trial says what it would have done, and does nothing", async () => {

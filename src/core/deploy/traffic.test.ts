@@ -3,7 +3,7 @@ import { releaseId, revisionId, serviceName } from "../ids.ts";
 import { begin } from "./decide.ts";
 import type { Course, Deployment, Phase, Rollout, Undoing } from "./deployment.ts";
 import { stages } from "./stages.ts";
-import { noTraffic, releasesAtFullTraffic, trafficOf, withLeftBehind } from "./traffic.ts";
+import { isExposed, noTraffic, releasesAtFullTraffic, trafficOf, withLeftBehind } from "./traffic.ts";
 
 const [fresh, old] = [releaseId("rel_new"), releaseId("rel_old")];
 
@@ -182,4 +182,30 @@ it("keeps what a way back that failed left running, behind stable, until the nex
   expect(withLeftBehind(third, recorded, () => false)).toEqual(third);
   // Nobody stands behind a service twice.
   expect(withLeftBehind(recorded, recorded, () => true)).toEqual(recorded);
+});
+
+it("users may meet a candidate from its first share on, until stable is asked to have all again", () => {
+  const both = [rollout("web", { fresh: 1, old: 1 })];
+  const end: Undoing = {
+    is: "rolled-back",
+    failure: { code: "RULE_FIRED", message: "", evidence: [], service: null },
+  };
+  const restoring = { is: "restoring", services: [], end } as const;
+  const meets = (phase: Phase, shifted = 1) => isExposed(at(phase, both, { shifted }));
+  expect(meets({ is: "starting", stage: 0, wave: 0 }, 0)).toBe(false);
+  const exposed: readonly Phase[] = [
+    { is: "starting", stage: 1, wave: 0 },
+    { is: "watching", stage: 0, until: 0 },
+    { is: "baking", until: 0 },
+    { is: "retiring" },
+    { ...restoring, followedBy: "unshifting" },
+  ];
+  expect(exposed.map((phase) => meets(phase))).toEqual(exposed.map(() => true));
+  const over: readonly Phase[] = [
+    { is: "unshifting", end },
+    { ...restoring, followedBy: "cleaning" },
+    { is: "cleaning", end },
+    { is: "succeeded" },
+  ];
+  expect(over.map((phase) => meets(phase))).toEqual(over.map(() => false));
 });

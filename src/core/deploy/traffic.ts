@@ -1,5 +1,13 @@
 import type { ReleaseId, RevisionId, ServiceName } from "../ids.ts";
-import { allTraffic, type Course, type Deployment, type Rollout, sharesTraffic, takesRequests } from "./deployment.ts";
+import {
+  allTraffic,
+  type Course,
+  type Deployment,
+  hasEnded,
+  type Rollout,
+  sharesTraffic,
+  takesRequests,
+} from "./deployment.ts";
 
 /** A revision's part in a service's traffic. */
 export type TrafficTarget = {
@@ -61,6 +69,12 @@ export function trafficOf(deployment: Deployment): Traffic {
         ? stageTraffic(course, course.stages.length - 1)
         : stableTraffic(course);
   }
+}
+
+/** Whether users may meet the candidate of a deployment under way: from its first share on, until stable is asked to have all again. */
+export function isExposed({ phase, shifted }: Deployment): boolean {
+  if (shifted === 0 || hasEnded(phase) || phase.is === "unshifting" || phase.is === "cleaning") return false;
+  return phase.is !== "restoring" || phase.followedBy === "unshifting";
 }
 
 function stableTraffic(course: Course): Traffic {

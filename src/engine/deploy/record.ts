@@ -124,7 +124,12 @@ export async function recordEvent(
 
 /** Between its first step and the end of its watch. */
 export function canStillFail({ is }: Pick<Deployment["phase"], "is">): boolean {
-  return !hasEnded({ is } as Deployment["phase"]) && !["retiring", "restoring", "unshifting", "cleaning"].includes(is);
+  return !hasEnded({ is } as Deployment["phase"]) && is !== "retiring" && !isGoingBack({ is });
+}
+
+/** It has failed, or was called off, and stable is being brought back. */
+export function isGoingBack({ is }: Pick<Deployment["phase"], "is">): boolean {
+  return is === "restoring" || is === "unshifting" || is === "cleaning";
 }
 
 /** The row of a deployment. A missing one is a bug: rows are never removed. */

@@ -1,14 +1,17 @@
+import type { Deployment } from "../../core/deploy/deployment.ts";
 import { isSlipwayError, reasonOf, SlipwayError } from "../../core/errors/error.ts";
-import type { EpochMs } from "../../core/ids.ts";
+import type { DeploymentId, EpochMs } from "../../core/ids.ts";
 import type { RuleLook } from "../../core/judge/rule/evaluate.ts";
 import type { Notice } from "../../core/judge/rule/notice.ts";
 import type { Action, Rule } from "../../core/judge/rule/rule.ts";
 import { ask } from "../commands/ask.ts";
 import { rollback } from "../commands/rollback.ts";
+import { deploymentRow, isGoingBack } from "../deploy/record.ts";
 import { setFlag } from "../flags/flags.ts";
 import { appendHistory } from "../history.ts";
 import { restartService } from "../recover/restart-service.ts";
 import { tellPeople } from "../recover/tell.ts";
+import { untilChange } from "../until-change.ts";
 import type { World } from "../world.ts";
 import type { RulePlace } from "./places.ts";
 
@@ -70,7 +73,7 @@ async function act(world: World, turn: Turn, action: Action, signal: AbortSignal
   const actor = `rule ${rule.name}`;
   switch (action.do) {
     case "rollback":
-      return takeBack(world, turn);
+      return takeBack(world, turn, signal);
     case "pause":
       if (place.underWay !== null)
         await ask(world, { deployment: place.underWay, kind: "pause", actor, reason: look.reason });
@@ -104,23 +107,41 @@ async function act(world: World, turn: Turn, action: Action, signal: AbortSignal
 }
 
 /**
- * Under way, the deployment fails and goes back by its own state machine. Once it has ended, the environment goes back to its
- * last good release. What is live because somebody went back to it is not taken back once more: what fails then is not the release.
+ * Under way, the deployment fails and goes back by its own state machine. Once its watch is over, its end is awaited and the
+ * environment goes back to its last good release. What is live because somebody went back to it is not taken back once more: what fails then is not the release.
  */
-async function takeBack(world: World, { place, rule, look }: Turn): Promise<void> {
+async function takeBack(world: World, { place, rule, look }: Turn, signal: AbortSignal): Promise<void> {
   const actor = `rule ${rule.name}`;
   if (place.isWayBack)
     throw new SlipwayError("NOTHING_TO_ROLL_BACK", {
       message: "what is live has just been gone back to; going back further would not mend it, so a person has to look",
     });
   if (place.underWay !== null) {
-    await ask(world, { deployment: place.underWay, kind: "fail", actor, reason: look.reason });
-    return;
+    const { underWay: deployment } = place;
+    await ask(world, { deployment, kind: "fail", actor, reason: look.reason }).catch((error: unknown) => {
+      // What it waits for below says whether it has ended well before it could be asked.
+      if (!isSlipwayError(error) || error.code !== "NOT_CANCELLABLE") throw error;
+    });
+    if ((await outcome(world, deployment, signal)) !== "succeeded") return;
   }
   const { product, environment, release } = place;
   // Only while that release is what is live: another deployment may have begun since the look.
   const asked = { product, environment, to: null, force: false, actor, reason: look.reason, onlyFrom: release };
   await rollback(world, asked);
+}
+
+/** How a deployment ends that was asked to fail; at once where it is on its way back. */
+async function outcome(world: World, deployment: DeploymentId, signal: AbortSignal): Promise<string> {
+  for (;;) {
+    const change = untilChange(world, signal);
+    try {
+      const { phase, ended_at } = await deploymentRow(world.store.db, deployment);
+      if (ended_at !== null || isGoingBack({ is: phase as Deployment["phase"]["is"] })) return phase;
+      await change.wait();
+    } finally {
+      change.release();
+    }
+  }
 }
 
 /** Null tells everybody. */
