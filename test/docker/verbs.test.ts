@@ -4,13 +4,14 @@ import { readFileSync, rmSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AccessoryView, DeploymentDetail, PlanView } from "../../src/api/contract.ts";
-import type { AccessoryInput } from "../../src/core/product/input.ts";
+import type { AccessoryInput, ServiceInput } from "../../src/core/product/input.ts";
 import { spawnOnTerminal } from "../../src/lib/terminal.ts";
 import { startEngine, type TestEngine } from "../../src/testing/hosts/engine.ts";
 import { engineRequest } from "../../src/testing/hosts/engine-request.ts";
 import { nodeImage } from "../../src/testing/hosts/node-image.ts";
 import { redisImage } from "../../src/testing/hosts/redis-image.ts";
 import { startRegistry, type TestRegistry } from "../../src/testing/hosts/registry.ts";
+import { sampleImage } from "../../src/testing/hosts/sample-image.ts";
 import { freePorts } from "../../src/testing/ports.ts";
 import { containersOf } from "./engine.fixture.ts";
 import { ContainerProduct, web, worker } from "./product.fixture.ts";
@@ -30,6 +31,10 @@ describe("what a person does by hand with containers", () => {
     const image = `${registry.host}/tools/redis:7`;
     await nodeImage(engine);
     await registry.take(engine, await redisImage(engine, image));
+    const repository = `${registry.host}/tools/store`;
+    await registry.take(engine, await sampleImage(engine, { version: "1", repository }));
+    const sick = { version: "sick", repository, healthcheck: true, behaviour: { is: "never-healthy" } } as const;
+    await registry.take(engine, await sampleImage(engine, sick));
     const [port = 0] = await freePorts(1);
     cache = { image, port: 6379, volumes: ["cache:/data"] };
     product = new ContainerProduct({
@@ -265,6 +270,105 @@ describe("what a person does by hand with containers", () => {
     }
     await expect.poll(fresh, { timeout: 20_000 }).toEqual([]);
   }, 180_000);
+
+  describe("what services need is well before they start", () => {
+    let pantry: ContainerProduct;
+    const store = (more: AccessoryInput = {}): AccessoryInput => ({ image: `${registry.host}/tools/store:1`, ...more });
+    /** Lives only with the store. */
+    const reader: ServiceInput = {
+      ...worker,
+      needs: [],
+      command: [
+        ...["node", "-e"],
+        `require("net").connect(3000, "store").on("connect", () => setInterval(() => {}, 1_000)).on("error", (error) => { throw error; })`,
+      ],
+    };
+
+    beforeAll(async () => {
+      const [port = 0] = await freePorts(1);
+      pantry = new ContainerProduct({
+        name: "pantry",
+        services: { web: { ...web, instances: 1 }, worker: reader },
+        target: { driver: "docker", hosts: [engine.url] },
+        rollout: { bake: "0s", drain: "1s" },
+        environments: { production: { edge: { listen: `127.0.0.1:${port}` } } },
+      });
+    });
+
+    afterAll(async () => {
+      await pantry?.slipway("down", "--all");
+      pantry?.remove();
+    });
+
+    async function deployWith(accessory: AccessoryInput) {
+      pantry.commit("v1", "good", { accessories: { store: accessory } });
+      return outcome(await pantry.slipway<DeploymentDetail>("deploy", "--env", "production", "--yes"));
+    }
+
+    const here = async () =>
+      (await containersOf(engine)).filter(({ labels }) => labels["slipway.product"] === "pantry");
+
+    it.each<[string, () => AccessoryInput, { code: string; message: RegExp; evidence: RegExp }]>([
+      [
+        "exits",
+        () => store({ command: ["node", "-e", "console.error('no data directory'); process.exit(3)"] }),
+        {
+          code: "CRASH_LOOP",
+          message: /accessory store exits again and again/,
+          evidence: /exit code 3.* log no data directory/,
+        },
+      ],
+      [
+        "is refused by its image's own HEALTHCHECK",
+        () => store({ image: `${registry.host}/tools/store:sick`, port: 3_000 }),
+        {
+          code: "PROBE_DEADLINE",
+          message: /store is unhealthy by its image's own/,
+          evidence: /last probe .*HEALTHCHECK -> unhealthy/,
+        },
+      ],
+      [
+        "does not take connections",
+        () =>
+          store({ port: 3_000, command: ["node", "-e", "setInterval(() => {}, 1_000)"], health: { deadline: "3s" } }),
+        {
+          code: "PROBE_DEADLINE",
+          message: /store was not well within 3s/,
+          evidence: /last probe connection to \S+:\d+ -> .*, for 3s/,
+        },
+      ],
+    ])("one that %s fails the first deployment in its own words, and is gone with it", async (_, accessory, says) => {
+      const { code, deployment } = await deployWith(accessory());
+      const failure = deployment.failure;
+      expect([code, deployment.phase, failure?.code], pantry.log()).toEqual([1, "failed", says.code]);
+      expect(failure?.message).toMatch(says.message);
+      expect(failure?.evidence.map((each) => each.join(" ")).join(" ")).toMatch(says.evidence);
+      expect(await here()).toEqual([]);
+    });
+
+    it("one that takes its time is waited for, and one that is live is kept when its check fails", async () => {
+      const slow = "setTimeout(() => require('http').createServer((_, to) => to.end()).listen(3000), 4_000)";
+      const command = ["node", "-e", slow];
+      const check = ["node", "-e", "fetch('http://127.0.0.1:3000')"];
+      const first = await deployWith(store({ port: 3_000, command, health: { command: check } }));
+      expect(first.deployment.phase, first.deployment.reason).toBe("succeeded");
+      const before = await here();
+      const [reads] = before.filter(({ labels }) => labels["slipway.service"] === "worker");
+      const seen = await engineRequest(engine, "GET", `/containers/${reads?.name}/json`);
+      expect((JSON.parse(seen) as { RestartCount: number }).RestartCount).toBe(0);
+
+      const failing = ["sh", "-c", "echo no table >&2; exit 2"];
+      const second = await deployWith(store({ port: 3_000, command, health: { command: failing, deadline: "2s" } }));
+      expect(second.deployment.failure).toMatchObject({
+        code: "PROBE_DEADLINE",
+        evidence: expect.arrayContaining([
+          ["last probe", "sh -c echo no table >&2; exit 2 -> exit code 2: no table, for 2s"],
+        ]),
+        hint: expect.stringContaining("slipway accessory replace store -e production"),
+      });
+      expect((await here()).map(({ name }) => name)).toEqual(before.map(({ name }) => name));
+    });
+  });
 
   const withSecret = { web: { ...web, secrets: ["COLOUR"] }, worker };
   const production = ["-e", "production"];

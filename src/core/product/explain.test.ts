@@ -38,7 +38,7 @@ describe("a key may be named", () => {
   test.each([
     ["services.*.kind", "services.*.kind"],
     ["services.kind.kind", "services.*.kind"],
-    ["health.interval", "services.*.health.interval"],
+    ["health.retries", "services.*.health.retries"],
     ["trustedProxies", "edge.trustedProxies"],
     ["services.web.routes[0].host", "services.*.routes.*.host"],
     ['services["web"].kind', "services.*.kind"],
@@ -50,7 +50,7 @@ describe("a key may be named", () => {
 
 describe("a key that is not there", () => {
   test.each([
-    ["helth", 'there is no key "helth"; did you mean services.*.health?'],
+    ["helth", '"helth" may be one of these:\n  services.*.health\n  accessories.*.health'],
     [
       "services.web.helth.interval",
       'there is no key "services.web.helth.interval"; did you mean services.*.health.interval?',

@@ -2136,6 +2136,14 @@ export interface AccessoryInput {
    */
   secrets?: string[] | undefined;
   /**
+   * How one knows that it is well. A deployment waits for that before services start: it has run for 2 seconds, its
+   * image's own HEALTHCHECK says so where there is one, its port takes connections, and the command here ends with 0.
+   * False takes it as it is.
+   * @default {}
+   * @example { command: ["pg_isready", "-U", "postgres"], deadline: "2m" }
+   */
+  health?: AccessoryHealthInput | false | undefined;
+  /**
    * What outlives a container: a volume of the environment, or a directory of the host. A service that has one cannot
    * run beside its successor: it is stopped first, and plan says so.
    * @default []
@@ -2167,6 +2175,34 @@ export interface AccessoryInput {
    * @example "2m"
    */
   stopGrace?: Duration | undefined;
+}
+
+/** How one knows that it is well. */
+export interface AccessoryHealthInput {
+  /**
+   * Argument array that is run in its container; exit code 0 says that it is well.
+   * @default none
+   * @example ["pg_isready", "-U", "postgres"]
+   */
+  command?: string[] | undefined;
+  /**
+   * Time from one look to the next.
+   * @default "1s"
+   * @example "2s"
+   */
+  interval?: Duration | undefined;
+  /**
+   * A connection or a command that takes longer has failed.
+   * @default "5s"
+   * @example "10s"
+   */
+  timeout?: Duration | undefined;
+  /**
+   * It must be well by then, or the deployment fails before any service has started.
+   * @default "1m"
+   * @example "5m"
+   */
+  deadline?: Duration | undefined;
 }
 
 /** Where images are kept. */
@@ -4002,6 +4038,12 @@ export interface AccessoryOverride {
    */
   secrets?: string[] | null | undefined;
   /**
+   * How one knows that it is well; false takes it as it is.
+   * @default the product's value
+   * @example { deadline: "5m" }
+   */
+  health?: AccessoryHealthOverride | false | null | undefined;
+  /**
    * What outlives a container: a volume of the environment, or a directory of the host. A service that has one cannot
    * run beside its successor: it is stopped first, and plan says so.
    * @default the product's value
@@ -4033,6 +4075,34 @@ export interface AccessoryOverride {
    * @example "2m"
    */
   stopGrace?: Duration | null | undefined;
+}
+
+/** How one knows that it is well. */
+export interface AccessoryHealthOverride {
+  /**
+   * Argument array that is run in its container; exit code 0 says that it is well.
+   * @default the product's value
+   * @example ["pg_isready", "-U", "postgres"]
+   */
+  command?: string[] | null | undefined;
+  /**
+   * Time from one look to the next.
+   * @default the product's value
+   * @example "2s"
+   */
+  interval?: Duration | null | undefined;
+  /**
+   * A connection or a command that takes longer has failed.
+   * @default the product's value
+   * @example "10s"
+   */
+  timeout?: Duration | null | undefined;
+  /**
+   * It must be well by then, or the deployment fails before any service has started.
+   * @default the product's value
+   * @example "5m"
+   */
+  deadline?: Duration | null | undefined;
 }
 
 /** The registry, as far as it is different here. */

@@ -89,7 +89,10 @@ function mergeNamed<One, Override extends object>(
 }
 
 function mergeAccessory(accessory: AccessoryInput, override: AccessoryOverride): AccessoryInput {
-  return mergeKeys(accessory, override, { env: mergeKeys(accessory.env, override.env) }) as Mapping & AccessoryInput;
+  return mergeKeys(accessory, override, {
+    env: mergeKeys(accessory.env, override.env),
+    health: mergeSwitched(accessory.health, override.health),
+  }) as Mapping & AccessoryInput;
 }
 
 function mergeTls(base: TlsInput | false | undefined, here: TlsOverride | false | null | undefined): unknown {

@@ -95,6 +95,7 @@ const resourceKeys = { memory: ["memoryBytes"], cpu: ["cpus"] } as const;
 const accessoryKeys = {
   image: ["image"],
   port: ["port"],
+  health: ["health"],
   volumes: ["volumes"],
   hostPorts: ["hostPorts"],
   stopGrace: ["stopGraceMs"],

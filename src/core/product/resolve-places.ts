@@ -1,4 +1,5 @@
 import { accessoryDefaults } from "./accessory.ts";
+import { resolveAccessoryHealth } from "./accessory-health.ts";
 import { parseListen } from "./addresses.ts";
 import { containerDefaults } from "./container.ts";
 import { edgeDefaults } from "./edge.ts";
@@ -70,6 +71,9 @@ export function resolveAccessory(name: string, accessory: AccessoryInput): Acces
     port: accessory.port ?? null,
     env: accessory.env ?? {},
     ...unsetSecrets(accessory.secrets),
+    ...(accessory.health === undefined
+      ? {}
+      : { health: accessory.health === false ? false : resolveAccessoryHealth(accessory.health) }),
     volumes: (accessory.volumes ?? []).map((volume) => valid(parseVolume(volume), volume)),
     hostPorts: (accessory.hostPorts ?? []).map((port) => valid(parseHostPort(port), port)),
     resources: {

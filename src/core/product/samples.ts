@@ -224,6 +224,7 @@ export const fullProduct: ProductInput = {
       command: ["redis-server", "--maxmemory", "512mb"],
       port: 6379,
       env: { TZ: "UTC" },
+      health: { command: ["redis-cli", "ping"], interval: "500ms", timeout: "2s", deadline: "2m" },
       volumes: ["redis:/data"],
       hostPorts: ["127.0.0.1:6379:6379"],
       memory: "600MB",
@@ -381,7 +382,7 @@ export const fullProduct: ProductInput = {
       services: { web: { instances: 4, scale: { max: 6 } }, api: { container: { user: null, logs: { keep: 9 } } } },
       probes: { database: { postgres: { urlFrom: "PRODUCTION_DATABASE_URL" } }, stock: null },
       metrics: { baskets: null },
-      accessories: { redis: { memory: "1GB", env: { TZ: null } } },
+      accessories: { redis: { memory: "1GB", env: { TZ: null }, health: { command: null, deadline: "5m" } } },
       registry: {
         user: "AWS",
         passwordFrom: null,

@@ -174,6 +174,15 @@ export type SecretRef = { readonly version: number; readonly fingerprint: string
 /** By the name of its variable; null was not set when the release was made. */
 export type SecretRefs = Readonly<Record<string, SecretRef | null>>;
 
+/** Beside what is always looked at: that it runs, its image's own check, and its port. */
+export type AccessoryHealthSpec = {
+  /** Run in its container. */
+  readonly command: readonly string[] | null;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly deadlineMs: number;
+};
+
 export type AccessorySpec = {
   readonly name: string;
   readonly image: string;
@@ -183,6 +192,8 @@ export type AccessorySpec = {
   readonly env: Readonly<Record<string, string>>;
   /** Absent: it has none. */
   readonly secrets?: SecretRefs;
+  /** How a deployment knows that it is well; false does not ask. Absent: the defaults. No part of what it is made of. */
+  readonly health?: AccessoryHealthSpec | false;
   readonly volumes: readonly VolumeSpec[];
   readonly hostPorts: readonly HostPortSpec[];
   readonly resources: { readonly memoryBytes: number | null; readonly cpus: number | null };

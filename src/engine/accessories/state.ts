@@ -1,6 +1,7 @@
 import { differences } from "../../core/deploy/plan.ts";
 import { isSlipwayError, SlipwayError } from "../../core/errors/error.ts";
 import type { EnvironmentName, EpochMs, ReleaseId, RevisionId } from "../../core/ids.ts";
+import { madeOf } from "../../core/product/accessory-health.ts";
 import type { AccessorySpec, EnvironmentSpec } from "../../core/product/spec.ts";
 import { accessoryKey, type ReleaseArtifacts } from "../../core/release/artifacts.ts";
 import type { InstanceStatus, RevisionStatus } from "../../ports/target.ts";
@@ -91,7 +92,7 @@ export async function differencesOf(
 ): Promise<readonly string[]> {
   const before = await specOf(world, there);
   if (before === null) return ["what it was made of is not known any more"];
-  const keys = differences(before.accessory, wanted.accessory);
+  const keys = differences(madeOf(before.accessory), madeOf(wanted.accessory));
   if (keys.length > 0 || wanted.artifacts === null) return keys;
   const key = accessoryKey(wanted.accessory.name);
   const [old, fresh] = [before.artifacts[key]?.image, wanted.artifacts[key]?.image];

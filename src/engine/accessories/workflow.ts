@@ -1,6 +1,8 @@
 import type { ErrorCode } from "../../core/errors/catalogue.ts";
 import { type Evidence, isSlipwayError, reasonOf } from "../../core/errors/error.ts";
 import { environmentName, type Json, type RevisionId } from "../../core/ids.ts";
+import { healthOf } from "../../core/product/accessory-health.ts";
+import type { AccessoryHealthSpec } from "../../core/product/spec.ts";
 import type { Workflow } from "../../ports/engine.ts";
 import type { RevisionSpec } from "../../ports/target.ts";
 import { accessorySpec } from "../deploy/revision-spec.ts";
@@ -86,14 +88,14 @@ async function restart(world: World, wanted: Wanted, began: Began, signal: Abort
   // A repeat after a crash stops it once more: a restart too many, and never none.
   await target.ensure(spec, 0, signal);
   await target.ensure(spec, 1, signal);
-  const sick = await untilWell(world, spec.id, signal);
+  const sick = await untilWell(world, spec.id, healthOf(wanted.accessory), signal);
   return sick === null
     ? { event: "restarted", says: "restarted", code: null, evidence: [] }
     : {
         event: "down",
         says: "restarted, and it does not become well",
         code: "ACCESSORY_DOWN",
-        evidence: [...sick, ...(await logsOf(world, spec.id, began.at))],
+        evidence: [...sick.evidence, ...(await logsOf(world, spec.id, began.at))],
       };
 }
 
@@ -107,7 +109,8 @@ async function replace(world: World, wanted: Wanted, began: Began, signal: Abort
   // Made anew as it is: there is nothing to keep for a way back.
   if (before === null) await world.targets.remove(next.id, signal);
   else await target.ensure(before, 0, signal);
-  const sick = await started(world, { ...next, ...(before === null ? {} : { replaces: before.id }) }, signal);
+  const successor = { ...next, ...(before === null ? {} : { replaces: before.id }) };
+  const sick = await started(world, successor, healthOf(wanted.accessory), signal);
   if (sick === null) {
     if (before !== null) await world.targets.remove(before.id, signal);
     return { event: "replaced", says: `replaced by ${wanted.accessory.image}`, code: null, evidence: [] };
@@ -118,7 +121,7 @@ async function replace(world: World, wanted: Wanted, began: Began, signal: Abort
   }
   await world.targets.remove(next.id, signal);
   await target.ensure(before, 1, signal);
-  const again = await untilWell(world, before.id, signal);
+  const again = await untilWell(world, before.id, healthOf(wanted.accessory), signal);
   return again === null
     ? {
         event: "restored",
@@ -130,12 +133,17 @@ async function replace(world: World, wanted: Wanted, began: Began, signal: Abort
         event: "down",
         says: `${wanted.accessory.image} did not become well, and neither does the old one any more`,
         code: "ACCESSORY_DOWN",
-        evidence: [...evidence, ...again],
+        evidence: [...evidence, ...again.evidence],
       };
 }
 
 /** Null when it runs and is well. */
-async function started(world: World, spec: RevisionSpec, signal: AbortSignal): Promise<readonly Evidence[] | null> {
+async function started(
+  world: World,
+  spec: RevisionSpec,
+  health: AccessoryHealthSpec,
+  signal: AbortSignal,
+): Promise<readonly Evidence[] | null> {
   const { spec: place } = await releaseView(world.store.db, spec.release, spec.environment);
   try {
     await world.targets.of(place.target).ensure(spec, 1, signal);
@@ -143,7 +151,7 @@ async function started(world: World, spec: RevisionSpec, signal: AbortSignal): P
     signal.throwIfAborted();
     return [["seen", reasonOf(error)]];
   }
-  return untilWell(world, spec.id, signal);
+  return (await untilWell(world, spec.id, health, signal))?.evidence ?? null;
 }
 
 async function fresh(world: World, { release, spec, accessory }: Wanted): Promise<RevisionSpec> {

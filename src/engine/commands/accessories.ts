@@ -1,9 +1,9 @@
 import { SlipwayError } from "../../core/errors/error.ts";
 import { type EnvironmentName, environmentName, type Json } from "../../core/ids.ts";
+import { healthOf } from "../../core/product/accessory-health.ts";
 import type { AccessorySpec, ServiceSpec } from "../../core/product/spec.ts";
 import { formatDuration } from "../../core/product/units.ts";
 import { type AccessoryState, accessoriesIn, runningOf, wantedAccessory } from "../accessories/state.ts";
-import { wellDeadlineMs } from "../accessories/well.ts";
 import { type AccessoryInput, accessoryKind } from "../accessories/workflow.ts";
 import { findEnvironment } from "../environment.ts";
 import type { World } from "../world.ts";
@@ -40,7 +40,7 @@ export async function planAccessory(
   if (state === undefined) throw new Error(`${at.name} is live and not listed`);
   const there = runningOf(running, at);
   const changes = at.what === "replace" && state.differs.length > 0;
-  const well = `wait until it is well, up to ${formatDuration(wellDeadlineMs)}`;
+  const well = `wait until it is well, up to ${formatDuration(healthOf(accessory).deadlineMs)}`;
   const steps = [
     ...(there === undefined
       ? []

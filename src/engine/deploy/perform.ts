@@ -13,6 +13,7 @@ import { scaleRows } from "../scale/held.ts";
 import type { EdgeSite } from "../traffic/sites.ts";
 import type { World } from "../world.ts";
 import { ensureAccessories } from "./accessories.ts";
+import { untilAccessoriesWell } from "./accessories-well.ts";
 import type { BakeEnd } from "./bake.ts";
 import {
   predecessorsAgain,
@@ -118,7 +119,11 @@ async function start(
   world.edges.of(spec.edge);
   // The admission may not be on disk yet: what outlives this machine must not be left by a deployment that nobody remembers.
   if (!world.targets.of(spec.target).can.endsWithMachine) await world.store.flushed();
-  if (stage === 0) await ensureAccessories(world, course, signal);
+  if (stage === 0) {
+    const began = world.clock.now();
+    await ensureAccessories(world, course, signal);
+    await untilAccessoriesWell(world, course, began, signal);
+  }
   // Before anything is stopped and anybody waits: to bring an image may take minutes, and may fail.
   await allDone(stopped.map((service) => prepare(world, course, { release, service }, signal)));
   if (stage === 0) await stopPredecessorsFirst(world, course, services, signal);

@@ -3,6 +3,7 @@ import { type ReleaseView, revisionOf } from "../../core/deploy/course.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { type Digest, revisionId, type ServiceName, serviceName } from "../../core/ids.ts";
 import { secretsPlace } from "../../core/previews/spec.ts";
+import { madeOf } from "../../core/product/accessory-health.ts";
 import { canonicalJson } from "../../core/product/canonical.ts";
 import { containerDefaults } from "../../core/product/container.ts";
 import { edgeUrl } from "../../core/product/edge-url.ts";
@@ -68,7 +69,7 @@ export async function accessorySpec(world: World, view: ReleaseView, accessory: 
   const row = await releaseFacts(world.store.db, view.id);
   const image = artifactsOf(row)[accessoryKey(accessory.name)]?.image ?? null;
   if (image === null && accessory.composed === undefined) throw notMade(row, accessory.name);
-  const digest = digestOf({ ...accessory, image: image?.digest ?? accessory.image });
+  const digest = digestOf({ ...madeOf(accessory), image: image?.digest ?? accessory.image });
   const identity = digestOf([product, environment, accessory.name, digest]).slice(
     "sha256:".length,
     "sha256:".length + 12,
