@@ -3,7 +3,7 @@ import { type Comparison, errorTally, isProvenNoWorse, type QuantileTest } from 
 import { quantileInterval, shareInterval } from "./confidence.ts";
 import { errorRatio, noCounts } from "./counts.ts";
 import { isProven, pValue, type ShareTest } from "./share.ts";
-import { above, type Histogram, total } from "./slow.ts";
+import { above, bucketOf, type Histogram, limitAbove, type Slowness, total } from "./slow.ts";
 import type { Tally } from "./tally.ts";
 import type { Verdict } from "./verdict.ts";
 import { msText, percent } from "./words.ts";
@@ -75,14 +75,22 @@ function latencyOf({ latency, rules, seen, past, bounds }: Comparison): Verdict 
       is: "pass",
       why: latency === null || answers < rule.minimum ? "latency not compared yet" : fastText(latency),
     };
-  const stable = guilty.test.alone === null ? seen.beside.latency : past.recent.latency;
+  // What stable's past is held against is what came after it: good answers of earlier steps would hide what is bad now.
+  const isBeside = guilty.test.alone === null;
+  const sides = isBeside
+    ? { candidate: seen.candidate.latency, stable: seen.beside.latency, limit: guilty.limit }
+    : {
+        candidate: seen.alone.latency,
+        stable: past.recent.latency,
+        limit: limitOf(past.recent.latency, guilty, bounds, rule),
+      };
   return {
     is: "fail",
     code: "LATENCY",
-    why: slowText(guilty, { candidate: seen.candidate.latency, stable, bounds }),
+    why: slowText(sides, bounds),
     evidence: [
-      ...latencyText("stable", stable, bounds, guilty),
-      ...latencyText("candidate", seen.candidate.latency, bounds, guilty),
+      ...latencyText("stable", sides.stable, bounds, guilty),
+      ...latencyText("candidate", sides.candidate, bounds, guilty),
       [
         "rule",
         `${quantileText(guilty.quantile)} more than ${rule.factor} times stable's and by ${msText(rule.floorMs)} at least, at least ${rule.minimum} answers`,
@@ -98,14 +106,24 @@ function fastText(tests: readonly QuantileTest[]): string {
     : "latency alike";
 }
 
-type Sides = { readonly candidate: Histogram; readonly stable: Histogram; readonly bounds: readonly number[] };
+type Sides = { readonly candidate: Histogram; readonly stable: Histogram; readonly limit: number };
 
-/** `25 of 180 answers (13.9 %) took longer than 251 ms; of stable's 4.1 % took longer than 100 ms`. */
-function slowText({ own, limit }: QuantileTest, { candidate, stable, bounds }: Sides): string {
-  const slow = above(candidate, limit);
-  const usual = above(stable, own);
-  const part = `${slow.bad} of ${slow.seen} answers (${percent(slow.bad / slow.seen)}) took longer than ${msText(bounds[limit] ?? 0)}`;
-  return `${part}; of stable's ${percent(usual.seen === 0 ? 0 : usual.bad / usual.seen)} took longer than ${msText(bounds[own] ?? 0)}`;
+/** Too slow by what stable was until it lost its traffic, which is later than when the test began. */
+function limitOf(
+  stable: Histogram,
+  { quantile, limit }: QuantileTest,
+  bounds: readonly number[],
+  rule: Slowness,
+): number {
+  return limitAbove(bounds, bucketOf(stable, quantile), rule) ?? limit;
+}
+
+/** `25 of 180 answers (13.9 %) took longer than 251 ms; of stable's 0.2 % did`. */
+function slowText({ candidate, stable, limit }: Sides, bounds: readonly number[]): string {
+  const [slow, usual] = [above(candidate, limit), above(stable, limit)];
+  const share = ({ seen, bad }: Tally): string => percent(seen === 0 ? 0 : bad / seen);
+  const part = `${slow.bad} of ${slow.seen} answers (${share(slow)}) took longer than ${msText(bounds[limit] ?? 0)}`;
+  return `${part}; of stable's ${share(usual)} did`;
 }
 
 /** `p95 surely from 200 ms to 398 ms`, where that much is known. */

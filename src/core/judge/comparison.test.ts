@@ -115,8 +115,21 @@ describe("a candidate compared with stable", () => {
     const verdict = scene.until(500, { errors: 0.001, latency: [0, 0, 0.2, 0.5, 0.2, 0.1, 0] });
     expect(verdict).toMatchObject({ is: "fail", code: "LATENCY" });
     expect(verdict?.why).toMatch(
-      /^\d+ of \d+ answers \(\d+\.\d %\) took longer than \d+ ms; of stable's \d+\.\d % took longer than \d+ ms$/,
+      /^\d+ of \d+ answers \(\d+\.\d %\) took longer than \d+ ms; of stable's \d+\.\d % did$/,
     );
+  });
+
+  it("that becomes slower with the last step is told by its answers since then, at the same limit for both", () => {
+    const scene = new Scene({ rules: { onAlone: 0.5 } });
+    scene.serves = true;
+    scene.until(4_000, well, { requests: 2, behaviour: well });
+    scene.serves = false;
+    const verdict = scene.until(1_000, { errors: 0.001, latency: [0, 0.5, 0.2, 0.2, 0.05, 0.05, 0] });
+    const [, slow, usual] =
+      /\((\d+\.\d) %\) took longer than \d+ ms; of stable's (\d+\.\d) % did$/.exec(verdict?.why ?? "") ?? [];
+    // Of all its answers since the first step it would be less than one in a hundred.
+    expect(Number(slow)).toBeGreaterThan(3);
+    expect(Number(usual)).toBeLessThan(1.5);
   });
 
   it("that is slow only while it is new is not caught for it", () => {

@@ -51,8 +51,8 @@ export type Comparison = {
   /** Of the histograms' buckets, in ms. */
   readonly bounds: readonly number[];
   readonly last: { readonly candidate: Counted; readonly stable: Counted };
-  /** What was judged: the candidate since the mark, stable beside it. */
-  readonly seen: { readonly candidate: Counted; readonly beside: Counted };
+  /** What was judged: the candidate since the mark, the part of it since stable has no traffic, stable beside it. */
+  readonly seen: { readonly candidate: Counted; readonly alone: Counted; readonly beside: Counted };
   /** Stable before: what was compared with, for a person. Null without a stable side. */
   readonly past: { readonly recent: Counted; readonly older: Counted } | null;
   readonly errors: ShareTest | null;
@@ -69,7 +69,7 @@ export function openComparison(rules: ComparisonRules, bounds: readonly number[]
     rules,
     bounds,
     last: { candidate: first.candidate, stable },
-    seen: { candidate: nothingCounted, beside: nothingCounted },
+    seen: { candidate: nothingCounted, alone: nothingCounted, beside: nothingCounted },
     past,
     errors:
       errorRatio === null
@@ -107,6 +107,7 @@ export function look(comparison: Comparison, now: Look): Comparison {
   const timed = now.isWarm ? candidate : { ...candidate, latency: [] };
   const seen = {
     candidate: addCounted(comparison.seen.candidate, timed),
+    alone: stable === null ? addCounted(comparison.seen.alone, timed) : comparison.seen.alone,
     beside: stable === null ? comparison.seen.beside : addCounted(comparison.seen.beside, stable),
   };
   const past = pastNow(comparison, now, stable);

@@ -1639,7 +1639,8 @@ export interface LatencyInput {
    */
   minimum?: number | undefined;
   /**
-   * How long after its first request the candidate may be slow without being judged for it.
+   * How long after its first request the candidate may be slow without being judged for it, and again after each step
+   * that brings new instances.
    * @default "30s"
    * @example "2m"
    */
@@ -3750,7 +3751,8 @@ export interface LatencyOverride {
    */
   minimum?: number | null | undefined;
   /**
-   * How long after its first request the candidate may be slow without being judged for it.
+   * How long after its first request the candidate may be slow without being judged for it, and again after each step
+   * that brings new instances.
    * @default the product's value
    * @example "2m"
    */

@@ -52,7 +52,8 @@ const latencyShape = {
     example: 500,
   }),
   warmUp: optional(duration({ max: "1h" }), {
-    meaning: "How long after its first request the candidate may be slow without being judged for it.",
+    meaning:
+      "How long after its first request the candidate may be slow without being judged for it, and again after each step that brings new instances.",
     default: rulesDefaults.warmUp,
     example: "2m",
   }),

@@ -14,6 +14,8 @@ export type Sides = {
   readonly stable: RevisionId | null;
   /** Stable's counts where its recent past begins. */
   readonly stableMark: Counts;
+  /** As many of the candidate's instances take requests: those that come with a later step are new then. */
+  readonly instances: number;
   /** Whether stable has a share of the traffic now. */
   readonly stableServes: boolean;
 };
@@ -23,6 +25,8 @@ export class ServiceJudge {
   readonly #rules: ComparisonRules;
   readonly #warmUpMs: number;
   #comparison: Comparison | null = null;
+  /** How many have been given time to become warm, and until when the newest of them have. */
+  #warming = 0;
   #warmAtMs: number | null = null;
 
   constructor(rules: ComparisonRules, options: { readonly warmUpMs: number }) {
@@ -40,8 +44,10 @@ export class ServiceJudge {
 
   #look(sides: Sides, counts: Pick<EdgeCounts, "counted" | "countedBefore">, nowMs: number): Look {
     const candidate = counts.counted(sides.revision);
-    if (this.#warmAtMs === null && candidate.counts.requests > sides.mark.requests)
+    if (sides.instances > this.#warming && candidate.counts.requests > sides.mark.requests) {
+      this.#warming = sides.instances;
       this.#warmAtMs = nowMs + this.#warmUpMs;
+    }
     const isWarm = this.#warmAtMs !== null && nowMs >= this.#warmAtMs;
     if (sides.stable === null) return { candidate, stable: null, isWarm };
     const before = counts.countedBefore(sides.stable);
