@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { groupMembers, isAlive } from "../src/lib/supervisor/procfs.ts";
@@ -263,7 +264,96 @@ describe("a hostile step", () => {
     });
     expect(stepOf(run, "next").reason).toBe("could not be started: sub leads out of the workspace");
   });
+
+  it("cannot read the state directory, nor write into another run or leave anything in it, where the system can hide them", () =>
+    triesToLook(plane, repository));
+
+  it.runIf(process.getuid?.() === 0)(
+    "cannot as a user who is not root either, and ends its processes all the same",
+    async () => {
+      const own = await makeRepository();
+      execFileSync("chown", ["-R", `${user}:${user}`, own.directory]);
+      const theirs = await startPlane(own, { as: user });
+      try {
+        await triesToLook(theirs, own);
+        own.write({
+          steps: {
+            forks: shell(
+              "setsid sh -c 'echo $$ > outside; exec sleep 1000' & until [ -s outside ]; do sleep 0.05; done",
+            ),
+            kept: shell("cat outside; id -u; nice; cat /proc/self/oom_score_adj", { needs: ["forks"] }),
+          },
+        });
+        execFileSync("chown", ["-R", `${user}:${user}`, own.directory]);
+        const run = await runToEnd(theirs, own);
+        const [pid, ...rest] = (await logOf(theirs, run.id, "kept")).trim().split("\n").map(Number);
+        expect(isAlive(pid ?? 0, null)).toBe(false);
+        expect(rest).toEqual([user, 10, 500]);
+      } finally {
+        await tearDown(own, theirs);
+      }
+    },
+  );
 });
+
+/** Any but root. */
+const user = 54_321;
+
+/** A step that looks for what is not its own, by every way there is. */
+async function triesToLook(at: Plane, own: Repository): Promise<void> {
+  const state = join(own.directory, ".slipway");
+  // Written by us, theirs to use.
+  const give = () => void execFileSync("chown", ["-R", `--reference=${own.directory}`, own.directory]);
+  const body = { product: "probe", environment: "pipeline", name: "KEPT", value: "x", actor: "test", reason: "" };
+  await at.client.post("/v1/secrets", body);
+  const other = "run_other";
+  const source = join(state, "runs", other, "source");
+  mkdirSync(source, { recursive: true });
+  const ways = [
+    "../../..",
+    state,
+    `/proc/${at.child.pid}/root${state}`,
+    `/proc/${at.child.pid}/cwd/.slipway`,
+    `/proc/1/root${state}`,
+  ];
+  const tries = ways.flatMap((way) => [
+    `cat ${way}/secrets.key > /dev/null 2>&1 && echo read ${way}`,
+    `{ echo x > ${way}/runs/${other}/source/evil; } 2> /dev/null && echo wrote ${way}`,
+    `{ echo x > ${way}/evil; } 2> /dev/null && echo left ${way}`,
+  ]);
+  own.write({
+    steps: {
+      looks: shell(
+        [
+          "set +e",
+          ...tries,
+          `umount ${state} 2> /dev/null && echo took the fence away`,
+          `unshare --user --map-root-user --mount sh -c 'umount ${state}; cat ${state}/secrets.key' 2> /dev/null && echo took it away inside`,
+          `nsenter --target ${at.child.pid} --mount cat ${state}/secrets.key 2> /dev/null && echo went out`,
+          'echo own > "$HOME/own" && echo own > "$TMPDIR/own" && echo own > made && mkdir -p "$npm_config_cache" && touch /tmp && echo its own is there',
+          "echo $LD_LIBRARY_PATH; exit 7",
+        ].join("\n"),
+        { env: { LD_LIBRARY_PATH: "/nowhere" }, allowFailure: true },
+      ),
+      plain: shell("true", { needs: ["looks"] }),
+    },
+  });
+  give();
+  const run = await runToEnd(at, own);
+  expect(run.error).toBeNull();
+  const { checks } = await at.client.get<{ checks: readonly { name: string; says: string }[] }>("/v1/checks");
+  const says = checks.find(({ name }) => name === "fence")?.says ?? "";
+  expect(stepOf(run, "looks").reason).toBe("exit code 7");
+  if (!mayHide(own.directory)) {
+    // No namespaces here: that is said, in the run and by the doctor, and the steps run all the same.
+    expect(stepOf(run, "plain").reason).toMatch(/^it could read the state directory: /);
+    return;
+  }
+  expect(says).toContain("cannot read the state directory");
+  expect(await logOf(at, run.id, "looks")).toBe("its own is there\n/nowhere\n");
+  expect(existsSync(join(source, "evil"))).toBe(false);
+  expect(stepOf(run, "plain").reason).toBe("");
+}
 
 describe("a run", () => {
   it("that is cancelled leaves nothing running, and makes no release", async () => {
@@ -331,3 +421,16 @@ describe("a run", () => {
     expect(stepOf(run, "once").reason).toContain("how it ended is not known");
   });
 });
+
+/** Whether the user to whom a directory belongs gets mount namespaces of this system, as it says itself. */
+function mayHide(directory: string): boolean {
+  const { uid } = statSync(directory);
+  const asUser = uid === process.getuid?.() ? [] : ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
+  const [program = "", ...args] = [
+    ...asUser,
+    "unshare",
+    ...(uid === 0 ? [] : ["--user", "--map-root-user"]),
+    "--mount",
+  ];
+  return spawnSync(program, [...args, "mount", "-t", "tmpfs", "none", "/mnt"]).status === 0;
+}

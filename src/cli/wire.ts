@@ -207,7 +207,10 @@ export async function wire(options: WireOptions): Promise<Wired> {
       vault: fileVault(keyFile),
       changes,
       executor: executorOf({
-        here: onThisMachine({ host: hostExecutor({ supervisor }), container: containers }),
+        here: onThisMachine({
+          host: hostExecutor({ supervisor, hidden: { directory, files: [] } }),
+          container: containers,
+        }),
         agents,
       }),
       stepCache: new StepCache(join(directory, "step-cache")),

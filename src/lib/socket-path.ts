@@ -13,7 +13,13 @@ const maxSocketPathBytes = 103;
 export function socketPath(directory: string, name: string): string {
   const direct = join(directory, name);
   if (Buffer.byteLength(direct) <= maxSocketPathBytes) return direct;
-  const folder = join(tmpdir(), `slipway-${userInfo().uid}`);
+  const folder = socketFolder();
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   return join(folder, createHash("sha256").update(direct).digest("hex").slice(0, 24));
+}
+
+/** Where sockets of this user are whose paths would be too long elsewhere. It need not be there. */
+export function socketFolder(): string {
+  // A user need not have a name.
+  return join(tmpdir(), `slipway-${process.getuid?.() ?? userInfo().uid}`);
 }

@@ -8,6 +8,8 @@ export type StepJob = {
   readonly labels: Readonly<Record<string, string>>;
   readonly command: readonly string[];
   readonly directory: string;
+  /** Of the state directory it is in, a process of this machine sees and may write these, where the system can hide the rest. */
+  readonly sees: readonly string[];
   /** The whole environment: nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   /** Values that must not be in the log, in no form. */
@@ -79,4 +81,6 @@ export interface Executor {
   stop(labels: Readonly<Record<string, string>>): Promise<void>;
   /** The labels of all that is under way. */
   running(): Promise<readonly Readonly<Record<string, string>>[]>;
+  /** Why a process of this machine could read the state directory it is in; null: it cannot. Changes nothing. */
+  unfenced(): Promise<string | null>;
 }

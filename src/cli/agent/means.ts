@@ -12,8 +12,15 @@ export type AgentMeans = {
   close(): Promise<void>;
 };
 
+type MeansOptions = {
+  readonly directory: string;
+  readonly engine: string | null;
+  /** No step may read it. */
+  readonly tokenFile: string;
+};
+
 /** `engine`: of the agent's machine; null: it runs processes only. Steps that a crash has left are found by its directory. */
-export async function agentMeans(directory: string, engine: string | null): Promise<AgentMeans> {
+export async function agentMeans({ directory, engine, tokenFile }: MeansOptions): Promise<AgentMeans> {
   const supervisor = await openSupervisor({ directory: join(directory, "supervisor") });
   const containers = dockerExecutor({
     owner: directory,
@@ -21,7 +28,10 @@ export async function agentMeans(directory: string, engine: string | null): Prom
     makeImage: buildForStep,
   });
   return {
-    executor: onThisMachine({ host: hostExecutor({ supervisor }), container: containers }),
+    executor: onThisMachine({
+      host: hostExecutor({ supervisor, hidden: { directory, files: [tokenFile] } }),
+      container: containers,
+    }),
     whyNoEngine: async () => (engine === null ? "it was started without --engine" : containers.whyAway(engine)),
     close: async () => {
       await containers.close();

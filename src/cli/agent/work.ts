@@ -150,6 +150,7 @@ function jobOf(lease: LeaseView, { room, engine }: { readonly room: string; read
     labels: { ...lease.labels, lease: lease.id },
     command: lease.command,
     directory: join(source, lease.directory),
+    sees: [source, join(room, "home"), join(room, "tmp")],
     // A container has its image's programs, and nothing else of this machine.
     env: lease.container === null ? { ...own, ...lease.env } : lease.env,
     secrets: lease.secrets,

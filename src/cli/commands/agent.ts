@@ -35,11 +35,13 @@ export async function agent(options: AgentOptions): Promise<number> {
       hint: "use https://: a proxy with TLS in front of triggers.listen",
     });
   const token = tokenIn(options.tokenFile);
-  const directory = resolve(options.directory);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await mkdir(options.directory, { recursive: true, mode: 0o700 });
+  const directory = await realpath(options.directory);
   const log = (line: string): void => void process.stdout.write(`${new Date().toISOString()} ${line}\n`);
   const engine = options.engine ?? null;
-  const means = await agentMeans(await realpath(directory), engine);
+  const means = await agentMeans({ directory, engine, tokenFile: resolve(options.tokenFile) });
+  const unfenced = await means.executor.unfenced();
+  if (unfenced !== null) log(`steps that are processes can read this agent's directory and token: ${unfenced}`);
   let noEngine: string | null = null;
   const hasEngine = async (): Promise<boolean> => {
     const why = await means.whyNoEngine();

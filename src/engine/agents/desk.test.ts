@@ -32,7 +32,7 @@ const container: JobContainer = {
 /** Hands a step out; its end, or why it was let go of. */
 function handOut(key: string, inside: JobContainer | null): Promise<string> {
   const job: StepJob = {
-    ...{ key, labels: { run: "run_1", step: "0" }, command: ["true"], directory, env: {}, secrets: [] },
+    ...{ key, labels: { run: "run_1", step: "0" }, command: ["true"], directory, sees: [], env: {}, secrets: [] },
     ...{ room: join(directory, key), timeoutMs: 60_000, outputBytes: 1_000, disk: { directory, maxBytes: 1_000 } },
     ...{ container: inside, away: { labels: ["linux"], top: directory, patterns: [] } },
   };

@@ -115,6 +115,11 @@ export class AgentDesk implements Executor {
     return [...this.#open.values()].map(({ job }) => job.labels);
   }
 
+  /** Nothing runs here. */
+  async unfenced(): Promise<null> {
+    return null;
+  }
+
   /** An agent that was started again has nothing in hand: what it had is begun again at once. May be repeated before it takes any. */
   async anew({ agent }: AgentPass): Promise<void> {
     for (const open of [...this.#open.values()]) await this.#say(open, { is: "anew", agent });

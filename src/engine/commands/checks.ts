@@ -41,6 +41,13 @@ export async function checks(world: World): Promise<Check[]> {
         return "removes the images that its retention lets go";
       }),
     ),
+    // No fault: it is so on every Mac and in most containers.
+    check("fence", async () => {
+      const why = await world.executor.unfenced();
+      return why === null
+        ? "steps on this machine cannot read the state directory"
+        : `steps that are processes of this machine can read the state directory: ${why}; give them an image where their code is not yours`;
+    }),
     check("artifacts", () => artifactCheck(world)),
     check("traffic", () => trafficCheck(world)),
   ]);

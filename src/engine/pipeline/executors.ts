@@ -16,6 +16,7 @@ export function onThisMachine({
       await container.stop(labels);
     },
     running: async () => [...(await host.running()), ...(await container.running())],
+    unfenced: () => host.unfenced(),
   };
 }
 
@@ -29,5 +30,6 @@ export function executorOf({ here, agents }: { readonly here: Executor; readonly
       await agents.stop(labels);
     },
     running: () => here.running(),
+    unfenced: () => here.unfenced(),
   };
 }

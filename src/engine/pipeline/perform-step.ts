@@ -17,6 +17,7 @@ import { type LoadOutcome, type LoadPlace, loadOutcome, loadPlace } from "./load
 import { type StepOutcome, whyFailed } from "./outcome.ts";
 import type { StepSpec } from "./plan-steps.ts";
 import { type ReadReports, readReports } from "./read-reports.ts";
+import { saidOfFence } from "./said-of-fence.ts";
 import { judgeFindings } from "./scan.ts";
 import { stepContainer } from "./step-container.ts";
 
@@ -46,7 +47,8 @@ export async function performStep(world: World, input: StepInput, signal: AbortS
   const spec = JSON.parse(row.spec) as StepSpec;
   const workspace = workspaceOf(world, at.run);
   try {
-    for (const directory of [workspace.home, workspace.temporary, roomOf(workspace, at.number)])
+    const { home, temporary } = workspace;
+    for (const directory of [home, temporary, cachesOf(workspace), roomOf(workspace, at.number)])
       mkdirSync(directory, { recursive: true, mode: 0o700 });
     const secrets = await pipelineSecrets(world, run.product, spec.step.secrets);
     const besides = await pipelineSecrets(world, run.product, besideSecrets(spec));
@@ -103,7 +105,8 @@ async function attempts(world: World, on: Attempting, signal: AbortSignal): Prom
       const load = await loaded(world, on, { read, place });
       // What was found or measured is no accident: no further attempt.
       const phase = scan?.passed === false || load?.passed === false ? "failed" : "passed";
-      const reason = [...[scan, load].flatMap((verdict) => verdict?.says ?? []), ...times].join("; ");
+      const open = await saidOfFence(world, on.at.run, job);
+      const reason = [...[scan, load].flatMap((verdict) => verdict?.says ?? []), ...times, ...open].join("; ");
       return { ...ended, phase, reason, ...(scan === null ? {} : { scan }), ...(load === null ? {} : { load }) };
     }
     // Nobody knows how it ended: that is no attempt of its own, unless the config says that it must not happen twice.
@@ -246,7 +249,7 @@ function jobOf(
 ): StepJob | string {
   const { at, run, spec, workspace, secrets, besides, input, room } = on;
   const away = awayOf(on);
-  const caches = join(workspace.directory, "..", "packages");
+  const caches = cachesOf(workspace);
   const variables = {
     LANG: "C.UTF-8",
     CI: "true",
@@ -264,6 +267,7 @@ function jobOf(
     labels: { run: at.run, step: String(at.number) },
     command: commandOf(spec.commands),
     directory: join(workspace.source, spec.directory),
+    sees: [workspace.source, workspace.home, workspace.temporary, caches],
     // A container has its image's programs, and nothing else of this machine.
     env: container === null && away === null ? { ...hostVariables(workspace, caches), ...variables } : variables,
     secrets: [...Object.values(secrets), ...Object.values(besides)],
@@ -300,6 +304,11 @@ function commandOf(commands: readonly (readonly string[])[]): readonly string[] 
   if (commands.length === 1 && only !== undefined) return only;
   const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
   return ["sh", "-euc", commands.map((command) => command.map(quoted).join(" ")).join(" && ")];
+}
+
+/** What package managers of all runs have fetched. */
+function cachesOf({ directory }: Workspace): string {
+  return join(directory, "..", "packages");
 }
 
 /** Where the files of a step's attempts are. */

@@ -72,6 +72,7 @@ export async function runCommand(
     labels: { product: at.product, preview: at.environment },
     command: argv,
     directory: join(room.source, prepared.prefix),
+    sees: [room.source, room.home, room.temporary, room.data],
     env: {
       PATH: process.env.PATH ?? "",
       HOME: room.home,

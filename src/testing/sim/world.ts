@@ -318,6 +318,7 @@ const notSimulated: Pick<
     run: () => notHere("a step"),
     stop: async () => {},
     running: async () => [],
+    unfenced: async () => null,
   },
   openForge: () => {
     throw new Error("there is no forge in a simulation");

@@ -102,6 +102,8 @@ export function dockerExecutor({
       const all = (await engines.all()).map((docker) => unlessAway(stepsOn(docker, owner, forEver), []));
       return (await Promise.all(all)).flat();
     },
+    // A container sees nothing of the machine but its mount.
+    unfenced: async () => null,
     whyAway: async (engine) => {
       try {
         await (await engines.at(engine)).version(AbortSignal.timeout(versionMs));

@@ -1,11 +1,14 @@
 import { closeSync, existsSync, mkdirSync, openSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { reasonOf } from "../../../core/errors/error.ts";
 import { DiskWatch } from "../../../lib/disk-watch.ts";
 import { readJsonFile, writeJsonFile } from "../../../lib/json-file.ts";
 import type { Supervisor } from "../../../lib/supervisor/client.ts";
 import { type InstanceReport, SupervisorError, type UnitSpec } from "../../../lib/supervisor/contract.ts";
 import type { Executor, JobEnd, StepJob } from "../../../ports/executor.ts";
+import { whyNotExecutable } from "./executable.ts";
+import { Fence, type Fenced, type Hidden } from "./fence.ts";
 import { Tail } from "./tail.ts";
 
 /** How often output is looked for while a step runs. */
@@ -20,13 +23,23 @@ const stepRole = { role: "step" } as const;
 /**
  * Steps as processes of this machine, under the supervisor: they outlive the control plane, which finds them again, and are ended
  * with all that they have forked. What a step prints is in a file of its own (0600) until it has ended; only the log, without the
- * secrets, stays.
+ * secrets, stays. Where the system lets us, a step does not see what is hidden.
  */
-export function hostExecutor({ supervisor }: { readonly supervisor: Supervisor }): Executor {
+export function hostExecutor({ supervisor, hidden }: HostOptions): Executor {
   const disks = new DiskWatch();
+  let opened: Promise<Fence | string> | null = null;
+  // Tried once, before the first step.
+  const fence = (): Promise<Fence | string> => {
+    opened ??= Fence.open(hidden);
+    return opened;
+  };
   return {
     name: "host",
-    run: (job, onOutput, signal) => run(supervisor, disks, { job, onOutput }, signal),
+    run: async (job, onOutput, signal) => run({ supervisor, disks, fence: await fence() }, { job, onOutput }, signal),
+    unfenced: async () => {
+      const found = await fence();
+      return typeof found === "string" ? found : null;
+    },
     stop: async (labels) => {
       const units = await supervisor.observe({ labels: { ...labels, ...stepRole } });
       await Promise.all(units.map(({ key }) => supervisor.remove(key)));
@@ -35,14 +48,12 @@ export function hostExecutor({ supervisor }: { readonly supervisor: Supervisor }
   };
 }
 
+type HostOptions = { readonly supervisor: Supervisor; readonly hidden: Hidden };
+type Means = { readonly supervisor: Supervisor; readonly disks: DiskWatch; readonly fence: Fence | string };
 type Run = { readonly job: StepJob; readonly onOutput: (chunk: Buffer) => void };
 
-async function run(
-  supervisor: Supervisor,
-  disks: DiskWatch,
-  { job, onOutput }: Run,
-  signal: AbortSignal,
-): Promise<JobEnd> {
+async function run(means: Means, { job, onOutput }: Run, signal: AbortSignal): Promise<JobEnd> {
+  const { supervisor, disks } = means;
   const files = { raw: join(job.room, "output"), log: join(job.room, "log"), end: join(job.room, "end.json") };
   mkdirSync(job.room, { recursive: true, mode: 0o700 });
   const cleared = async (ended: JobEnd): Promise<JobEnd> => {
@@ -51,7 +62,7 @@ async function run(
   };
   const before = existsSync(files.end) ? await readJsonFile<JobEnd>(files.end).catch(() => null) : null;
   if (before !== null) return cleared(before);
-  const starting = begun(supervisor, job, files.raw, signal);
+  const starting = begun(means, job, files.raw, signal);
   // Its log is opened meanwhile; how it has started is asked below.
   starting.catch(() => undefined);
   const tail = await Tail.open(files, job.secrets, onOutput);
@@ -68,21 +79,41 @@ async function run(
 }
 
 /** Starts it, unless it was. Answers an end that is known already. */
-async function begun(supervisor: Supervisor, job: StepJob, raw: string, signal: AbortSignal): Promise<JobEnd | null> {
+async function begun(
+  { supervisor, fence }: Means,
+  job: StepJob,
+  raw: string,
+  signal: AbortSignal,
+): Promise<JobEnd | null> {
   // Its file is made before it is started: so the file without the unit says that it was, and without the file there is no unit.
   if (existsSync(raw)) {
     const [unit] = await supervisor.observe({ key: job.key }, signal);
     return unit === undefined ? { is: "lost" } : null;
   }
   closeSync(openSync(raw, "a", 0o600));
+  const why = typeof fence === "string" ? null : whyNotExecutable(job);
+  if (why !== null) return { is: "not-started", why };
+  const fenced = await fencedBy(fence, job);
+  if ("why" in fenced) return { is: "not-started", why: fenced.why };
+  const { command, env, started } = fenced;
   try {
-    await supervisor.ensure(unitOf(job, raw), 1, signal);
+    await supervisor.ensure(unitOf({ ...job, command, env }, raw), 1, signal);
     return null;
   } catch (error) {
     if (error instanceof SupervisorError && error.code === "START_FAILED")
       return { is: "not-started", why: error.message.replace(/^.*could not be started: /, "") };
     throw error;
+  } finally {
+    started();
   }
+}
+
+/** Where there can be a fence there is one, or the step does not run. */
+async function fencedBy(fence: Fence | string, job: StepJob): Promise<Fenced | { readonly why: string }> {
+  if (typeof fence === "string") return { command: job.command, env: job.env, started: () => undefined };
+  return fence.around(job, { processes: null }).catch((error: unknown) => ({
+    why: `the fence around it could not be put up: ${reasonOf(error)}`,
+  }));
 }
 
 function unitOf(job: StepJob, raw: string): UnitSpec {
