@@ -269,7 +269,7 @@ describe("a hostile step", () => {
     triesToLook(plane, repository));
 
   it.runIf(process.getuid?.() === 0)(
-    "cannot as a user who is not root either, and ends its processes all the same",
+    "cannot as a user who is not root either, has a bound of processes, and all that it has started ends",
     async () => {
       const own = await makeRepository();
       execFileSync("chown", ["-R", `${user}:${user}`, own.directory]);
@@ -281,6 +281,9 @@ describe("a hostile step", () => {
             forks: shell(
               "setsid sh -c 'echo $$ > outside; exec sleep 1000' & until [ -s outside ]; do sleep 0.05; done",
             ),
+            bomb: shell("i=0; while [ $i -lt 5000 ]; do sleep 1000 & i=$((i+1)); done; echo all of them", {
+              allowFailure: true,
+            }),
             kept: shell("cat outside; id -u; nice; cat /proc/self/oom_score_adj", { needs: ["forks"] }),
           },
         });
@@ -289,6 +292,8 @@ describe("a hostile step", () => {
         const [pid, ...rest] = (await logOf(theirs, run.id, "kept")).trim().split("\n").map(Number);
         expect(isAlive(pid ?? 0, null)).toBe(false);
         expect(rest).toEqual([user, 10, 500]);
+        expect(stepOf(run, "bomb").phase).toBe("failed");
+        expect(await logOf(theirs, run.id, "bomb")).toMatch(/^[^\n]*fork[^\n]*\n$/i);
       } finally {
         await tearDown(own, theirs);
       }

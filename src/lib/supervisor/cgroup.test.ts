@@ -28,11 +28,13 @@ test.runIf(hasProc)("limits are written before the process is put in, and killin
   writeFileSync(join(own, "test", "cgroup.subtree_control"), "");
   const groups = Cgroups.open("test", mount);
   expect(groups).not.toBeNull();
-  const group = groups?.enclose(4711, "web.0", { memoryBytes: 1_000_000, cpus: 0.5, niceness: 10 }) ?? "";
+  const group =
+    groups?.enclose(4711, "web.0", { memoryBytes: 1_000_000, cpus: 0.5, niceness: 10, processes: 100 }) ?? "";
   expect(group).toBe(join(own, "test", "web.0"));
   expect(readFileSync(join(group, "cgroup.procs"), "utf8")).toBe("4711");
   // The kernel has all files of a group when it is made; here only those are there that were written.
   expect(readFileSync(join(group, "cpu.weight.nice"), "utf8")).toBe("10");
+  expect(readFileSync(join(group, "pids.max"), "utf8")).toBe("100");
   killCgroup(group);
   expect(readFileSync(join(group, "cgroup.kill"), "utf8")).toBe("1");
   removeCgroup(group);

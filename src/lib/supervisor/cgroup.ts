@@ -12,6 +12,7 @@ export type CgroupRequest = {
   readonly cpus: number | null;
   /** Between groups only their weights count, and not how nice the processes in them are. */
   readonly niceness?: number;
+  readonly processes?: number;
 };
 
 /**
@@ -40,6 +41,8 @@ export class Cgroups {
       // Refused where the parent holds processes itself and is not the root: then there is the kill, without limits.
       tryWrite(join(parent, "cgroup.subtree_control"), "+memory +cpu");
       tryWrite(join(directory, "cgroup.subtree_control"), "+memory +cpu");
+      // By itself: a controller that is not there would take the others along.
+      for (const each of [parent, directory]) tryWrite(join(each, "cgroup.subtree_control"), "+pids");
       const enabled = readFileSync(join(directory, "cgroup.subtree_control"), "utf8").trim().split(/\s+/);
       return new Cgroups(directory, new Set(enabled));
     } catch {
@@ -55,6 +58,7 @@ export class Cgroups {
       if (this.limits.memory === "hard") tryWrite(join(group, "memory.max"), String(request.memoryBytes ?? "max"));
       const quota = request.cpus === null ? "max" : Math.max(1_000, Math.round(request.cpus * cpuPeriodUs));
       if (this.limits.cpu === "hard") tryWrite(join(group, "cpu.max"), `${quota} ${cpuPeriodUs}`);
+      if (request.processes !== undefined) tryWrite(join(group, "pids.max"), String(request.processes));
       // There is no such file where the kernel does not share out processor time between groups.
       if (request.niceness !== undefined) tryWrite(join(group, "cpu.weight.nice"), String(request.niceness));
       writeFileSync(join(group, "cgroup.procs"), String(pid));

@@ -31,6 +31,8 @@ export type UnitSpec = {
   readonly outputFile?: string;
   /** From 0 to 19: how much it gives way to others. With it, it is also ended before them when memory runs out. */
   readonly niceness?: number;
+  /** So many processes and threads may be in it at once, where the kernel can hold that (cgroup v2). */
+  readonly processes?: number;
 };
 
 export type Exit = { readonly code: number | null; readonly signal: string | null; readonly at: number };

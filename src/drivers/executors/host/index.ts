@@ -10,6 +10,7 @@ import type { Executor, JobEnd, StepJob } from "../../../ports/executor.ts";
 import { whyNotExecutable } from "./executable.ts";
 import { Fence, type Fenced, type Hidden } from "./fence.ts";
 import { Tail } from "./tail.ts";
+import { toolAt } from "./tools.ts";
 
 /** How often output is looked for while a step runs. */
 const lookMs = 50;
@@ -17,6 +18,11 @@ const lookMs = 50;
 const stopGraceMs = 5_000;
 /** Builds give way to the services on the same machine. */
 const niceness = 10;
+
+/** So many processes and threads may a step have at once; a container has as many. */
+const mostProcesses = 4_096;
+/** The kernel bounds nobody's processes who is root, but by a group. */
+const isBound = process.platform === "linux" && process.getuid?.() !== 0;
 
 const stepRole = { role: "step" } as const;
 
@@ -91,7 +97,8 @@ async function begun(
     return unit === undefined ? { is: "lost" } : null;
   }
   closeSync(openSync(raw, "a", 0o600));
-  const why = typeof fence === "string" ? null : whyNotExecutable(job);
+  // Where a tool executes it, the system says nothing of it to us.
+  const why = typeof fence === "string" && !isBound ? null : whyNotExecutable(job);
   if (why !== null) return { is: "not-started", why };
   const fenced = await fencedBy(fence, job);
   if ("why" in fenced) return { is: "not-started", why: fenced.why };
@@ -110,10 +117,16 @@ async function begun(
 
 /** Where there can be a fence there is one, or the step does not run. */
 async function fencedBy(fence: Fence | string, job: StepJob): Promise<Fenced | { readonly why: string }> {
-  if (typeof fence === "string") return { command: job.command, env: job.env, started: () => undefined };
-  return fence.around(job, { processes: null }).catch((error: unknown) => ({
+  if (typeof fence === "string") return { command: bounded(job.command), env: job.env, started: () => undefined };
+  return fence.around(job, { processes: isBound ? mostProcesses : null }).catch((error: unknown) => ({
     why: `the fence around it could not be put up: ${reasonOf(error)}`,
   }));
+}
+
+/** Without a fence all processes of our user count, and one that is not there bounds nothing. */
+function bounded(command: readonly string[]): readonly string[] {
+  const prlimit = isBound ? toolAt("prlimit") : null;
+  return prlimit === null ? command : [prlimit, `--nproc=${mostProcesses}`, "--", ...command];
 }
 
 function unitOf(job: StepJob, raw: string): UnitSpec {
@@ -132,6 +145,7 @@ function unitOf(job: StepJob, raw: string): UnitSpec {
     cpus: null,
     outputFile: raw,
     niceness,
+    processes: mostProcesses,
   };
 }
 
