@@ -56,6 +56,8 @@ export type DockerTargetOptions = {
   readonly registryLogin?: LoginOf;
   /** A pull of a host that tells of no progress for so long is given up. Default 2 minutes. */
   readonly pullSilenceMs?: number;
+  /** Followed log lines wait so long for older ones of other containers, so that they come in order of time. Default 60 ms. */
+  readonly settleMs?: number;
   readonly log?: Log;
 };
 
@@ -74,6 +76,7 @@ export function dockerTarget(options: DockerTargetOptions): Target & Sessions & 
 
 /** Engines tell of every layer that is fetched or unpacked several times a second; what is left is a registry that takes its time. */
 const pullSilenceMs = 120_000;
+const settleMs = 60;
 
 class DockerTarget implements Target, Sessions, Restarts, Stopping, Clearing, Hosts {
   readonly name = "docker";
@@ -94,6 +97,7 @@ class DockerTarget implements Target, Sessions, Restarts, Stopping, Clearing, Ho
   readonly #networks: Networks;
   readonly #removal: Removal;
   readonly #kept: KeptLogs;
+  readonly #settleMs: number;
   readonly #log: Log | null;
   /** Calls for the same revision. */
   readonly #turns = new Turns();
@@ -124,6 +128,7 @@ class DockerTarget implements Target, Sessions, Restarts, Stopping, Clearing, Ho
     this.predecessors = new ComposePredecessors(this.#fleet, join(directory, "predecessors.json"));
     this.#networks = new Networks(product);
     this.#kept = new KeptLogs(join(directory, "logs"));
+    this.#settleMs = options.settleMs ?? settleMs;
     this.#removal = new Removal({
       product,
       fleet: this.#fleet,
@@ -196,7 +201,7 @@ class DockerTarget implements Target, Sessions, Restarts, Stopping, Clearing, Ho
   }
 
   logs(query: LogQuery, signal: AbortSignal): AsyncIterable<LogLine> {
-    return readLogs({ fleet: this.#fleet, kept: this.#kept }, query, this.#until(signal));
+    return readLogs({ fleet: this.#fleet, kept: this.#kept, settleMs: this.#settleMs }, query, this.#until(signal));
   }
 
   async session({ place, command, terminal }: SessionSpec, signal: AbortSignal): Promise<Session> {

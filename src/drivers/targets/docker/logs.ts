@@ -3,6 +3,7 @@ import { isAbsent } from "../../../lib/docker/errors.ts";
 import type { LogLine, LogQuery } from "../../../ports/target.ts";
 import { isAway } from "./errors.ts";
 import type { Fleet } from "./fleet.ts";
+import { FollowedLines } from "./followed-lines.ts";
 import type { Host } from "./host.ts";
 import type { KeptLogs } from "./kept-logs.ts";
 import { lineOf, linesOf, merged, type StampedLine, sinceOf } from "./log-lines.ts";
@@ -10,14 +11,9 @@ import type { Seen } from "./status.ts";
 
 /** The port's limit of `tail`. */
 const maxTail = 10_000;
-/** Followed lines wait so long for older ones of other containers, so that they come in order. */
-const settleMs = 60;
-/** A reader that is slower than its programs loses lines instead of our memory. */
-const maxWaiting = 100_000;
-
 /** Lines of many containers over all hosts, in order of time; then, when they are followed, new ones, also of containers to come. */
 export async function* readLogs(
-  { fleet, kept }: { readonly fleet: Fleet; readonly kept: KeptLogs },
+  { fleet, kept, settleMs }: { readonly fleet: Fleet; readonly kept: KeptLogs; readonly settleMs: number },
   query: LogQuery,
   signal: AbortSignal,
 ): AsyncGenerator<LogLine> {
@@ -30,7 +26,7 @@ export async function* readLogs(
       sources.push(seen.lastSeen === undefined ? history(host, seen, { tail, signal, last }) : missing(host, seen));
   }
   yield* newest(merged(sources), tail);
-  if (query.follow === true) yield* follow(fleet, query, last, signal);
+  if (query.follow === true) yield* follow({ fleet, settleMs }, query, last, signal);
 }
 
 async function* inOrder(lines: readonly StampedLine[]): AsyncGenerator<StampedLine> {
@@ -83,12 +79,12 @@ async function* newest(lines: AsyncIterable<StampedLine>, tail: number | null): 
 }
 
 async function* follow(
-  fleet: Fleet,
+  { fleet, settleMs }: { readonly fleet: Fleet; readonly settleMs: number },
   query: LogQuery,
   last: Map<string, string>,
   signal: AbortSignal,
 ): AsyncGenerator<LogLine> {
-  const room = new Waiting();
+  const room = new FollowedLines(settleMs);
   const readers = new Set<string>();
   const stop = new AbortController();
   const until = AbortSignal.any([signal, stop.signal]);
@@ -130,67 +126,10 @@ async function* follow(
   );
   try {
     void Promise.all(fleet.hosts.map(find));
-    yield* room.lines(until);
+    for await (const line of room.lines(until)) yield plain(line);
   } finally {
     stop.abort();
     for (const each of stops) each();
-  }
-}
-
-/** Lines that have come, until they have waited for older ones. */
-class Waiting {
-  #lines: { readonly line: StampedLine; readonly cameMs: number }[] = [];
-  #failure: { readonly error: unknown } | null = null;
-  #wake: () => void = () => {};
-
-  add(line: StampedLine): void {
-    if (this.#lines.length >= maxWaiting) this.#lines.splice(0, 1_000);
-    this.#lines.push({ line, cameMs: performance.now() });
-    this.#wake();
-  }
-
-  fail(error: unknown): void {
-    this.#failure = { error };
-    this.#wake();
-  }
-
-  async *lines(signal: AbortSignal): AsyncGenerator<LogLine> {
-    while (!signal.aborted) {
-      if (this.#failure !== null) throw this.#failure.error;
-      const [oldest] = this.#lines;
-      if (oldest === undefined) await this.#something(signal, null);
-      else {
-        const leftMs = oldest.cameMs + settleMs - performance.now();
-        if (leftMs > 0) await this.#something(signal, leftMs);
-        else yield* this.#settled();
-      }
-    }
-  }
-
-  /** Those that have waited long enough, and what is older than they are. */
-  #settled(): LogLine[] {
-    const now = performance.now();
-    const ready = this.#lines.filter(({ cameMs }) => now - cameMs >= settleMs);
-    const newestStamp = ready.reduce((most, { line }) => (line.stamp > most ? line.stamp : most), "");
-    const out = this.#lines.filter(({ line }) => line.stamp <= newestStamp);
-    this.#lines = this.#lines.filter(({ line }) => line.stamp > newestStamp);
-    out.sort((one, other) => (one.line.stamp < other.line.stamp ? -1 : 1));
-    return out.map(({ line }) => plain(line));
-  }
-
-  #something(signal: AbortSignal, limitMs: number | null): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = limitMs === null ? null : setTimeout(done, limitMs);
-      function done(): void {
-        if (timer !== null) clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        resolve();
-      }
-      // While lines wait for their time, more of them need not wake anybody.
-      this.#wake = limitMs === null ? done : () => {};
-      signal.addEventListener("abort", done, { once: true });
-      if (signal.aborted) done();
-    });
   }
 }
 
