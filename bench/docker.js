@@ -183,7 +183,8 @@ async function tenServices(engine, node, image, rounds) {
 /** The same files over the same base as the Dockerfile's, given to the engine as it is. */
 async function scriptImage(engine, version) {
   const { layerOf, loadImage } = await import("../dist/testing/hosts/image-archive.js");
-  const { architecture, nodeConfig, nodeLayer } = await import("../dist/testing/hosts/node-image.js");
+  const { nodeConfig, nodeLayer } = await import("../dist/testing/hosts/node-image.js");
+  const { architecture } = await import("../dist/testing/hosts/shell-image.js");
   const files = Object.entries(filesOf(version)).map(([name, text]) => [`app/${name}`, text]);
   const layers = [await nodeLayer(), layerOf(Object.fromEntries(files))];
   const config = { ...nodeConfig, Cmd: ["node", "server.js"], ExposedPorts: { [`${port}/tcp`]: {} } };

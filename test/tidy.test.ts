@@ -155,6 +155,32 @@ describe("the house is tidy:", () => {
     expect([...new Set(started)].sort()).toEqual([...services].sort());
   });
 
+  it("examples and benches, which no compiler reads, take from what is built only what is there", () => {
+    const pattern = /(?:\bimport|\bconst)\s*\{([^}]*)\}\s*(?:from|=\s*await import\()\s*"(\.[^"]*\/dist\/[^"]+)\.js"/g;
+    const taken = ["examples", "bench"].flatMap((folder) =>
+      listFiles(join(root, folder))
+        .filter((path) => /\.m?js$/.test(path) && !path.includes("/node_modules/"))
+        .flatMap((path) =>
+          [...readFileSync(path, "utf8").matchAll(pattern)].flatMap(([, names = "", from = ""]) =>
+            names
+              .split(",")
+              .map((name) => name.trim().split(/\s+as\s+|:/)[0] ?? "")
+              .filter((name) => name !== "")
+              .map((name) => ({ by: relative(root, path), name, file: builtFrom(path, from) })),
+          ),
+        ),
+    );
+    expect(taken.length).toBeGreaterThan(0);
+    const wrong = taken.filter(({ name, file }) => {
+      const text = files.find(({ path }) => path === file)?.text ?? "";
+      return !new RegExp(
+        `^export (?:async )?(?:function\\*?|const|class) ${name}\\b|^export \\{[^}]*\\b${name}\\b`,
+        "m",
+      ).test(text);
+    });
+    expect(wrong.map(({ by, name, file }) => `${by} takes ${name} from ${file}`)).toEqual([]);
+  });
+
   it("links in the docs lead somewhere", () => {
     const pages = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)].filter((name) =>
       name.endsWith(".md"),
@@ -168,6 +194,11 @@ describe("the house is tidy:", () => {
     expect(broken).toEqual([]);
   });
 });
+
+/** The source of a built module, as it is imported from a file outside. */
+function builtFrom(path: string, from: string): string {
+  return `${relative(join(root, "dist"), resolve(dirname(path), from))}.ts`;
+}
 
 function listFiles(directory: string): string[] {
   return readdirSync(directory, { withFileTypes: true, recursive: true })

@@ -5,9 +5,10 @@ import { openSsh } from "../../dist/lib/ssh/open-ssh.js";
 import { caddyPart } from "../../dist/testing/caddy.js";
 import { startHosts } from "../../dist/testing/hosts/hosts.js";
 import { loadImage } from "../../dist/testing/hosts/image-archive.js";
-import { architecture, nodeConfig, nodeLayer } from "../../dist/testing/hosts/node-image.js";
+import { nodeConfig, nodeLayer } from "../../dist/testing/hosts/node-image.js";
 import { redisImage } from "../../dist/testing/hosts/redis-image.js";
 import { startRegistry } from "../../dist/testing/hosts/registry.js";
+import { architecture } from "../../dist/testing/hosts/shell-image.js";
 
 const installMs = 60_000;
 
