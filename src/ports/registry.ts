@@ -28,6 +28,8 @@ export interface Registry {
   tag(repository: string, digest: Digest, tag: string, signal: AbortSignal): Promise<void>;
   /** What a tag names now; null when there is none. */
   resolve(repository: string, tag: string, signal: AbortSignal): Promise<Digest | null>;
+  /** Of an image, its own user, `""` where it names none: of the first for Linux where it is for several platforms; null when it is none. */
+  user(repository: string, digest: Digest, signal: AbortSignal): Promise<string | null>;
   list(repository: string, signal: AbortSignal): Promise<readonly TaggedImage[]>;
   /** Does nothing when it is absent. What else refers to it, and whether a rollback needs it, the caller has asked the store. */
   remove(repository: string, digest: Digest, signal: AbortSignal): Promise<void>;

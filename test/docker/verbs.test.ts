@@ -35,6 +35,7 @@ describe("what a person does by hand with containers", () => {
     await registry.take(engine, await sampleImage(engine, { version: "1", repository }));
     const sick = { version: "sick", repository, healthcheck: true, behaviour: { is: "never-healthy" } } as const;
     await registry.take(engine, await sampleImage(engine, sick));
+    await registry.take(engine, await sampleImage(engine, { version: "root", repository, user: null }));
     const [port = 0] = await freePorts(1);
     cache = { image, port: 6379, volumes: ["cache:/data"] };
     product = new ContainerProduct({
@@ -300,8 +301,8 @@ describe("what a person does by hand with containers", () => {
       pantry?.remove();
     });
 
-    async function deployWith(accessory: AccessoryInput) {
-      pantry.commit("v1", "good", { accessories: { store: accessory } });
+    async function deployWith(accessory: AccessoryInput, services: Record<string, ServiceInput> = {}) {
+      pantry.commit("v1", "good", { accessories: { store: accessory }, services });
       return outcome(await pantry.slipway<DeploymentDetail>("deploy", "--env", "production", "--yes"));
     }
 
@@ -352,6 +353,7 @@ describe("what a person does by hand with containers", () => {
       const check = ["node", "-e", "fetch('http://127.0.0.1:3000')"];
       const first = await deployWith(store({ port: 3_000, command, health: { command: check } }));
       expect(first.deployment.phase, first.deployment.reason).toBe("succeeded");
+      expect(JSON.stringify(first.deployment.history)).not.toContain("as root");
       const before = await here();
       const [reads] = before.filter(({ labels }) => labels["slipway.service"] === "worker");
       const seen = await engineRequest(engine, "GET", `/containers/${reads?.name}/json`);
@@ -367,6 +369,24 @@ describe("what a person does by hand with containers", () => {
         hint: expect.stringContaining("slipway accessory replace store -e production"),
       });
       expect((await here()).map(({ name }) => name)).toEqual(before.map(({ name }) => name));
+    });
+
+    it("whoever runs as root is told of in the plan and in the deployment, with how to refuse it", async () => {
+      const image = `${registry.host}/tools/store:root`;
+      const rooted = (container: ServiceInput["container"] = {}) => ({
+        rooted: { ...worker, needs: [], image, container },
+      });
+      const warns = /^(started; )?rooted runs as root: .*container.rootUser: "refuse" would refuse it/;
+      const { deployment } = await deployWith(store({ health: false }), rooted());
+      expect(deployment.phase, deployment.reason).toBe("succeeded");
+      expect(deployment.history.map(({ reason }) => reason)).toContainEqual(expect.stringMatching(warns));
+      const told = await pantry.slipway<PlanView>("plan", "--env", "production");
+      expect(told.result.warnings).toContainEqual(expect.stringMatching(warns));
+
+      const refused = await deployWith(store({ health: false }), rooted({ rootUser: "refuse" }));
+      expect(refused.deployment.failure).toMatchObject({ code: "ROOT_REFUSED" });
+      const blocked = await pantry.slipway<PlanView>("plan", "--env", "production");
+      expect(blocked.result.blocked).toContainEqual(expect.stringMatching(/^rooted would run as root/));
     });
   });
 

@@ -312,6 +312,26 @@ describe("a plan", () => {
   });
 });
 
+it("says who runs as root, and is blocked where the config refuses that", () => {
+  const digest = `sha256:${"a".repeat(64)}` as const;
+  const at = (rootUser: "warn" | "refuse") =>
+    side(2, { services: { web: { kind: "web", container: { rootUser } } }, target: { driver: "docker" } });
+  const artifacts = {
+    release: { web: { directory: null, image: { digest, id: digest, from: null, user: "" } } },
+    live: {},
+  };
+  const warned = plan(at("warn"), null, { artifacts });
+  expect(warned.blocked).toEqual([]);
+  expect(warned.warnings).toContainEqual(
+    expect.stringMatching(/^web runs as root: .*rootUser: "refuse" would refuse it/),
+  );
+  const refused = plan(at("refuse"), null, { artifacts });
+  expect(refused.blocked).toEqual([
+    expect.stringMatching(/^web would run as root, and its container.rootUser refuses that/),
+  ]);
+  expect(refused.warnings.join()).not.toContain("root");
+});
+
 it("of a release that is not made yet says what it would be made of, and what is not known before that", () => {
   const live = side(1, { services: { web: { ...web, build: { command: ["make"] } }, api: web } });
   const next = side(2, { services: { web: { ...web, build: { command: ["make"] } }, api: { ...web, instances: 3 } } });

@@ -9,6 +9,7 @@ import { formatDuration } from "../product/units.ts";
 import { identityOf, type ReleaseArtifacts } from "../release/artifacts.ts";
 import { type ChangeLogSection, changeLog } from "../release/change-log.ts";
 import type { Commit } from "../release/commit.ts";
+import { rootUsers } from "../release/root-user.ts";
 import type { Standing } from "../release/standing.ts";
 import { type HeldCounts, limitsText, nothingHeld } from "../scale/count.ts";
 import { courseOf, type ReleaseView } from "./course.ts";
@@ -279,7 +280,7 @@ function text(value: unknown): string {
   return value === undefined ? "(unset)" : canonicalJson(value as Json);
 }
 
-function blockedBy({ release, locked, before, open, kept }: PlanInput): string[] {
+function blockedBy({ release, artifacts, locked, before, open, kept }: PlanInput): string[] {
   const { promoteFrom, rollout, environment } = release.spec;
   return [
     ...unsetSecrets(release.spec).map(
@@ -287,6 +288,7 @@ function blockedBy({ release, locked, before, open, kept }: PlanInput): string[]
         `the secret ${name} is not set; run: slipway secret set ${name} -e ${environment}, then make a new release`,
     ),
     ...(kept ? [] : [`the artifacts of r${release.number} were pruned; make it again from its commit`]),
+    ...rootUsers(release.spec, artifacts.release).flatMap(({ policy, says }) => (policy === "refuse" ? [says] : [])),
     ...(locked === null ? [] : [`locked by ${locked.by}: ${locked.reason}`]),
     ...(promoteFrom === null || before === "good"
       ? []
@@ -347,6 +349,9 @@ function warningsOf(input: PlanInput, course: Course): string[] {
     ...canaryWarnings(course, input),
     ...unreachableEdge(release.spec),
     ...httpsWarnings(release.spec, live?.spec ?? null),
+    ...rootUsers(release.spec, input.artifacts.release).flatMap(({ policy, says }) =>
+      policy === "warn" ? [says] : [],
+    ),
     ...(release.spec.rollout.bakeMs === 0 ? ["there is no bake: nobody watches after the switch"] : []),
   ];
 }

@@ -110,7 +110,8 @@ const containerShape = {
     example: false,
   }),
   rootUser: optional(choice(["allow", "warn", "refuse"]), {
-    meaning: "What an image meets that would run as root.",
+    meaning:
+      "What an image meets that would run as root: warn says so in the plan and in the history of each deployment, refuse blocks the plan and starts nothing.",
     default: containerDefaults.rootUser,
     example: "refuse",
   }),

@@ -888,7 +888,8 @@ export interface ContainerInput {
    */
   init?: boolean | undefined;
   /**
-   * What an image meets that would run as root.
+   * What an image meets that would run as root: warn says so in the plan and in the history of each deployment, refuse
+   * blocks the plan and starts nothing.
    * @default "warn"
    * @example "refuse"
    */
@@ -3542,7 +3543,8 @@ export interface ContainerOverride {
    */
   init?: boolean | null | undefined;
   /**
-   * What an image meets that would run as root.
+   * What an image meets that would run as root: warn says so in the plan and in the history of each deployment, refuse
+   * blocks the plan and starts nothing.
    * @default the product's value
    * @example "refuse"
    */

@@ -8,6 +8,8 @@ export type ReleasedImage = {
   readonly id: Digest;
   /** Where it was there already; null when it was built, and is in the layout and where it was pushed to. */
   readonly from: string | null;
+  /** Its own user, `""` where it names none; absent where that is not known. */
+  readonly user?: string;
 };
 
 /** What a run made of a service, one for each way in which its environments run it. */

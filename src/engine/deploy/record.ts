@@ -8,6 +8,7 @@ import { type Traffic, type TrafficTarget, trafficOf, withLeftBehind } from "../
 import type { Evidence } from "../../core/errors/error.ts";
 import type { DeploymentId, EpochMs, ReleaseId } from "../../core/ids.ts";
 import { restorable, restoreOf, restoreText } from "../../core/recover/restore.ts";
+import { rootUsers } from "../../core/release/root-user.ts";
 import { standingOf } from "../../core/release/standing.ts";
 import type { HeldCounts } from "../../core/scale/count.ts";
 import type { Db, Trx } from "../../ports/store.ts";
@@ -15,7 +16,7 @@ import type { Database, DeploymentRow } from "../../ports/tables.ts";
 import { attemptsIn } from "../commands/attempts.ts";
 import { findEnvironment } from "../environment.ts";
 import { appendHistory } from "../history.ts";
-import { releaseView } from "../release/read.ts";
+import { artifactsOf, releaseFacts, releaseView } from "../release/read.ts";
 import { heldCounts } from "../scale/held.ts";
 import { openRequests, requestEvent } from "./requests.ts";
 
@@ -54,8 +55,18 @@ export async function recordFirst(trx: Trx, { row, live, held }: Due, now: Epoch
       isKept: await isKept(trx, row),
     }),
   );
-  await write(trx, { row, before: null, deployment, actor: self, reason: "started", now });
+  const reason = ["started", ...(await warningsOf(trx, row))].join("; ");
+  await write(trx, { row, before: null, deployment, actor: self, reason, now });
   return deployment;
+}
+
+/** What its plan has warned of, for those who did not look at it. */
+async function warningsOf(trx: Trx, { release_id, environment }: DeploymentRow): Promise<readonly string[]> {
+  const { spec } = await releaseView(trx, release_id, environment);
+  if (spec.target.driver === "process") return [];
+  return rootUsers(spec, artifactsOf(await releaseFacts(trx, release_id))).flatMap(({ policy, says }) =>
+    policy === "warn" ? [says] : [],
+  );
 }
 
 /** Whether anything of the release is there from before, running or stopped. */

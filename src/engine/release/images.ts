@@ -65,11 +65,17 @@ export async function findImage(
 ): Promise<ReleasedImage> {
   const { repository, tag, digest } = splitReference(reference);
   if (digest !== null) return { digest, id: digest, from: repository };
-  const [host] = repository.split("/");
-  const known = registries.find((one) => one.repository.split("/")[0] === host) ?? null;
-  const found = await world.images.registry(known).resolve(repository, tag ?? "latest", signal);
+  const found = await world.images
+    .registry(registryOf(repository, registries))
+    .resolve(repository, tag ?? "latest", signal);
   if (found !== null) return { digest: found, id: found, from: repository };
   throw new SlipwayError("IMAGE_MISSING", { message: `there is no image ${reference}` });
+}
+
+/** Of those that the config names, the one of a repository's host. */
+export function registryOf(repository: string, registries: readonly RegistrySpec[]): RegistrySpec | null {
+  const [host] = repository.split("/");
+  return registries.find((one) => one.repository.split("/")[0] === host) ?? null;
 }
 
 /** Each service has its own repository below the product's. */

@@ -15,6 +15,7 @@ import type { Origin } from "../../ports/source.ts";
 import type { World } from "../world.ts";
 import { BuildLog, type Workspace } from "./build-log.ts";
 import { servicesOf } from "./config.ts";
+import { userInLayout, userInRegistry, withUser } from "./image-user.ts";
 import { findImage, imagePlaces, registriesOf, repositoryIn } from "./images.ts";
 import type { ReleaseConfig } from "./read.ts";
 
@@ -48,7 +49,10 @@ export async function makeImage(world: World, making: Making, signal: AbortSigna
     product: "",
     environments: Object.fromEntries(places.map((each) => [each.environment, each])),
   });
-  if (service.image.from !== null) return findImage(world, service.image.from, registries, signal);
+  if (service.image.from !== null) {
+    const found = await findImage(world, service.image.from, registries, signal);
+    return withUser(found, await userInRegistry(world, found, registries, signal));
+  }
   const origin = await world.source.origin(repository);
   const image = await builtImage(world, { ...making, origin }, signal);
   const { hash, dirty, branch, nightlyAt } = commit;
@@ -100,7 +104,8 @@ async function builtImage(
       labels: labelsOf(making.commit, title, making.origin),
     };
     const { image } = await build.builder.build(spec, (line) => log.write(line), signal);
-    return { digest: image.digest, id: image.id, from: null };
+    const { digest, id, layout } = image;
+    return withUser({ digest, id, from: null }, layout === null ? null : await userInLayout(layout, digest));
   } finally {
     await log.close();
   }

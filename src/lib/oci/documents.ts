@@ -39,6 +39,7 @@ const descriptorShape = z.looseObject({
   digest: digestShape,
   size: z.int().nonnegative(),
   artifactType: z.string().max(255).optional(),
+  platform: z.looseObject({ os: z.string().max(255).optional() }).optional(),
   annotations,
 });
 export type Descriptor = z.output<typeof descriptorShape>;
@@ -67,6 +68,7 @@ const configShape = z.looseObject({
   os: z.string(),
   variant: z.string().optional(),
   created: z.string().optional(),
+  config: z.looseObject({ User: z.string().optional() }).nullish(),
   rootfs: z.looseObject({ type: z.literal("layers"), diff_ids: z.array(digestShape).max(maxLayers) }),
 });
 export type ImageConfig = z.output<typeof configShape>;

@@ -88,6 +88,20 @@ class OciRegistry implements Registry {
     return translated(repository, () => client.resolve(path, tag, signal));
   }
 
+  async user(repository: string, digest: Digest, signal: AbortSignal): Promise<string | null> {
+    const { client, path } = this.#at(repository);
+    return translated(repository, async () => {
+      let manifest = await client.manifest(path, digest, signal);
+      if (manifest !== null && !isImage(manifest.mediaType)) {
+        const part = parseIndex(manifest.content).manifests.find(({ platform }) => platform?.os === "linux");
+        manifest = part === undefined ? null : await client.manifest(path, part.digest, signal);
+      }
+      if (manifest === null || !isImage(manifest.mediaType)) return null;
+      const config = await client.blob(path, parseManifest(manifest.content).config.digest, signal);
+      return config === null ? null : (parseConfig(config).config?.User ?? "");
+    });
+  }
+
   async list(repository: string, signal: AbortSignal): Promise<readonly TaggedImage[]> {
     const { client, path } = this.#at(repository);
     return translated(repository, async () => {

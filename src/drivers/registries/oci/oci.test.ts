@@ -26,12 +26,17 @@ let layout: Layout;
 
 /** An image of two layers, of which the first is the same for all. */
 const base = noise(3_000_000);
-async function image(seed: string, layerBytes = 50_000): Promise<{ readonly layout: string; readonly digest: Digest }> {
+async function image(
+  seed: string,
+  layerBytes = 50_000,
+  own: object = {},
+): Promise<{ readonly layout: string; readonly digest: Digest }> {
   const config = JSON.stringify({
     architecture: "amd64",
     os: "linux",
     created: "2026-05-04T03:02:01Z",
     rootfs: { type: "layers", diff_ids: [] },
+    config: own,
     seed,
   });
   const limit = { maxBytes: 1e9 };
@@ -96,6 +101,16 @@ describe.each<RegistryOptions>([{}, { auth: "basic", tls: true }, { auth: "token
       );
       expect(progress.at(-1)).toBeGreaterThan(3_050_000);
       expect(progress).toEqual([...progress].sort((a, b) => a - b));
+    });
+
+    it("says which user an image has", async () => {
+      const one = await image("one");
+      const other = await image("other", 50_000, { User: "1000:1000" });
+      await registry.push(one, repository, ["v1"], quiet, signal);
+      await registry.push(other, repository, ["v2"], quiet, signal);
+      expect(await registry.user(repository, one.digest, signal)).toBe("");
+      expect(await registry.user(repository, other.digest, signal)).toBe("1000:1000");
+      expect(await registry.user(repository, digestOf("absent"), signal)).toBeNull();
     });
 
     it("uploads nothing that is there: not when pushed again, and a new release only its own layer", async () => {

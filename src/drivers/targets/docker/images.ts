@@ -2,6 +2,7 @@ import type { ErrorCode } from "../../../core/errors/catalogue.ts";
 import { type Evidence, isSlipwayError, reasonOf, SlipwayError } from "../../../core/errors/error.ts";
 import type { ServiceName } from "../../../core/ids.ts";
 import { formatDuration } from "../../../core/product/units.ts";
+import { isRoot } from "../../../core/release/root-user.ts";
 import type { Secret } from "../../../core/secret.ts";
 import { listContainers } from "../../../lib/docker/containers.ts";
 import type { Docker } from "../../../lib/docker/docker.ts";
@@ -244,7 +245,7 @@ export class Images {
   #checkUser(host: Host, spec: RevisionSpec, image: Image): void {
     const policy = containerOf(spec).rootUser;
     const user = containerOf(spec).user ?? image.Config?.User ?? "";
-    if (policy === "allow" || !/^(?:|root|0+)(?::.*)?$/.test(user)) return;
+    if (policy === "allow" || !isRoot(user)) return;
     if (policy === "warn") {
       this.#log?.warn("container.root", { host: host.name, service: spec.service, release: spec.release });
       return;
