@@ -6,18 +6,28 @@ export type FoundContainer = {
   readonly state: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly imageId: string;
+  /** Names of the volumes that it has, also of those that its image asked for. */
+  readonly volumes: readonly string[];
 };
 
 /** Every container of an engine, whoever made it. */
 export async function containersOf(engine: Reachable): Promise<readonly FoundContainer[]> {
-  type Listed = { Id: string; Names: string[]; State: string; Labels: Record<string, string>; ImageID: string };
+  type Listed = {
+    Id: string;
+    Names: string[];
+    State: string;
+    Labels: Record<string, string>;
+    ImageID: string;
+    Mounts: { Type: string; Name?: string }[] | null;
+  };
   const listed = JSON.parse(await engineRequest(engine, "GET", "/containers/json?all=1")) as Listed[];
-  return listed.map(({ Id, Names, State, Labels, ImageID }) => ({
+  return listed.map(({ Id, Names, State, Labels, ImageID, Mounts }) => ({
     id: Id,
     name: Names[0]?.slice(1) ?? "",
     state: State,
     labels: Labels,
     imageId: ImageID,
+    volumes: (Mounts ?? []).flatMap(({ Type, Name }) => (Type === "volume" && Name !== undefined ? [Name] : [])),
   }));
 }
 

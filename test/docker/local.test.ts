@@ -7,6 +7,7 @@ import type { DeploymentDetail, ErrorBody, HistoryView, ReleaseView } from "../.
 import type { RouteTable } from "../../src/ports/edge.ts";
 import { caddyPart } from "../../src/testing/caddy.ts";
 import { startEngine, type TestEngine } from "../../src/testing/hosts/engine.ts";
+import { engineRequest } from "../../src/testing/hosts/engine-request.ts";
 import { nodeImage } from "../../src/testing/hosts/node-image.ts";
 import { redisImage } from "../../src/testing/hosts/redis-image.ts";
 import { startRegistry, type TestRegistry } from "../../src/testing/hosts/registry.ts";
@@ -14,7 +15,17 @@ import { freePorts } from "../../src/testing/ports.ts";
 import { containersOf, imageIdsOf, imagesOf, networksOf } from "./engine.fixture.ts";
 import { bearsLoadAndSickness, elastic } from "./load-and-health.fixture.ts";
 import { ContainerProduct, web } from "./product.fixture.ts";
-import { deploy, expectAtRest, outcome, type Scene, status, tellStory, underLoad, visit } from "./story.fixture.ts";
+import {
+  deploy,
+  expectAtRest,
+  leftOvers,
+  outcome,
+  type Scene,
+  status,
+  tellStory,
+  underLoad,
+  visit,
+} from "./story.fixture.ts";
 
 type Kept = { readonly table: RouteTable };
 
@@ -145,6 +156,34 @@ describe("a product of containers on this machine's engine, with a registry and 
     const back = outcome(await product.slipway<DeploymentDetail>("rollback", "production"));
     expect(back.deployment.phase, back.deployment.reason).toBe("succeeded");
     await expectAtRest(scene, "v6");
+  });
+
+  it("leaves nothing that nobody needs: what is left by others, or of a release that nobody knows, would be seen", async () => {
+    const make = (path: string, what: object): Promise<string> =>
+      engineRequest(engine, "POST", path, { type: "application/json", content: JSON.stringify(what) });
+    const Image = `slipway-test/node:${process.versions.node}`;
+    const of = {
+      product: "shop",
+      environment: "production",
+      mode: "service",
+      release: "rel_none",
+      revision: "none-r99",
+    };
+    const Labels = Object.fromEntries(Object.entries(of).map(([name, value]) => [`slipway.${name}`, value]));
+    await make("/containers/create?name=stray", { Image, Volumes: { "/data": {} } });
+    await make("/containers/create?name=unknown", { Image, Labels });
+    await make("/networks/create", { Name: "shop-elsewhere" });
+    await make("/volumes/create", { Name: "forgotten" });
+    expect((await leftOvers(scene)).toSorted()).toEqual([
+      "engine 1: container stray, created",
+      "engine 1: container unknown, created",
+      "engine 1: network shop-elsewhere",
+      expect.stringMatching(/^engine 1: volume [0-9a-f]{64}$/),
+      "engine 1: volume forgotten",
+    ]);
+    const paths = ["containers/stray?v=1", "containers/unknown", "networks/shop-elsewhere", "volumes/forgotten"];
+    for (const path of paths) await engineRequest(engine, "DELETE", `/${path}`);
+    expect(await leftOvers(scene)).toEqual([]);
   });
 
   it("stops everything with down --all, says what it could not stop, and up starts what was live", async () => {

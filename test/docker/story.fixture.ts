@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { get } from "node:http";
 import { expect } from "vitest";
-import type { DeploymentDetail, EnvironmentView, StatusView } from "../../src/api/contract.ts";
+import type { DeploymentDetail, EnvironmentView, ReleaseView, StatusView } from "../../src/api/contract.ts";
 import type { ProductInput } from "../../src/core/product/input.ts";
 import type { RouteTable } from "../../src/ports/edge.ts";
 import type { Reachable } from "../../src/testing/hosts/engine-request.ts";
 import { type Lost, Visitors, type VisitorsOptions } from "../fixture/visitors.ts";
-import { allImagesOf, containersOf, networksOf } from "./engine.fixture.ts";
+import { allImagesOf, containersOf, type FoundContainer, networksOf, volumesOf } from "./engine.fixture.ts";
 import type { Behaviour, ContainerProduct } from "./product.fixture.ts";
 
 /** Where a story is told: a product, the engines it runs on, and where its production is reached. */
@@ -140,41 +140,69 @@ async function trouble(scene: Scene): Promise<readonly string[]> {
     taken.length !== addresses.size || taken.some((each) => !addresses.has(each)),
     `the edge sends to ${taken}, and ${[...addresses]} run`,
   );
-  const known = services.flatMap(({ revisions }) => revisions.map(({ revision }) => revision as string));
-  const all = await Promise.all(scene.engines.map((engine, index) => strangers(scene, engine, index, known)));
-  return [...found, ...all.flat()];
+  return [...found, ...(await leftOvers(scene))];
+}
+
+/** What is on the engines and nobody needs, in words. */
+export async function leftOvers(scene: Scene): Promise<readonly string[]> {
+  const needs = await needed(scene);
+  const all = await Promise.all(scene.engines.map((engine, index) => strangers(scene, engine, index, needs)));
+  return all.flat();
+}
+
+/** The name of the product of every scene. */
+const shop = "shop";
+
+/** What the product says that it needs, of all its environments. */
+type Needs = {
+  readonly environments: readonly EnvironmentView[];
+  /** Releases that may be gone back to, or are live. */
+  readonly kept: ReadonlySet<string>;
+};
+
+async function needed({ product }: Scene): Promise<Needs> {
+  const { environments } = await product.ask<StatusView>("/v1/status");
+  const { releases } = await product.ask<{ releases: readonly ReleaseView[] }>(`/v1/releases?product=${shop}`);
+  return { environments, kept: new Set(releases.filter(({ pruned }) => !pruned).map(({ id }) => id)) };
 }
 
 /** The builder keeps the newest image of each service, for the cache of the next build. */
 const isNewestBuild = (name: string): boolean => /^slipway-build\/.*:newest$/.test(name);
 
-async function strangers(
-  scene: Scene,
-  engine: Reachable,
-  index: number,
-  known: readonly string[],
-): Promise<readonly string[]> {
-  const [containers, networks, images] = await Promise.all([
+/** Everything on an engine that nobody needs: whoever made it, running or not. */
+async function strangers(scene: Scene, engine: Reachable, index: number, needs: Needs): Promise<readonly string[]> {
+  const [containers, networks, volumes, images] = await Promise.all([
     containersOf(engine),
     networksOf(engine),
+    volumesOf(engine),
     allImagesOf(engine),
   ]);
-  const ours = containers.filter(({ labels }) => labels["slipway.environment"] === "production");
-  const used = new Set(containers.map(({ imageId }) => imageId));
+  const wanted = containers.filter((container) => isNeeded(scene, container, needs));
+  const used = new Set(wanted.map(({ imageId }) => imageId));
+  const joined = new Set(wanted.map(({ labels }) => `${shop}-${labels["slipway.environment"]}`));
+  const mounted = new Set(wanted.flatMap((each) => each.volumes));
   return [
-    ...ours
-      .filter(({ labels, state }) => {
-        const isOurs = labels["slipway.mode"] !== "service" || known.includes(labels["slipway.revision"] ?? "");
-        return scene.bad.has(labels["slipway.release"] ?? "") || (state === "running" && !isOurs);
-      })
-      .map(({ name, state }) => `container ${name}, ${state}`),
-    ...networks
-      .filter((name) => !["shop-production", "shop-staging"].includes(name) || containers.length === 0)
-      .map((name) => `network ${name}`),
+    ...containers.filter((each) => !wanted.includes(each)).map(({ name, state }) => `container ${name}, ${state}`),
+    ...networks.filter((name) => !joined.has(name)).map((name) => `network ${name}`),
+    ...volumes.filter((name) => !mounted.has(name)).map((name) => `volume ${name}`),
     ...images
       .filter(({ id, names }) => !used.has(id) && !scene.images.has(id) && !names.some(isNewestBuild))
       .map(({ id, names }) => `image ${id} ${names}`),
   ].map((each) => `engine ${index + 1}: ${each}`);
+}
+
+/** What runs has a part in its environment; what has ended is of a release that may be gone back to there. */
+function isNeeded(scene: Scene, { labels, state }: FoundContainer, { environments, kept }: Needs): boolean {
+  const read = (name: string): string => labels[`slipway.${name}`] ?? "";
+  const environment = environments.find(({ name }) => name === read("environment"));
+  if (environment === undefined || read("product") !== shop) return false;
+  if (read("mode") === "accessory")
+    return state === "running" && environment.accessories.some(({ name }) => name === read("service"));
+  const isBad = environment.name === "production" && scene.bad.has(read("release"));
+  if (isBad || !kept.has(read("release"))) return false;
+  if (state === "exited") return true;
+  const known = environment.services.flatMap(({ revisions }) => revisions.map(({ revision }) => revision as string));
+  return state === "running" && read("mode") === "service" && known.includes(read("revision"));
 }
 
 /** Resolves when production's deployment is in one of the phases. */
