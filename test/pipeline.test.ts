@@ -1,6 +1,8 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { execFile, execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { groupMembers, isAlive } from "../src/lib/supervisor/procfs.ts";
 import { type Plane, startPlane, tearDown } from "./fixture/plane.ts";
@@ -15,6 +17,8 @@ import {
   runWhen,
   stepOf,
 } from "./fixture/repository.ts";
+
+const bin = fileURLToPath(new URL("../bin/slipway.js", import.meta.url));
 
 let repository: Repository;
 let plane: Plane;
@@ -425,6 +429,79 @@ describe("a run", () => {
     expect(phasesOf(run)).toEqual({ again: "passed", once: "failed" });
     expect(stepOf(run, "once").reason).toContain("how it ended is not known");
   });
+});
+
+describe("what a step leaves to be looked at", () => {
+  const slipway = (...args: readonly string[]) =>
+    promisify(execFile)(process.execPath, [bin, ...args], { cwd: repository.directory });
+
+  it("is kept with the run, passed or not, and brought to where somebody wants to see it", async () => {
+    const steps = {
+      e2e: {
+        shell:
+          'mkdir -p shots/a reports; printf "\\001" > shots/a/1.png; ln -s a/1.png shots/last; echo "<testsuite/>" > reports/x.xml; exit 3',
+        artifacts: ["shots"],
+        reports: { junit: ["reports/*.xml"] },
+      },
+      pack: { shell: "mkdir -p out; echo one > out/one.txt", artifacts: ["out/*.txt"], allowFailure: true },
+      none: { shell: "true", artifacts: ["nothing/**"] },
+    };
+    repository.write({ steps }, {});
+    const run = await runToEnd(plane, repository);
+    const kept = run.steps.map(({ id, phase, artifacts }) => [id, phase, artifacts?.files ?? null]);
+    expect(kept).toEqual([
+      ["e2e", "failed", 3],
+      ["pack", "passed", 1],
+      ["none", "passed", null],
+    ]);
+    expect((await slipway("run", "artifacts", run.id)).stdout).toMatch(/e2e +3 files.*\n.*pack +1 file/);
+    const into = join(repository.directory, "..", `${run.id}-artifacts`);
+    await slipway("run", "artifacts", run.id, "--output", into);
+    expect([readFileSync(join(into, "e2e/shots/last")), readFileSync(join(into, "pack/out/one.txt"), "utf8")]).toEqual([
+      Buffer.from([1]),
+      "one\n",
+    ]);
+    expect(readdirSync(into).toSorted()).toEqual(["e2e", "pack"]);
+    const again = slipway("run", "artifacts", run.id, "--step", "pack", "-o", into);
+    await expect(again).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining("is there already") });
+    rmSync(into, { recursive: true });
+  });
+
+  it("is not kept where it holds a secret, leads out, or is too large: that is said, and fails nothing", async () => {
+    const secret = {
+      product: "probe",
+      environment: "pipeline",
+      name: "TOKEN",
+      value: "hunter2-of-a-step",
+      actor: "test",
+    };
+    await plane.client.post("/v1/secrets", { ...secret, reason: "" });
+    const artifacts = ["left"];
+    const steps = {
+      told: {
+        shell: 'mkdir -p left; head -c 70000 /dev/zero > left/x; echo "$TOKEN" >> left/x',
+        artifacts,
+        secrets: ["TOKEN"],
+      },
+      out: { shell: "mkdir -p left; ln -s /etc/passwd left/link", artifacts },
+      large: { shell: "mkdir -p left; truncate -s 101M left/x", artifacts },
+    };
+    const places = Object.fromEntries(Object.keys(steps).map((name) => [`of-${name}/here`, ""]));
+    repository.write({ parallel: 1, steps: inOwnDirectories(steps) }, places);
+    const run = await runToEnd(plane, repository);
+    expect(run.steps.map(({ id, phase, artifacts: kept, reason }) => [id, phase, kept, reason])).toEqual([
+      ["told", "passed", null, "its artifacts are not kept: they hold the value of a secret"],
+      ["out", "passed", null, expect.stringContaining("leads out of the directory")],
+      ["large", "passed", null, expect.stringMatching(/its artifacts are not kept: .*(large|more than)/)],
+    ]);
+    const told = readdirSync(join(repository.directory, ".slipway", "runs", run.id, "steps"), { recursive: true });
+    expect(told.filter((name) => String(name).endsWith(".tar"))).toEqual([]);
+  });
+
+  /** Each where no other has left anything. */
+  function inOwnDirectories<Step extends object>(steps: Record<string, Step>): Record<string, Step & { path: string }> {
+    return Object.fromEntries(Object.entries(steps).map(([name, step]) => [name, { ...step, path: `of-${name}` }]));
+  }
 });
 
 /** Whether the user to whom a directory belongs gets mount namespaces of this system, as it says itself. */

@@ -1,9 +1,12 @@
+import { createWriteStream } from "node:fs";
 import { Agent, type IncomingMessage, request as plainRequest } from "node:http";
 import { Agent as SecureAgent, request as secureRequest } from "node:https";
 import { createInterface } from "node:readline";
 import type { Duplex } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { type Evidence, fromWire, SlipwayError, type WireError } from "../core/errors/error.ts";
 import type { Json } from "../core/ids.ts";
+import { digestHeader } from "./digest-header.ts";
 
 /** On this machine by its port, elsewhere by its address. */
 export type ClientOptions = ({ readonly port: number } | { readonly url: string }) & { readonly token: string };
@@ -88,6 +91,18 @@ export class Client {
       asked.once("error", (error) => reject(down(error)));
       asked.end();
     });
+  }
+
+  /** Writes what is answered to a new file, and answers the digest that it was sent with. Errors: as `get`. */
+  async download(path: string, file: string): Promise<string> {
+    const response = await this.#send("GET", path, undefined);
+    if (response.statusCode !== 200) await readJson(response);
+    try {
+      await pipeline(response, createWriteStream(file, { flags: "wx", mode: 0o600 }));
+    } catch (error) {
+      throw response.complete ? error : down(error);
+    }
+    return String(response.headers[digestHeader] ?? "");
   }
 
   close(): void {

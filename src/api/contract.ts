@@ -280,6 +280,8 @@ export type StepView = {
   readonly lines: readonly string[];
   /** Tests, coverage and findings of its reports; null where it has none, or has not ended. */
   readonly reports: ReportsView | null;
+  /** What it has left to be looked at; null where it has none. */
+  readonly artifacts: { readonly bytes: number; readonly files: number } | null;
   /** Of a scan step that has looked: why it has passed or not, what stops it, and which waivers hold or are over. */
   readonly scan: ScanView | null;
 };

@@ -96,6 +96,8 @@ function stepView(world: World, row: RunStepRow): StepView {
     lastLine: row.phase === "running" ? (world.live.of(row.run_id, row.number)?.lastLine ?? null) : null,
     lines: outcome?.lines ?? [],
     reports: outcome?.reports == null ? null : reportsView(outcome.reports),
+    artifacts:
+      outcome?.artifacts === undefined ? null : { bytes: outcome.artifacts.bytes, files: outcome.artifacts.files },
     scan: outcome?.scan === undefined ? null : scanView(outcome.scan),
   };
 }

@@ -107,7 +107,13 @@ export function runEndLines(run: RunDetail): string[] {
   const failed = run.steps.filter(({ phase }) => phase === "failed");
   const lines = failed.flatMap((step) => failedLines(run, step));
   const scans = run.steps.filter(({ phase, scan }) => phase === "passed" && scan !== null);
-  return [...lines, ...scans.flatMap(scannedLines), ...endLines(run)];
+  return [...lines, ...scans.flatMap(scannedLines), ...artifactLines(run), ...endLines(run)];
+}
+
+function artifactLines({ id, steps }: RunDetail): string[] {
+  const all = steps.filter(({ artifacts }) => artifacts !== null).map(({ id: name }) => name);
+  if (all.length === 0) return [];
+  return ["", style.quiet(`to look at what ${all.join(", ")} left: slipway run artifacts ${id}`)];
 }
 
 function failedLines(run: RunDetail, step: StepView): string[] {

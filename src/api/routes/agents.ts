@@ -19,6 +19,7 @@ import {
   revokeBody,
   tokenBody,
 } from "../agent-contract.ts";
+import { digestHeader } from "../digest-header.ts";
 
 type Of = { Params: { id: string } };
 
@@ -105,7 +106,7 @@ export function agentRoutes(server: FastifyInstance, world: World, at: { product
   });
   server.get<Of>("/agent/leases/:id/workspace", async (request, reply) => {
     const { packed, file } = await desk.workspace(passOf(request), request.params.id);
-    reply.header("x-slipway-digest", packed.digest).header("content-length", packed.bytes);
+    reply.header(digestHeader, packed.digest).header("content-length", packed.bytes);
     return reply.type("application/octet-stream").send(createReadStream(file));
   });
   server.put<Of>("/agent/leases/:id/log", { bodyLimit: pieceBytes }, async (request) => {

@@ -1,11 +1,15 @@
+import { createReadStream } from "node:fs";
 import type { FastifyInstance } from "fastify";
+import { SlipwayError } from "../../core/errors/error.ts";
 import { type RunId, runId } from "../../core/ids.ts";
 import { cancelRun } from "../../engine/commands/cancel-run.ts";
 import { startRun } from "../../engine/commands/start-run.ts";
+import { artifactsFile } from "../../engine/pipeline/artifacts.ts";
 import { runLogs } from "../../engine/pipeline/read-log.ts";
 import { untilChange } from "../../engine/until-change.ts";
 import type { World } from "../../engine/world.ts";
 import { cancelRunBody, listQuery, type RunDetail, runLogsQuery, startRunBody } from "../contract.ts";
+import { digestHeader } from "../digest-header.ts";
 import { hasEnded, runDetail, runViews } from "../run-views.ts";
 import { streamLines } from "../stream.ts";
 
@@ -39,6 +43,23 @@ export function runRoutes(server: FastifyInstance, world: World): void {
     const run = runId(request.params.id);
     return streamLines(reply, (signal) => runLogs(world, { run, step, follow: follow === "true" }, signal));
   });
+
+  server.get<{ Params: { id: string; number: string } }>(
+    "/v1/runs/:id/steps/:number/artifacts",
+    async (request, reply) => {
+      const { id, number } = request.params;
+      const row = await world.store.db
+        .selectFrom("run_step")
+        .selectAll()
+        .where("run_id", "=", runId(id))
+        .where("number", "=", Number(number))
+        .executeTakeFirst();
+      if (row === undefined) throw new SlipwayError("NOT_FOUND", { message: `there is no step ${number} of ${id}` });
+      const { file, bytes, digest } = await artifactsFile(world, row);
+      const headers = { "content-type": "application/x-tar", "content-length": bytes, [digestHeader]: digest };
+      return reply.headers(headers).send(createReadStream(file));
+    },
+  );
 
   server.post<OfRun>("/v1/runs/:id/cancel", async (request) => ({
     cancelled: await cancelRun(world, { run: runId(request.params.id), ...cancelRunBody.parse(request.body) }),

@@ -1,6 +1,7 @@
 import { openAsBlob } from "node:fs";
 import { open } from "node:fs/promises";
 import { type LeaseView, ourMark } from "../../api/agent-contract.ts";
+import { digestHeader } from "../../api/digest-header.ts";
 import type { JobEnd } from "../../ports/executor.ts";
 
 /** The step is not ours any more, or the token does not hold: it is ended. */
@@ -59,7 +60,7 @@ export class Link {
     } finally {
       await to.close();
     }
-    return answer.headers.get("x-slipway-digest") ?? "";
+    return answer.headers.get(digestHeader) ?? "";
   }
 
   /** Answers how much of the log is there. */

@@ -1,6 +1,8 @@
-import { dirname } from "node:path";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import type { LogPieceView, RunDetail, RunView } from "../../api/contract.ts";
 import { fromWire, SlipwayError } from "../../core/errors/error.ts";
+import { unpackArchive } from "../../lib/unpack.ts";
 import { postUntilAnswered } from "../away.ts";
 import { findConfig } from "../config/find.ts";
 import { followRun } from "../follow-run.ts";
@@ -8,7 +10,7 @@ import { newId } from "../new-id.ts";
 import { countsText, runEndLines, runLines } from "../run-text.ts";
 import { fetchReleases, type GlobalOptions, type Session, timeoutOf, withRunning, withSession } from "../session.ts";
 import { sign, style, table } from "../terminal/style.ts";
-import { ago, took } from "../terminal/words.ts";
+import { ago, bytes, plural, took } from "../terminal/words.ts";
 
 export type RunOptions = GlobalOptions & {
   readonly step?: readonly string[];
@@ -156,6 +158,64 @@ export function cancelRun(id: string, options: GlobalOptions & { readonly reason
     session.out.json({ run: id, cancelled });
     session.out.line(cancelled ? `${style.warn(sign.back)} ${id} is cancelled` : `${id} had ended already`);
     return 0;
+  });
+}
+
+export type RunArtifactsOptions = GlobalOptions & { readonly step?: readonly string[]; readonly output?: string };
+
+/** What the steps of a run have left to be looked at; with --output brought here, a directory for each step. */
+export function runArtifacts(
+  id: string,
+  { step: wanted = [], output, ...options }: RunArtifactsOptions,
+): Promise<number> {
+  return withRunning(options, async (session) => {
+    const path = `/v1/runs/${encodeURIComponent(id)}`;
+    const { steps } = await session.client.get<RunDetail>(path);
+    const those = steps.filter((step) => wanted.length === 0 || wanted.includes(step.id));
+    const unknown = wanted.find((name) => !steps.some((step) => step.id === name));
+    if (unknown !== undefined)
+      throw new SlipwayError("NOT_FOUND", {
+        message: `${id} has no step ${unknown}`,
+        evidence: [["its steps", steps.map((each) => each.id).join(", ") || "none"]],
+      });
+    const found = those.flatMap(({ number, id: name, artifacts }) =>
+      artifacts === null ? [] : [{ number, name, ...artifacts }],
+    );
+    const bring = async ({ number, name }: (typeof found)[number], into: string): Promise<string> => {
+      const directory = join(resolve(into), name.replaceAll(/[^\w.=,@-]+/g, "-"));
+      mustBeFree(directory);
+      mkdirSync(resolve(into), { recursive: true });
+      const file = `${directory}.tar`;
+      try {
+        const digest = await session.client.download(`${path}/steps/${number}/artifacts`, file);
+        await unpackArchive({ file, digest }, directory);
+      } finally {
+        rmSync(file, { force: true });
+      }
+      return directory;
+    };
+    const all = [];
+    for (const each of found) all.push({ ...each, directory: output === undefined ? null : await bring(each, output) });
+    session.out.json({ artifacts: all });
+    if (all.length === 0) session.out.line(`the steps of ${id} have left nothing to be looked at`);
+    const rows = all.map(({ name, files, bytes: size, directory }) => [
+      style.name(name),
+      plural(files, "file"),
+      bytes(size),
+      style.quiet(directory ?? ""),
+    ]);
+    for (const line of table(rows)) session.out.line(line);
+    if (output === undefined && all.length > 0)
+      session.out.line(style.quiet(`bring them here: slipway run artifacts ${id} --output <directory>`));
+    return 0;
+  });
+}
+
+function mustBeFree(directory: string): void {
+  if (!existsSync(directory)) return;
+  throw new SlipwayError("USAGE", {
+    message: `${directory} is there already`,
+    hint: "name another --output, or remove it",
   });
 }
 

@@ -26,6 +26,15 @@ export function pipeline(slipway: Command): void {
   );
   act(
     run
+      .command("artifacts")
+      .argument("<run>")
+      .description("what its steps have left to be looked at, and their reports; with --output brought here")
+      .option("--step <step>", "only this one's; may be repeated", several)
+      .option("-o, --output <directory>", "where to, a directory for each step"),
+    async ([id = ""], options) => (await import("../commands/run.ts")).runArtifacts(id, options),
+  );
+  act(
+    run
       .command("cancel")
       .argument("<run>")
       .description("end a run, with all that its steps have started")

@@ -156,6 +156,7 @@ function combinationsOf(
     secrets: input.secrets ?? [],
     inputs: input.inputs?.map(inside) ?? null,
     outputs: (input.outputs ?? []).map(inside),
+    artifacts: (input.artifacts ?? []).map(inside),
     tools: input.tools ?? [],
     reports: {
       junit: (input.reports?.junit ?? []).map(inside),

@@ -40,6 +40,8 @@ export type PipelineStep = {
   /** Null: never restored. */
   readonly inputs: readonly string[] | null;
   readonly outputs: readonly string[];
+  /** Kept with the run to be looked at. Absent in what was planned before there were any. */
+  readonly artifacts?: readonly string[];
   readonly tools: readonly string[];
   readonly reports: StepReports;
   /** Not null: what its reports have found says whether it has passed. */

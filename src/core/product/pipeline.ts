@@ -319,6 +319,12 @@ const stepSchema = named(
       default: "(none)",
       example: ["dist"],
     }),
+    artifacts: optional(globs(), {
+      meaning:
+        "Files and directories that it leaves to be looked at, whether it has passed or not: screenshots, reports in HTML, packages. Kept with the run, as its reports are, for as long as its log; at most 100 MB a step: slipway run artifacts <run>.",
+      default: "(none)",
+      example: ["playwright-report"],
+    }),
     tools: optional(z.array(name("tool")).max(20), {
       meaning:
         "Programs whose version its result depends on too, beside that of node, npm and, where there is anything for it, python3.",

@@ -92,6 +92,7 @@ export const fullProduct: ProductInput = {
         secrets: ["NPM_TOKEN"],
         inputs: ["src/**", "package.json"],
         outputs: ["dist"],
+        artifacts: ["playwright-report"],
         tools: ["go"],
         reports: { junit: ["reports/junit.xml"], coverage: ["coverage/lcov.info"], sarif: ["reports/*.sarif"] },
       },

@@ -1,6 +1,7 @@
 import type { ScanVerdict } from "../../core/pipeline/scan.ts";
 import { formatDuration, formatSize } from "../../core/product/units.ts";
 import type { JobEnd } from "../../ports/executor.ts";
+import type { KeptArtifacts } from "./artifacts.ts";
 import type { LoadOutcome } from "./load.ts";
 import type { Reports } from "./read-reports.ts";
 
@@ -14,6 +15,8 @@ export type StepOutcome = {
   /** Of all that it depends on; null where it has no inputs. */
   readonly key: string | null;
   readonly reports: Reports | null;
+  /** Absent where it has left none. */
+  readonly artifacts?: KeptArtifacts;
   /** Of a scan step that has looked. */
   readonly scan?: ScanVerdict;
   /** Of a load test that has run to its end. */

@@ -10,6 +10,7 @@ import type { RunRow, RunStepRow } from "../../ports/tables.ts";
 import { type Workspace, workspaceOf } from "../release/build-log.ts";
 import { pipelineSecrets } from "../secrets/pipeline.ts";
 import type { World } from "../world.ts";
+import { keepArtifacts, keptPatterns } from "./artifacts.ts";
 import { parameterVariables } from "./asked.ts";
 import { restoredOrRun } from "./cache/results.ts";
 import { lastLines } from "./last-lines.ts";
@@ -53,7 +54,8 @@ export async function performStep(world: World, input: StepInput, signal: AbortS
     const secrets = await pipelineSecrets(world, run.product, spec.step.secrets);
     const besides = await pipelineSecrets(world, run.product, besideSecrets(spec));
     const on = { at, run, spec, workspace, secrets, besides, input, room: roomOf(workspace, at.number) };
-    return await restoredOrRun(world, on, () => attempts(world, on, signal), signal);
+    const outcome = await restoredOrRun(world, on, () => attempts(world, on, signal), signal);
+    return outcome.phase === "restored" ? outcome : await keepArtifacts(on, outcome);
   } finally {
     if (!signal.aborted) world.live.ended(at.run, at.number);
   }
@@ -233,12 +235,7 @@ function awayOf({ spec: { step }, workspace }: Attempting): JobAway | null {
   // One that was planned by the program before has none.
   const labels = step.runsOn ?? [];
   if (labels.length === 0) return null;
-  const { junit, coverage, sarif, scan, load } = step.reports;
-  return {
-    labels,
-    top: workspace.source,
-    patterns: [...step.outputs, ...junit, ...coverage, ...sarif, ...scan, ...load],
-  };
+  return { labels, top: workspace.source, patterns: [...step.outputs, ...keptPatterns(step)] };
 }
 
 /** The job of an attempt, or why there can be none. */

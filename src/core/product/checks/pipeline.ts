@@ -81,12 +81,14 @@ function checkMatrix(step: NamedStep): readonly Finding[] {
 }
 
 function checkOut(step: NamedStep): readonly Finding[] {
-  const { outputs = [], env = {}, secrets = [] } = step.input;
+  const { outputs = [], artifacts = [], env = {}, secrets = [] } = step.input;
   return [
-    ...outputs.flatMap((output, index) =>
-      output === "." || output.startsWith("**")
-        ? [error([...pathOf(step), "outputs", index], "that is everything; name what the step makes")]
-        : [],
+    ...Object.entries({ outputs, artifacts }).flatMap(([key, globs]) =>
+      globs.flatMap((glob, index) =>
+        glob === "." || glob.startsWith("**")
+          ? [error([...pathOf(step), key, index], "that is everything; name what the step makes")]
+          : [],
+      ),
     ),
     ...secrets.flatMap((name, index) =>
       Object.hasOwn(env, name)

@@ -11,6 +11,7 @@ import { Secret } from "../../../core/secret.ts";
 import type { Workspace } from "../../release/build-log.ts";
 import { pipelineSecrets } from "../../secrets/pipeline.ts";
 import type { World } from "../../world.ts";
+import { keptPatterns } from "../artifacts.ts";
 import type { StepOutcome } from "../outcome.ts";
 import type { Attempting } from "../perform-step.ts";
 import { type FileMark, filesOf, marksOf } from "./files.ts";
@@ -238,8 +239,7 @@ async function neededBy({ store }: World, { at, spec }: Attempting): Promise<rea
 }
 
 function madeBy({ spec: { step } }: Attempting): readonly string[] {
-  const { junit, coverage, sarif, scan = [], load = [] } = step.reports;
-  return [...step.outputs, ...junit, ...coverage, ...sarif, ...scan, ...load];
+  return [...step.outputs, ...keptPatterns(step)];
 }
 
 function readsOf({ at, workspace }: Attempting): Promise<RunReads> {
