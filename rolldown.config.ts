@@ -15,6 +15,7 @@ const to = join(root, "dist/programs");
  * in the place of this one takes nothing from under it.
  */
 export const services = [
+  "cli/agent/guard",
   "cli/control-plane",
   "drivers/edges/caddy/companion",
   "drivers/edges/embedded/primary",

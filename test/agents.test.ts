@@ -25,8 +25,9 @@ const at = (name: string) => join(room, name);
 /** Ends itself should a test leave it behind. */
 const hold = `for i in $(seq 1500); do test -f ${at("go")} && break; sleep 0.1; done`;
 
+/** It says so when a beginning before it still runs. */
 const taken = (step: string) =>
-  `mkdir -p ${at(step)}; echo $$ > ${at(step)}/$$; ${hold}; echo made-by $$ | tee ${step}.txt`;
+  `mkdir -p ${at(step)}; for pid in $(ls ${at(step)}); do grep -qs '^State:.[^ZX]' /proc/$pid/status && touch ${at(step)}-beside; done; echo $$ > ${at(step)}/$$; ${hold}; echo made-by $$ | tee ${step}.txt`;
 
 beforeAll(async () => {
   [port = 0] = await freePorts(1);
@@ -89,6 +90,10 @@ async function pids(wanted: number): Promise<readonly number[]> {
   }
 }
 
+async function untilDead(pid: number): Promise<void> {
+  while (isAlive(pid, null)) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
 /** What our own command prints, at the test's control plane. */
 function slipway(...args: string[]): string {
   const { status, stdout, stderr } = spawnSync(
@@ -141,12 +146,16 @@ describe("a step on another machine", () => {
     cut.kill("SIGSTOP");
     killed.kill("SIGKILL");
     const other = startAgent("other", { token: await tokenOf("other"), more: ["--concurrency", "2"] });
+    // What it ran has ended with it, while its lease still held.
+    await untilDead(first.dead[0] ?? 0);
+    expect(await beginnings("dead", 1)).toEqual(first.dead);
     const again = { cut: await beginnings("cut", 2), dead: await beginnings("dead", 2) };
     // Before the result of the second is told, the first comes back with its own.
     cut.kill("SIGCONT");
     expect(await agents.saying(cut, /is let go/)).toContain("not in the agent's hand any more");
     writeFileSync(at("go"), "");
     const ended = await runWhen(plane, run, hasEnded);
+    expect(existsSync(at("dead-beside"))).toBe(false);
     const madeBy = (step: "cut" | "dead") => again[step].find((pid) => !first[step].includes(pid));
     for (const step of ["cut", "dead"] as const) {
       expect(stepOf(ended, step)).toMatchObject({ phase: "passed", reason: "in attempt 2" });

@@ -27,8 +27,8 @@ export type Working = {
 };
 
 /** Ends what an agent before this one has left, and removes its workspaces. */
-export async function clearLeft({ executor, directory }: Working): Promise<void> {
-  for (const labels of await executor.running()) await executor.stop(labels);
+export async function clearLeft({ executor, directory }: Pick<Working, "executor" | "directory">): Promise<void> {
+  await Promise.all((await executor.running()).map((labels) => executor.stop(labels)));
   const jobs = join(directory, "jobs");
   await mkdir(jobs, { recursive: true, mode: 0o700 });
   for (const name of await readdir(jobs)) await rm(join(jobs, name), { recursive: true, force: true });

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { mkdir, realpath } from "node:fs/promises";
-import { resolve } from "node:path";
 import type { AgentView } from "../../api/agent-contract.ts";
 import { reasonOf, SlipwayError } from "../../core/errors/error.ts";
+import { Guarded } from "../agent/guarded.ts";
 import { Link, NotOurs } from "../agent/link.ts";
 import { agentMeans } from "../agent/means.ts";
 import { clearLeft, type Working, work } from "../agent/work.ts";
@@ -39,7 +39,9 @@ export async function agent(options: AgentOptions): Promise<number> {
   const directory = await realpath(options.directory);
   const log = (line: string): void => void process.stdout.write(`${new Date().toISOString()} ${line}\n`);
   const engine = options.engine ?? null;
-  const means = await agentMeans({ directory, engine, tokenFile: resolve(options.tokenFile) });
+  const tokenFile = await realpath(options.tokenFile);
+  const guarded = await Guarded.open({ directory, tokenFile });
+  const means = await agentMeans({ directory, engine, tokenFile });
   const unfenced = await means.executor.unfenced();
   if (unfenced !== null) log(`steps that are processes can read this agent's directory and token: ${unfenced}`);
   let noEngine: string | null = null;
@@ -76,6 +78,7 @@ export async function agent(options: AgentOptions): Promise<number> {
     throw new SlipwayError("UNAUTHORIZED", { message: `the control plane refuses this agent: ${error.message}` });
   } finally {
     await means.close();
+    await guarded.close();
   }
 }
 

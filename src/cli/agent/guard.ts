@@ -1,0 +1,32 @@
+import { appendFileSync } from "node:fs";
+import { join } from "node:path";
+import { reasonOf } from "../../core/errors/error.ts";
+import { agentMeans } from "./means.ts";
+import { clearLeft } from "./work.ts";
+
+/**
+ * The program that outlives an agent: `guard.js <directory> <token file>`. It reads what the agent never writes to; a pipe that closes
+ * without a word is an agent that was killed, however that was. Then it ends what that has left running: processes, containers,
+ * workspaces. Its own death changes nothing: the agent starts another.
+ */
+async function main(directory: string, tokenFile: string): Promise<void> {
+  // The terminal may close, and what stops the agent may be sent to all of its session.
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) process.on(signal, () => undefined);
+  let isOver = false;
+  for await (const _word of process.stdin) isOver = true;
+  if (isOver) return;
+  const say = (line: string): void =>
+    appendFileSync(join(directory, "guard.log"), `${new Date().toISOString()} ${line}\n`, { mode: 0o600 });
+  try {
+    const means = await agentMeans({ directory, engine: null, tokenFile });
+    await clearLeft({ executor: means.executor, directory });
+    await means.close();
+    say("the agent was gone: what it had left running is ended");
+  } catch (error) {
+    say(`the agent was gone, and what it has left could not be ended: ${reasonOf(error)}`);
+  }
+}
+
+const [directory = "", tokenFile = ""] = process.argv.slice(2);
+await main(directory, tokenFile);
+process.exit(0);
