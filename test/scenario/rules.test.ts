@@ -1,13 +1,16 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { environmentName, type ReleaseId } from "../../src/core/ids.ts";
 import type { ProductInput } from "../../src/core/product/input.ts";
 import { perform } from "../../src/engine/judge/actions.ts";
 import { ruleReadings } from "../../src/engine/judge/standings.ts";
+import { Redis } from "../../src/lib/wire/redis.ts";
+import type { Database } from "../../src/testing/databases/database.ts";
+import { startPostgres, startRedis } from "../../src/testing/databases/servers.ts";
 import { Plane } from "./plane.fixture.ts";
 
-const names = ["under-way", "later", "trial", "step", "retiring", "late"];
+const names = ["under-way", "later", "trial", "step", "retiring", "late", "database", "queue"];
 
 /** Only the rules of the product take anything back here. */
 const rollout = { bake: "1m", rules: { errorRatio: false, latency: false } } satisfies ProductInput["rollout"];
@@ -81,6 +84,20 @@ async function visitUntil(event: string, count: number) {
     await plane.world.clock.sleep(10);
   }
 }
+
+/** A real server until the test is over, whose address is in a variable. */
+async function serving(variable: string, server: Promise<Database>, url: (port: number) => string): Promise<Database> {
+  const started = await server;
+  process.env[variable] = url(started.port);
+  onTestFinished(() => started.down());
+  return started;
+}
+
+const often = { every: "1s", timeout: "1s" } as const;
+
+const lastProbe = (name: string): string | undefined =>
+  plane.world.metrics.declared?.all().find(({ environment, spec }) => environment === here && spec.name === name)?.last
+    ?.is;
 
 describe("a rule with a rollback", () => {
   it("that fires while its release is watched takes it back as one unit, and tells", async () => {
@@ -261,5 +278,76 @@ describe("a rule with a rollback", () => {
       expect([forMs, firedAt]).toEqual([expect.any(Number), expect.any(Number)]);
       expect(evidence).toEqual([["plot", expect.stringContaining("limit 50 %")]]);
     }
+  });
+});
+
+describe("a rule about what a product needs", () => {
+  it("takes a release back and pages when its database, a real PostgreSQL, dies under it", async () => {
+    await withLive("database");
+    const postgres = await serving(
+      "SLIPWAY_TEST_DATABASE",
+      startPostgres(),
+      (port) => `postgres://postgres@127.0.0.1:${port}/postgres`,
+    );
+    const next = await plane.version("v10", {
+      services: services(),
+      rollout,
+      notifiers,
+      probes: { "orders-db": { postgres: { urlFrom: "SLIPWAY_TEST_DATABASE" }, ...often } },
+      rules: { database: "probe at orders-db lost -> rollback, page" },
+    });
+    const before = told.length;
+    const id = await plane.start(here, next);
+    await plane.reaches(id, "baking");
+    await expect.poll(() => lastProbe("orders-db"), { timeout: 20_000 }).toBe("pass");
+    expect((await plane.row(id)).phase).toBe("baking");
+    await postgres.kill();
+    const { phase, failure } = await plane.ended(id);
+    expect([phase, failure?.code, failure?.message]).toEqual([
+      "rolled-back",
+      "RULE_FIRED",
+      "probe is 0 % (below 100 %), of 1",
+    ]);
+    expect(await plane.visit(here)).toBe("200 v1");
+    const heard = () => told.slice(before).filter((each) => JSON.stringify(each).includes("orders-db"));
+    await expect
+      .poll(() => heard().flatMap(({ text }) => (text === undefined ? [] : [text])), { timeout: 20_000 })
+      .toEqual([
+        expect.stringMatching(/^🔴 \*probe database: database fired\*\nprobe is 0 %/),
+        expect.stringMatching(/^✅ \*probe database: database resolved\*/),
+      ]);
+    const pages = () => heard().flatMap(({ alerts = [] }) => alerts.map(({ status }) => status));
+    await expect.poll(pages, { timeout: 20_000 }).toEqual(["firing", "resolved"]);
+  });
+
+  it("suggests more instances while jobs wait in a real Redis for longer than it says, and ends when they are taken", async () => {
+    here = "queue";
+    const server = await serving("SLIPWAY_TEST_REDIS", startRedis(), (port) => `redis://127.0.0.1:${port}`);
+    const release = await plane.version("v11", {
+      services: services(),
+      rollout: short,
+      notifiers,
+      probes: { mails: { queue: { urlFrom: "SLIPWAY_TEST_REDIS", bullmq: "mails" }, service: "worker", ...often } },
+      rules: { queue: "queue delay of worker > 3s -> suggest scale up" },
+    });
+    const redis = await Redis.open(new URL(`redis://127.0.0.1:${server.port}`), AbortSignal.timeout(60_000));
+    onTestFinished(() => redis.close());
+    await redis.ask([["HSET", "bull:mails:meta", "version", "bullmq:5.81.5"]]);
+    expect((await plane.deploy(here, release)).phase).toBe("succeeded");
+    await expect.poll(() => lastProbe("mails"), { timeout: 20_000 }).toBe("pass");
+    const running = await plane.running(here, "worker");
+    const job = { name: "a", data: "{}", opts: "{}", timestamp: String(Date.now()), delay: "0", priority: "0" };
+    await redis.ask([
+      ["HSET", "bull:mails:1", ...Object.entries(job).flat()],
+      ["LPUSH", "bull:mails:wait", "1"],
+    ]);
+    const [fired] = await visitUntil("rule.fired", 1);
+    expect(fired?.at).toBeGreaterThanOrEqual(Number(job.timestamp) + 3_000);
+    expect(fired?.reason).toMatch(/^queue delay is \d+ ms \(above 3000 ms\), of 1$/);
+    expect(JSON.parse(fired?.evidence ?? "[]")).toContainEqual(["actions", "suggest scale up"]);
+    // It is said, and none is started.
+    expect(await plane.running(here, "worker")).toEqual(running);
+    await redis.ask([["RPOP", "bull:mails:wait"]]);
+    await visitUntil("rule.resolved", 1);
   });
 });
