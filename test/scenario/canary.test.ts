@@ -8,7 +8,7 @@ import { approve, shown } from "../../src/engine/commands/approve.ts";
 import { plan } from "../../src/engine/commands/plan.ts";
 import { Plane } from "./plane.fixture.ts";
 
-const names = ["up", "caught", "quiet", "manual", "aborted", "away", "alone", "gated"];
+const names = ["up", "caught", "quiet", "manual", "aborted", "away", "alone", "gated", "own-times", "early"];
 const canary: RolloutInput = {
   strategy: "canary",
   steps: ["20%", "50%"],
@@ -209,6 +209,44 @@ describe("a canary", () => {
     await word(second, "rejected", "grace");
     const { phase, failure } = await plane.ended(second);
     expect([phase, failure?.code, await plane.visit(here)]).toEqual(["cancelled", "APPROVAL_REFUSED", "200 v10"]);
+  });
+
+  it("is watched at each step for that step's own time, shorter or longer than the others'", async () => {
+    await withLive("own-times");
+    const steps: RolloutInput["steps"] = [
+      { weight: "20%", bake: "100ms" },
+      { weight: "50%", bake: "700ms" },
+    ];
+    const next = await version("v12", { steps, stepBake: "10m" });
+    const { steps: planned } = await plan(plane.world, { release: next, environment: environmentName(here) });
+    expect(planned.filter((each) => each.startsWith("watch step"))).toEqual([
+      expect.stringMatching(/^watch step 1 of 2 for 100ms and/),
+      expect.stringMatching(/^watch step 2 of 2 for 700ms and/),
+    ]);
+    const id = await plane.start(here, next);
+    await plane.visitUntilEnded(here, id);
+    expect((await plane.ended(id)).phase).toBe("succeeded");
+    const [first, second] = (await state(id)).steps ?? [];
+    expect([first?.is, second?.is]).toEqual(["passed", "passed"]);
+    expect((second?.to ?? 0) - (second?.from ?? 0)).toBeGreaterThanOrEqual(700);
+  });
+
+  it("that is good is done before its steps and its bake are over, where the config lets them end early", async () => {
+    await withLive("early");
+    const long = { stepBake: "10m", bake: "10m", endEarly: "always" } as const;
+    const next = await version("v13", {
+      ...long,
+      rules: { errorRatio: { margin: "10%", minimum: 5 }, latency: false },
+    });
+    const id = await plane.start(here, next);
+    await plane.visitUntilEnded(here, id);
+    const { phase, phases } = await plane.ended(id);
+    expect([phase, phases.filter((each) => each === "watching" || each === "baking")]).toEqual([
+      "succeeded",
+      ["watching", "watching", "baking"],
+    ]);
+    const told = (await plane.history(id)).find(({ event }) => event === "deployment.retiring");
+    expect(told?.reason).toMatch(/^bake passed: .*proven no worse than stable's and 10\.0 %/);
   });
 
   it("without visitors is asked by Slipway itself, where the config names what to ask", async () => {
