@@ -11,6 +11,7 @@ import type { Store } from "../../ports/store.ts";
 import { ManualClock } from "../../testing/engine/manual-clock.ts";
 import { Metrics } from "./metrics.ts";
 import { Past } from "./past.ts";
+import { uptimeReadings } from "./view.ts";
 
 const labels = { environment: environmentName("production"), service: serviceName("web") };
 const uptime = metricOf("uptime") as Metric;
@@ -145,4 +146,49 @@ it("more series than can be kept are not, and that is said once", async () => {
   await past.flush();
   expect(await past.labels("uptime", {})).toEqual([labels]);
   expect(await count()).toBeLessThanOrEqual(901);
+});
+
+it("uptime is known for 30 days by the hour, and what is older than 32 days is forgotten", async () => {
+  const clock = new ManualClock(begin);
+  const metrics = new Metrics({ clock });
+  const past = new Past({ store, metrics, log: silent });
+  metrics.past = past;
+  await past.flush();
+  const live = async (hours: number, value: 0 | 1): Promise<void> => {
+    for (let passed = 0; passed < hours * 6; passed += 1) {
+      clock.advance(hour / 6);
+      metrics.record([{ metric: "uptime", labels, value, holdMs: (hour / 6) * 2.5 }]);
+      if (passed % 6 === 5) await past.flush();
+    }
+  };
+  const oldest = async (): Promise<number> =>
+    Number(
+      (
+        await store.db
+          .selectFrom("metric_chunk")
+          .select(({ fn }) => fn.min("start_at").as("start"))
+          .where("slot_ms", "=", hour)
+          .executeTakeFirst()
+      )?.start ?? 0,
+    );
+  await live(12, 0);
+  await live(24, 1);
+  clock.advance(26 * 24 * hour);
+  await live(24, 1);
+  const [month] = await uptimeReadings(metrics, {}, 30);
+  expect(month).toMatchObject({ environment: "production", service: "web" });
+  expect(month?.up).toBeCloseTo(48 / 60, 1);
+  expect((month?.known ?? 0) * 30 * 24).toBeGreaterThan(58);
+  expect(month?.days).toHaveLength(30);
+  const asked = await past.measure({ metric: uptime, labels, windowMs: 30 * 24 * hour });
+  expect(asked).toMatchObject({ is: "known", value: expect.closeTo(48 / 60, 1) });
+  expect(await oldest()).toBe(begin);
+  // After days in which nobody looked, the first hours are beyond what is kept.
+  clock.advance(4 * 24 * hour);
+  await live(2, 1);
+  const now = clock.now();
+  expect(await oldest()).toBeGreaterThanOrEqual(now - 32 * 24 * hour - 2 * hour);
+  expect(await oldest()).toBeLessThan(now - 31 * 24 * hour + 12 * hour);
+  const [later] = await uptimeReadings(metrics, {}, 30);
+  expect(later?.up).toBe(1);
 });
