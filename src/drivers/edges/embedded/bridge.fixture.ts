@@ -1,21 +1,21 @@
-import { rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type ClientHttp2Session, connect as connectHttp2, constants } from "node:http2";
 import { createServer as createPlainServer, type Server as PlainServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { connect, type TLSSocket } from "node:tls";
+import { afterAll } from "vitest";
 import type { Edge, EdgeConfig } from "../../../ports/edge.ts";
 import { makeAuthority } from "../../../testing/conformance/edge/authority.ts";
 import { freePort } from "../../../testing/ports.ts";
 import { type EmbeddedUnderTest, makeEmbeddedEdge } from "./made.fixture.ts";
 
-/** One for all tests of the process. */
+/** One for all tests of a file. */
 const shared = (async () => {
   const authority = await makeAuthority();
   const files = await authority.issue("bridged", ["test.example"]);
-  process.once("exit", () => rmSync(authority.directory, { recursive: true, force: true }));
   return { authority, files };
 })();
+afterAll(async () => (await shared).authority.dispose());
 
 /**
  * An embedded edge whose listeners speak TLS, behind bridges in plain HTTP/1.1 on the ports that the config names. So the
