@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { DeploymentDetail } from "../src/api/contract.ts";
+import type { GateEvidence } from "../src/engine/gates/evidence.ts";
 import { freePorts } from "../src/testing/ports.ts";
 import { ended, type Plane, startPlane, tearDown } from "./fixture/plane.ts";
 import {
@@ -90,4 +91,10 @@ it("a release begins in production when it has passed its load test in staging, 
   const failed = await runToEnd(plane, repository, { loadTest: "staging" });
   expect(stepOf(failed, "stress")).toMatchObject({ phase: "failed" });
   expect(await saying(stopped, /^stress has failed in staging: .*success 0\.00 %/)).toMatchObject({ phase: "gated" });
+  // Who is asked for a yes sees what was measured.
+  const { lines } = await plane.client.get<GateEvidence>(`/v1/deployments/${stopped}/evidence`);
+  expect(lines).toContainEqual([
+    "load test",
+    expect.stringMatching(/^step stress in staging failed: .*success 0\.00 %/),
+  ]);
 });

@@ -81,7 +81,11 @@ const scan = (policy: object, waivers: readonly object[] = []) => {
     npm_config_registry: `http://127.0.0.1:${(registry.address() as AddressInfo).port}/`,
     npm_config_fetch_retries: "0",
   };
-  return { steps: { scan: { env, scan: policy } }, waivers };
+  const unit = {
+    shell: 'mkdir -p out; echo \'<testsuite><testcase name="a"/><testcase name="b"/></testsuite>\' > out/junit.xml',
+    reports: { junit: ["out/junit.xml"] },
+  };
+  return { steps: { scan: { env, scan: policy }, unit }, waivers };
 };
 
 describe("a scan with npm's own audit", () => {
@@ -89,7 +93,7 @@ describe("a scan with npm's own audit", () => {
     advisories = { lodash: [lodash] };
     repository.write(scan({}), files, product());
     const found = await runToEnd(plane, repository, { event: "deploy", release: true });
-    expect(phasesOf(found)).toEqual({ scan: "failed" });
+    expect(phasesOf(found)).toEqual({ scan: "failed", unit: "passed" });
     expect(found.release).toBeNull();
     expect(stepOf(found, "scan").reason).toBe("1 finding; 1 high or worse: GHSA-35jh-r3h4-6jhm lodash <4.17.21");
     expect(JSON.parse(asked[0] ?? "")).toEqual({ lodash: ["4.17.11"], minimist: ["0.0.8"] });
@@ -100,6 +104,7 @@ describe("a scan with npm's own audit", () => {
     expect(stepOf(first, "scan")).toMatchObject({ phase: "passed", scan: { waived: [{ waiver: { owner: "ada" } }] } });
     const deployment = await deploy(plane, first.release ?? "");
     const evidence = await plane.client.get<GateEvidence>(`/v1/deployments/${deployment}/evidence`);
+    expect(evidence.lines).toContainEqual(["tests", "unit: 2 tests"]);
     expect(evidence.lines).toContainEqual([
       "scan",
       "high GHSA-35jh-r3h4-6jhm lodash <4.17.21: the waiver of GHSA-35jh-r3h4-6jhm by ada until 2999-12-31 (a build tool)",

@@ -1,6 +1,7 @@
 import type { ReportsView, ScanView } from "../api/contract.ts";
 import { waiverText } from "../core/pipeline/scan.ts";
 import { type Finding, placeOf, severities } from "../core/report/finding.ts";
+import { testedText } from "../core/report/summary.ts";
 import { sign, style } from "./terminal/style.ts";
 import { plural } from "./terminal/words.ts";
 
@@ -10,13 +11,9 @@ const messageLines = 6;
 
 /** In a few words: `42 tests, 1 failed, 87.5 % of lines, 3 findings`. */
 export function reportsText({ tests, coverage, findings, problems }: ReportsView): string {
+  const tested = testedText({ tests, coverage });
   const parts = [
-    ...(tests === null ? [] : [plural(tests.tests, "test")]),
-    ...(tests === null || tests.failed === 0 ? [] : [`${tests.failed} failed`]),
-    ...(tests === null || tests.skipped === 0 ? [] : [`${tests.skipped} skipped`]),
-    ...(coverage === null || coverage.lines === 0
-      ? []
-      : [`${((100 * coverage.covered) / coverage.lines).toFixed(1)} % of lines`]),
+    ...(tested === "" ? [] : [tested]),
     ...(findings === null ? [] : [findingsText(findings)]),
     ...problems,
   ];

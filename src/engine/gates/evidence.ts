@@ -8,6 +8,7 @@ import { formatDuration } from "../../core/product/units.ts";
 import { changeLog } from "../../core/release/change-log.ts";
 import type { Commit } from "../../core/release/commit.ts";
 import { placeOf } from "../../core/report/finding.ts";
+import { testedText } from "../../core/report/summary.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
 import { openDeployments } from "../deploy/open.ts";
 import { findEnvironment } from "../environment.ts";
@@ -92,13 +93,21 @@ async function stepsOf({ store, clock }: World, release: ReleaseId): Promise<rea
   if (steps.length === 0) return [["pipeline", "no step: the product has no pipeline"]];
   return [
     ["pipeline", steps.map(({ name, phase }) => `${name} ${phase}`).join(", ")],
-    ...steps.flatMap(({ name, outcome }) => scanOf(name, outcome, clock.now())),
+    ...steps.flatMap(({ name, outcome }) => {
+      const known = outcome === null ? null : (JSON.parse(outcome) as StepOutcome);
+      return [...testsOf(name, known), ...scanOf(name, known, clock.now())];
+    }),
   ];
 }
 
+function testsOf(step: string, outcome: StepOutcome | null): readonly Evidence[] {
+  const text = outcome?.reports == null ? "" : testedText(outcome.reports);
+  return text === "" ? [] : [["tests", `${step}: ${text}`]];
+}
+
 /** What a scan has found, and on whose word it stays; a waiver may be over by now. */
-function scanOf(step: string, outcome: string | null, now: EpochMs): readonly Evidence[] {
-  const scan = outcome === null ? null : ((JSON.parse(outcome) as StepOutcome).scan ?? null);
+function scanOf(step: string, outcome: StepOutcome | null, now: EpochMs): readonly Evidence[] {
+  const scan = outcome?.scan ?? null;
   if (scan === null) return [];
   return [
     ["scan", `${step}: ${scan.says}`],
@@ -132,8 +141,30 @@ async function healthIn(
   return [
     [environment, isLive ? `${said}, and is live there` : `${said}; another release is live there by now`],
     ...(isLive ? [[environment, await measured(world, environment, sinceMs)] as const] : []),
+    ...(await loadedIn(world, { product, environment, release })),
     ...(await incidentsIn(world, { product, environment, release, since: last.live_at })),
   ];
+}
+
+/** What each load test of the release there came to, the last time. */
+async function loadedIn(
+  { store }: World,
+  at: { readonly product: string; readonly environment: EnvironmentName; readonly release: ReleaseId },
+): Promise<readonly Evidence[]> {
+  const rows = await store.db
+    .selectFrom("history")
+    .select(["actor", "event", "reason"])
+    .where("product", "=", at.product)
+    .where("environment", "=", at.environment)
+    .where("release_id", "=", at.release)
+    .where("event", "in", ["load-test.passed", "load-test.failed"])
+    .orderBy("id")
+    .execute();
+  const newest = new Map(rows.map((row) => [row.actor, row]));
+  return [...newest.values()].map(({ actor, event, reason }) => [
+    "load test",
+    `${actor} in ${at.environment} ${event === "load-test.passed" ? "passed" : "failed"}: ${reason}`,
+  ]);
 }
 
 async function measured({ metrics }: World, environment: EnvironmentName, windowMs: number): Promise<string> {
