@@ -50,6 +50,7 @@ const config = {
       secrets: ["POSTGRES_PASSWORD"],
       env: { POSTGRES_DB: "shop" },
       hostPorts: ["127.0.0.1:5432:5432"],
+      health: { command: ["pg_isready", "-U", "$USER"] },
     },
   },
   teams: { ops: ["ada", "o'neil"] },
@@ -223,6 +224,12 @@ describe("Docker Compose", () => {
     expect(model.services.web.deploy.replicas).toBe(3);
     expect(model.services.web.build.secrets).toEqual([{ source: "NPM_TOKEN" }]);
     expect(model.services.redis.command).toEqual(["redis-server", "--save", "$$x"]);
+    expect(model.services.db.healthcheck).toEqual({
+      test: ["CMD", "pg_isready", "-U", "$$USER"],
+      ...{ interval: "1s", timeout: "5s", start_period: "1m0s" },
+    });
+    const waits = model.services.web.depends_on;
+    expect([waits.db.condition, waits.redis.condition]).toEqual(["service_healthy", "service_started"]);
   });
 
   it("a variable that is not there stops it, by its name", () => {

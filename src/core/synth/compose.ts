@@ -119,7 +119,9 @@ function imageOf(service: ServiceSpec, product: SynthProduct): YamlMap {
 /** A job is waited for until it has ended well; a service that is built by a Dockerfile of ours until it is healthy. */
 function dependsOn({ needs }: ServiceSpec, { environment, services }: SynthProduct): YamlMap {
   const conditions = [
-    ...Object.values(environment.accessories).map(({ name }) => [name, "service_started"] as const),
+    ...Object.values(environment.accessories).map(
+      (each) => [each.name, commandOf(each) === null ? "service_started" : "service_healthy"] as const,
+    ),
     ...needs.map((name) => {
       const needed = environment.services[name];
       if (needed?.kind === "job") return [name, "service_completed_successfully"] as const;
@@ -139,9 +141,25 @@ function accessoryOf(accessory: AccessorySpec): YamlMap {
     environment: { ...mapValues(accessory.env, literal), ...secretsOf(accessory.secrets) },
     restart: "unless-stopped",
     ...mountsOf(accessory),
+    ...healthcheckOf(accessory),
     stop_grace_period: seconds(accessory.stopGraceMs),
     deploy: limitsOf(accessory.resources),
   });
+}
+
+/** The command that says whether it is well; null where the config has none: what its image asks by itself is no worse. */
+export function commandOf({ health = false }: Pick<AccessorySpec, "health">): readonly string[] | null {
+  return health === false ? null : health.command;
+}
+
+/** As Compose has it: failures do not count until the deadline. */
+function healthcheckOf(accessory: AccessorySpec): YamlMap {
+  const { health = false } = accessory;
+  const command = commandOf(accessory);
+  if (command === null || health === false) return {};
+  const { intervalMs, timeoutMs, deadlineMs } = health;
+  const times = { interval: seconds(intervalMs), timeout: seconds(timeoutMs), start_period: seconds(deadlineMs) };
+  return { healthcheck: { test: ["CMD", ...command.map(literal)], ...times } };
 }
 
 function edgeOf(product: SynthProduct): YamlMap {

@@ -1,6 +1,6 @@
 import type { AccessorySpec } from "../product/spec.ts";
 import { type ArtifactName, type SynthFile, textFile } from "./artifact.ts";
-import { literal } from "./compose.ts";
+import { commandOf, literal } from "./compose.ts";
 import { fromTop, type SynthProduct, type SynthStep } from "./product.ts";
 import { stepScript } from "./steps.ts";
 import { type Yaml, yamlText } from "./yaml.ts";
@@ -58,8 +58,10 @@ function project(accessories: readonly AccessorySpec[]): { readonly [key: string
   return { services: Object.fromEntries(accessories.map((each) => [each.name, serviceOf(each)])) };
 }
 
-function serviceOf({ image, command, port, env, secrets, volumes }: AccessorySpec): Yaml {
-  const check = checks.find((each) => each.image.test(image));
+function serviceOf({ image, command, port, env, secrets, volumes, health }: AccessorySpec): Yaml {
+  const own = health === undefined ? null : commandOf({ health });
+  const usual = checks.find((each) => each.image.test(image));
+  const check = own === null ? usual && ["CMD-SHELL", usual.test] : ["CMD", ...own.map(literal)];
   const environment: Record<string, string> = {
     ...(/(?:^|\/)(?:postgres|postgis|timescaledb|pgvector)(?::|@|$)/.test(image) && { POSTGRES_USER: "postgres" }),
     ...Object.fromEntries(Object.entries(env).map(([name, value]) => [name, literal(value)])),
@@ -74,7 +76,7 @@ function serviceOf({ image, command, port, env, secrets, volumes }: AccessorySpe
     ...(port !== null && { ports: [`127.0.0.1::${port}`] }),
     ...(written.length > 0 && { tmpfs: written }),
     ...(check !== undefined && {
-      healthcheck: { test: ["CMD-SHELL", check.test], interval: "1s", timeout: "5s", retries: 60 },
+      healthcheck: { test: check, interval: "1s", timeout: "5s", retries: 60 },
     }),
   };
 }
