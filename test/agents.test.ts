@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Boundary } from "../src/cli/agent/link.ts";
 import { entryFile } from "../src/lib/entry.ts";
 import { isAlive } from "../src/lib/supervisor/procfs.ts";
 import { freePorts } from "../src/testing/ports.ts";
@@ -49,6 +50,13 @@ beforeAll(async () => {
         cut: { shell: taken("cut"), outputs: ["cut.txt"], runsOn: ["linux"] },
         dead: { shell: taken("dead"), outputs: ["dead.txt"], runsOn: ["linux"] },
         both: { shell: "cat cut.txt dead.txt", needs: ["cut", "dead"] },
+        // What it does elsewhere it does when it has been told to.
+        does: {
+          shell: `echo begun; until [ -f ${at("may")} ]; do sleep 0.1; done; echo $$ | tee -a ${at("effects")} > does.txt; echo done`,
+          outputs: ["does.txt"],
+          runsOn: ["linux"],
+        },
+        did: { shell: "cat does.txt", needs: ["does"] },
         quick: { shell: "echo quick-done", runsOn: ["linux"] },
         nowhere: { shell: "true", runsOn: ["gpu"], timeout: "1s" },
       },
@@ -67,7 +75,12 @@ afterAll(async () => {
   rmSync(room, { recursive: true, force: true });
 });
 
-type Own = { readonly token?: string; readonly to?: number; readonly more?: readonly string[] };
+type Own = {
+  readonly token?: string;
+  readonly to?: number;
+  readonly more?: readonly string[];
+  readonly crashFile?: string;
+};
 
 const startAgent = (name: string, { token = tokenFile, ...own }: Own = {}) => agents.start(name, { token, ...own });
 const tokenOf = (agent: string) => agents.tokenOf(plane, agent);
@@ -168,6 +181,39 @@ describe("a step on another machine", () => {
     const next = await beginRun(plane, repository, { steps: ["quick"] });
     expect(stepOf(await runWhen(plane, next, hasEnded), "quick").phase).toBe("passed");
     await agents.stop(cut);
+  });
+
+  // Where it had not ended it is run again; where it had, its end is told by the guard.
+  it.each<readonly [Boundary, number]>([
+    ["workspace half", 2],
+    ["log sent", 2],
+    ["made to send", 1],
+    ["made sent", 1],
+    ["end to tell", 1],
+    ["end told", 1],
+  ])("ends right, and has its effect once, when its agent is killed there: %s", async (boundary, attempts) => {
+    for (const name of ["may", "effects"]) rmSync(at(name), { force: true });
+    const crashFile = at("crash");
+    writeFileSync(crashFile, boundary);
+    if (boundary !== "log sent") writeFileSync(at("may"), "");
+    const token = await tokenOf("dying");
+    const killed = startAgent("dying", { token, crashFile });
+    const gone = once(killed, "exit");
+    const run = await beginRun(plane, repository, { steps: ["did"] });
+    expect(await gone).toEqual([null, "SIGKILL"]);
+    const again = startAgent("dying", { token });
+    // It waits for the guard: nothing of the first runs any more.
+    await agents.saying(again, /waits for steps/);
+    writeFileSync(at("may"), "");
+    const ended = await runWhen(plane, run, hasEnded);
+    const reason = attempts === 1 ? "" : "in attempt 2";
+    expect(stepOf(ended, "does")).toMatchObject({ phase: "passed", reason });
+    // Of each attempt that printed something.
+    expect(await logOf(plane, run, "does")).toBe(`${boundary === "log sent" ? "begun\n" : ""}begun\ndone\n`);
+    const effects = readFileSync(at("effects"), "utf8");
+    expect(effects.trim().split("\n")).toHaveLength(1);
+    expect(await logOf(plane, run, "did")).toBe(effects);
+    await agents.stop(again);
   });
 
   it("goes to another at once when its agent's token is revoked, which then gets nothing any more", async () => {

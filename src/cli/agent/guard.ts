@@ -1,15 +1,19 @@
-import { appendFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { reasonOf } from "../../core/errors/error.ts";
+import { Link } from "./link.ts";
 import { agentMeans } from "./means.ts";
-import { clearLeft } from "./work.ts";
+import { clearLeft, endLeft, tellEnds } from "./work.ts";
+
+/** Well within a lease. */
+const tellMs = 15_000;
 
 /**
- * The program that outlives an agent: `guard.js <directory> <token file>`. It reads what the agent never writes to; a pipe that closes
+ * The program that outlives an agent: `guard.js <directory> <token file> <control plane>`. It reads what the agent never writes to; a pipe that closes
  * without a word is an agent that was killed, however that was. Then it ends what that has left running: processes, containers,
- * workspaces. Its own death changes nothing: the agent starts another.
+ * workspaces; and tells the ends of steps that had ended. Its own death changes nothing: the agent starts another.
  */
-async function main(directory: string, tokenFile: string): Promise<void> {
+async function main({ directory, tokenFile, url }: Record<"directory" | "tokenFile" | "url", string>): Promise<void> {
   // The terminal may close, and what stops the agent may be sent to all of its session.
   for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) process.on(signal, () => undefined);
   let isOver = false;
@@ -19,6 +23,10 @@ async function main(directory: string, tokenFile: string): Promise<void> {
     appendFileSync(join(directory, "guard.log"), `${new Date().toISOString()} ${line}\n`, { mode: 0o600 });
   try {
     const means = await agentMeans({ directory, engine: null, tokenFile });
+    const token = readFileSync(tokenFile, "utf8").trim();
+    const link = new Link({ url, token, log: say });
+    const telling = tellEnds({ link, directory, log: say }, AbortSignal.timeout(tellMs));
+    await Promise.all([telling, endLeft(means.executor)]);
     await clearLeft({ executor: means.executor, directory });
     await means.close();
     say("the agent was gone: what it had left running is ended");
@@ -27,6 +35,6 @@ async function main(directory: string, tokenFile: string): Promise<void> {
   }
 }
 
-const [directory = "", tokenFile = ""] = process.argv.slice(2);
-await main(directory, tokenFile);
+const [directory = "", tokenFile = "", url = ""] = process.argv.slice(2);
+await main({ directory, tokenFile, url });
 process.exit(0);

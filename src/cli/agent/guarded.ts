@@ -19,14 +19,12 @@ const patienceMs = 20_000;
 
 /** While this is open and the agent dies, what it has running is ended by another process. */
 export class Guarded {
-  readonly #directory: string;
-  readonly #tokenFile: string;
+  readonly #at: GuardOptions;
   #guard: ChildProcess;
   #isOver = false;
 
   private constructor(at: GuardOptions) {
-    this.#directory = at.directory;
-    this.#tokenFile = at.tokenFile;
+    this.#at = at;
     this.#guard = this.#start();
   }
 
@@ -50,8 +48,9 @@ export class Guarded {
 
   #start(): ChildProcess {
     const program = entryFile(import.meta.url, "./guard.ts");
-    const child = spawn(process.execPath, [...thrift, program, this.#directory, this.#tokenFile], {
-      cwd: this.#directory,
+    const { directory, tokenFile, url } = this.#at;
+    const child = spawn(process.execPath, [...thrift, program, directory, tokenFile, url], {
+      cwd: directory,
       // Not ended with our session, and our pipe is its only one: else whoever reads ours waits for it.
       detached: true,
       stdio: ["pipe", "ignore", "ignore"],
@@ -71,11 +70,11 @@ export class Guarded {
 
   async #keep(): Promise<void> {
     const held: Held = { agent: named(process.pid), guard: named(this.#guard.pid ?? 0) };
-    await writeJsonFile(fileIn(this.#directory), held, { mode: 0o600, durable: false });
+    await writeJsonFile(fileIn(this.#at.directory), held, { mode: 0o600, durable: false });
   }
 }
 
-type GuardOptions = { readonly directory: string; readonly tokenFile: string };
+type GuardOptions = Readonly<Record<"directory" | "tokenFile" | "url", string>>;
 
 /** Until nobody works in the directory, and nobody clears it. */
 async function untilFree(directory: string): Promise<void> {

@@ -17,6 +17,17 @@ const madeMs = 5 * 60_000;
 const jsonHeaders = { "content-type": "application/json" };
 const bytesHeaders = { "content-type": "application/octet-stream" };
 
+/** Where an agent may die with a part of its work done. */
+export type Boundary = "workspace half" | "log sent" | "made to send" | "made sent" | "end to tell" | "end told";
+
+export type LinkOptions = {
+  readonly url: string;
+  readonly token: string;
+  readonly log: (line: string) => void;
+  /** For crash tests: called at every boundary. */
+  readonly onBoundary?: (at: Boundary) => void;
+};
+
 /**
  * An agent's way to its control plane. Each call is repeated until the control plane itself has answered: it may be away for a while, and
  * what a proxy in between says of it (403, 404, a page with 200) is no word of its own.
@@ -25,12 +36,14 @@ export class Link {
   readonly #url: string;
   readonly #token: string;
   readonly #log: (line: string) => void;
+  readonly #onBoundary: (at: Boundary) => void;
   #trouble = "";
 
-  constructor(at: { readonly url: string; readonly token: string; readonly log: (line: string) => void }) {
+  constructor(at: LinkOptions) {
     this.#url = at.url.replace(/\/+$/, "");
     this.#token = at.token;
     this.#log = at.log;
+    this.#onBoundary = at.onBoundary ?? (() => undefined);
   }
 
   /** What this agent had in hand before is not there any more. */
@@ -56,7 +69,10 @@ export class Link {
     const answer = await this.#ask("GET", `leases/${id}/workspace`, () => null, {}, signal);
     const to = await open(file, "w", 0o600);
     try {
-      for await (const chunk of answer.body ?? []) await to.writeFile(chunk);
+      for await (const chunk of answer.body ?? []) {
+        await to.writeFile(chunk);
+        this.#onBoundary("workspace half");
+      }
     } finally {
       await to.close();
     }
@@ -66,11 +82,14 @@ export class Link {
   /** Answers how much of the log is there. */
   async log(id: string, offset: number, piece: Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<number> {
     const answer = await this.#ask("PUT", `leases/${id}/log?offset=${offset}`, () => piece, bytesHeaders, signal);
-    return ((await answer.json()) as { bytes: number }).bytes;
+    const { bytes } = (await answer.json()) as { bytes: number };
+    this.#onBoundary("log sent");
+    return bytes;
   }
 
   async made(id: string, file: string, signal: AbortSignal): Promise<void> {
     const blob = await openAsBlob(file);
+    this.#onBoundary("made to send");
     await (
       await this.#ask(
         "PUT",
@@ -80,11 +99,14 @@ export class Link {
         AbortSignal.any([signal, AbortSignal.timeout(madeMs)]),
       )
     ).text();
+    this.#onBoundary("made sent");
   }
 
   async end(id: string, end: JobEnd, made: string | null, signal: AbortSignal): Promise<void> {
     const body = JSON.stringify({ end, made });
+    this.#onBoundary("end to tell");
     await (await this.#ask("POST", `leases/${id}/end`, () => body, jsonHeaders, signal)).text();
+    this.#onBoundary("end told");
   }
 
   async #ask(

@@ -5,6 +5,7 @@ import type { LeaseView } from "../../api/agent-contract.ts";
 import { leaseMs } from "../../core/agents/lease.ts";
 import { reasonOf } from "../../core/errors/error.ts";
 import { skipping } from "../../engine/pipeline/cache/store.ts";
+import { readJsonFile, writeJsonFile } from "../../lib/json-file.ts";
 import { packDirectory } from "../../lib/pack.ts";
 import { unpackArchive } from "../../lib/unpack.ts";
 import type { Executor, JobEnd, StepJob } from "../../ports/executor.ts";
@@ -26,9 +27,14 @@ export type Working = {
   readonly log: (line: string) => void;
 };
 
+/** Ends what an agent has left running. */
+export async function endLeft(executor: Executor): Promise<void> {
+  await Promise.all((await executor.running()).map((labels) => executor.stop(labels)));
+}
+
 /** Ends what an agent before this one has left, and removes its workspaces. */
 export async function clearLeft({ executor, directory }: Pick<Working, "executor" | "directory">): Promise<void> {
-  await Promise.all((await executor.running()).map((labels) => executor.stop(labels)));
+  await endLeft(executor);
   const jobs = join(directory, "jobs");
   await mkdir(jobs, { recursive: true, mode: 0o700 });
   for (const name of await readdir(jobs)) await rm(join(jobs, name), { recursive: true, force: true });
@@ -90,16 +96,14 @@ async function sayWhy(link: Link, id: string, error: unknown, signal: AbortSigna
 
 type Room = { readonly room: string; readonly signal: AbortSignal };
 
-async function performed(
-  { link, executor, engine }: Working,
-  lease: LeaseView,
-  { room, signal }: Room,
-): Promise<{ readonly end: JobEnd; readonly made: string | null }> {
+async function performed({ link, executor, engine }: Working, lease: LeaseView, { room, signal }: Room): Promise<Told> {
   const { id } = lease;
   const source = join(room, "source");
   const job = jobOf(lease, { room, engine });
   await mkdir(job.room, { recursive: true, mode: 0o700 });
   for (const name of ["home", "tmp"]) await mkdir(join(room, name), { mode: 0o700 });
+  // Should we die when it has ended, its end is told all the same.
+  await writeJsonFile(leaseFileIn(room), lease, { mode: 0o600, durable: false });
   const archive = join(room, "workspace.tar");
   const digest = await link.workspace(id, archive, signal);
   await unpackArchive({ file: archive, digest }, source, { signal });
@@ -114,12 +118,64 @@ async function performed(
       isOver.yes = true;
     });
   await sending;
-  const made = await sendMade(link, lease, { room, directory: job.directory }, signal).catch((error: unknown) => {
+  return withMade(link, lease, { room, directory: job.directory, end }, signal);
+}
+
+type Told = { readonly end: JobEnd; readonly made: string | null };
+
+async function withMade(
+  link: Link,
+  lease: LeaseView,
+  { end, ...at }: Made & { readonly end: JobEnd },
+  signal: AbortSignal,
+): Promise<Told> {
+  const made = await sendMade(link, lease, at, signal).catch((error: unknown) => {
     if (error instanceof NotOurs || signal.aborted) throw error;
     return { is: "not-sent" as const, why: reasonOf(error) };
   });
   if (made === null || typeof made === "string") return { end, made };
   return { end: { is: "not-started", why: `what it made cannot be sent: ${made.why}` }, made: null };
+}
+
+/**
+ * Tells the ends of steps that had ended when their agent died, with their logs and what they have made; others are left alone. Errors:
+ * none, for a step whose end cannot be told is run again. May be repeated.
+ */
+export async function tellEnds({ link, directory, log }: Ended, signal: AbortSignal): Promise<void> {
+  const jobs = join(directory, "jobs");
+  const rooms = (await readdir(jobs).catch(() => [])).map((name) => join(jobs, name));
+  await Promise.all(
+    rooms.map(async (room) => {
+      try {
+        const lease = await readJsonFile<LeaseView>(leaseFileIn(room));
+        const end = await readJsonFile<JobEnd>(join(room, "attempt", "end.json"));
+        if (lease === null || end === null) return;
+        await tellEnd(link, lease, { room, end }, signal);
+        log(`${lease.id} had ended: that is told`);
+      } catch (error) {
+        log(`the end of ${room} is not told: ${reasonOf(error)}`);
+      }
+    }),
+  );
+}
+
+type Ended = Pick<Working, "link" | "directory" | "log">;
+
+async function tellEnd(
+  link: Link,
+  lease: LeaseView,
+  { room, end }: { readonly room: string; readonly end: JobEnd },
+  signal: AbortSignal,
+): Promise<void> {
+  // Refused where it is not this agent's any more.
+  await link.beat(lease.id, signal);
+  await sendLog(link, lease.id, { file: join(room, "attempt", "log"), isOver: { yes: true } }, signal);
+  const told = await withMade(link, lease, { room, directory: join(room, "source", lease.directory), end }, signal);
+  await link.end(lease.id, told.end, told.made, signal);
+}
+
+function leaseFileIn(room: string): string {
+  return join(room, "lease.json");
 }
 
 /** Of what ran beside a step that has failed. */

@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { mkdir, realpath } from "node:fs/promises";
 import type { AgentView } from "../../api/agent-contract.ts";
 import { reasonOf, SlipwayError } from "../../core/errors/error.ts";
 import { Guarded } from "../agent/guarded.ts";
-import { Link, NotOurs } from "../agent/link.ts";
+import { Link, type LinkOptions, NotOurs } from "../agent/link.ts";
 import { agentMeans } from "../agent/means.ts";
 import { clearLeft, type Working, work } from "../agent/work.ts";
 import { type GlobalOptions, withRunning, withSession } from "../session.ts";
@@ -40,7 +40,7 @@ export async function agent(options: AgentOptions): Promise<number> {
   const log = (line: string): void => void process.stdout.write(`${new Date().toISOString()} ${line}\n`);
   const engine = options.engine ?? null;
   const tokenFile = await realpath(options.tokenFile);
-  const guarded = await Guarded.open({ directory, tokenFile });
+  const guarded = await Guarded.open({ directory, tokenFile, url: url.href });
   const means = await agentMeans({ directory, engine, tokenFile });
   const unfenced = await means.executor.unfenced();
   if (unfenced !== null) log(`steps that are processes can read this agent's directory and token: ${unfenced}`);
@@ -57,7 +57,7 @@ export async function agent(options: AgentOptions): Promise<number> {
   const stop = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop.abort(new Error(signal)));
   const on: Working = {
-    link: new Link({ url: url.href, token, log }),
+    link: new Link({ url: url.href, token, log, ...crashPoint() }),
     executor: means.executor,
     directory,
     labels: labelsOf(options.labels),
@@ -80,6 +80,19 @@ export async function agent(options: AgentOptions): Promise<number> {
     await means.close();
     await guarded.close();
   }
+}
+
+/** For the crash tests of agents: ends this process, as SIGKILL would, at the boundary that a file names, once. */
+function crashPoint(): Pick<LinkOptions, "onBoundary"> {
+  const file = process.env.SLIPWAY_TEST_CRASH_FILE;
+  if (file === undefined) return {};
+  return {
+    onBoundary: (at) => {
+      if (!existsSync(file) || readFileSync(file, "utf8") !== at) return;
+      rmSync(file);
+      process.kill(process.pid, "SIGKILL");
+    },
+  };
 }
 
 function addressOf(text: string): URL {
