@@ -174,12 +174,15 @@ describe("a rule with a rollback", () => {
       stepMinimum: 1,
     } satisfies ProductInput["rollout"];
     const bad = await plane.version("v5", {
+      probes: { own: { tcp: `127.0.0.1:${plane.product.port(here)}`, ...often } },
       services: services(),
       rollout: { ...rollout, ...steps },
       rules: { errors },
       notifiers,
     });
     const id = await plane.start(here, bad);
+    await plane.reaches(id, "watching");
+    await expect.poll(() => lastProbe("own"), { timeout: 20_000 }).toBe("pass");
     await plane.visitUntilEnded(here, id);
     const { phase, failure, phases } = await plane.ended(id);
     expect([phase, failure?.code]).toEqual(["rolled-back", "RULE_FIRED"]);

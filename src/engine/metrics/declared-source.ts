@@ -5,6 +5,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Gauge } from "../../ports/gauge.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Db } from "../../ports/store.ts";
+import { rulePlaces } from "../judge/places.ts";
 import { releaseView } from "../release/read.ts";
 import { tooOld } from "./intervals.ts";
 import type { Metrics, Taken } from "./metrics.ts";
@@ -131,15 +132,9 @@ function keyOf({ environment, kind, spec }: Declared): string {
 }
 
 async function declaredNow(db: Db): Promise<readonly Declared[]> {
-  const rows = await db
-    .selectFrom("environment")
-    .select(["name", "live_release_id", "traffic"])
-    .orderBy("name")
-    .execute();
   const found: Declared[] = [];
-  for (const { name: environment, live_release_id, traffic } of rows) {
-    const release = (JSON.parse(traffic) as { routesOf: ReleaseId | null }).routesOf ?? live_release_id;
-    if (release === null) continue;
+  // The same release whose rules hold: at a step of a canary too, where the routes are stable's still.
+  for (const { environment, release } of await rulePlaces(db)) {
     const view = await releaseView(db, release, environment).catch(() => null);
     const { probes = [], metrics = [] } = view?.spec ?? {};
     for (const spec of probes)
