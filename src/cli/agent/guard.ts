@@ -1,9 +1,6 @@
 import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { reasonOf } from "../../core/errors/error.ts";
-import { Link } from "./link.ts";
-import { agentMeans } from "./means.ts";
-import { clearLeft, endLeft, tellEnds } from "./work.ts";
 
 /** Well within a lease. */
 const tellMs = 15_000;
@@ -22,6 +19,12 @@ async function main({ directory, tokenFile, url }: Record<"directory" | "tokenFi
   const say = (line: string): void =>
     appendFileSync(join(directory, "guard.log"), `${new Date().toISOString()} ${line}\n`, { mode: 0o600 });
   try {
+    // Only now: until then it is nearly nothing but Node.
+    const [{ Link }, { agentMeans }, { clearLeft, endLeft, tellEnds }] = await Promise.all([
+      import("./link.ts"),
+      import("./means.ts"),
+      import("./work.ts"),
+    ]);
     const means = await agentMeans({ directory, engine: null, tokenFile });
     const token = readFileSync(tokenFile, "utf8").trim();
     const link = new Link({ url, token, log: say });
