@@ -1,5 +1,4 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RunDetail } from "../src/api/contract.ts";
 import { type Plane, startPlane, tearDown } from "./fixture/plane.ts";
@@ -31,7 +30,7 @@ describe("a control plane that is killed at every point of a run", () => {
   });
   afterAll(async () => {
     await tearDown(repository, there());
-    for (const file of [crashFile, `${crashFile}.passed`]) rmSync(file, { force: true });
+    for (const file of [crashFile, `${crashFile}.passed`, `${crashFile}.begun`]) rmSync(file, { force: true });
   });
 
   const there = (): Plane => {
@@ -41,7 +40,7 @@ describe("a control plane that is killed at every point of a run", () => {
 
   /** Which steps have begun, each as often as it has. */
   const begun = (): readonly string[] => {
-    const file = join(repository.directory, ".slipway", "begun");
+    const file = `${crashFile}.begun`;
     const lines = readFileSync(file, { encoding: "utf8", flag: "a+" }).trim().split("\n");
     rmSync(file);
     return lines.filter((line) => line !== "").toSorted();
@@ -65,7 +64,7 @@ describe("a control plane that is killed at every point of a run", () => {
   }
 
   it("runs each step once, and the next time restores each, with its log and for whoever comes after it", async () => {
-    const note = (line: string) => `echo $SLIPWAY_STEP >> ${join(repository.directory, ".slipway", "begun")}; ${line}`;
+    const note = (line: string) => `echo $SLIPWAY_STEP >> ${crashFile}.begun; ${line}`;
     const steps = {
       one: { shell: note("mkdir -p dist; cat in.txt > dist/one; echo one"), inputs: ["in.txt"], outputs: ["dist/one"] },
       two: {

@@ -74,7 +74,7 @@ export class Fence {
 
   /** `processes`: as many may it have at once; null: unbounded. Errors: why it could not be put up. */
   async around(
-    job: Pick<StepJob, "command" | "env" | "directory" | "sees">,
+    job: Pick<StepJob, "command" | "env" | "directory" | "sees" | "room">,
     { processes }: { readonly processes: number | null },
   ): Promise<Fenced> {
     const key = JSON.stringify(job.sees.map(identityOf));
@@ -85,12 +85,14 @@ export class Fence {
       kept.users -= 1;
       if (kept.users === 0) kept.idle = setTimeout(() => this.#close(key), idleMs).unref();
     };
-    const { enter } = await kept.room;
+    const room = await kept.room;
+    const table = join(job.room, "fence");
+    writeFileSync(table, tableOf(this.#hidden, job.sees), { mode: 0o600 });
     const loading = Object.entries(job.env).filter(([name]) => loaderVariable.test(name));
     const later = loading.length === 0 ? [] : [this.#tools.env, ...loading.map(([name, value]) => `${name}=${value}`)];
     const begin = [this.#tools.sh, "-c", script, "sh", job.directory, processes === null ? "" : String(processes)];
     return {
-      command: [...enter, ...begin, ...this.#way.take, ...later, ...job.command],
+      command: [...room.enter(table), ...begin, ...this.#way.take, ...later, ...job.command],
       env: Object.fromEntries(Object.entries(job.env).filter(([name]) => !loaderVariable.test(name))),
       started,
     };
@@ -128,7 +130,8 @@ export class Fence {
     const said: string[] = [];
     try {
       const looks = [this.#tools.sh, "-c", '[ ! -e "$1" ]', "sh", stageOf(this.#hidden)];
-      const nothing = { directory: "/", sees: [], env: {} };
+      const nothing = { directory: "/", sees: [], env: {}, room: stageOf(this.#hidden) };
+      mkdirSync(nothing.room, { recursive: true, mode: 0o700 });
       const { command, env, started } = await this.around({ ...nothing, command: looks }, { processes: null });
       const ended = await runCommand(command, {
         ...{ directory: "/", env, timeoutMs: probeMs, onLine: (line: string) => void said.push(line) },

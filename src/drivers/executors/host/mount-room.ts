@@ -23,21 +23,37 @@ exec "$2"`;
  */
 export class MountRoom {
   readonly #entries: readonly Entry[];
-  /** Comes before a command. Whoever may look at this process can execute that, until it is closed. */
-  readonly enter: readonly string[];
+  readonly #entering: string;
+  readonly #sh: string;
 
-  private constructor(nsenter: string, entries: readonly Entry[]) {
+  private constructor(tools: Tools, way: Way, entries: readonly Entry[]) {
     this.#entries = entries;
-    const isUser = entries.some(({ kind }) => kind === "user");
-    const from = entries.map(({ kind, file }) => `--${kind}=/proc/${process.pid}/fd/${file}`);
-    this.enter = [nsenter, ...(isUser ? ["--preserve-credentials"] : []), ...from, "--"];
+    this.#sh = tools.sh;
+    const at = ({ file }: Entry): string => `/proc/${process.pid}/fd/${file}`;
+    const options = [
+      ...(way.hasUser ? ["--preserve-credentials"] : []),
+      ...entries.map((each) => `--${each.kind}=${at(each)}`),
+    ];
+    // Nothing of anybody else is in these lines: tools, numbers and options.
+    this.#entering = `table=$1; shift
+if [ ${entries.map((each) => `-e ${at(each)}`).join(" -a ")} ]; then exec ${[tools.nsenter, ...options].join(" ")} -- "$@"; fi
+exec ${made(tools, way).join(" ")} ${tools.sh} -c '${tools.mount} -a -n -T "$0" || exit 125; exec "$@"' "$table" "$@"`;
+  }
+
+  /**
+   * Comes before a command, and is executed by a process that may look at this one. `table`: the same as a file, for when we have died
+   * in between: then the command gets a namespace of its own.
+   */
+  enter(table: string): readonly string[] {
+    return [this.#sh, "-c", this.#entering, "sh", table];
   }
 
   /** `table`: a file as fstab(5). Errors: what the system said when it refused. */
-  static async open({ unshare, nsenter, mount, sh, cat }: Tools, { hasUser }: Way, table: string): Promise<MountRoom> {
-    const own = hasUser ? ["--user", "--map-root-user"] : [];
-    const args = [...own, "--mount", "--propagation", "slave", "--", sh, "-c", script, "sh", mount, cat, table];
-    const child = spawn(unshare, args, { cwd: "/", env: {}, stdio: ["pipe", "pipe", "pipe"] });
+  static async open(tools: Tools, way: Way, table: string): Promise<MountRoom> {
+    const { mount, sh, cat } = tools;
+    const { hasUser } = way;
+    const [program = "", ...args] = [...made(tools, way), sh, "-c", script, "sh", mount, cat, table];
+    const child = spawn(program, args, { cwd: "/", env: {}, stdio: ["pipe", "pipe", "pipe"] });
     let said = "";
     child.stderr.on("data", (chunk: Buffer) => {
       said += chunk.toString("utf8");
@@ -50,7 +66,7 @@ export class MountRoom {
       const entries: Entry[] = [];
       if (hasUser) entries.push({ kind: "user", file: openSync(`/proc/${child.pid}/ns/user`, "r") });
       entries.push({ kind: "mount", file: openSync(`/proc/${child.pid}/ns/mnt`, "r") });
-      return new MountRoom(nsenter, entries);
+      return new MountRoom(tools, way, entries);
     } finally {
       child.stdin.end();
       await closed;
@@ -60,4 +76,8 @@ export class MountRoom {
   close(): void {
     for (const { file } of this.#entries) closeSync(file);
   }
+}
+
+function made({ unshare }: Tools, { hasUser }: Way): readonly string[] {
+  return [unshare, ...(hasUser ? ["--user", "--map-root-user"] : []), "--mount", "--propagation", "slave", "--"];
 }
