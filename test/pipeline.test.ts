@@ -433,7 +433,10 @@ describe("a run", () => {
 
 describe("what a step leaves to be looked at", () => {
   const slipway = (...args: readonly string[]) =>
-    promisify(execFile)(process.execPath, [bin, ...args], { cwd: repository.directory });
+    promisify(execFile)(process.execPath, [bin, ...args], {
+      cwd: repository.directory,
+      env: { ...process.env, NO_COLOR: "1" },
+    });
 
   it("is kept with the run, passed or not, and brought to where somebody wants to see it", async () => {
     const steps = {

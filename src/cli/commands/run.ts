@@ -202,7 +202,7 @@ export function runArtifacts(
       style.name(name),
       plural(files, "file"),
       bytes(size),
-      style.quiet(directory ?? ""),
+      ...(directory === null ? [] : [style.quiet(directory)]),
     ]);
     for (const line of table(rows)) session.out.line(line);
     if (output === undefined && all.length > 0)
