@@ -5,7 +5,7 @@ import { createServer, request as forward } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { Boundary } from "../src/cli/agent/link.ts";
 import { entryFile } from "../src/lib/entry.ts";
 import { isAlive } from "../src/lib/supervisor/procfs.ts";
@@ -69,8 +69,9 @@ beforeAll(async () => {
   await plane.client.post("/v1/secrets", named);
   tokenFile = await tokenOf("one");
 });
+// A test that is tried again has no agent of the first try beside it.
+afterEach(() => agents.stopAll());
 afterAll(async () => {
-  await agents.stopAll();
   await tearDown(repository, plane);
   rmSync(room, { recursive: true, force: true });
 });
@@ -150,11 +151,14 @@ describe("a step on another machine", () => {
   });
 
   it("is taken over by another machine when its own is cut off or its agent is killed, and who comes back late is refused", async () => {
-    rmSync(at("go"), { force: true });
+    for (const name of ["go", "cut", "dead", "cut-beside", "dead-beside"])
+      rmSync(at(name), { recursive: true, force: true });
     const run = await beginRun(plane, repository, { steps: ["both"] });
+    // One after the other: each takes the first step that nobody has.
     const cut = startAgent("cut-off", { token: await tokenOf("cut-off") });
+    const cutFirst = await beginnings("cut", 1);
     const killed = startAgent("killed", { token: await tokenOf("killed") });
-    const first = { cut: await beginnings("cut", 1), dead: await beginnings("dead", 1) };
+    const first = { cut: cutFirst, dead: await beginnings("dead", 1) };
     // One machine hears and says nothing any more, the other's agent is gone and is not started again.
     cut.kill("SIGSTOP");
     killed.kill("SIGKILL");
