@@ -165,7 +165,9 @@ test("a service that closes idle connections whenever it likes fails no request"
 
 test("an aborted upload and an aborted download are aborted at the service", async () => {
   const told: string[] = [];
+  const seen: string[] = [];
   handle = (req, res) => {
+    seen.push(req.url ?? "");
     req.on("error", () => undefined);
     req.resume();
     res.on("close", () => told.push(req.url ?? ""));
@@ -179,6 +181,8 @@ test("an aborted upload and an aborted download are aborted at the service", asy
   const download = connect(port, "127.0.0.1");
   download.write("GET /download HTTP/1.1\r\nHost: h\r\n\r\n");
   await new Promise((resolve) => download.once("data", resolve));
+  // What has not come to a service yet is told to none.
+  await within(60_000, () => (seen.length === 2 ? true : null), "both requests there");
   upload.destroy();
   download.destroy();
   await within(60_000, () => (told.length === 2 ? true : null), "both services told");
