@@ -146,20 +146,22 @@ async function healthIn(
   ];
 }
 
-/** What each load test of the release there came to, the last time. */
-async function loadedIn(
-  { store }: World,
-  at: { readonly product: string; readonly environment: EnvironmentName; readonly release: ReleaseId },
-): Promise<readonly Evidence[]> {
-  const rows = await store.db
+type Place = { readonly product: string; readonly environment: EnvironmentName; readonly release: ReleaseId };
+
+/** What the history has of the release there, of these events. */
+function toldOf({ store }: World, { product, environment, release }: Place, events: readonly string[]) {
+  return store.db
     .selectFrom("history")
-    .select(["actor", "event", "reason"])
-    .where("product", "=", at.product)
-    .where("environment", "=", at.environment)
-    .where("release_id", "=", at.release)
-    .where("event", "in", ["load-test.passed", "load-test.failed"])
-    .orderBy("id")
-    .execute();
+    .select(["at", "actor", "event", "reason"])
+    .where("product", "=", product)
+    .where("environment", "=", environment)
+    .where("release_id", "=", release)
+    .where("event", "in", events);
+}
+
+/** What each load test of the release there came to, the last time. */
+async function loadedIn(world: World, at: Place): Promise<readonly Evidence[]> {
+  const rows = await toldOf(world, at, ["load-test.passed", "load-test.failed"]).orderBy("id").execute();
   const newest = new Map(rows.map((row) => [row.actor, row]));
   return [...newest.values()].map(({ actor, event, reason }) => [
     "load test",
@@ -183,20 +185,8 @@ async function measured({ metrics }: World, environment: EnvironmentName, window
   ].join("; ");
 }
 
-async function incidentsIn(
-  { store }: World,
-  at: { product: string; environment: EnvironmentName; release: ReleaseId; since: EpochMs },
-): Promise<readonly Evidence[]> {
-  const rows = await store.db
-    .selectFrom("history")
-    .select(["at", "actor", "reason"])
-    .where("product", "=", at.product)
-    .where("environment", "=", at.environment)
-    .where("release_id", "=", at.release)
-    .where("event", "=", "rule.fired")
-    .where("at", ">=", at.since)
-    .orderBy("id", "desc")
-    .execute();
+async function incidentsIn(world: World, at: Place & { readonly since: EpochMs }): Promise<readonly Evidence[]> {
+  const rows = await toldOf(world, at, ["rule.fired"]).where("at", ">=", at.since).orderBy("id", "desc").execute();
   if (rows.length === 0) return [[at.environment, "no rule has fired"]];
   const shown = rows.slice(0, maxIncidents).map(({ at: when, actor, reason }): Evidence => {
     return [at.environment, `${actor} fired ${new Date(when).toISOString()}: ${reason}`];
