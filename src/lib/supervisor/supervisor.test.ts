@@ -108,8 +108,15 @@ test.runIf(hasProc)("a stranger who has the pid of a process that died is neithe
   await eventually(() => readFileSync(file, "utf8").includes(`"pid":${mine?.pid}`));
   await killDaemon();
   signal(mine?.pid ?? 0, "SIGKILL");
-  const stranger = spawn("sleep", ["1000"], { detached: true, stdio: "ignore" });
   const state = readFileSync(file, "utf8");
+  // Pids do not come round within a tick of the kernel's clock (10 ms): only a test's stranger could be as old as that process.
+  const stranger = await eventually(() => {
+    const younger = spawn("sleep", ["1000"], { detached: true, stdio: "ignore" });
+    const ticks = readStat(younger.pid ?? 0)?.startTicks;
+    if (!state.includes(`"startTicks":${ticks},`)) return younger;
+    younger.kill("SIGKILL");
+    return null;
+  });
   writeFileSync(file, state.replaceAll(`"pid":${mine?.pid}`, `"pid":${stranger.pid}`));
   const now = await eventually(async () => {
     const [first] = await instances("a");
