@@ -70,6 +70,8 @@ const spawnMs = 8;
 const cpuLookMs = 1_000;
 /** So long after it was refused a revision need not run yet: who asked has looked several times by then. */
 const refusalLastsMs = 60_000;
+/** From its first answer until the edge must have been told that it is there. */
+const tellingMs = 1_000;
 /** Instances that are kept of what was started and removed. */
 const goneKept = 64;
 /** Lines that are kept of a revision. */
@@ -126,14 +128,23 @@ export class Machine {
     return kept?.product === product ? kept.lines : [];
   }
 
-  /** The hosts have refused to start it. Until it is started, and the control plane had time for that, nobody else is to blame. */
+  /** The hosts have refused to start it. Until it answers, and the control plane had time for that, nobody else is to blame. */
   refuse(id: RevisionId): void {
     this.#refused.set(id, this.#deps.timeline.nowMs + refusalLastsMs);
   }
 
+  #isRefused(id: RevisionId): boolean {
+    return (this.#refused.get(id) ?? 0) > this.#deps.timeline.nowMs;
+  }
+
+  #endRefusal(id: RevisionId): void {
+    const until = this.#refused.get(id);
+    if (until !== undefined) this.#refused.set(id, Math.min(until, this.#deps.timeline.nowMs + tellingMs));
+  }
+
   /** Why a revision has nothing that answers: what ended the last of it, or keeps it from being started. */
   downBy(id: RevisionId): Cause {
-    if ((this.#refused.get(id) ?? 0) > this.#deps.timeline.nowMs) return "fault";
+    if (this.#isRefused(id)) return "fault";
     const revision = this.revisions.get(id);
     if (revision === undefined) return this.#stopped.get(id) ?? "slipway";
     const [first] = [...revision.instances.values()].filter((each) => each.index < revision.wanted);
@@ -149,7 +160,7 @@ export class Machine {
       this.revisions.set(spec.id, revision);
     }
     revision.wanted = wanted;
-    this.#refused.delete(spec.id);
+    if (wanted === 0) this.#refused.delete(spec.id);
     for (let index = 0; index < wanted; index += 1) this.#start(revision, index);
     for (const instance of [...revision.instances.values()]) if (instance.index >= wanted) this.#stop(instance);
     this.#changed();
@@ -162,6 +173,7 @@ export class Machine {
     if (revision === undefined) return;
     this.#deps.beforeChange();
     revision.wanted = 0;
+    this.#refused.delete(id);
     for (const instance of [...revision.instances.values()]) this.#stop(instance);
     this.#changed();
     await this.#until(() => revision.instances.size === 0 || revision.wanted > 0);
@@ -256,7 +268,7 @@ export class Machine {
       readyAtMs: null,
       restarts: 0,
       lastExit: null,
-      downBy: "slipway",
+      downBy: this.#isRefused(revision.spec.id) ? "fault" : "slipway",
       sick: false,
       busyUntilMs: 0,
       workMs: 0,
@@ -297,6 +309,7 @@ export class Machine {
     const { timeline, beforeChange } = this.#deps;
     const { ailment } = instance.revision.program;
     beforeChange();
+    this.#endRefusal(instance.revision.spec.id);
     if (instance.revision.spec.listens) instance.readyAtMs = timeline.nowMs;
     if (ailment.is === "crash-loop")
       this.#then(instance, ailment.afterMs, () => this.#exit(instance, { code: 1, signal: null }, "program"));

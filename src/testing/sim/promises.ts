@@ -159,7 +159,7 @@ export class Promises {
       this.break("one release", `${full.join(", ")} has all traffic; live is ${live}`);
     if (traffic.routesOf !== live)
       this.break("one release", `the routes are those of ${traffic.routesOf}; live is ${live}`);
-    // Where the way back failed, the edge may not be there yet: that is looked at when all is at rest.
+    // Where the way back failed, or nobody could tell it, the edge may not be there yet: that is looked at when all is at rest.
     if (row.phase === "rollback-failed" || table === null) return;
     for (const [service, { targets }] of Object.entries(table.services)) {
       const weighted = targets.filter(({ weight }) => weight > 0);

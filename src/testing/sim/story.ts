@@ -423,7 +423,9 @@ class Story {
 
   #onEnd(course: Course): void {
     this.#add(`ended ${course.phases.at(-1)?.is}`);
-    this.#promises.onEnd(course, (release) => this.#shapeOf(release), this.#at().gateway.table);
+    const { gate, gateway } = this.#at();
+    const table = gate.trouble === "away" ? null : gateway.table;
+    this.#promises.onEnd(course, (release) => this.#shapeOf(release), table);
   }
 
   #onInstance(event: string, instance: Instance): void {
