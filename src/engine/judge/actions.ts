@@ -24,6 +24,8 @@ export type Turn = {
 
 const attempts = 5;
 const backoffMs = 1_000;
+/** While another deployment is under way. Rules are looked at as often. */
+const againMs = 1_000;
 
 export function actionText(action: Action): string {
   switch (action.do) {
@@ -110,7 +112,8 @@ async function act(world: World, turn: Turn, action: Action, signal: AbortSignal
  * Under way, the deployment fails and goes back by its own state machine. Once its watch is over, its end is awaited and the
  * environment goes back to its last good release. What is live because somebody went back to it is not taken back once more: what fails then is not the release.
  */
-async function takeBack(world: World, { place, rule, look }: Turn, signal: AbortSignal): Promise<void> {
+async function takeBack(world: World, turn: Turn, signal: AbortSignal): Promise<void> {
+  const { place, rule, look } = turn;
   const actor = `rule ${rule.name}`;
   if (place.isWayBack)
     throw new SlipwayError("NOTHING_TO_ROLL_BACK", {
@@ -125,9 +128,29 @@ async function takeBack(world: World, { place, rule, look }: Turn, signal: Abort
     if ((await outcome(world, deployment, signal)) !== "succeeded") return;
   }
   const { product, environment, release } = place;
-  // Only while that release is what is live: another deployment may have begun since the look.
   const asked = { product, environment, to: null, force: false, actor, reason: look.reason, onlyFrom: release };
-  await rollback(world, asked);
+  for (;;) {
+    try {
+      await rollback(world, asked);
+      return;
+    } catch (error) {
+      // What comes next may be the remedy. Where it is not, what is live still fails when that has ended.
+      const isBusy = isSlipwayError(error) && error.code === "DEPLOYMENT_IN_PROGRESS";
+      if (!isBusy || !isFiring(world, turn)) throw error;
+      await world.clock.sleep(againMs, signal);
+    }
+  }
+}
+
+/** As of the last look. */
+function isFiring({ standings }: World, { place, rule }: Turn): boolean {
+  return [...standings.values()].some(
+    (standing) =>
+      standing.rule.name === rule.name &&
+      standing.place.environment === place.environment &&
+      standing.place.release === place.release &&
+      standing.look.next.firingSince !== null,
+  );
 }
 
 /** How a deployment ends that was asked to fail; at once where it is on its way back. */

@@ -10,6 +10,15 @@ import type { SimDatabase } from "./store.ts";
 export const product = "shop";
 export const environment = environmentName("production");
 
+/** What the rule of a config does where it fires: it takes back, or it only says that it would. */
+export type Ruled = "acts" | "says";
+
+export const ruleName = "errors";
+const ruleLine = "error ratio of api > 30% over 2s for 1s -> rollback";
+const ruleMinimum = 5;
+/** With fewer requests a second a window of the rule would seldom have its minimum. */
+export const ruledRate = 10;
+
 /** How a release of the product is run; another one may differ. */
 export type Shape = {
   readonly strategy: "blue-green" | "rolling" | "canary";
@@ -28,6 +37,8 @@ export type Shape = {
   /** Instances of the API come and go with what they use; `instances` is then what the first release begins with. */
   readonly scale: { readonly min: number; readonly max: number; readonly step: number } | null;
   readonly rules: RolloutInput["rules"];
+  /** The config has a rule of its own, which acts, or only says what it would do. */
+  readonly ruled: Ruled | null;
   /** Of a canary. */
   readonly steps: Pick<RolloutInput, "steps" | "stepBake" | "stepMinimum" | "stepLimit" | "promotion"> | null;
 };
@@ -78,6 +89,9 @@ function inputOf(shape: Shape): ProductInput {
         : {}),
       ...(shape.job ? { migrate: { kind: "job", command: ["node", "migrate.js"] } } : {}),
     },
+    ...(shape.ruled === null
+      ? {}
+      : { rules: { [ruleName]: { when: ruleLine, minimum: ruleMinimum, dryRun: shape.ruled === "says" } } }),
     environments: {
       [environment]: {
         rollout: {

@@ -21,6 +21,7 @@ export const promises = {
   "who, when, why": "every change of state is in the history, and the history is never truncated",
   tended: "unhealthy instances are restarted, one at a time, and none that a rollout has",
   scaled: "instances follow the load, within their limits, never beside a rollout, and down again",
+  ruled: "what a rule of the config finds failing is taken back, what does not fail is not, and a dry run does nothing",
   discreet: "a value of the environment is in no log and in no line of the history",
 } as const;
 

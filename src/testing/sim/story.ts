@@ -17,7 +17,9 @@ import {
   environment,
   idOf,
   product,
+  type Ruled,
   releaseRow,
+  ruledRate,
   runRow,
   runWorkflowRow,
   type Shape,
@@ -25,6 +27,7 @@ import {
 } from "./product.ts";
 import { type Broken, type Course, Promises } from "./promises.ts";
 import { Random } from "./random.ts";
+import { Ruling } from "./ruling.ts";
 import { requestCpuMs, scaledRate } from "./scaling.ts";
 import { isBad, type Program } from "./service.ts";
 import type { Noted, SimDatabase } from "./store.ts";
@@ -54,6 +57,8 @@ const restMs = 60_000;
 const tendedShare = 0.15;
 /** One in so many has instances that come and go with the load. */
 const scaledShare = 0.15;
+/** One in so many has a rule in its configs, where neither of the two is. */
+const ruledShare = 0.15;
 /** Between two looks whether all is at rest. */
 const lookMs = 2_500;
 
@@ -77,7 +82,13 @@ class Story {
   readonly #waiting = new Set<() => void>();
   readonly #rate: number;
   readonly #hosts: number;
-  readonly #kind: { readonly containers: boolean; readonly tended: boolean; readonly scaled: boolean };
+  readonly #kind: {
+    readonly containers: boolean;
+    readonly tended: boolean;
+    readonly scaled: boolean;
+    readonly ruled: Ruled | null;
+  };
+  readonly #ruling: Ruling;
   readonly #crowd: Crowd;
   #world: SimWorld | null = null;
   #operator: Operator | null = null;
@@ -117,8 +128,19 @@ class Story {
     ]);
     const containers = this.#random.chance(0.4);
     const scaled = new Random(seed, "scaled").chance(scaledShare);
-    this.#kind = { containers, tended: new Random(seed, "tended").chance(tendedShare), scaled };
-    this.#rate = scaled ? scaledRate(rate) : rate;
+    const tended = new Random(seed, "tended").chance(tendedShare);
+    const drawn = new Random(seed, "ruled");
+    const isRuled = drawn.chance(ruledShare) && !tended && !scaled;
+    this.#kind = { containers, tended, scaled, ruled: isRuled ? drawn.pick<Ruled>(["acts", "acts", "says"]) : null };
+    this.#rate = scaled ? scaledRate(rate) : isRuled ? Math.max(ruledRate, rate) : rate;
+    this.#ruling = new Ruling({
+      random: this.#random,
+      promises: this.#promises,
+      trace: this.#trace,
+      world: () => this.#at(),
+      kill: (how) => this.#by().kill(how),
+      add: (what) => this.#add(what),
+    });
     this.#hosts = this.#random.weighted([
       [1, 3],
       [2, 2],
@@ -132,6 +154,7 @@ class Story {
       hosts: this.#hosts,
       tended: this.#kind.tended,
       requestCpuMs: this.#kind.scaled ? requestCpuMs(this.#rate) : null,
+      ruled: this.#kind.ruled !== null,
       rate: (atMs) => this.#rate * this.#crowd.factor * (1 + 0.5 * Math.sin(atMs / 7_000)),
       programOf: (spec) => this.#programOf(spec),
       witness: {
@@ -149,8 +172,10 @@ class Story {
     const add = (what: string): void => this.#add(what);
     this.#operator = new Operator({ world, promises: this.#promises, trace: this.#trace, add });
     let over = false;
+    if (this.#kind.ruled !== null) this.#ruling.watch();
     const script = this.#play().finally(() => {
       over = true;
+      this.#ruling.close();
     });
     // What fails in the story itself is a bug of the simulator, and is told as such by whoever waits for it.
     script.catch(() => {});
@@ -190,6 +215,10 @@ class Story {
     await this.#mustRest();
     if (this.#kind.tended && this.#promises.broken.length === 0) await this.#mustHeal();
     if (this.#kind.scaled && this.#promises.broken.length === 0) await this.#crowd.mustBeFollowed();
+    if (this.#kind.ruled !== null && this.#promises.broken.length === 0) {
+      await this.#ruling.mustTakeBack(this.#kind.ruled);
+      await this.#allEnded();
+    }
   }
 
   /** One instance of what is live falls sick; somebody has it restarted, also when the control plane dies over it. */
@@ -410,6 +439,8 @@ class Story {
     );
     if (row.event.startsWith("service.")) this.#add(row.event);
     this.#promises.onHistory(row, canary, (release) => this.#shapeOf(release));
+    const ruled = this.#ruling.onHistory(row, this.#kind.ruled);
+    if (ruled !== null) this.#promises.break("ruled", ruled);
     const course = row.deployment_id === null ? undefined : this.#promises.courses.get(row.deployment_id);
     if (course === undefined) return;
     const { is } = course.phases.at(-1) ?? { is: "" };

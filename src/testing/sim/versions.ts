@@ -1,14 +1,20 @@
 import type { RolloutInput } from "../../core/product/input.ts";
 import type { EnvironmentSpec } from "../../core/product/spec.ts";
-import type { Shape } from "./product.ts";
+import type { Ruled, Shape } from "./product.ts";
 import type { Random } from "./random.ts";
 import type { Ailment, Program } from "./service.ts";
 
 /** How a release is run. Short times, so that much happens in them: what a wait is for does not depend on its length. */
 export function drawShape(
   random: Random,
-  { containers, tended, scaled }: { readonly containers: boolean; readonly tended: boolean; readonly scaled: boolean },
+  kind: {
+    readonly containers: boolean;
+    readonly tended: boolean;
+    readonly scaled: boolean;
+    readonly ruled: Ruled | null;
+  },
 ): Shape {
+  const { containers, tended, scaled, ruled } = kind;
   const strategy = random.weighted<Shape["strategy"]>([
     ["blue-green", 3],
     ["rolling", 2],
@@ -32,7 +38,9 @@ export function drawShape(
     containers,
     tended,
     scale: null,
-    rules: undefined,
+    // What a rule of the config is there for is not taken from it by the comparison.
+    rules: ruled === null ? undefined : { errorRatio: false },
+    ruled,
   } satisfies Shape;
   if (!scaled) return shape;
   const min = random.pick([1, 1, 2]);

@@ -7,9 +7,12 @@ import { SeenBudgets } from "../../engine/gates/budgets.ts";
 import { StepConditions } from "../../engine/gates/step-conditions.ts";
 import { Changes } from "../../engine/history.ts";
 import { Judges } from "../../engine/judge/judges.ts";
+import { RuleRunner } from "../../engine/judge/rule-runner.ts";
 import { Keeper } from "../../engine/keeper.ts";
+import { EdgeSource } from "../../engine/metrics/edge-source.ts";
 import { HealthSource, tickMs } from "../../engine/metrics/health-source.ts";
 import { Metrics } from "../../engine/metrics/metrics.ts";
+import { Revisions } from "../../engine/metrics/revisions.ts";
 import { lookAtTargets, lookMs as usageLookMs } from "../../engine/metrics/target-source.ts";
 import { SharedSteps } from "../../engine/pipeline/cache/shared.ts";
 import { StepCache } from "../../engine/pipeline/cache/store.ts";
@@ -61,6 +64,8 @@ export type WorldOptions = {
   readonly tended: boolean;
   /** Instances come and go with what they use, a request that many ms of a processor; null: nobody looks at that. */
   readonly requestCpuMs: number | null;
+  /** The rules of configs are looked at. */
+  readonly ruled: boolean;
   /** Requests a second that come at a moment. */
   readonly rate: (atMs: number) => number;
   readonly programOf: (spec: RevisionSpec) => Program;
@@ -162,6 +167,8 @@ export class SimWorld {
       };
     const log = { info: say("info"), warn: say("warn"), error: say("error") };
     const targets = new Targets({ store, clock, log, make: () => simTarget(this.place, life, product) });
+    const metrics = new Metrics({ clock });
+    const counted = this.#options.ruled ? new EdgeSource({ metrics, revisions: new Revisions(store) }) : null;
     const edges = new EdgeSites({
       store,
       targets,
@@ -169,6 +176,7 @@ export class SimWorld {
       log,
       base: () => edgeBase,
       make: () => simEdge(this.gate, life),
+      onSample: (edge, sample) => counted?.take(edge, sample),
     });
     const engine = sqliteEngine({ store, clock });
     const changes = new Changes();
@@ -186,7 +194,7 @@ export class SimWorld {
       images: { ...notSimulated.images, collect: (needed) => life.call(() => this.#collect(needed)) },
       changes,
       alerts: new AlertDesk({ store, clock, changes, product }),
-      metrics: new Metrics({ clock }),
+      metrics,
       standings: new Map(),
       stepConditions: new StepConditions(),
       scalings: new Map(),
@@ -202,6 +210,7 @@ export class SimWorld {
     new Keeper(world).open();
     if (this.#options.tended) this.#tend(world);
     if (this.#options.requestCpuMs !== null) this.#scale(world);
+    if (this.#options.ruled) new RuleRunner(world).open();
     await engine.open();
     return plane;
   }

@@ -64,6 +64,7 @@ async function watch(
       hosts: 2,
       tended: false,
       requestCpuMs: null,
+      ruled: false,
       rate: rateAt(level.rate, startsAtMs),
       programOf: ({ release }) => programOf(release === releases[1] ? scenario : null),
       witness: {
@@ -142,6 +143,7 @@ const unwatched: Shape = {
   tended: false,
   scale: null,
   rules: { errorRatio: false, latency: false, healthLost: false },
+  ruled: null,
 };
 
 /** Three steps of a minute, and five under all traffic. Left alone it stays at its first step, as one whose checks fail does. */
