@@ -4,7 +4,7 @@
  */
 
 /** Rises when a daemon and a client of different versions would misunderstand each other. */
-export const protocolVersion = 3;
+export const protocolVersion = 4;
 
 export type UnitSpec = {
   /** Names the unit, its instances (`<key>.<index>`) and its files. */
@@ -16,6 +16,8 @@ export type UnitSpec = {
   /** `service` is restarted when it ends; `job` runs once, and its exit is kept. */
   readonly mode: "service" | "job";
   readonly command: readonly string[];
+  /** Executed instead of it where that path is not there at the start: who asked, and was to hold it, has died in between. */
+  readonly otherwise?: { readonly without: string; readonly command: readonly string[] };
   readonly cwd: string;
   /** The whole environment; nothing is inherited. Kept by the daemon in a file of mode 0600, so that it can restart alone. */
   readonly env: Readonly<Record<string, string>>;

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { closeSync, openSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, statSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 import type { StartFailure, UnitSpec } from "./contract.ts";
 import {
@@ -50,7 +50,7 @@ export type SpawnRequest = {
  */
 export async function startProcess(request: SpawnRequest): Promise<LiveProcess | StartFailure> {
   const { spec, env } = request;
-  const [program, ...args] = spec.command;
+  const [program, ...args] = commandOf(spec);
   const fds: number[] = [];
   try {
     for (const file of [request.stdout, request.stderr]) fds.push(openSync(file, "a", 0o600));
@@ -78,6 +78,10 @@ export async function startProcess(request: SpawnRequest): Promise<LiveProcess |
   } finally {
     for (const fd of fds) closeSync(fd);
   }
+}
+
+function commandOf({ command, otherwise }: UnitSpec): readonly string[] {
+  return otherwise === undefined || existsSync(otherwise.without) ? command : otherwise.command;
 }
 
 /**
@@ -157,7 +161,7 @@ export function findMarked(prefix: string): Marked[] {
 function refusal(error: unknown, spec: UnitSpec): StartFailure {
   const code = error instanceof Error && "code" in error ? error.code : null;
   if (code === "ENOSPC" || code === "EDQUOT") return { code: "SPACE", message: "the disk is full" };
-  const program = spec.command[0] ?? "";
+  const program = commandOf(spec)[0] ?? "";
   if (code === "ENOENT") {
     if (!isDirectory(spec.cwd)) return { code: "COMMAND", message: `the working directory ${spec.cwd} is not there` };
     const where = program.includes("/") ? "" : ` on PATH (${spec.env.PATH ?? ""})`;

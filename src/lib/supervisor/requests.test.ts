@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { SupervisorError } from "./contract.ts";
+import { SupervisorError, type UnitSpec } from "./contract.ts";
 import { parseRequest } from "./requests.ts";
 
-const spec = {
+const spec: UnitSpec = {
   key: "a",
   labels: {},
   notes: {},
@@ -17,10 +17,22 @@ const spec = {
   cpus: null,
 };
 
-test("a right request is passed on as it is", () => {
-  const request = { call: "ensure", spec, instances: 2 };
-  expect(parseRequest(JSON.stringify(request))).toEqual(request);
-});
+const whole: Required<UnitSpec> = {
+  ...spec,
+  mode: "job",
+  otherwise: { without: "/proc/1/fd/3", command: ["false"] },
+  outputFile: "/tmp/output",
+  niceness: 10,
+  processes: 100,
+};
+
+test.each([["the least", spec] as const, ["everything", whole] as const])(
+  "%s of a right request is passed on as it is",
+  (_, asked) => {
+    const request = { call: "ensure", spec: asked, instances: 2 };
+    expect(parseRequest(JSON.stringify(request))).toEqual(request);
+  },
+);
 
 test.each([
   ["no JSON", "{"],
@@ -33,6 +45,11 @@ test.each([
   ["a label that would hide the text", { call: "ensure", spec: { ...spec, labels: { text: "" } }, instances: 1 }],
   ["half an instance", { call: "ensure", spec, instances: 0.5 }],
   ["too many instances", { call: "ensure", spec, instances: 65 }],
+  ["a bound that is no number", { call: "ensure", spec: { ...spec, processes: "many" }, instances: 1 }],
+  [
+    "a shell string instead",
+    { call: "ensure", spec: { ...spec, otherwise: { without: "/", command: "rm" } }, instances: 1 },
+  ],
   ["a negative grace", { call: "ensure", spec: { ...spec, stopGraceMs: -1 }, instances: 1 }],
   ["too long a tail", { call: "logs", selector: {}, tail: 10_001, follow: false }],
   ["a list as selector", { call: "observe", selector: [] }],

@@ -7,6 +7,8 @@ const labelPattern = /^[A-Za-z][A-Za-z0-9_-]{0,39}$/;
 const reservedLabels = new Set(["at", "stream", "instance", "unit", "text"]);
 /** Nicer than that nobody is (setpriority(2)). */
 const mostNiceness = 19;
+/** The most that a kernel can hand out: https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html (pid_max). */
+const mostPids = 4_194_304;
 const maxTextLength = 128 * 1024;
 
 /** A request line as a request. Checked by hand: the daemon stays small and starts fast. Throws BAD_REQUEST. */
@@ -60,6 +62,7 @@ function spec(value: unknown): UnitSpec {
     notes: texts(each.notes, "notes"),
     mode: each.mode,
     command: command(each.command),
+    ...(each.otherwise !== undefined && { otherwise: otherwise(each.otherwise) }),
     cwd: text(each.cwd, "cwd"),
     env,
     idVariable: each.idVariable === null ? null : text(each.idVariable, "idVariable"),
@@ -69,6 +72,7 @@ function spec(value: unknown): UnitSpec {
     cpus: each.cpus === null ? null : positive(each.cpus, "cpus"),
     ...(each.outputFile !== undefined && { outputFile: text(each.outputFile, "outputFile") }),
     ...(each.niceness !== undefined && { niceness: whole(each.niceness, "niceness", mostNiceness) }),
+    ...(each.processes !== undefined && { processes: whole(each.processes, "processes", mostPids) }),
   };
 }
 
@@ -85,6 +89,11 @@ function command(value: unknown): readonly string[] {
   const parts = value.map((part) => text(part, "command"));
   if (parts[0] === "") throw bad("the command is empty");
   return parts;
+}
+
+function otherwise(value: unknown): NonNullable<UnitSpec["otherwise"]> {
+  const each = object(value, "otherwise");
+  return { without: text(each.without, "otherwise.without"), command: command(each.command) };
 }
 
 function texts(value: unknown, name: string): Readonly<Record<string, string>> {

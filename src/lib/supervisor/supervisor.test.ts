@@ -225,6 +225,19 @@ test("an instance keeps its port, and gets another when a stranger has taken it"
   expect(said).toContain(`port ${port} is taken by another program; it gets another one`);
 });
 
+test("a command is told from another for when a path has gone, and each start looks anew", async () => {
+  const there = join(directory, "there");
+  writeFileSync(there, "");
+  const spec = unit("a", ["sh", "-c", "echo held; exec sleep 1000"], {
+    otherwise: { without: there, command: ["sh", "-c", "echo gone; exec sleep 1000"] },
+  });
+  const [first] = (await supervisor.ensure(spec, 1)).instances;
+  await eventually(async () => (await texts("a.0")).includes("held"));
+  rmSync(there);
+  signal(first?.pid ?? 0, "SIGKILL");
+  await eventually(async () => (await texts("a.0")).includes("gone"));
+});
+
 test("no free port in the range is an error that says so", async () => {
   const stranger = createServer().listen(0, "127.0.0.1");
   await once(stranger, "listening");

@@ -32,20 +32,28 @@ function jobOf(command: readonly string[], env: Readonly<Record<string, string>>
   };
 }
 
-async function inside(line: string, more: { readonly env?: Record<string, string>; readonly processes?: number } = {}) {
+type More = { readonly env?: Record<string, string>; readonly processes?: number; readonly hasDied?: boolean };
+
+async function inside(line: string, more: More = {}) {
   if (typeof fence === "string") throw new Error(fence);
   const job = jobOf(["/bin/sh", "-c", line], more.env);
-  const { command, env, started } = await fence.around(job, { processes: more.processes ?? null });
-  const [program = "", ...args] = command;
+  const { command, otherwise, env, started } = await fence.around(job, { processes: more.processes ?? null });
+  expect(existsSync(otherwise.without)).toBe(true);
+  const [program = "", ...args] = more.hasDied ? otherwise.command : command;
   const ended = spawnSync(program, args, { cwd: job.directory, env: { ...env }, encoding: "utf8" });
   started();
   return ended;
 }
 
 describe.runIf(typeof fence !== "string")("the fence around a step", () => {
-  it("hides the state directory but the step's own paths, and single files, and takes no write", async () => {
+  it.each<[string, More]>([
+    ["in the namespace of a run", {}],
+    ["with a bound of its processes", { processes: 4_096 }],
+    ["in one of its own, when who held that has died", { hasDied: true }],
+  ])("hides the state directory but the step's own paths, and single files, and takes no write: %s", async (_, how) => {
     const { stdout } = await inside(
       `pwd; echo made > made; ls ../..; ls -A ../../..; cat ${token}; { echo x > ../../../x; } 2> /dev/null || echo refused`,
+      how,
     );
     expect(stdout).toBe(`${join(own, "source")}\nown\nruns\nrefused\n`);
     expect(readFileSync(join(own, "source", "made"), "utf8")).toBe("made\n");

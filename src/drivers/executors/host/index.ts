@@ -56,6 +56,8 @@ export function hostExecutor({ supervisor, hidden }: HostOptions): Executor {
 
 type HostOptions = { readonly supervisor: Supervisor; readonly hidden: Hidden };
 type Means = { readonly supervisor: Supervisor; readonly disks: DiskWatch; readonly fence: Fence | string };
+/** A command as it is executed: perhaps behind a fence. */
+type Execution = Pick<UnitSpec, "command" | "env" | "otherwise">;
 type Run = { readonly job: StepJob; readonly onOutput: (chunk: Buffer) => void };
 
 async function run(means: Means, { job, onOutput }: Run, signal: AbortSignal): Promise<JobEnd> {
@@ -102,9 +104,9 @@ async function begun(
   if (why !== null) return { is: "not-started", why };
   const fenced = await fencedBy(fence, job);
   if ("why" in fenced) return { is: "not-started", why: fenced.why };
-  const { command, env, started } = fenced;
+  const { started, ...how } = fenced;
   try {
-    await supervisor.ensure(unitOf({ ...job, command, env }, raw), 1, signal);
+    await supervisor.ensure(unitOf({ ...job, ...how }, raw), 1, signal);
     return null;
   } catch (error) {
     if (error instanceof SupervisorError && error.code === "START_FAILED")
@@ -116,7 +118,10 @@ async function begun(
 }
 
 /** Where there can be a fence there is one, or the step does not run. */
-async function fencedBy(fence: Fence | string, job: StepJob): Promise<Fenced | { readonly why: string }> {
+async function fencedBy(
+  fence: Fence | string,
+  job: StepJob,
+): Promise<(Execution & Pick<Fenced, "started">) | { readonly why: string }> {
   if (typeof fence === "string") return { command: bounded(job.command), env: job.env, started: () => undefined };
   return fence.around(job, { processes: isBound ? mostProcesses : null }).catch((error: unknown) => ({
     why: `the fence around it could not be put up: ${reasonOf(error)}`,
@@ -129,13 +134,14 @@ function bounded(command: readonly string[]): readonly string[] {
   return prlimit === null ? command : [prlimit, `--nproc=${mostProcesses}`, "--", ...command];
 }
 
-function unitOf(job: StepJob, raw: string): UnitSpec {
+function unitOf(job: Omit<StepJob, "command" | "env"> & Execution, raw: string): UnitSpec {
   return {
     key: job.key,
     labels: { ...job.labels, ...stepRole },
     notes: {},
     mode: "job",
     command: job.command,
+    ...(job.otherwise !== undefined && { otherwise: job.otherwise }),
     cwd: job.directory,
     env: job.env,
     idVariable: null,

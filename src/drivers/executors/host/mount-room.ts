@@ -23,29 +23,32 @@ exec "$2"`;
  */
 export class MountRoom {
   readonly #entries: readonly Entry[];
-  readonly #entering: string;
-  readonly #sh: string;
+  readonly #entering: readonly string[];
+  readonly #anew: readonly string[];
 
   private constructor(tools: Tools, way: Way, entries: readonly Entry[]) {
     this.#entries = entries;
-    this.#sh = tools.sh;
-    const at = ({ file }: Entry): string => `/proc/${process.pid}/fd/${file}`;
-    const options = [
+    this.#entering = [
+      tools.nsenter,
       ...(way.hasUser ? ["--preserve-credentials"] : []),
-      ...entries.map((each) => `--${each.kind}=${at(each)}`),
+      ...entries.map((each) => `--${each.kind}=${heldAt(each)}`),
     ];
-    // Nothing of anybody else is in these lines: tools, numbers and options.
-    this.#entering = `table=$1; shift
-if [ ${entries.map((each) => `-e ${at(each)}`).join(" -a ")} ]; then exec ${[tools.nsenter, ...options].join(" ")} -- "$@"; fi
-exec ${made(tools, way).join(" ")} ${tools.sh} -c '${tools.mount} -a -n -T "$0" || exit 125; exec "$@"' "$table" "$@"`;
+    this.#anew = [...made(tools, way), tools.sh, "-c", anew, tools.mount];
   }
 
-  /**
-   * Comes before a command, and is executed by a process that may look at this one. `table`: the same as a file, for when we have died
-   * in between: then the command gets a namespace of its own.
-   */
-  enter(table: string): readonly string[] {
-    return [this.#sh, "-c", this.#entering, "sh", table];
+  /** A path that is there as long as we hold the namespace, for whoever may look at this process. */
+  get held(): string {
+    return heldAt(this.#entries[0] as Entry);
+  }
+
+  /** Comes before a command that is to find what the table has mounted. */
+  enter(options: readonly string[]): readonly string[] {
+    return [...this.#entering, ...options, "--"];
+  }
+
+  /** Comes before it instead when we have died in between, and `held` is gone. `table`: the same as a file, for a namespace of its own. */
+  anew(table: string): readonly string[] {
+    return [...this.#anew, table];
   }
 
   /** `table`: a file as fstab(5). Errors: what the system said when it refused. */
@@ -76,6 +79,14 @@ exec ${made(tools, way).join(" ")} ${tools.sh} -c '${tools.mount} -a -n -T "$0" 
   close(): void {
     for (const { file } of this.#entries) closeSync(file);
   }
+}
+
+const anew = `"$0" -a -n -T "$1" || exit 125
+shift
+exec "$@"`;
+
+function heldAt({ file }: Entry): string {
+  return `/proc/${process.pid}/fd/${file}`;
 }
 
 function made({ unshare }: Tools, { hasUser }: Way): readonly string[] {

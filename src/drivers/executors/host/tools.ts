@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
@@ -6,7 +7,13 @@ const places = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"];
 /** Of util-linux and coreutils, which every Debian and Ubuntu has. */
 const names = ["unshare", "nsenter", "mount", "setpriv", "sh", "cat", "env"] as const;
 
-export type Tools = Readonly<Record<(typeof names)[number], string>>;
+type Name = (typeof names)[number];
+export type Tools = Readonly<Record<Name, string>> & {
+  /** nsenter can go to a directory that it finds inside: util-linux 2.38, of 2022. */
+  readonly entersDirectories: boolean;
+};
+
+const helpMs = 5_000;
 
 export function toolAt(name: string): string | null {
   return places.map((at) => join(at, name)).find(existsSync) ?? null;
@@ -16,7 +23,8 @@ export function toolAt(name: string): string | null {
 export function findTools(): Tools | string {
   const found = names.map((name) => [name, toolAt(name)] as const);
   const absent = found.filter(([, path]) => path === null).map(([name]) => name);
-  return absent.length === 0
-    ? (Object.fromEntries(found) as Tools)
-    : `there is no ${absent.join(", ")} in ${places.join(", ")}`;
+  if (absent.length > 0) return `there is no ${absent.join(", ")} in ${places.join(", ")}`;
+  const paths = Object.fromEntries(found) as Record<Name, string>;
+  const { stdout } = spawnSync(paths.nsenter, ["--help"], { encoding: "utf8", env: {}, timeout: helpMs });
+  return { ...paths, entersDirectories: /--wdns\b/.test(stdout ?? "") };
 }
