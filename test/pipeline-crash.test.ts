@@ -49,7 +49,7 @@ describe("a control plane that is killed at every point of a run", () => {
 
   /** Asked for each time: whoever is not answered asks again. */
   async function askedAndEnded(of: Plane, id: string): Promise<RunDetail> {
-    await beginRun(of, repository, {}, id);
+    await beginRun(of, repository, {}, { id });
     return runWhen(of, id, hasEnded);
   }
 

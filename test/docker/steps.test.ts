@@ -242,11 +242,15 @@ describe("an integration step with a Compose file", () => {
     await plane.client.post("/v1/secrets", body);
     const step = { compose: { exitCodeFrom: "tests" }, secrets: ["TOKEN"] };
     // What it has written is the control plane's, which can remove it.
-    const after = { shell: "grep hello out/heard && rm -r out", needs: ["good", "bad"] };
+    const after = { shell: "grep hello out/heard && rm -r out", needs: ["good", "bad", "integration"] };
     const bad = { ...step, env: { CODE: "4" }, allowFailure: true };
-    write({ good: { ...step, env: { CODE: "0" } }, bad, after }, files);
+    // Without a word more it is the file that is there, and the service that is called so.
+    const integration = { env: { CODE: "5" }, secrets: ["TOKEN"], allowFailure: true };
+    write({ good: { ...step, env: { CODE: "0" } }, bad, after, integration }, files);
     const run = await runToEnd(plane, repository);
-    expect(phasesOf(run)).toEqual({ good: "passed", bad: "failed", after: "passed" });
+    expect(phasesOf(run)).toEqual({ good: "passed", bad: "failed", after: "passed", integration: "failed" });
+    expect(stepOf(run, "integration").reason).toBe("exit code 5");
+    expect(await logOf(plane, run.id, "integration")).toMatch(/^heard hello \*\*\*\n/);
     expect(stepOf(run, "bad").reason).toBe("exit code 4");
     expect(await logOf(plane, run.id, "good")).toBe("heard hello ***\n");
     const log = await logOf(plane, run.id, "bad");
@@ -270,6 +274,17 @@ describe("an integration step with a Compose file", () => {
     const refused = await runToEnd(plane, repository);
     expect(refused.steps).toEqual([]);
     expect(refused.reason).toContain("a Compose file of the pipeline cannot be used at this commit");
+    // A built-in one says what it misses, too: a service that tests, or an image beside the accessories.
+    for (const [there, why] of [
+      [
+        { "docker-compose.integration.yml": `services: { cache: { image: ${redis} } }` },
+        "has cache, and no service called",
+      ],
+      [{}, "to have cache beside it, name the image that its tests run in"],
+    ] as const) {
+      write({ integration: {} }, there);
+      expect(JSON.stringify((await runToEnd(plane, repository)).error)).toContain(why);
+    }
     await expectNothingLeft();
   });
 

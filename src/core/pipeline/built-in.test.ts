@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { builtIn, type Found } from "./built-in.ts";
 
-const nothing: Found = { scripts: null, packageManager: null, files: [], pyproject: "" };
+const nothing: Found = { scripts: null, packageManager: null, files: [], pyproject: "", package: null };
 const node = (files: string[], more: Partial<Found> = {}): Found => ({
   ...nothing,
   scripts: {},
@@ -55,4 +55,50 @@ it("checks are what package.json has, else what pyproject.toml has, else said to
   expect(said("lint", python, python)).toBe("ruff check");
   expect(said("typecheck", python, python)).toMatch(/^! package.json has no script/);
   expect(said("checkout", nothing, nothing)).toBe("");
+});
+
+describe("publish", () => {
+  const named = (version: string, more: Partial<Found> = {}): Found =>
+    node(["package-lock.json"], { package: { name: "@acme/cart", version, isPrivate: false }, ...more });
+  // What is before it asks the registry for this version.
+  const own = (here: Found, top: Found): string => said("publish", here, top).split(" publish @acme/cart@")[1] ?? "";
+
+  it.each([
+    ["npm", named("1.2.3"), "1.2.3 npm publish"],
+    ["npm, before a version", named("2.0.0-beta.1"), "2.0.0-beta.1 npm publish --tag beta"],
+    ["npm, before a version, in numbers", named("2.0.0-0"), "2.0.0-0 npm publish --tag next"],
+    ["npm, with a note of the build", named("2.0.0+linux-x64"), "2.0.0+linux-x64 npm publish"],
+    [
+      "pnpm, pinned",
+      named("1.2.3", { packageManager: "pnpm@9.1.0" }),
+      "1.2.3 corepack pnpm@9.1.0 publish --no-git-checks",
+    ],
+  ])("by %s", (_, found, wanted) => {
+    expect(own(found, found)).toBe(wanted);
+  });
+
+  it("is what the tool itself does where it leaves alone what is there already", () => {
+    const berry = named("1.2.3", { packageManager: "yarn@4.1.0", files: ["package.json", "yarn.lock", ".yarnrc.yml"] });
+    expect(said("publish", berry, berry)).toBe("corepack yarn@4.1.0 npm publish --tolerate-republish");
+    const uv: Found = { ...nothing, files: ["pyproject.toml", "uv.lock"] };
+    expect(said("publish", uv, uv)).toBe("uv build; uv publish");
+  });
+
+  it("says what is missing", () => {
+    const secret = node([], { package: { name: "cart", version: "1.0.0", isPrivate: true } });
+    expect(said("publish", secret, secret)).toMatch(/^! its package.json is private/);
+    expect(said("publish", nothing, nothing)).toMatch(/^! no package.json has a name and a version/);
+  });
+});
+
+it("integration is its own script, or the tests that are marked so", () => {
+  const scripts = { test: "x", "test:integration": "y" };
+  const top = node(["package-lock.json"]);
+  expect(said("integration", node([], { scripts }), top)).toBe("npm run test:integration");
+  const marked = '[tool.pytest.ini_options]\nmarkers = ["slow: takes long", "integration: needs a database"]\n';
+  const lines = '[tool.pytest.ini_options]\nmarkers = [\n  "integration: needs a database",\n]\n';
+  const python = (pyproject: string): Found => ({ ...nothing, files: ["pyproject.toml"], pyproject });
+  expect(said("integration", python(marked), nothing)).toBe("pytest -m integration");
+  expect(said("integration", python(lines), nothing)).toBe("pytest -m integration");
+  expect(said("integration", python("[tool.pytest.ini_options]\n"), nothing)).toMatch(/^! package.json has no script/);
 });

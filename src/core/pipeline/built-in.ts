@@ -1,4 +1,4 @@
-import { type BuiltInStep, scanFiles } from "../product/pipeline.ts";
+import { type BuiltInStep, pipelineDefaults, scanFiles } from "../product/pipeline.ts";
 
 const [npmReport, pipReport] = scanFiles;
 
@@ -12,7 +12,11 @@ export type Found = {
   readonly files: readonly string[];
   /** Text of pyproject.toml, or empty. */
   readonly pyproject: string;
+  /** As package.json names it; null: it names and numbers none. */
+  readonly package: PackageName | null;
 };
+
+export type PackageName = { readonly name: string; readonly version: string; readonly isPrivate: boolean };
 
 /** Names of the files that are looked for. */
 export const tellingFiles = [
@@ -29,6 +33,7 @@ export const tellingFiles = [
   "pyproject.toml",
   "pytest.ini",
   "package.json",
+  pipelineDefaults.composeFile,
 ] as const;
 
 export type BuiltIn =
@@ -41,12 +46,15 @@ export type BuiltIn =
   | { readonly is: "nothing"; readonly missing: string };
 
 /** Scripts of package.json by what they are for; the first that is there is taken. */
-const scriptNames: Readonly<Record<Exclude<BuiltInStep, "checkout" | "install" | "scan">, readonly string[]>> = {
+const scriptNames: Readonly<
+  Record<Exclude<BuiltInStep, "checkout" | "install" | "scan" | "publish">, readonly string[]>
+> = {
   lint: ["lint"],
   format: ["format:check", "format-check", "check:format", "format"],
   typecheck: ["typecheck", "type-check", "types", "check:types", "tsc"],
   unit: ["test:unit", "unit", "test"],
   build: ["build"],
+  integration: ["test:integration", "integration"],
 };
 
 /** What a built-in step runs in a directory, given what is there and at the top of the checkout. */
@@ -54,6 +62,7 @@ export function builtIn(uses: BuiltInStep, here: Found, top: Found): BuiltIn {
   if (uses === "checkout") return { is: "commands", commands: [], atTop: false };
   if (uses === "install") return install(here, top);
   if (uses === "scan") return scan(here);
+  if (uses === "publish") return publish(here, top);
   const script = scriptNames[uses].find((name) => Object.hasOwn(here.scripts ?? {}, name));
   if (script !== undefined) return one(...managerOf(here, top), "run", script);
   const python = pythonCommand(uses, here, top);
@@ -87,6 +96,50 @@ function scan({ files }: Found): BuiltIn {
   ];
   if (commands.length > 0) return { is: "commands", commands, atTop: false };
   return { is: "nothing", missing: "there is no package-lock.json and no requirements.txt; give the step a command" };
+}
+
+/**
+ * The package, where the registry does not have this version: so a commit that changes no version publishes nothing, and one that is
+ * run again does not fail. A version such as 2.0.0-beta.1 becomes the newest under its own word (beta), not `latest`.
+ */
+function publish(here: Found, top: Found): BuiltIn {
+  if (here.package?.isPrivate === true)
+    return { is: "nothing", missing: "its package.json is private; leave that out, or give the step a command" };
+  if (here.package !== null) return one(...publishNode(here.package, here, top));
+  if (here.files.includes("uv.lock"))
+    return {
+      is: "commands",
+      commands: [
+        ["uv", "build"],
+        ["uv", "publish"],
+      ],
+      atTop: false,
+    };
+  if (here.files.includes("poetry.lock")) return one("poetry", "publish", "--build", "--skip-existing");
+  return {
+    is: "nothing",
+    missing: "no package.json has a name and a version, and there is no uv.lock and no poetry.lock",
+  };
+}
+
+function publishNode({ name, version }: PackageName, here: Found, top: Found): readonly string[] {
+  const before = version.split("+")[0]?.split("-").slice(1).join("-") ?? "";
+  const word = /^[a-z]\w*/i.exec(before)?.[0] ?? "next";
+  const tag = before === "" ? [] : ["--tag", word];
+  const manager = managerOf(here, top);
+  const tool = toolOf(here.packageManager ?? top.packageManager) ?? lockOf(here) ?? lockOf(top);
+  if (tool === "yarn" && (top.files.includes(".yarnrc.yml") || here.files.includes(".yarnrc.yml")))
+    return [...manager, "npm", "publish", "--tolerate-republish", ...tag];
+  const own: Readonly<Record<Tool, readonly string[]>> = {
+    npm: [...manager, "publish", ...tag],
+    pnpm: [...manager, "publish", "--no-git-checks", ...tag],
+    yarn: ["npm", "publish", ...tag],
+    bun: [...manager, "publish", ...tag],
+  };
+  // A registry that does not answer has it not: then publishing itself says what is wrong.
+  const line =
+    'if npm view "$1" version 2>/dev/null | grep -q .; then echo "$1 is there already"; else shift; "$@"; fi';
+  return ["sh", "-euc", line, "publish", `${name}@${version}`, ...own[tool ?? "npm"]];
 }
 
 /** Exactly what the lock file says; a lock file that does not fit is a failure. */
@@ -145,6 +198,10 @@ function pythonCommand(uses: BuiltInStep, here: Found, top: Found): readonly str
       return has("mypy") ? tool("mypy", ".") : has("pyright") ? tool("pyright") : null;
     case "unit":
       return has("pytest") || at.files.includes("pytest.ini") ? tool("pytest") : null;
+    case "integration":
+      return /\bmarkers\s*=\s*\[[^\]]*["']integration\b/.test(at.pyproject)
+        ? tool("pytest", "-m", "integration")
+        : null;
     default:
       return null;
   }

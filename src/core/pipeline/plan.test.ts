@@ -57,6 +57,21 @@ describe("a pipeline", () => {
     ]);
   });
 
+  it("has every accessory with an image beside a built-in integration step, where nothing else is said", () => {
+    const pipeline = pipelineOf({
+      accessories: { redis: { image: "redis:7.4", port: 6379 }, postgres: { image: "postgres:16", port: 5432 } },
+      pipeline: {
+        steps: {
+          integration: { image: "node:22" },
+          one: { uses: "integration", image: "node:22", beside: ["redis"] },
+          file: { uses: "integration", image: "node:22", compose: {} },
+        },
+      },
+    });
+    const beside = pipeline.steps.map(({ container }) => container?.beside.map(({ name }) => name));
+    expect(beside).toEqual([["redis", "postgres"], ["redis"], [], undefined]);
+  });
+
   it("may run in a container of an agent, but brings up no Compose file there", () => {
     const away = { image: "node:22", command: ["node", "test.js"], runsOn: ["linux"] };
     const [step] = pipelineOf({ pipeline: { steps: { away } } }).steps;
@@ -173,6 +188,8 @@ describe("problems of a pipeline", () => {
             wide: { command: ["x"], matrix: { A: ["1", "1"] } },
             out: { command: ["x"], outputs: ["."], env: { T: "x" }, secrets: ["T"] },
             odd: { comand: ["x"] },
+            publish: { inputs: ["**"] },
+            integration: { inputs: ["**"] },
           },
           parameters: { level: { default: "all", allowed: ["quick"] } },
         },
@@ -183,11 +200,15 @@ describe("problems of a pipeline", () => {
         "pipeline.parameters.level.default: "all" is not one of those allowed: quick",
         "pipeline.steps.a.needs: a → b → a is a circle: none of them could start first",
         "pipeline.steps.both: it has command and shell; a step does one of them: leave the others out",
+        "pipeline.steps.integration.inputs: it depends on what runs beside it, which no file tells, so it is always run: leave inputs out",
         "pipeline.steps.lnt: it has no command and no shell, and "lnt" is no built-in step; did you mean "lint"?",
         "pipeline.steps.lost.needs[0]: there is no step "untt"; did you mean "unit"?",
         "pipeline.steps.odd.comand: unknown key; did you mean "command"?",
         "pipeline.steps.out.outputs[0]: that is everything; name what the step makes",
         "pipeline.steps.out.secrets[0]: T is in env too; leave one out",
+        "pipeline.steps.publish.inputs: what is there already is for its registry to say, so it is always run: leave inputs out",
+        "pipeline.steps.publish.needs: say what must have passed before it is published, such as needs: ["unit", "build"]",
+        "pipeline.steps.publish.when: what is published stays, so say of which branch or by what: when: { branch: ["main"] }, or { event: ["tag"] }",
         "pipeline.steps.wide.matrix: a value is there twice; each combination runs once",
       ]
     `);

@@ -201,18 +201,35 @@ export function loadTestsIn(
     .flatMap((step) => matrixOf(step.input).map((combination) => idOf(step.name, combination)));
 }
 
-function containerOf({ input }: NamedStep, config: ProductConfig): StepContainer | null {
-  const { image, network, memory, cpu, beside = [], ready, compose } = input;
+function containerOf(step: NamedStep, config: ProductConfig): StepContainer | null {
+  const { image, network, memory, cpu, beside, ready, compose } = step.input;
   if (image === undefined && compose === undefined) return null;
+  const usual = isBuiltIn(step, "integration") && compose === undefined ? accessoriesWithImage(config) : [];
   return {
     engine: config.pipeline?.engine ?? pipelineDefaults.engine,
     image: image ?? null,
     network: network ?? pipelineDefaults.network,
     memoryBytes: bytes(memory ?? pipelineDefaults.memory),
     cpus: cpu ?? null,
-    beside: beside.map((name) => besideOf(name, config)),
+    beside: (beside ?? usual).map((name) => besideOf(name, config)),
     readyMs: ms(ready ?? pipelineDefaults.ready),
     ...(compose === undefined ? {} : { compose: composeOf(compose) }),
+  };
+}
+
+/** What a built-in integration step has beside it where it does not say. */
+export function accessoriesWithImage({ accessories = {} }: Pick<ProductConfig, "accessories">): readonly string[] {
+  return Object.entries(accessories).flatMap(([name, { image }]) => (image === undefined ? [] : [name]));
+}
+
+/** A step whose Compose file is found at its commit, and which says nothing about it. */
+export function composedStep(step: PipelineStep, service: string, config: ProductConfig): PipelineStep {
+  const compose = { exitCodeFrom: service };
+  const { name: own } = step;
+  return {
+    ...step,
+    work: { is: "service", service },
+    container: containerOf({ service: null, path: step.path, steps: {}, name: own, own, input: { compose } }, config),
   };
 }
 
@@ -231,8 +248,12 @@ function besideOf(name: string, { accessories = {} }: ProductConfig): StepBeside
 }
 
 export function isBuiltInScan(step: Pick<NamedStep, "own" | "input">): boolean {
+  return isBuiltIn(step, "scan");
+}
+
+export function isBuiltIn(step: Pick<NamedStep, "own" | "input">, uses: BuiltInStep): boolean {
   const work = workOf(step);
-  return work?.is === "built-in" && work.uses === "scan";
+  return work?.is === "built-in" && work.uses === uses;
 }
 
 const dayMs = 86_400_000;

@@ -358,11 +358,23 @@ export interface PipelineStepInput {
   /**
    * A built-in step: install runs the package manager that packageManager or the lock file names, lint, format,
    * typecheck, unit and build what package.json or pyproject.toml has for it, scan npm audit and pip-audit where there
-   * are their lock files.
+   * are their lock files. integration brings up docker-compose.integration.yml, or with an image runs test:integration
+   * beside the accessories; publish brings the package to its registry, once for each version.
    * @default the step's name, when that is one of them
    * @example "unit"
    */
-  uses?: "checkout" | "install" | "lint" | "format" | "typecheck" | "unit" | "build" | "scan" | undefined;
+  uses?:
+    | "checkout"
+    | "install"
+    | "lint"
+    | "format"
+    | "typecheck"
+    | "unit"
+    | "build"
+    | "integration"
+    | "scan"
+    | "publish"
+    | undefined;
   /**
    * Argument array; the first is looked up on PATH. Never a shell string: for that there is shell.
    * @default that of the built-in step

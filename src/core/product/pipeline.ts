@@ -23,7 +23,10 @@ import {
 import { show } from "./wording.ts";
 
 /** What a step does without a command of its own; `checkout` is there for those who like to name it. */
-export const builtInSteps = ["checkout", "install", "lint", "format", "typecheck", "unit", "build", "scan"] as const;
+export const builtInSteps = [
+  ...(["checkout", "install", "lint", "format", "typecheck", "unit", "build"] as const),
+  ...(["integration", "scan", "publish"] as const),
+] as const;
 export type BuiltInStep = (typeof builtInSteps)[number];
 
 export const runEvents = ["manual", "deploy", "push", "pull-request", "tag", "schedule"] as const;
@@ -237,7 +240,7 @@ const stepSchema = named(
   z.strictObject({
     uses: optional(choice(builtInSteps), {
       meaning:
-        "A built-in step: install runs the package manager that packageManager or the lock file names, lint, format, typecheck, unit and build what package.json or pyproject.toml has for it, scan npm audit and pip-audit where there are their lock files.",
+        "A built-in step: install runs the package manager that packageManager or the lock file names, lint, format, typecheck, unit and build what package.json or pyproject.toml has for it, scan npm audit and pip-audit where there are their lock files. integration brings up docker-compose.integration.yml, or with an image runs test:integration beside the accessories; publish brings the package to its registry, once for each version.",
       default: "(the step's name, when that is one of them)",
       example: "unit",
     }),

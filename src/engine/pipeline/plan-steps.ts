@@ -4,11 +4,12 @@ import { SlipwayError } from "../../core/errors/error.ts";
 import { builtIn, type Found, tellingFiles } from "../../core/pipeline/built-in.ts";
 import { planRun, unknownNames } from "../../core/pipeline/plan.ts";
 import { loadTestsIn, resolvePipeline } from "../../core/pipeline/resolve.ts";
-import type { PipelineStep, SharedCacheSpec } from "../../core/pipeline/step.ts";
+import type { PipelineStep, SharedCacheSpec, StepCompose } from "../../core/pipeline/step.ts";
 import { nearest } from "../../core/product/guess.ts";
 import type { ProductConfig } from "../../core/product/schema.ts";
 import { type Asked, parametersOf, parameterVariables } from "./asked.ts";
-import { type ReadStack, stackProblems } from "./step-container.ts";
+import { integrationAt } from "./integration.ts";
+import { type ReadStack, type StackRequest, stackProblems } from "./step-container.ts";
 
 /** A step with what is really run. */
 export type StepSpec = {
@@ -39,6 +40,8 @@ type Checkout = {
   /** Its top, with all that the product may read; and how its Compose files are read. */
   readonly top: string;
   readonly readStack: ReadStack;
+  /** Whether it has what is not committed. */
+  readonly dirty: boolean;
 };
 
 /** What a run of the product's pipeline does on this checkout; null where it has none. Errors: USAGE, PIPELINE_INVALID. */
@@ -77,10 +80,22 @@ export async function planSteps(config: ProductConfig, whole: Asked, checkout: C
     services: asked.services,
   });
   const look = looker(checkout.directory);
+  const stackAt = (step: PipelineStep, compose: StepCompose) =>
+    checkout.readStack(
+      stackRequest({ step, directory: join(checkout.prefix, step.path) }, compose, checkout, parameters),
+    );
   const missing: [string, string][] = [];
   const wrong: [string, string][] = [];
   const steps: StepSpec[] = [];
-  for (const { step, skipped } of planned) {
+  for (const { step: asConfigured, skipped: left } of planned) {
+    const skipped =
+      left ?? (checkout.dirty && isPublishing(asConfigured) ? "what is not committed is not published" : null);
+    const step =
+      skipped === null ? await integrationAt(asConfigured, { config, look, readStack: stackAt }) : asConfigured;
+    if (typeof step === "string") {
+      missing.push([asConfigured.id, step]);
+      continue;
+    }
     const found = skipped === null ? await commandsOf(step, look) : { commands: [], atTop: false };
     if (typeof found === "string") missing.push([step.id, found]);
     else {
@@ -111,11 +126,24 @@ function stackFaults(
 ): [string, string][] {
   const compose = step.container?.compose;
   if (compose === undefined) return [];
+  const reading = readStack(stackRequest({ step, directory }, compose, { top }, parameters));
+  return stackProblems(reading).map((text) => [step.id, text]);
+}
+
+function stackRequest(
+  { step, directory }: Pick<StepSpec, "step" | "directory">,
+  compose: StepCompose,
+  { top }: Pick<Checkout, "top">,
+  parameters: Readonly<Record<string, string>>,
+): StackRequest {
   const ofRun = step.inputs === null ? ["SLIPWAY_RUN", "SLIPWAY_COMMIT"] : [];
   const later = [...step.secrets, "SLIPWAY_STEP", ...ofRun].map((name) => [name, "later"]);
   const variables = { ...parameterVariables(parameters), ...Object.fromEntries(later), CI: "true", ...step.env };
-  const reading = readStack({ ...compose, directory: join(top, directory), checkout: top, variables });
-  return stackProblems(reading).map((text) => [step.id, text]);
+  return { ...compose, directory: join(top, directory), checkout: top, variables };
+}
+
+function isPublishing({ work }: PipelineStep): boolean {
+  return work.is === "built-in" && work.uses === "publish";
 }
 
 function loadTests(config: ProductConfig, { loadTest: environment }: Asked): readonly string[] {
@@ -162,10 +190,8 @@ async function lookAt(directory: string): Promise<Found> {
     const size = there.find((file) => file.name === name)?.size ?? null;
     return size === null || size > maxFileBytes ? "" : readFile(join(directory, name), "utf8");
   };
-  const { scripts, packageManager } = packageOf(await text("package.json"));
   return {
-    scripts,
-    packageManager,
+    ...packageOf(await text("package.json")),
     files: there.flatMap(({ name, size }) => (size === null ? [] : [name])),
     pyproject: await text("pyproject.toml"),
   };
@@ -176,14 +202,18 @@ async function sizeOf(file: string): Promise<number | null> {
   return found?.isFile() === true ? found.size : null;
 }
 
-function packageOf(text: string): Pick<Found, "scripts" | "packageManager"> {
+function packageOf(text: string): Pick<Found, "scripts" | "packageManager" | "package"> {
   try {
-    const { scripts, packageManager } = JSON.parse(text) as { scripts?: unknown; packageManager?: unknown };
+    const { scripts, packageManager, name, version, private: isPrivate } = JSON.parse(text) as Record<string, unknown>;
     return {
       scripts: typeof scripts === "object" && scripts !== null ? (scripts as Record<string, string>) : {},
       packageManager: typeof packageManager === "string" ? packageManager : null,
+      package:
+        typeof name === "string" && typeof version === "string"
+          ? { name, version, isPrivate: isPrivate === true }
+          : null,
     };
   } catch {
-    return { scripts: null, packageManager: null };
+    return { scripts: null, packageManager: null, package: null };
   }
 }

@@ -75,6 +75,7 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
           branch: checkout.branch,
           top: workspace.source,
           readStack: world.readStack,
+          dirty: run.dirty === 1,
           changed: () => changedSinceRelease(world, run),
         });
         if (plan?.steps.some(({ step }) => step.inputs !== null))

@@ -1,4 +1,5 @@
 import {
+  isBuiltIn,
   isBuiltInScan,
   matrixOf,
   type NamedStep,
@@ -37,6 +38,8 @@ export function checkPipeline(product: ProductInput): readonly Finding[] {
       ...checkScan(step, product),
       ...checkLoad(step, product),
       ...checkContainer(step, product),
+      ...checkIntegration(step),
+      ...checkPublish(step),
       ...checkAway(step),
     ]),
     ...circles,
@@ -180,6 +183,40 @@ function checkContainer(step: NamedStep, { accessories = {} }: ProductInput): re
     const advice = guess === null ? "describe it in accessories" : `did you mean "${guess}"?`;
     return [error(at, `there is no accessory "${name}"; ${advice}`, guess === null ? {} : { guess })];
   });
+}
+
+function checkIntegration(step: NamedStep): readonly Finding[] {
+  if (!isBuiltIn(step, "integration") || step.input.inputs === undefined || step.input.compose !== undefined) return [];
+  const why = "it depends on what runs beside it, which no file tells, so it is always run: leave inputs out";
+  return [error([...pathOf(step), "inputs"], why)];
+}
+
+/** What is published stays, so nothing of when it is done is left to a default. */
+function checkPublish(step: NamedStep): readonly Finding[] {
+  if (!isBuiltIn(step, "publish")) return [];
+  const { when = {}, needs, inputs } = step.input;
+  const at = pathOf(step);
+  return [
+    ...(when.branch === undefined && when.event === undefined
+      ? [
+          error(
+            [...at, "when"],
+            'what is published stays, so say of which branch or by what: when: { branch: ["main"] }, or { event: ["tag"] }',
+          ),
+        ]
+      : []),
+    ...(needs === undefined
+      ? [error([...at, "needs"], 'say what must have passed before it is published, such as needs: ["unit", "build"]')]
+      : []),
+    ...(inputs === undefined
+      ? []
+      : [
+          error(
+            [...at, "inputs"],
+            "what is there already is for its registry to say, so it is always run: leave inputs out",
+          ),
+        ]),
+  ];
 }
 
 /** What a step on another machine reads cannot be seen from here, and a Compose file is brought up on this one only. */
