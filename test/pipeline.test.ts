@@ -177,10 +177,47 @@ describe("a pipeline", () => {
     repository.write({ steps: { unit: shell("true") }, parameters: { level: {} } });
     expect((await runToEnd(plane, repository)).error).toMatchObject({
       code: "USAGE",
-      message: "the parameter level must be given",
+      evidence: [["level", "must be given: any text"]],
     });
     const named = await runToEnd(plane, repository, { steps: ["unti"], parameters: { level: "1" } });
     expect(named.error).toMatchObject({ code: "USAGE", hint: "did you mean unit?" });
+  });
+
+  it("takes numbers, booleans and choices as they are and as a command line has them, and says all that is wrong at once", async () => {
+    const parameters = {
+      shards: { type: "integer", default: 2, min: 1, max: 8, meaning: "how many run side by side" },
+      browser: { default: false },
+      level: { allowed: ["quick", "full"] },
+    };
+    repository.write({ steps: { unit: shell("env | grep SLIPWAY_PARAM_ | sort") }, parameters });
+    const said = await runToEnd(plane, repository, { parameters: { shards: 4, browser: true, level: "full" } });
+    const texts = "SLIPWAY_PARAM_BROWSER=true\nSLIPWAY_PARAM_LEVEL=full\nSLIPWAY_PARAM_SHARDS=4\n";
+    expect(await logOf(plane, said.id, "unit")).toBe(texts);
+    const cli = (...args: string[]) =>
+      spawnSync(process.execPath, [bin, ...args], {
+        cwd: repository.directory,
+        encoding: "utf8",
+        env: { ...process.env, NO_COLOR: "1", COLUMNS: "200" },
+      });
+    const wrong = cli("run", "--param", "shards=9", "--param", "browser=yes", "--param", "levl=quick");
+    expect(wrong.status).toBe(2);
+    for (const text of [
+      '"9" is not a whole number from 1 to 8',
+      '"yes" is not true or false',
+      "must be given: quick or full",
+      "there is none; did you mean level?",
+    ])
+      expect(wrong.stderr).toContain(text);
+    expect(
+      cli("run", "params")
+        .stdout.split("\n")
+        .map((line) => line.split(/\s{2,}/)),
+    ).toEqual([
+      ["shards", "a whole number from 1 to 8", "else 2", "how many run side by side"],
+      ["browser", "true or false", "else false"],
+      ["level", "quick or full", "must be given"],
+      [""],
+    ]);
   });
 });
 

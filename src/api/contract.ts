@@ -61,7 +61,8 @@ export const startRunBody = z.strictObject({
       branch: z.string().min(1).max(255).nullable(),
       steps: z.array(z.string().max(200)).max(200),
       services: z.array(name).max(200),
-      parameters: z.record(name, z.string().max(4_096)),
+      /** By name, each of the type that the config gives it, or a text that says the same. */
+      parameters: z.record(name, z.union([z.string().max(4_096), z.number(), z.boolean()])),
       loadTest: name.optional(),
       cache: z.boolean(),
       release: z.boolean(),

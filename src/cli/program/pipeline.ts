@@ -12,7 +12,7 @@ export function pipeline(slipway: Command): void {
     .description("take a commit through the pipeline, or some of its steps; makes no release")
     .option("--step <step>", "only this one, and what it needs; may be repeated", several)
     .option("-s, --service <service>", "only this one's steps, and what they need; may be repeated", several)
-    .option("--param <name=value>", "a parameter of the pipeline; may be repeated", several)
+    .option("--param <name=value>", "a parameter of the pipeline (slipway run params); may be repeated", several)
     .option("--commit <commit>", "commit, branch or tag (default: HEAD)")
     .option("--dirty", "take the working tree as it is")
     .option("--no-cache", "run every step, also where nothing has changed")
@@ -20,6 +20,10 @@ export function pipeline(slipway: Command): void {
     .option("--no-wait", "return when it has begun")
     .option("--timeout <duration>", "stop waiting after this, like 10m; it goes on");
   act(run, async (_, options) => (await import("../commands/run.ts")).run(options));
+  act(
+    run.command("params").description("what may be said with --param: each with what is allowed, and what it is else"),
+    async (_, options) => (await import("../commands/run-parameters.ts")).runParameters(options),
+  );
   act(
     run.command("show").argument("<run>").description("one run: its steps, and why it failed"),
     async ([id = ""], options) => (await import("../commands/run.ts")).showRun(id, options),

@@ -1,6 +1,7 @@
 import { type ServiceName, serviceName } from "../ids.ts";
 import type {
   PipelineCacheInput,
+  PipelineInput,
   PipelineStepInput,
   ServicePipelineInput,
   StepComposeInput,
@@ -12,6 +13,7 @@ import type { ProductConfig } from "../product/schema.ts";
 import { serviceDefaults } from "../product/service.ts";
 import { sharedCacheDefaults } from "../product/shared-cache.ts";
 import { type LoadPolicy, parseExpectation } from "./load.ts";
+import { kindOf, type Parameter, readValue } from "./parameter.ts";
 import type { ScanPolicy, Waiver } from "./scan.ts";
 import type {
   Pipeline,
@@ -40,13 +42,23 @@ export function resolvePipeline(config: ProductConfig): Pipeline | null {
     steps: named.flatMap((step) => combinationsOf(step, combinations, config)),
     parallel: pipeline.parallel ?? null,
     diskBytes: bytes(pipeline.disk ?? pipelineDefaults.disk),
-    parameters: Object.entries(pipeline.parameters ?? {}).map(([name, { default: value, allowed }]) => ({
-      name,
-      default: value ?? null,
-      allowed: allowed ?? null,
-    })),
+    parameters: resolveParameters(pipeline),
     shared: pipeline.cache === undefined ? null : sharedCacheOf(pipeline.cache),
   };
+}
+
+/** As the config has them: also of a pipeline without a step. */
+export function resolveParameters({ parameters = {} }: PipelineInput): readonly Parameter[] {
+  return Object.entries(parameters).map(([name, input]) => {
+    const kind = kindOf(input);
+    const read = input.default === undefined ? null : readValue(kind, input.default);
+    return {
+      name,
+      meaning: input.meaning ?? null,
+      kind,
+      default: read !== null && "value" in read ? read.value : null,
+    };
+  });
 }
 
 function sharedCacheOf({

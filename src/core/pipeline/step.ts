@@ -1,6 +1,7 @@
 import type { ServiceName } from "../ids.ts";
 import type { BuiltInStep, RunEvent } from "../product/pipeline.ts";
 import type { LoadPolicy } from "./load.ts";
+import type { Parameter } from "./parameter.ts";
 import type { ScanPolicy } from "./scan.ts";
 
 /** What a step does: a built-in one is looked up in the checkout, which the config does not know. */
@@ -95,14 +96,6 @@ export type StepReports = {
   readonly sarif: readonly string[];
   readonly scan: readonly string[];
   readonly load: readonly string[];
-};
-
-export type Parameter = {
-  readonly name: string;
-  /** Null: it must be given. */
-  readonly default: string | null;
-  /** Null: any text. */
-  readonly allowed: readonly string[] | null;
 };
 
 export type Pipeline = {

@@ -974,7 +974,7 @@ export interface PipelineInput {
   /**
    * What may be said when a run is begun by hand: slipway run --param level=full.
    * @default {}
-   * @example { level: { default: "quick", allowed: ["quick", "full"] } }
+   * @example { level: { default: "quick", allowed: ["quick", "full"] }, shards: { default: 2, min: 1, max: 8 } }
    */
   parameters?: Record<string, ParameterInput> | undefined;
   /**
@@ -1037,17 +1037,35 @@ export interface ParameterInput {
    */
   meaning?: string | undefined;
   /**
+   * What its value is; steps have it as text, a boolean as true or false.
+   * @default that of its default or of what is allowed; else text
+   * @example "integer"
+   */
+  type?: "text" | "number" | "integer" | "boolean" | undefined;
+  /**
    * What it is when nothing is said. Without one it must be given.
    * @default must be given
    * @example "quick"
    */
-  default?: string | undefined;
+  default?: boolean | string | number | undefined;
   /**
    * The values that it may have.
-   * @default any text
+   * @default any of its type
    * @example ["quick", "full"]
    */
-  allowed?: string[] | undefined;
+  allowed?: (string | number)[] | undefined;
+  /**
+   * For a number: the least that it may be.
+   * @default none
+   * @example 1
+   */
+  min?: number | undefined;
+  /**
+   * For a number: the most that it may be.
+   * @default none
+   * @example 20
+   */
+  max?: number | undefined;
 }
 
 /** Somebody's word that a finding may stay, until a day. */

@@ -1,7 +1,9 @@
 import type { CiFacts } from "../../core/ci/facts.ts";
-import { SlipwayError } from "../../core/errors/error.ts";
+import { type Evidence, SlipwayError } from "../../core/errors/error.ts";
 import type { RunId } from "../../core/ids.ts";
+import { kindText, type ParameterValue, readValue } from "../../core/pipeline/parameter.ts";
 import type { Pipeline } from "../../core/pipeline/step.ts";
+import { nearest } from "../../core/product/guess.ts";
 import type { RunEvent } from "../../core/product/pipeline.ts";
 import type { Db, Trx } from "../../ports/store.ts";
 
@@ -13,7 +15,7 @@ export type Asked = {
   /** Names of steps and services; empty: all. */
   readonly steps: readonly string[];
   readonly services: readonly string[];
-  readonly parameters: Readonly<Record<string, string>>;
+  readonly parameters: Readonly<Record<string, ParameterValue>>;
   /** The steps that test this environment, besides. */
   readonly loadTest?: string | undefined;
   /** Whether results of before may be taken. */
@@ -40,26 +42,35 @@ export async function askedOf(db: Db | Trx, run: RunId): Promise<Asked> {
   return row === undefined ? askedForRelease : { ...(JSON.parse(row.asked) as Asked), event: row.event };
 }
 
-/** Every parameter of the pipeline with its value. Errors: USAGE. */
+/** Every parameter of the pipeline with its value, as steps have it. All that is wrong is said at once. Errors: USAGE. */
 export function parametersOf(
   { parameters }: Pick<Pipeline, "parameters">,
-  given: Readonly<Record<string, string>>,
+  given: Readonly<Record<string, ParameterValue>>,
 ): Readonly<Record<string, string>> {
-  const unknown = Object.keys(given).filter((name) => !parameters.some((one) => one.name === name));
-  if (unknown.length > 0)
-    throw wrong(
-      `the pipeline has no parameter ${unknown.join(", ")}`,
-      `it has ${parameters.map(({ name }) => name).join(", ") || "none"}`,
-    );
-  return Object.fromEntries(
-    parameters.map(({ name, default: value, allowed }) => {
-      const said = given[name] ?? value;
-      if (said === null) throw wrong(`the parameter ${name} must be given`, `pass --param ${name}=<value>`);
-      if (allowed !== null && !allowed.includes(said))
-        throw wrong(`${JSON.stringify(said)} is no value of the parameter ${name}`, `use one of ${allowed.join(", ")}`);
-      return [name, said];
-    }),
-  );
+  const values: Record<string, string> = {};
+  const wrong: Evidence[] = Object.keys(given)
+    .filter((name) => !parameters.some((one) => one.name === name))
+    .map((name) => [name, unknownText(name, parameters)]);
+  for (const { name, kind, default: value } of parameters) {
+    const said = given[name] ?? value;
+    const read = said === null ? null : readValue(kind, said);
+    if (read === null) wrong.push([name, `must be given: ${kindText(kind)}`]);
+    else if ("value" in read) values[name] = read.value;
+    else wrong.push([name, `${JSON.stringify(said)} is not ${read.allowed}`]);
+  }
+  if (wrong.length === 0) return values;
+  throw new SlipwayError("USAGE", {
+    message: wrong.length === 1 ? "a parameter is not right" : `${wrong.length} parameters are not right`,
+    evidence: wrong,
+    hint: "pass --param <name>=<value>; what there is: slipway run params",
+  });
+}
+
+function unknownText(name: string, parameters: Pipeline["parameters"]): string {
+  const names = parameters.map((one) => one.name);
+  const near = nearest(name, names);
+  if (near !== null) return `there is none; did you mean ${near}?`;
+  return `there is none; the pipeline has ${names.join(", ") || "no parameters"}`;
 }
 
 /** As steps have them in their environment. */
@@ -70,8 +81,4 @@ export function parameterVariables(parameters: Readonly<Record<string, string>>)
       value,
     ]),
   );
-}
-
-function wrong(message: string, hint: string): SlipwayError {
-  return new SlipwayError("USAGE", { message, hint });
 }

@@ -15,6 +15,7 @@ import { builtInSteps, maxCombinations } from "../pipeline.ts";
 import type { Path } from "../problems.ts";
 import { error, type Finding } from "./finding.ts";
 import { cycles } from "./needs.ts";
+import { checkParameters } from "./parameters.ts";
 
 /** Every step does one thing, what it needs is there, and none needs itself, not even by way of others. */
 export function checkPipeline(product: ProductInput): readonly Finding[] {
@@ -254,19 +255,6 @@ function checkPlace(
   const advice = guess === null ? "" : `; did you mean "${guess}"?`;
   const more = { because: [["environments", name]], ...(guess === null ? {} : { guess }) };
   return [error(at, `there is no environment "${name}"${advice}`, more)];
-}
-
-function checkParameters({ pipeline }: ProductInput): readonly Finding[] {
-  return Object.entries(pipeline?.parameters ?? {}).flatMap(([name, { default: value, allowed }]) =>
-    value === undefined || allowed === undefined || allowed.includes(value)
-      ? []
-      : [
-          error(
-            ["pipeline", "parameters", name, "default"],
-            `"${value}" is not one of those allowed: ${allowed.join(", ")}`,
-          ),
-        ],
-  );
 }
 
 function pathOf({ service, own }: NamedStep): Path {
