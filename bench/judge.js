@@ -1,9 +1,10 @@
 // The statistics of the judge, as it is built: how often it is wrong where nothing is, how soon it finds what is, against rules
-// that people have today; and what judging costs. `--quick` makes a tenth of the experiments.
+// that people have today; and what judging costs, by itself and beside a real edge. `--quick` makes a tenth of the experiments.
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
+import { besideEdge } from "./judge/beside-edge.js";
 import { costOfJudging } from "./judge/cost.js";
 import { effects, nulls } from "./judge/settings.js";
 import { floor, median, percentile, printTable } from "./parts/figures.js";
@@ -25,6 +26,7 @@ export async function judgeBench({ quick, seed = 1 }) {
   console.log(
     `\n  one look at one service: ${cost.lookUs.toFixed(1)} µs beside stable, ${cost.aloneUs.toFixed(1)} µs alone`,
   );
+  const beside = await besideEdge(quick);
   const worst = nothing.map(({ job, runs }) => ({ job, ...rateOf(runs) })).toSorted((a, b) => b.low - a.low)[0];
   return [
     floor(
@@ -38,6 +40,12 @@ export async function judgeBench({ quick, seed = 1 }) {
       "under 2 %",
       `${(cost.shareOfCore * 100).toFixed(3)} %`,
       cost.shareOfCore < 0.02,
+    ),
+    floor(
+      `judge: what the control plane uses for it in a bake, beside a real edge with ${beside.rate.toFixed(0)} requests/s, of the edge's CPU`,
+      "under 2 %",
+      `${(beside.share * 100).toFixed(2)} %`,
+      beside.share < 0.02 && beside.failures === 0,
     ),
   ];
 }

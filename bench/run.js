@@ -1,4 +1,4 @@
-// `npm run bench [-- deploy|docker|hosts|soak|edge|engine|status|judge|pipeline|probes|triggers …] [-- --quick]`: every floor of the product in one
+// `npm run bench [-- deploy|detect|docker|hosts|soak|edge|engine|status|judge|pipeline|probes|triggers …] [-- --quick]`: every floor of the product in one
 // run, as ratios where there is something to hold them against. Exits 1 when a floor is missed. `--quick` measures too shortly to be
 // quoted.
 import { spawn } from "node:child_process";
@@ -8,6 +8,7 @@ import { floor, machine, printFloors } from "./parts/figures.js";
 const benches = {
   status: async (options) => (await import("./status.js")).statusBench(options),
   deploy: async (options) => (await import("./deploy.js")).deployBench(options),
+  detect: async (options) => (await import("./detect.js")).detectBench(options),
   docker: async (options) => (await import("./docker.js")).dockerBench(options),
   hosts: async (options) => (await import("./hosts.js")).hostsBench(options),
   edge: async (options) => (await (await import("./edge/run.js")).edgeBench(options)).floors,

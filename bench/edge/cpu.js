@@ -4,6 +4,13 @@ import { readdirSync, readFileSync } from "node:fs";
 /** Kernel ticks a second; 100 on every Linux that Node runs on (sysconf(_SC_CLK_TCK)). */
 const ticksASecond = 100;
 
+/** Microseconds of user and system time that a process has used so far, without its children. */
+export function ownCpuUs(pid) {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return ((Number(fields[11]) + Number(fields[12])) / ticksASecond) * 1e6;
+}
+
 /** Microseconds of user and system time that the tree of `pid` has used so far. */
 export function treeCpuUs(pid) {
   const children = new Map();

@@ -15,9 +15,10 @@ const name = "bench";
 export class Product {
   /**
    * `config` is what differs from one service `web` with one instance; `base` is the image its Dockerfile begins with, where it
-   * runs as a container. The control plane runs when it resolves, with `env` beside our own environment.
+   * runs as a container; `files` are those of a version. The control plane runs when it resolves, with `env` beside our own
+   * environment.
    */
-  static async make({ services, base = null, env = {}, ...config } = {}) {
+  static async make({ services, base = null, env = {}, files = filesOf, ...config } = {}) {
     const directory = mkdtempSync(join(tmpdir(), "slipway-bench-"));
     const port = await freePort();
     const web = {
@@ -34,7 +35,7 @@ export class Product {
       environments: { [environment]: {} },
       ...config,
     };
-    const product = new Product(directory, { port, base, env, config: all });
+    const product = new Product(directory, { port, base, env, files, config: all });
     product.configure({});
     git(directory, "init", "--quiet", "--initial-branch=main");
     const up = await product.slipway("up");
@@ -42,12 +43,13 @@ export class Product {
     return product;
   }
 
-  constructor(directory, { port, base, env, config }) {
+  constructor(directory, { port, base, env, files, config }) {
     this.directory = directory;
     this.config = config;
     this.port = port;
     this.base = base;
     this.env = env;
+    this.files = files;
     this.state = join(directory, ".slipway");
   }
 
@@ -92,7 +94,7 @@ export class Product {
   commit(version) {
     const to = join(this.directory, "web");
     mkdirSync(to, { recursive: true });
-    for (const [file, text] of Object.entries(filesOf(version))) writeFileSync(join(to, file), text);
+    for (const [file, text] of Object.entries(this.files(version))) writeFileSync(join(to, file), text);
     if (this.base !== null) writeFileSync(join(to, "Dockerfile"), dockerfile(this.base));
     git(this.directory, "add", "--all");
     const who = ["-c", "user.name=Bench", "-c", "user.email=bench@example.org", "-c", "commit.gpgsign=false"];
