@@ -34,11 +34,12 @@ const byItself = [
   ["load test", "WAITS_FOR_LOAD_TEST", "its load tests have passed"],
   ["checks", "WAITS_FOR_CHECKS", "its checks have succeeded at the forge"],
   ["budget", "WAITS_FOR_BUDGET", "something of the error budget is left again"],
+  ["condition", "WAITS_FOR_CONDITION", "what must hold there holds"],
 ] as const;
 
 /**
  * Nobody is there to answer a script's question, or to wait for Monday. Errors: WAITS_FOR_APPROVAL, ENVIRONMENT_FROZEN, WAITS_TO_BAKE,
- * WAITS_FOR_LOAD_TEST, WAITS_FOR_CHECKS, WAITS_FOR_BUDGET.
+ * WAITS_FOR_LOAD_TEST, WAITS_FOR_CHECKS, WAITS_FOR_BUDGET, WAITS_FOR_CONDITION.
  */
 export function mustNotWaitAtGates({ id, environment, gates, canary }: Gated): void {
   if (gates === null) return;
@@ -57,7 +58,7 @@ export function mustNotWaitAtGates({ id, environment, gates, canary }: Gated): v
     const waits = gates.filter(({ gate, open }) => !open && gate === name);
     if (waitsForPerson(gates) || waits.length === 0) continue;
     throw new SlipwayError(code, {
-      message: `${id} waits, and begins in ${environment} by itself when ${when}`,
+      message: `${id} waits, and ${isStep ? "takes its next step" : "begins"} in ${environment} by itself when ${when}`,
       evidence: waits.map(({ gate, says }) => [gate, says]),
       hint: `call it off: slipway cancel ${id}`,
     });

@@ -48,6 +48,7 @@ import { type Left, stopContainers } from "../engine/deploy/stop-all.ts";
 import { tellForges } from "../engine/forge/parts.ts";
 import { SeenChecks } from "../engine/forge/seen-checks.ts";
 import { SeenBudgets } from "../engine/gates/budgets.ts";
+import { SeenConditions } from "../engine/gates/conditions.ts";
 import { StepConditions } from "../engine/gates/step-conditions.ts";
 import { Changes } from "../engine/history.ts";
 import { Judges } from "../engine/judge/judges.ts";
@@ -201,6 +202,7 @@ export async function wire(options: WireOptions): Promise<Wired> {
       openForge: restForges(clock),
       seenChecks: new SeenChecks(),
       seenBudgets: new SeenBudgets(),
+      seenConditions: new SeenConditions(),
       artifacts: new Artifacts(directory),
       images: imageWorks(places, options.version),
       transfers,

@@ -14,6 +14,7 @@ import type { AlertDesk } from "./alerts/desk.ts";
 import type { CertificateReadings } from "./certificates/readings.ts";
 import type { SeenChecks } from "./forge/seen-checks.ts";
 import type { SeenBudgets } from "./gates/budgets.ts";
+import type { SeenConditions } from "./gates/conditions.ts";
 import type { StepConditions } from "./gates/step-conditions.ts";
 import type { Changes } from "./history.ts";
 import type { Judges } from "./judge/judges.ts";
@@ -54,6 +55,8 @@ export type World = {
   readonly seenChecks: SeenChecks;
   /** How much was left of error budgets that are waited for. */
   readonly seenBudgets: SeenBudgets;
+  /** How what environments ask of what is live stood, where it is waited for. */
+  readonly seenConditions: SeenConditions;
   readonly stepCache: StepCache;
   readonly sharedSteps: SharedSteps;
   /** What the steps of runs say at this moment. */

@@ -13,15 +13,19 @@ const here = "production";
 beforeAll(async () => {
   const budget = { objective: "50%", over: "1h", in: "staging" } as const;
   plane = await Plane.start({
-    environments: { staging: {}, [here]: { promoteFrom: "staging", gates: { budget } } },
+    environments: {
+      staging: {},
+      [here]: { promoteFrom: "staging", gates: { budget } },
+      apart: { gates: { when: ["error ratio < 40% over 1m during mon-sun 00:00-24:00"] } },
+    },
   });
   one = await plane.version("v1");
   two = await plane.version("v2");
 });
 afterAll(() => plane.close());
 
-async function visits(count: number): Promise<void> {
-  for (let i = 0; i < count; i++) await plane.visit("staging");
+async function visits(count: number, environment = "staging"): Promise<void> {
+  for (let i = 0; i < count; i++) await plane.visit(environment);
 }
 
 /** Until it waits for that; what it waits for is looked at again and again. */
@@ -74,4 +78,21 @@ it("a promotion waits while the error budget of the environment before is spent,
   await visits(400);
   expect((await plane.ended(again)).phase).toBe("succeeded");
   expect(await plane.visit(here)).toBe("200 v2");
+});
+
+it("a deployment waits while what must hold of what is live does not, and begins by itself when it does", async () => {
+  expect((await plane.deploy("apart", one)).phase).toBe("succeeded");
+  plane.product.behave("web", "v1", "errors");
+  await visits(50, "apart");
+  const waits = await plane.start("apart", two);
+  await waitsFor(waits, /^error ratio < 40% over 1m during .*: error ratio is \d/);
+  const apart = environmentName("apart");
+  const [view] = await deploymentViews(plane.world, { product: "probe", environment: apart, limit: 1 });
+  if (view === undefined) throw new Error("a deployment without a view");
+  expect(() => mustNotWaitAtGates(view)).toThrow(expect.objectContaining({ code: "WAITS_FOR_CONDITION" }));
+  const gates = (await plan(plane.world, { environment: apart, release: two })).gates ?? [];
+  expect(gates).toContainEqual(expect.objectContaining({ gate: "condition", open: false }));
+  plane.product.behave("web", "v1", "good");
+  while ((await plane.row(waits)).phase === "gated") await visits(10, "apart");
+  expect((await plane.ended(waits)).phase).toBe("succeeded");
 });

@@ -58,6 +58,7 @@ export const catalogue = {
     "see why at the forge; then deploy what is better, or the same again when they have succeeded",
   ),
   CHECKS_EXPIRED: entry(5, 409, "see at the forge why they have not ended; then deploy it again"),
+  WAITS_FOR_CONDITION: entry(6, 423, "wait until what must hold holds, or call it off: slipway cancel <environment>"),
   WAITS_FOR_BUDGET: entry(6, 423, 'wait, or deploy what makes it better with --override-budget --reason "..."'),
   WAITS_FOR_CHECKS: entry(5, 409, "it begins by itself when they have succeeded: slipway status"),
   PREVIEW_REFUSED: entry(2, 409, "see what is there: slipway previews"),

@@ -28,6 +28,7 @@ const input = (more: Partial<GateInput> = {}): GateInput => ({
   before: null,
   loadTests: [],
   budgets: [],
+  conditions: [],
   overrideBudget: null,
   checks: nothingSeen,
   locked: null,

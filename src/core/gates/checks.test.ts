@@ -16,6 +16,7 @@ const input = (checks: ChecksSeen): GateInput => ({
   before: null,
   loadTests: [],
   budgets: [],
+  conditions: [],
   overrideBudget: null,
   checks,
   locked: null,

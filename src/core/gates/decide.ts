@@ -7,6 +7,7 @@ import type { Standing } from "../release/standing.ts";
 import { type Approval, type Asked, expiresAt, readApprovals } from "./approval.ts";
 import { type BudgetLook, readBudget } from "./budget.ts";
 import { failedChecks, readChecks } from "./checks.ts";
+import { type EnvironmentCondition, readEnvironmentCondition } from "./condition.ts";
 import type { Life } from "./life.ts";
 import { type LoadTest, readLoadTests } from "./load-test.ts";
 import { passedBy } from "./override.ts";
@@ -33,7 +34,9 @@ export type GateInput = {
   readonly checks: ChecksSeen;
   /** Error budgets as they were measured last. */
   readonly budgets: readonly BudgetLook[];
-  /** Why the gate of a budget is passed by, and by whom; null: it holds. */
+  /** What the environment asks of what is live there, as it stood last. */
+  readonly conditions: readonly EnvironmentCondition[];
+  /** Why the gate of a budget, and the conditions, are passed by, and by whom; null: they hold. */
   readonly overrideBudget: { readonly by: string; readonly reason: string } | null;
   readonly locked: { readonly by: string; readonly reason: string } | null;
   /** The deployments that have to end first. */
@@ -87,7 +90,7 @@ export function readGates(input: GateInput, now: EpochMs): readonly GateReading[
 
 function readPolicy(
   gates: GatesSpec,
-  { asked, approvals, override, before, loadTests, checks, budgets, overrideBudget }: GateInput,
+  { asked, approvals, override, before, loadTests, checks, budgets, conditions, overrideBudget }: GateInput,
   now: EpochMs,
 ): readonly GateReading[] {
   return [
@@ -100,6 +103,9 @@ function readPolicy(
     ...(gates.budget === undefined
       ? []
       : [readBudget(gates.budget, budgets, { askedAt: asked.at, now, override: overrideBudget })]),
+    ...(gates.conditions ?? []).map((text) =>
+      readEnvironmentCondition(text, conditions, { askedAt: asked.at, now, override: overrideBudget }),
+    ),
   ];
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { releaseId } from "../ids.ts";
 import type { StepGatesSpec } from "../product/gates-spec.ts";
 import type { Approval } from "./approval.ts";
-import { parseGateCondition } from "./condition.ts";
+import { parseGateCondition, readEnvironmentCondition } from "./condition.ts";
 import { decideStepGates, type StepGateInput } from "./step.ts";
 
 const hour = 3_600_000;
@@ -72,4 +72,29 @@ it("a condition says what holds when all is well, in the words of rules", () => 
   expect(why("error budget 99.9% burns")).toContain("what holds when all is well");
   expect(why("uptime > 99% during mon-fri 09:00-17:00 UTC")).toContain("windows and freezes");
   expect(why("eror ratio < 1%")).toContain('did you mean "error ratio"?');
+});
+
+it("a condition of an environment is of certain times where it says so, has no for, and holds for what was looked at since somebody waits", () => {
+  const why = (text: string) => {
+    const parsed = parseGateCondition(text, [], "environment");
+    return parsed.is === "wrong" ? parsed.why : null;
+  };
+  expect(why("uptime > 99% during mon-fri 09:00-17:00 UTC")).toBeNull();
+  expect(why("uptime > 99% for 2m")).toContain('there is no "for"');
+  expect(why("uptime > 99% -> page")).toContain("the deployment is what is done");
+  const text = "uptime > 99%";
+  const override = { by: "ada", reason: "the fix" };
+  const open = (is: "ok" | "firing" | "unknown" | "off", at: number, passed: typeof override | null = null) =>
+    readEnvironmentCondition(text, [{ text, look: { is, reason: is }, at }], {
+      askedAt: 1_000,
+      now: 50_000,
+      override: passed,
+    }).open;
+  expect([open("firing", 40_000), open("off", 40_000), open("ok", 40_000), open("unknown", 40_000)]).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
+  expect([open("firing", 500), open("ok", 40_000, override)]).toEqual([false, true]);
 });

@@ -15,6 +15,8 @@ export type GatesSpec = {
   readonly checks?: ChecksSpec;
   /** Of which error budget something must be left. Absent: of none. */
   readonly budget?: BudgetSpec;
+  /** What must hold of what is live, each as it is written. Absent: nothing. */
+  readonly conditions?: readonly string[];
 };
 
 export type BudgetSpec = {

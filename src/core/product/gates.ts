@@ -141,6 +141,17 @@ const budgetShape = {
 const budget = () =>
   named("BudgetInput", "An error budget of which something must be left.", z.strictObject(budgetShape));
 
+const conditionAllowed =
+  'what must hold, in the words of rules, such as "error ratio < 1% over 5m" or "queue delay of mailer < 30s for 2m"';
+
+/** What must hold, in a line; the grammar is that of rules, in `judge/rule/parse.ts`. */
+function conditionText(gateOf: "step" | "environment"): z.ZodType<string, string> {
+  return checkedText({ type: "string", allowed: conditionAllowed }, (seen) => {
+    const parsed = parseGateCondition(seen, null, gateOf);
+    return parsed.is === "wrong" ? parsed.why : null;
+  });
+}
+
 const gatesShape = {
   wait: optional(duration({ max: "30d" }), {
     meaning: "How long after it was asked for a deployment begins: time to think better of it.",
@@ -191,6 +202,13 @@ const gatesShape = {
     example: { objective: "99.9%" },
     allowed: 'an object such as { objective: "99.9%", over: "28d" }',
   }),
+  when: optional(z.array(conditionText("environment")).min(1).max(20), {
+    meaning:
+      "What must hold of what is live there, as rules say it; with during only at those times. What cannot be measured does not hold. A rollback passes, and so does a deployment that is asked for with --override-budget and a reason.",
+    default: "(nothing)",
+    example: ["error ratio < 1% over 10m", "queue delay of mailer < 30s during mon-fri 09:00-17:00 Europe/Berlin"],
+    allowed: 'a list of conditions, such as ["error ratio < 1% over 10m"]',
+  }),
   approval: optional(approval(), {
     meaning: "People who must approve before a deployment begins. A rollback needs nobody's word.",
     default: "(nobody has to)",
@@ -205,19 +223,8 @@ export const gatesSchema = named(
   z.strictObject(gatesShape),
 );
 
-const conditionAllowed =
-  'what must hold, in the words of rules, such as "error ratio < 1% over 5m" or "queue delay of mailer < 30s for 2m"';
-
-/** What must hold, in a line; the grammar is that of rules, in `judge/rule/parse.ts`. */
-function conditionText(): z.ZodType<string, string> {
-  return checkedText({ type: "string", allowed: conditionAllowed }, (seen) => {
-    const parsed = parseGateCondition(seen, null);
-    return parsed.is === "wrong" ? parsed.why : null;
-  });
-}
-
 const stepGatesShape = {
-  when: optional(z.array(conditionText()).min(1).max(20), {
+  when: optional(z.array(conditionText("step")).min(1).max(20), {
     meaning:
       "What must hold of the candidate, as rules say it. What cannot be measured does not hold, and a for begins anew with it.",
     default: "(nothing besides what every step is judged by)",

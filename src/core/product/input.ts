@@ -3146,6 +3146,13 @@ export interface GatesInput {
    */
   budget?: BudgetInput | undefined;
   /**
+   * What must hold of what is live there, as rules say it; with during only at those times. What cannot be measured
+   * does not hold. A rollback passes, and so does a deployment that is asked for with --override-budget and a reason.
+   * @default nothing
+   * @example ["error ratio < 1% over 10m", "queue delay of mailer < 30s during mon-fri 09:00-17:00 Europe/Berlin"]
+   */
+  when?: string[] | undefined;
+  /**
    * People who must approve before a deployment begins. A rollback needs nobody's word.
    * @default nobody has to
    * @example { teams: ["ops"], count: 2 }

@@ -8,7 +8,7 @@ export type Teams = Readonly<Record<string, readonly string[]>>;
 /** Nothing where the environment has no gates, so that a config without them is what it was. */
 export function resolveGates(gates: GatesInput | undefined, teams: Teams): { readonly gates?: GatesSpec } {
   if (gates === undefined || Object.keys(gates).length === 0) return {};
-  const { approval, windows = [], freezes = [], wait, baked, loadTest, checks, checksExpire, budget } = gates;
+  const { approval, windows = [], freezes = [], wait, baked, loadTest, checks, checksExpire, budget, when } = gates;
   return {
     gates: {
       approval: approval === undefined ? null : resolveApproval(approval, teams),
@@ -21,6 +21,7 @@ export function resolveGates(gates: GatesInput | undefined, teams: Teams): { rea
         ? {}
         : { checks: { names: checks, expiresMs: ms(checksExpire ?? gatesDefaults.checksExpire) } }),
       ...(budget === undefined ? {} : { budget: resolveBudget(budget) }),
+      ...(when === undefined ? {} : { conditions: when }),
     },
   };
 }

@@ -379,6 +379,7 @@ export const fullProduct: ProductInput = {
         loadTest: true,
         windows: [{ cron: "0 9 * * mon-thu", duration: "8h", timeZone: "Europe/Berlin" }],
         freezes: [{ cron: "2026-12-20T00:00", duration: "14d", reason: "Christmas" }],
+        when: ["error ratio < 1% over 10m", "latency p95 of api < 300ms during mon-fri 09:00-17:00 Europe/Berlin"],
       },
       services: { web: { instances: 4, scale: { max: 6 } }, api: { container: { user: null, logs: { keep: 9 } } } },
       probes: { database: { postgres: { urlFrom: "PRODUCTION_DATABASE_URL" } }, stock: null },

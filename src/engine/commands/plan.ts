@@ -17,6 +17,7 @@ import { openDeployments } from "../deploy/open.ts";
 import { findEnvironment } from "../environment.ts";
 import { beforeOf } from "../gates/before.ts";
 import { lookAtBudget } from "../gates/budgets.ts";
+import { lookAtCondition } from "../gates/conditions.ts";
 import { loadTestsOf } from "../pipeline/load.ts";
 import { changesFor } from "../release/changes.ts";
 import { readReleaseConfig, targetsOf } from "../release/config.ts";
@@ -227,6 +228,11 @@ async function gatesNow(
       gates.budget === undefined ? [] : [lookAtBudget(world, gates.budget, environment)],
     ),
   );
+  const conditions = await Promise.all(
+    policies.flatMap(({ gates }) =>
+      (gates.conditions ?? []).map((text) => lookAtCondition(world, text, { environment, live })),
+    ),
+  );
   // Of a commit that nobody waits for the forge is not asked.
   const input = {
     asked,
@@ -235,6 +241,7 @@ async function gatesNow(
     loadTests,
     checks: nothingSeen,
     budgets,
+    conditions,
     overrideBudget: null,
     approvals: [],
     override: null,

@@ -4,6 +4,7 @@ import { Troubles } from "../troubles.ts";
 import { untilChange } from "../until-change.ts";
 import type { World } from "../world.ts";
 import { refreshBudgets } from "./budgets.ts";
+import { refreshConditions } from "./conditions.ts";
 import { lookAtGates, refreshChanges } from "./look.ts";
 
 /** How often gates are looked at, besides every change and every time at which one of them opens. */
@@ -69,6 +70,7 @@ export class GateKeeper {
       const at = await this.#troubles.guarded(row.id, async () => {
         await refreshChanges(this.#world, row);
         await refreshBudgets(this.#world, row);
+        await refreshConditions(this.#world, row);
         const look = await this.#world.store.db.transaction().execute((trx) => lookAtGates(this.#world, trx, row.id));
         await look.go();
         if (look.moved) {

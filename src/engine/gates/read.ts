@@ -15,7 +15,7 @@ import { beforeOf } from "./before.ts";
 
 /** Everything that the gates of a deployment look at, as it is in the store at this instant. */
 export async function gateInput(
-  world: Pick<World, "standings" | "seenChecks" | "seenBudgets">,
+  world: Pick<World, "standings" | "seenChecks" | "seenBudgets" | "seenConditions">,
   db: Trx | Db,
   row: DeploymentRow,
 ): Promise<GateInput> {
@@ -44,6 +44,7 @@ export async function gateInput(
     approvals: await approvalsOf(db, row.id),
     override: await overrideOf(db, row),
     budgets: world.seenBudgets.of({ product, environment }),
+    conditions: world.seenConditions.of({ product, environment }),
     overrideBudget: await overrideOf(db, row, "override_budget_reason"),
     before:
       promoteFrom === null

@@ -4,6 +4,7 @@ import { CertificateReadings } from "../../engine/certificates/readings.ts";
 import { deployKind, deployWorkflow } from "../../engine/deploy/workflow.ts";
 import { SeenChecks } from "../../engine/forge/seen-checks.ts";
 import { SeenBudgets } from "../../engine/gates/budgets.ts";
+import { SeenConditions } from "../../engine/gates/conditions.ts";
 import { StepConditions } from "../../engine/gates/step-conditions.ts";
 import { Changes } from "../../engine/history.ts";
 import { Judges } from "../../engine/judge/judges.ts";
@@ -289,6 +290,7 @@ const notSimulated: Pick<
   | "openForge"
   | "seenChecks"
   | "seenBudgets"
+  | "seenConditions"
   | "stepCache"
   | "sharedSteps"
   | "live"
@@ -334,6 +336,7 @@ const notSimulated: Pick<
   },
   seenChecks: new SeenChecks(),
   seenBudgets: new SeenBudgets(),
+  seenConditions: new SeenConditions(),
   stepCache: new StepCache("/step-cache"),
   sharedSteps: new SharedSteps("/step-cache", {
     clock: { now: () => 0 },

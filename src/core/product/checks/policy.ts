@@ -81,19 +81,25 @@ function canaryOf({ merged, rollout, where }: Pick<Place, "merged" | "where"> & 
   return findings;
 }
 
-/** What a step must show before the next one, of services and metrics that there are. */
-function conditionsOf({ rollout, services, metrics }: EnvironmentSpec, where: Place["where"]): Finding[] {
+/** What must hold before a deployment begins, or a step is followed by the next, of services and metrics that there are. */
+function conditionsOf({ rollout, services, metrics, gates: own }: EnvironmentSpec, where: Place["where"]): Finding[] {
   const declared = (metrics ?? []).map(({ name }) => name);
-  return (rollout.canary?.steps ?? []).flatMap(({ gates }, step) =>
-    (gates?.conditions ?? []).flatMap((text, index) => {
-      const at = where(["rollout", "steps", step, "gates", "when", index]);
-      const parsed = parseGateCondition(text, declared);
-      if (parsed.is === "wrong") return [error(at, parsed.why)];
-      const { service } = parsed.rule.condition;
-      if (service === null || services[service] !== undefined) return [];
-      return [error(at, `there is no service "${service}"`, { because: [["services"]] })];
-    }),
+  const check = (text: string, at: Path, gateOf: "step" | "environment"): Finding[] => {
+    const parsed = parseGateCondition(text, declared, gateOf);
+    if (parsed.is === "wrong") return [error(at, parsed.why)];
+    const { service } = parsed.rule.condition;
+    if (service === null || services[service] !== undefined) return [];
+    return [error(at, `there is no service "${service}"`, { because: [["services"]] })];
+  };
+  const steps = (rollout.canary?.steps ?? []).flatMap(({ gates }, step) =>
+    (gates?.conditions ?? []).flatMap((text, index) =>
+      check(text, where(["rollout", "steps", step, "gates", "when", index]), "step"),
+    ),
   );
+  const before = (own?.conditions ?? []).flatMap((text, index) =>
+    check(text, where(["gates", "when", index]), "environment"),
+  );
+  return [...before, ...steps];
 }
 
 function edgeOf({ merged, spec: { edge, services, rollout }, where }: Place): readonly Finding[] {
