@@ -2,6 +2,7 @@ import { z } from "zod";
 import { parseGateCondition } from "../gates/condition.ts";
 import { isTimeZone, whyNoCron } from "../gates/cron.ts";
 import { named, optional, required } from "./key.ts";
+import type { HeldLine } from "./rule-line.ts";
 import { type Percent, parsePercent, percentPattern } from "./units.ts";
 import { checkedText, duration, environmentText, flag, name, text, wholeNumber } from "./values.ts";
 import { show } from "./wording.ts";
@@ -145,8 +146,8 @@ const conditionAllowed =
   'what must hold, in the words of rules, such as "error ratio < 1% over 5m" or "queue delay of mailer < 30s for 2m"';
 
 /** What must hold, in a line; the grammar is that of rules, in `judge/rule/parse.ts`. */
-function conditionText(gateOf: "step" | "environment"): z.ZodType<string, string> {
-  return checkedText({ type: "string", allowed: conditionAllowed }, (seen) => {
+function conditionText(gateOf: "step" | "environment"): z.ZodType<HeldLine, HeldLine> {
+  return checkedText<HeldLine>({ type: "HeldLine", allowed: conditionAllowed }, (seen) => {
     const parsed = parseGateCondition(seen, null, gateOf);
     return parsed.is === "wrong" ? parsed.why : null;
   });

@@ -9,6 +9,7 @@ export function inputTypes(): string {
   const interfaces = [...namedObjects(productTree())].map(interfaceText);
   return [
     "// Written by `npm run docs` from the schemas and key docs beside it. Do not edit.",
+    'import type { HeldLine, RuleLine } from "./rule-line.ts";',
     'import type { JsonShape } from "./spec.ts";',
     'import type { Duration, Percent, Size } from "./units.ts";',
     "",

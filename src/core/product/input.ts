@@ -1,4 +1,5 @@
 // Written by `npm run docs` from the schemas and key docs beside it. Do not edit.
+import type { HeldLine, RuleLine } from "./rule-line.ts";
 import type { JsonShape } from "./spec.ts";
 import type { Duration, Percent, Size } from "./units.ts";
 
@@ -92,7 +93,7 @@ export interface ProductInput {
    * @example { errors: "error ratio > 10% for 5m -> rollback", "slow-api": "latency p95 of api > 800ms over 5m ->
    * notify team", memory: "memory share > 80% during mon-fri 09:00-17:00 Europe/Berlin -> warning, notify team" }
    */
-  rules?: Record<string, string | RuleInput> | undefined;
+  rules?: Record<string, RuleLine | RuleInput> | undefined;
   /**
    * Feature flags, by name. Services ask for them by OpenFeature (slipway/openfeature); slipway flag set turns one
    * without a release, and a rule may switch one off: -> flag off <name>.
@@ -1472,7 +1473,7 @@ export interface StepGatesInput {
    * @default nothing besides what every step is judged by
    * @example ["latency p95 of api < 300ms over 5m"]
    */
-  when?: string[] | undefined;
+  when?: HeldLine[] | undefined;
   /**
    * How long after the step is over the next one is taken. It is watched for that long too.
    * @default none
@@ -2758,7 +2759,7 @@ export interface RuleInput {
    * The rule in a line: metric, condition, window, and what is done.
    * @example "error ratio > 10% for 5m -> rollback"
    */
-  when: string;
+  when: RuleLine;
   /**
    * What a look has to rest on: requests for a ratio or a latency, samples for everything else. With less it says
    * nothing.
@@ -3063,7 +3064,7 @@ export interface EnvironmentInput {
    * @default the product's value
    * @example { errors: null }
    */
-  rules?: Record<string, string | RuleInput | null> | null | undefined;
+  rules?: Record<string, RuleLine | RuleInput | null> | null | undefined;
   /**
    * Flags that are different here, by name; null takes one away.
    * @default the product's value
@@ -3151,7 +3152,7 @@ export interface GatesInput {
    * @default nothing
    * @example ["error ratio < 1% over 10m", "queue delay of mailer < 30s during mon-fri 09:00-17:00 Europe/Berlin"]
    */
-  when?: string[] | undefined;
+  when?: HeldLine[] | undefined;
   /**
    * People who must approve before a deployment begins. A rollback needs nobody's word.
    * @default nobody has to

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { parseRule } from "../judge/rule/parse.ts";
 import { named, optional, required } from "./key.ts";
+import type { RuleLine } from "./rule-line.ts";
 import { checkedText, choice, environmentVariable, flag, name, wholeNumber } from "./values.ts";
 
 export const ruleDefaults = { looks: 1, minimum: 1, whenUnknown: "wait", format: "slack" } as const;
@@ -9,8 +10,8 @@ const allowed =
   'a rule such as "error ratio > 10% for 5m -> rollback", "health of api failing for 2m -> rollback" or "error budget 99.9% burns -> page"';
 
 /** A rule in a line; the grammar is in `judge/rule/parse.ts`. */
-function ruleText(): z.ZodType<string, string> {
-  return checkedText({ type: "string", allowed }, (seen) => {
+function ruleText(): z.ZodType<RuleLine, RuleLine> {
+  return checkedText<RuleLine>({ type: "RuleLine", allowed }, (seen) => {
     const parsed = parseRule(seen, null);
     return parsed.is === "wrong" ? parsed.why : null;
   });
