@@ -57,7 +57,11 @@ function interfaceText(object: ObjectNode): string {
 
 function keyText(key: Key): string {
   const type = `${typeText(key.node)}${key.nullable ? " | null" : ""}`;
-  return key.required ? `${key.name}: ${type};` : `${key.name}?: ${type} | undefined;`;
+  const line = key.required ? `${key.name}: ${type};` : `${key.name}?: ${type} | undefined;`;
+  if (line.length + 2 <= width) return line;
+  // As the formatter has it: one word a line.
+  const [start = "", ...words] = line.replace(": ", " | ").split(" | ");
+  return `${start}:${words.map((word) => `\n    | ${word}`).join("")}`;
 }
 
 function docLines({ doc, required }: Key): readonly string[] {
