@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -55,6 +55,8 @@ const pushOf = (sha: string, more: Readonly<Record<string, string>> = {}): Conte
   },
   vars: { SLIPWAY_STATE_DIR: join(test.directory, ".slipway") },
   secrets: { NPM_TOKEN: "a token of the test" },
+  // Of a push there are none.
+  inputs: {},
 });
 
 const steps = {
@@ -118,6 +120,48 @@ it("in a clean directory the workflow's lines check the commit and deploy it, th
   } finally {
     await slipway("down", "--all");
   }
+});
+
+it("what is said by hand reaches a step as it is, and a push has the defaults; what is not allowed, or is missing, ends the step", async () => {
+  const parameters = {
+    level: { default: "quick", allowed: ["quick", "full"] },
+    "dry-run": { default: false },
+    shards: { type: "integer", default: 4, min: 1, max: 8 },
+    note: { default: "it's $HOME" },
+  };
+  const show = { shell: 'printf "%s|%s|%s" "$SLIPWAY_PARAM_LEVEL" "$SLIPWAY_PARAM_DRY_RUN" "$SLIPWAY_PARAM_NOTE"' };
+  const write = async (more: object): Promise<void> => {
+    test.configure({
+      name: "shop",
+      services,
+      pipeline: { steps: { show }, parameters: { ...parameters, ...more } },
+      synth: { github: true },
+    });
+    expect((await test.synth()).code).toBe(0);
+    test.configure({ name: "shop", services });
+  };
+  let count = 0;
+  const runs = async (inputs: Readonly<Record<string, string>>): Promise<string> => {
+    const { directory, path } = cloned(`said-${count}`);
+    count += 1;
+    // On a branch that is deployed nowhere.
+    const by = Object.keys(inputs).length === 0 ? "push" : "workflow_dispatch";
+    const contexts = pushOf("", { event_name: by, ref: "refs/heads/other", ref_name: "other" });
+    const [told] = await runShellSteps(test.read(workflow), { directory, path, contexts: { ...contexts, inputs } });
+    expect(existsSync(join(directory, "pwned"))).toBe(false);
+    return `${told?.code} ${told?.output.trim()}`;
+  };
+  await write({});
+  expect(await runs({})).toBe("0 quick|false|it's $HOME");
+  const hostile = `'"; touch pwned; $(touch pwned) \`touch pwned\` \${{ github.sha }} \\`;
+  expect(await runs({ level: "full", "dry-run": "true", note: hostile })).toBe(`0 full|true|${hostile}`);
+  expect(await runs({ level: "'quick' ) ;; *" })).toBe("2 SLIPWAY_PARAM_LEVEL must be quick or full");
+  expect(await runs({ shards: "8" })).toContain("0 ");
+  for (const shards of ["9", "-1", "1.5", "3\n4", "1 || 1", "x"])
+    expect(await runs({ shards })).toBe("2 SLIPWAY_PARAM_SHARDS must be a whole number from 1 to 8");
+  await write({ who: {} });
+  expect(await runs({})).toMatch(/^[12] .*SLIPWAY_PARAM_WHO: is the parameter who of this run$/);
+  expect(await runs({ who: "ada" })).toBe("0 quick|false|it's $HOME");
 });
 
 it("a job that proves itself deploys from a machine of GitHub's, with no key and no place of ours", async () => {

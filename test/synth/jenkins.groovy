@@ -27,7 +27,14 @@ class Walker {
   void sh(String line) { println "sh $line" }
   void withEnv(List variables, Closure body) { variables.each { println "env $it" }; within(body) }
   void withCredentials(List names, Closure body) { println "credentials ${names.join(' ')}"; within(body) }
-  String string(Map binding) { assert binding.credentialsId == binding.variable; binding.variable }
+  void parameters(Closure body) { inParameters = true; within(body); inParameters = false }
+  boolean inParameters = false
+  void booleanParam(Map asked) { assert inParameters; println "boolean ${asked.name} ${asked.defaultValue}" }
+  void choice(Map asked) { assert inParameters; println "choice ${asked.name} ${asked.choices}" }
+  String string(Map binding) {
+    if (inParameters) { println "string ${binding.name} ${binding.defaultValue} (${binding.description})"; return '' }
+    assert binding.credentialsId == binding.variable; binding.variable
+  }
   void input(Map asked) { assert asked.message && asked.ok; println "input ${asked.submitter}" }
   void failure(Closure body) { println 'post failure'; within(body) }
   void fixed(Closure body) { println 'post fixed'; within(body) }

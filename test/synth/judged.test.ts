@@ -64,6 +64,12 @@ const config = {
       inside: { image: "node:22-slim", shell: "node --version", beside: ["redis"], env: { ODD: odd }, path: "api" },
       integration: { shell: "true", reports: { junit: ["junit.xml"], sarif: ["out/*.sarif"] } },
     },
+    parameters: {
+      level: { meaning: odd, default: "full", allowed: ["quick", "full"] },
+      "dry-run": { default: false },
+      shards: { type: "integer", default: 4, min: 1, max: 8 },
+      note: { meaning: "why", default: odd },
+    },
   },
   triggers: {
     branches: { main: { deploy: "staging" }, "release/*": { deploy: "staging" }, "feature/*": {} },
@@ -130,6 +136,21 @@ describe("GitHub", () => {
     expect(parsed(test.read(workflow).replace("needs: checks", "needs: check")).errors).not.toEqual([]);
   });
 
+  it("what may be said by hand are inputs with GitHub's own types, which steps have in their environment only", () => {
+    const { on, jobs } = parse(test.read(workflow));
+    expect(on.workflow_dispatch.inputs).toEqual({
+      level: { description: odd, required: false, type: "choice", default: "full", options: ["quick", "full"] },
+      "dry-run": { required: false, type: "boolean", default: false },
+      shards: { required: false, type: "number", default: 4 },
+      note: { description: "why", required: false, type: "string", default: odd },
+    });
+    expect(jobs.checks.env).toMatchObject({
+      SLIPWAY_PARAM_LEVEL: `\${{ inputs.level }}`,
+      SLIPWAY_PARAM_DRY_RUN: `\${{ inputs.dry-run }}`,
+    });
+    expect(parsed(test.read(workflow).replace("type: choice", "type: choise")).errors).not.toEqual([]);
+  });
+
   it("its own parser takes the action that this repository is", () => {
     const action = readFileSync(new URL("../../action.yml", import.meta.url), "utf8");
     const { errors, inputs } = parsed(action, "action");
@@ -144,9 +165,9 @@ describe("GitHub", () => {
     const lint = async (text: string): Promise<readonly string[]> =>
       (await createLinter())(text, workflow).map(({ message }) => message);
     const lines = await lint(test.read(workflow));
-    // Its data are of 2023: labels of machines, own labels without a file of its own, the context `vars`, and time zones of schedules.
+    // Its data are of 2023: labels of machines, own labels without a file of its own, the context `vars`, inputs of the type number, and time zones of schedules.
     const sinceThen =
-      /^label "(?:ubuntu-24\.04|slipway)" is unknown|^undefined variable "vars"|^element of "schedule" section must be mapping and must contain one key "cron"$/;
+      /^label "(?:ubuntu-24\.04|slipway)" is unknown|^undefined variable "vars"|^element of "schedule" section must be mapping and must contain one key "cron"$|^input type of workflow_dispatch event .* got "number"$/;
     expect(lines.filter((line) => !sinceThen.test(line))).toEqual([]);
     expect(await lint(test.read(workflow).replace("github.sha", "github.shaa"))).toContainEqual(
       expect.stringContaining("shaa"),
@@ -355,6 +376,10 @@ describe("Jenkins", () => {
       { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] },
     );
     expect(told.trim().split("\n")).toEqual([
+      "choice SLIPWAY_PARAM_LEVEL [full, quick]",
+      "boolean SLIPWAY_PARAM_DRY_RUN false",
+      "string SLIPWAY_PARAM_SHARDS 4 (null)",
+      `string SLIPWAY_PARAM_NOTE ${odd} (why)`,
       "cron TZ=UTC, 0 3 * * *",
       "stage Checks",
       "agent any",

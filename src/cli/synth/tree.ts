@@ -58,6 +58,7 @@ export async function readWorkingTree(configFile: string, config: ProductConfig)
       environment,
       environments,
       steps: await stepsOf(config, directory),
+      parameters: resolvePipeline(config)?.parameters ?? [],
       services: Object.fromEntries(
         Object.values(environment.services).map((service) => [service.name, serviceTree(service, directory, beside)]),
       ),

@@ -1,6 +1,7 @@
 import type { ScheduleRule } from "../triggers/settings.ts";
 import { type ArtifactName, type SynthFile, textFile } from "./artifact.ts";
 import { stepCommand } from "./integration.ts";
+import { dispatchInputs, dispatchVariables } from "./parameters.ts";
 import { type Pin, pins } from "./pins.ts";
 import { fromTop, type SynthProduct, type SynthStep } from "./product.ts";
 import { deployScript, noticeScript } from "./scripts.ts";
@@ -46,7 +47,7 @@ function workflow(product: SynthProduct, selected: readonly ArtifactName[]): Yam
       },
       pull_request: {},
       ...(settings.schedules.length > 0 && { schedule: clocksOf(settings.schedules) }),
-      workflow_dispatch: {},
+      workflow_dispatch: product.parameters.length === 0 ? {} : { inputs: dispatchInputs(product.parameters) },
     },
     permissions: {},
     concurrency: {
@@ -71,6 +72,7 @@ function checksJob(product: SynthProduct, selected: readonly ArtifactName[]): Ya
       SLIPWAY_EVENT: expression(
         "github.event_name == 'pull_request' && 'pull-request' || github.event_name == 'workflow_dispatch' && 'manual' || github.ref_type == 'tag' && 'tag' || github.event_name",
       ),
+      ...dispatchVariables(product.parameters),
     },
     steps: [
       checkout({ "persist-credentials": false }),

@@ -1,6 +1,7 @@
 import type { ScheduleRule } from "../triggers/settings.ts";
 import { type ArtifactName, type SynthFile, textFile } from "./artifact.ts";
 import { stepCommand } from "./integration.ts";
+import { jenkinsParameters } from "./parameters.ts";
 import { fromTop, type SynthProduct, type SynthStep } from "./product.ts";
 import { deployScript, noticeScript } from "./scripts.ts";
 import type { SynthDeploy } from "./settings.ts";
@@ -30,6 +31,7 @@ function pipelineText(product: SynthProduct, selected: readonly ArtifactName[]):
       "skipDefaultCheckout()",
       "buildDiscarder(logRotator(numToKeepStr: '50'))",
     ]),
+    ...(product.parameters.length === 0 ? [] : [block("parameters", jenkinsParameters(product.parameters, text))]),
     ...clockOf(settings),
     block("stages", stages),
     ...postOf(product),

@@ -1,4 +1,5 @@
 import type { FoundFiles } from "../build/dockerfile/recipe.ts";
+import type { Parameter } from "../pipeline/parameter.ts";
 import type { PipelineStep } from "../pipeline/step.ts";
 import type { EnvironmentSpec } from "../product/spec.ts";
 import type { SynthSettings } from "./settings.ts";
@@ -29,6 +30,8 @@ export type SynthProduct = {
   readonly environments: readonly EnvironmentSpec[];
   /** In an order in which they can be run one after the other. */
   readonly steps: readonly SynthStep[];
+  /** What may be said when a run is begun by hand; none where there is no step that could read it. */
+  readonly parameters: readonly Parameter[];
   readonly services: Readonly<Record<string, ServiceTree>>;
   /** What git has, relative to the top of the repository. */
   readonly files: readonly string[];

@@ -1,6 +1,7 @@
 import type { StepCompose } from "../pipeline/step.ts";
 import { shellWord } from "../server/shell.ts";
 import { type SynthFile, textFile } from "./artifact.ts";
+import { parameterLines, parameterVariable } from "./parameters.ts";
 import type { SynthProduct, SynthStep } from "./product.ts";
 
 /** Where the script of a step is: `scripts/ci/steps/api/unit.sh`. One for all combinations of a matrix, which are in its environment. */
@@ -54,6 +55,7 @@ function scriptText(synth: SynthStep, product: SynthProduct): string {
     "set -eu",
     `cd "$(dirname "$0")/${up}"`,
     ...whenLines(synth),
+    ...parameterLines(product.parameters),
     // What the step before has installed is found as Slipway's own steps find it.
     ...(directory === "." || step.container !== null ? [] : [`cd ${shellWord(directory)}`]),
     ...Object.entries(step.env)
@@ -61,7 +63,7 @@ function scriptText(synth: SynthStep, product: SynthProduct): string {
       .map(([name, value]) => `export ${name}=${shellWord(value)}`),
     ...Object.keys(matrix).map((name) => `: "\${${name}:?is what the combination has}"`),
     ...step.secrets.map((name) => `: "\${${name}:?is a secret of this step}"`),
-    ...commandLines(synth),
+    ...commandLines(synth, product),
   ].join("\n");
 }
 
@@ -87,12 +89,14 @@ export function shellPattern(pattern: string): string {
     .join("*");
 }
 
-function commandLines(synth: SynthStep): readonly string[] {
+function commandLines(synth: SynthStep, product: SynthProduct): readonly string[] {
   const { step, commands } = synth;
   const compose = step.container?.compose;
   if (compose !== undefined)
-    return [...stackLines(synth, compose), ...attemptLines(synth, [stackCommand(synth, compose)])];
-  const lines = commands.map((command) => [...containerWords(synth), ...command.map(shellWord).map(bare)].join(" "));
+    return [...stackLines(synth, compose), ...attemptLines(synth, [stackCommand(synth, compose, product)])];
+  const lines = commands.map((command) =>
+    [...containerWords(synth, product), ...command.map(shellWord).map(bare)].join(" "),
+  );
   return lines.length === 0 ? [": nothing to run"] : attemptLines(synth, lines);
 }
 
@@ -116,13 +120,13 @@ function stackLines({ step, directory }: SynthStep, { files, profiles }: StepCom
   ];
 }
 
-function stackCommand(synth: SynthStep, { service }: StepCompose): string {
+function stackCommand(synth: SynthStep, { service }: StepCompose, product: SynthProduct): string {
   if (service !== null) {
     const name = bare(shellWord(service));
     return `{ compose up --build --quiet-pull --exit-code-from ${name} ${name}; }`;
   }
   const own = synth.commands.map((command) =>
-    [...containerWords(synth), ...command.map(shellWord).map(bare)].join(" "),
+    [...containerWords(synth, product), ...command.map(shellWord).map(bare)].join(" "),
   );
   return `{ compose up --build --quiet-pull --detach --wait && NETWORK="\${project}_default" && ${own.join(" && ")}; }`;
 }
@@ -146,10 +150,10 @@ function attemptLines({ step }: SynthStep, lines: readonly string[]): readonly s
 }
 
 /** What runs a command in the step's container, with the checkout in it; beside its accessories, where integration.sh has said which network. */
-function containerWords({ step, directory }: SynthStep): readonly string[] {
+function containerWords({ step, directory }: SynthStep, { parameters }: SynthProduct): readonly string[] {
   const { container } = step;
   if (container === null) return [];
-  const names = [...Object.keys(step.env), ...step.secrets, "CI"];
+  const names = [...Object.keys(step.env), ...step.secrets, ...parameters.map(parameterVariable), "CI"];
   return [
     'docker run --rm --init --user "$(id -u):$(id -g)" --volume "$PWD:/workspace" --env HOME=/tmp',
     `--workdir ${shellWord(directory === "." ? "/workspace" : `/workspace/${directory}`)}`,
