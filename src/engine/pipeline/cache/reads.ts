@@ -2,6 +2,7 @@ import { lstatSync, utimesSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { globMatcher } from "../../../core/pipeline/glob.ts";
+import { unlessAborted } from "../../../lib/unless-aborted.ts";
 
 /** With more files nobody waits for watching all of them: then nothing is kept. */
 const mostFiles = 50_000;
@@ -60,10 +61,8 @@ export class RunReads {
 
   async #enter(alone: boolean, signal: AbortSignal): Promise<void> {
     while (this.#exclusive || (alone && this.#running > 0)) {
-      await new Promise<void>((resolve, reject) => {
-        this.#waiting.push(resolve);
-        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      });
+      const woken = new Promise<void>((resolve) => this.#waiting.push(resolve));
+      await unlessAborted(woken, signal);
     }
     this.#running += 1;
     this.#exclusive = alone;
