@@ -1,17 +1,20 @@
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { parse } from "yaml";
 import type { DeploymentDetail, DeploymentView, RunView } from "../src/api/contract.ts";
+import { synthAt } from "../src/cli/commands/synth.ts";
 import { fileVault } from "../src/drivers/vaults/file/index.ts";
 import { pageUrl } from "../src/engine/pages/links.ts";
 import { Issuer } from "../src/testing/issuer.ts";
 import { freePort } from "../src/testing/ports.ts";
-import { TestForge } from "./fixture/forge.ts";
+import { git, TestForge } from "./fixture/forge.ts";
 import { type Plane, startPlane, tearDown } from "./fixture/plane.ts";
 import { makeProduct, type TestProduct } from "./fixture/product.ts";
+import { runShellSteps } from "./synth/github-run.fixture.ts";
 
 const bin = fileURLToPath(new URL("../bin/slipway.js", import.meta.url));
 
@@ -39,6 +42,7 @@ beforeAll(async () => {
           ...{ issuer: issuer.url, audience: url, verbs: ["promote"], environments: ["abroad", "alone"] },
           claims: { ...claims, workflow: "promote" },
         },
+        ...otherRules.map((rule) => ({ issuer: issuer.url, audience: url, environments: ["production"], ...rule })),
       ],
     },
     pipeline: { steps: { unit: { shell: "echo '::set-env name=PATH::evil'" } } },
@@ -55,6 +59,18 @@ afterAll(async () => {
   forge.remove();
 });
 
+const circleOrganisation = "7a1d1a22-0000-4000-8000-4e6a52a3b1c5";
+
+/** Who may deploy of the other CIs, by what their tokens say. */
+const otherRules = [
+  { claims: { project_path: "acme/probe", ref_type: "branch", ref: "main" } },
+  {
+    audience: circleOrganisation,
+    claims: { "oidc.circleci.com/project-id": "0c1e", "oidc.circleci.com/vcs-ref": "refs/heads/main" },
+  },
+  { claims: { sub: "https://ci.example/job/probe/job/main/" } },
+];
+
 /** What our action runs, of a composite action's one step. */
 const actionFile = fileURLToPath(new URL("../action.yml", import.meta.url));
 const [actionStep] = (parse(readFileSync(actionFile, "utf8")) as { runs: { steps: [{ run: string }] } }).runs.steps;
@@ -65,16 +81,12 @@ function ofAction(inputs: Readonly<Record<string, string>>) {
   return { ...none, ...inputs, GITHUB_ACTION_PATH: dirname(actionFile) };
 }
 
-/** The command, or the action, as GitHub's runner starts it, for a commit. */
-async function inJob(
-  commit: string,
-  ref = "main",
-  more: readonly string[] | ReturnType<typeof ofAction> = [],
-): Promise<{ readonly code: number | null; readonly text: string; readonly errors: string }> {
-  const env = {
-    PATH: process.env.PATH,
-    HOME: process.env.HOME,
-    CI: "true",
+/** What every job has, of any CI. */
+const bare = { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "", CI: "true", NO_COLOR: "1" };
+
+function ofGithub(commit: string, ref: string) {
+  return {
+    ...bare,
     GITHUB_ACTIONS: "true",
     GITHUB_SHA: commit,
     GITHUB_REF: `refs/heads/${ref}`,
@@ -88,17 +100,31 @@ async function inJob(
     ACTIONS_ID_TOKEN_REQUEST_TOKEN: "bearer-of-the-job",
     SLIPWAY_URL: url,
   };
+}
+
+/** The command, or the action, as GitHub's runner starts it, for a commit. */
+async function inJob(
+  commit: string,
+  ref = "main",
+  more: readonly string[] | ReturnType<typeof ofAction> = [],
+): Promise<{ readonly code: number | null; readonly text: string; readonly errors: string }> {
+  const env = ofGithub(commit, ref);
   const isAction = !Array.isArray(more);
   const args = isAction || more[0] === "promote" ? more : ["deploy", "--from-ci", "--env", "production", ...more];
   // As for `shell: bash` at GitHub.
   const [program, ...words] = isAction
     ? ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", actionStep.run]
     : [process.execPath, bin, ...(args as readonly string[])];
-  const child = spawn(program ?? "", words, {
-    env: isAction ? { ...env, ...more } : env,
-    stdio: ["ignore", "pipe", "pipe"],
-    cwd: "/",
-  });
+  return ended(program ?? "", words, { env: isAction ? { ...env, ...more } : env, cwd: "/" });
+}
+
+/** Runs it to its end. */
+async function ended(
+  program: string,
+  words: readonly string[],
+  options: { readonly env: Readonly<Record<string, string | undefined>>; readonly cwd: string },
+): Promise<{ readonly code: number | null; readonly text: string; readonly errors: string }> {
+  const child = spawn(program, words, { ...options, stdio: ["ignore", "pipe", "pipe"] });
   const said: Record<"stdout" | "stderr", string> = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const)
     child[stream].setEncoding("utf8").on("data", (chunk: string) => {
@@ -238,6 +264,186 @@ describe("a job of a CI", () => {
     });
     expect(follow.status).toBe(404);
   });
+});
+
+/** What each CI gives its job, as its documentation lists it; and what its ID token says, where it has one. */
+const others = {
+  gitlab: (commit: string) => ({
+    env: {
+      GITLAB_CI: "true",
+      CI_COMMIT_SHA: commit,
+      CI_COMMIT_BRANCH: "main",
+      CI_COMMIT_REF_NAME: "main",
+      GITLAB_USER_LOGIN: "mallory",
+      CI_JOB_URL: "https://gitlab.example/acme/probe/-/jobs/41",
+    },
+    // docs.gitlab.com/ci/secrets/id_token_authentication, 2026-11.
+    claims: {
+      sub: "project_path:acme/probe:ref_type:branch:ref:main",
+      namespace_path: "acme",
+      project_id: "20",
+      project_path: "acme/probe",
+      user_login: "ada",
+      pipeline_source: "push",
+      ref: "main",
+      ref_type: "branch",
+      ref_protected: "true",
+      sha: commit,
+    },
+    token: "SLIPWAY_ID_TOKEN",
+    by: "by GitLab: https://gitlab.example/acme/probe/-/jobs/41",
+    who: "ada",
+  }),
+  circleci: (commit: string) => ({
+    env: {
+      CIRCLECI: "true",
+      CIRCLE_SHA1: commit,
+      CIRCLE_BRANCH: "main",
+      CIRCLE_USERNAME: "mallory",
+      CIRCLE_BUILD_URL: "https://circleci.com/gh/acme/probe/42",
+    },
+    // circleci.com/docs/openid-connect-tokens, 2026-11: it is for the organisation, and names no commit.
+    claims: {
+      aud: circleOrganisation,
+      sub: `org/${circleOrganisation}/project/0c1e/user/5f`,
+      "oidc.circleci.com/project-id": "0c1e",
+      "oidc.circleci.com/vcs-origin": "github.com/acme/probe",
+      "oidc.circleci.com/vcs-ref": "refs/heads/main",
+    },
+    token: "CIRCLE_OIDC_TOKEN_V2",
+    words: ["--audience", circleOrganisation],
+    by: "by CircleCI: https://circleci.com/gh/acme/probe/42",
+    who: `org/${circleOrganisation}/project/0c1e/user/5f`,
+  }),
+  jenkins: (commit: string) => ({
+    env: {
+      JENKINS_URL: "https://ci.example/",
+      GIT_COMMIT: commit,
+      BRANCH_NAME: "main",
+      BUILD_URL: "https://ci.example/job/probe/job/main/7/",
+    },
+    // plugins.jenkins.io/oidc-provider, 2026-11: a credential of the kind "OpenID Connect id token".
+    claims: { sub: "https://ci.example/job/probe/job/main/", build_number: 7 },
+    token: "SLIPWAY_ID_TOKEN",
+    by: "by Jenkins: https://ci.example/job/probe/job/main/7/",
+    who: "https://ci.example/job/probe/job/main/",
+  }),
+};
+
+describe("a job of another CI", () => {
+  const job = (name: keyof typeof others, commit: string, said: object = {}) => {
+    const { env, claims, token, words = [], ...more } = { words: [], ...others[name](commit) };
+    const proof = { [token]: issuer.token({ claims: { aud: url, ...claims, ...said } }) };
+    const line = [bin, "deploy", "--from-ci", "--env", "production", ...words];
+    const run = (own: object = proof) =>
+      ended(process.execPath, line, { env: { ...bare, ...env, SLIPWAY_URL: url, ...own }, cwd: "/" });
+    return { run, ...more };
+  };
+  const begun = async (text: string): Promise<DeploymentDetail> =>
+    plane.client.get<DeploymentDetail>(`/v1/deployments/${/dep_\w+/.exec(text)?.[0]}`);
+
+  it.each(["gitlab", "circleci", "jenkins"] as const)(
+    "of %s deploys its commit by the token that it was given",
+    async (name) => {
+      const { after } = forge.push(`feat: by ${name}`);
+      const { run, by, who } = job(name, after);
+      const { code, text, errors } = await run();
+      expect([code, errors]).toEqual([0, ""]);
+      // Groups and annotations are GitHub's alone.
+      expect(text).not.toContain("::");
+      const detail = await begun(text);
+      expect(detail).toMatchObject({ phase: "succeeded", createdBy: who, release: { subject: `feat: by ${name}` } });
+      expect(detail.history[0]?.reason).toContain(by);
+      expect(detail.history[0]?.evidence).toContainEqual(["commit", after]);
+    },
+  );
+
+  it("of GitLab is refused with another project's, branch's, audience's or yesterday's token, another commit's, and none", async () => {
+    const { after } = forge.push("feat: refused");
+    const refused = async (said: object, own?: object): Promise<string> => {
+      const { code, errors } = await job("gitlab", after, said).run(own);
+      return `${code} ${errors}`;
+    };
+    const wrong = [
+      [refused({ project_path: "acme/other" }), /^2 [\s\S]*FORBIDDEN[\s\S]*project_path is acme\/other/],
+      [refused({ ref: "feature" }), /^2 [\s\S]*ref is feature, wanted main/],
+      [refused({ sha: "b".repeat(40) }), /^2 [\s\S]*FORBIDDEN/],
+      [refused({ aud: "https://gitlab.example" }), /UNAUTHORIZED/],
+      [refused({ exp: Math.floor(Date.now() / 1_000) - 3_600 }), /UNAUTHORIZED/],
+      [refused({}, {}), /UNAUTHORIZED[\s\S]*id_tokens: \{ SLIPWAY_ID_TOKEN/],
+    ] as const;
+    await Promise.all(wrong.map(async ([said, why]) => expect(await said).toMatch(why)));
+  });
+
+  it("of Woodpecker, which has no ID tokens, deploys on the control plane's machine, in its own checkout", async () => {
+    const { after } = forge.push("feat: by woodpecker");
+    const checkout = mkdtempSync(join(tmpdir(), "slipway-woodpecker-"));
+    onTestFinished(() => rmSync(checkout, { recursive: true, force: true }));
+    git(checkout, "clone", "--quiet", forge.remote, ".");
+    const env = {
+      ...bare,
+      CI: "woodpecker",
+      CI_COMMIT_SHA: after,
+      CI_COMMIT_BRANCH: "main",
+      CI_PIPELINE_AUTHOR: "ada",
+      CI_STEP_URL: "https://wp.example/repos/7/pipeline/8",
+      SLIPWAY_STATE_DIR: join(product.directory, ".slipway"),
+    };
+    const words = [bin, "deploy", "--from-ci", "--env", "production"];
+    const { code, text, errors } = await ended(process.execPath, words, { env, cwd: checkout });
+    expect([code, errors]).toEqual([0, ""]);
+    const { deployments } = await plane.client.get<{ deployments: DeploymentView[] }>("/v1/deployments?product=probe");
+    const newest = deployments.find(({ environment }) => environment === "production");
+    const detail = await plane.client.get<DeploymentDetail>(`/v1/deployments/${newest?.id}`);
+    expect(text).toContain("by Woodpecker: https://wp.example/repos/7/pipeline/8, begun by ada");
+    expect(detail).toMatchObject({ phase: "succeeded", createdBy: "ada", release: { subject: "feat: by woodpecker" } });
+    expect(detail.history[0]?.reason).toContain("by Woodpecker: https://wp.example/repos/7/pipeline/8");
+  });
+});
+
+it("the workflow that synth writes deploys and promotes, each job with its own token and no key", async () => {
+  const { after } = forge.push("feat: by the workflow");
+  const checkout = mkdtempSync(join(tmpdir(), "slipway-workflow-"));
+  onTestFinished(() => rmSync(checkout, { recursive: true, force: true }));
+  git(checkout, "clone", "--quiet", forge.remote, ".");
+  const file = join(checkout, "slipway.config.json");
+  const config = JSON.parse(readFileSync(file, "utf8"));
+  const claims = { repository: "acme/probe", ref: "refs/heads/main" };
+  const triggers = {
+    ...config.triggers,
+    url,
+    branches: { main: { deploy: "production" } },
+    ci: [{ issuer: "github", claims, environments: ["production", "abroad"], verbs: ["deploy", "promote"] }],
+  };
+  writeFileSync(file, JSON.stringify({ ...config, triggers }));
+  expect(await synthAt(checkout, ["github"], {}, { mode: "plain", line: () => {}, json: () => {} })).toBe(0);
+  mkdirSync(join(checkout, "node_modules/.bin"), { recursive: true });
+  symlinkSync(bin, join(checkout, "node_modules/.bin/slipway"));
+  issuer.job = { ...job(after), workflow: "promote" };
+  const { PATH, ...runner } = ofGithub(after, "main");
+  const github = { event_name: "push", ref: "refs/heads/main", ref_name: "main", ref_type: "branch", head_ref: "" };
+  const workflow = readFileSync(join(checkout, ".github/workflows/slipway.yml"), "utf8");
+  // Where the control plane is says the workflow, and not the test.
+  const told = await runShellSteps(workflow, {
+    directory: checkout,
+    path: PATH,
+    runner: { ...runner, SLIPWAY_URL: "" },
+    contexts: { github: { ...github, sha: after }, vars: {}, secrets: {}, inputs: {} },
+  });
+  expect(
+    told.map(({ job: name, step, code }) => `${name}: ${step} ${code}`),
+    told.at(-1)?.output,
+  ).toEqual([
+    "checks: unit 0",
+    "deploy-production: Deploy to production 0",
+    "deploy-abroad: Promote from production to abroad 0",
+  ]);
+  const { deployments } = await plane.client.get<{ deployments: DeploymentView[] }>("/v1/deployments?product=probe");
+  const [abroad, production] = ["abroad", "production"].map((name) =>
+    deployments.find(({ environment }) => environment === name),
+  );
+  expect(production).toMatchObject({ phase: "succeeded", release: { subject: "feat: by the workflow" } });
+  expect(abroad).toMatchObject({ phase: "succeeded", kind: "promotion", release: { id: production?.release.id } });
 });
 
 describe("the page that a forge is given the address of", () => {

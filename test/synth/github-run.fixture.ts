@@ -18,12 +18,17 @@ export type Told = { readonly job: string; readonly step: string; readonly code:
 
 /**
  * Runs the shell steps of a workflow as a runner does: conditions and variables by GitHub's own evaluator, each line in bash with
- * nothing else in its environment, one job after the other, until a step fails that may not. Actions are not run: their work is
+ * nothing else in its environment but what the `runner` gives each job, one job after the other, until a step fails that may not. Actions are not run: their work is
  * done by whoever calls.
  */
 export async function runShellSteps(
   workflow: string,
-  { directory, contexts, path }: { readonly directory: string; readonly contexts: Contexts; readonly path: string },
+  {
+    directory,
+    contexts,
+    path,
+    runner = {},
+  }: { readonly directory: string; readonly contexts: Contexts; readonly path: string; readonly runner?: Env },
 ): Promise<readonly Told[]> {
   const { jobs } = parse(workflow) as { jobs: Record<string, Job> };
   const told: Told[] = [];
@@ -38,6 +43,7 @@ export async function runShellSteps(
           PATH: path,
           HOME: directory,
           CI: "true",
+          ...runner,
           ...Object.fromEntries(
             Object.entries(variables).map(([name, value]) => [name, filled(String(value), contexts)]),
           ),

@@ -67,8 +67,21 @@ function onceText(product: SynthProduct, has: (name: ArtifactName) => boolean): 
       : []),
     ...(has("github")
       ? [
-          `- [ ] A runner of GitHub with the label \`${settings.deployRunner}\` runs on that machine, as the user of the control plane, for this repository only`,
-          "- [ ] The repository's variable `SLIPWAY_STATE_DIR` is the path of the state directory",
+          ...settings.deploys
+            .filter(({ url }) => url !== null)
+            .map(
+              ({ environment: name, from }) =>
+                `- [ ] Jobs of this repository may ${from === null ? "deploy to" : "promote to"} ${code(name)} by their ID token (\`triggers.ci\`): \`slipway triggers apply\``,
+            ),
+          ...(settings.deploys.some(({ url }) => url !== null)
+            ? ["- [ ] `slipway` is among the repository's `devDependencies`, and in its lock file"]
+            : []),
+          ...(settings.deploys.some(({ url }) => url === null)
+            ? [
+                `- [ ] A runner of GitHub with the label \`${settings.deployRunner}\` runs on that machine, as the user of the control plane, for this repository only`,
+                "- [ ] The repository's variable `SLIPWAY_STATE_DIR` is the path of the state directory",
+              ]
+            : []),
           ...settings.deploys.map(
             ({ environment: name, approval }) =>
               `- [ ] GitHub's environment \`${name}\` is there, for its branches only${approval ? ", with its reviewers" : ""}`,

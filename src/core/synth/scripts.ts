@@ -25,15 +25,18 @@ export function scriptFiles(product: SynthProduct): readonly SynthFile[] {
 function deployText(): string {
   return `#!/bin/sh
 # deploy.sh <environment> [<environment before>]: has Slipway deploy this commit, or promote what is live in the one before.
-# Runs on the machine of the control plane; or, with SLIPWAY_URL, in a job that proves itself there with its ID token. Exits as slipway does: 0 it is live and has passed its bake, 1 failed,
-# 3 failed and taken back, 5 waits for an approval or was refused, 6 locked or frozen.
+# Runs on the machine of the control plane; or, with SLIPWAY_URL, in a job that proves itself there with its ID token.
+# Exits as slipway does: 0 it is live and has passed its bake, 1 failed, 3 failed and taken back,
+# 5 waits for an approval or was refused, 6 locked or frozen.
 set -eu
 environment=\${1:?which environment}
 before=\${2:-}
 cd "$(dirname "$0")/../.."
 [ ! -x node_modules/.bin/slipway ] || PATH="$PWD/node_modules/.bin:$PATH"
-if [ -n "\${SLIPWAY_URL:-}" ] && [ -z "$before" ]; then
+if [ -n "\${SLIPWAY_URL:-}" ]; then
   command -v slipway >/dev/null || { echo "slipway is not in this repository: npm install --save-dev slipway" >&2; exit 2; }
+  # What is promoted is what is live in the config's promoteFrom; the job's own commit goes nowhere.
+  [ -z "$before" ] || exec slipway promote "$environment" --from-ci
   exec slipway deploy --from-ci --env "$environment"
 fi
 : "\${SLIPWAY_STATE_DIR:?the state directory of the control plane, such as /srv/shop/.slipway}"

@@ -1,3 +1,4 @@
+import { textMatcher } from "../pipeline/glob.ts";
 import { knownIssuers } from "../product/ci-access.ts";
 import { environmentNames } from "../product/resolve.ts";
 import type { ProductConfig } from "../product/schema.ts";
@@ -17,8 +18,8 @@ export type SynthDeploy = {
   readonly approvers: readonly string[];
   readonly approval: boolean;
   /**
-   * The address of the control plane, where a job of GitHub proves there with its ID token who it is; null: the job runs on the control
-   * plane's machine. What is promoted is always done there.
+   * The address of the control plane, where a job of GitHub proves there with its ID token who it is, and may do this; null: the job runs
+   * on the control plane's machine.
    */
   readonly url: string | null;
   /** Those of `schedules` that deploy to it; none where it takes releases from another environment. */
@@ -98,13 +99,16 @@ function deploysOf(config: ProductConfig, names: readonly string[], branch: stri
   function deployOf(name: string): SynthDeploy | null {
     const { promoteFrom: from = null } = config.environments?.[name] ?? {};
     const proves = (triggers?.ci ?? []).some(
-      ({ issuer, audience, environments, verbs }) =>
+      ({ issuer, audience, environments, verbs, claims }) =>
         issuer === knownIssuers.github &&
         audience === triggers?.url &&
         environments.includes(name) &&
-        verbs.includes("deploy"),
+        verbs.includes(from === null ? "deploy" : "promote") &&
+        // What the token of the job will say is known of these: a rule that wants another workflow is for that one.
+        fits(claims.workflow, config.name) &&
+        fits(claims.environment, name),
     );
-    const url = from === null && proves ? (triggers?.url ?? null) : null;
+    const url = proves ? (triggers?.url ?? null) : null;
     const schedules = (triggers?.schedules ?? []).filter(
       (schedule) => from === null && schedule.branch === branch && schedule.deploy === name,
     );
@@ -124,6 +128,9 @@ function deploysOf(config: ProductConfig, names: readonly string[], branch: stri
     return { ...own, branches: [branch], tags: [], from: null };
   }
 }
+
+const fits = (patterns: readonly string[] | undefined, said: string): boolean =>
+  patterns === undefined || textMatcher(patterns)(said);
 
 function approvalOf(config: ProductConfig, name: string): Pick<SynthDeploy, "approvers" | "approval"> {
   const approval = config.environments?.[name]?.gates?.approval;
