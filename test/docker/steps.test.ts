@@ -330,6 +330,41 @@ volumes: { kept: }
   });
 });
 
+describe("an image step", () => {
+  it("makes the service's image of the commit alone, fails as its build does, and is stopped with it", async () => {
+    const target = { driver: "docker", hosts: [engine.url] };
+    const withImage = (dockerfile: string) => {
+      const steps = { dirt: { shell: "echo of a step > dirt" }, image: { needs: ["dirt"] } };
+      const web = { kind: "worker", command: ["node", "server.js"], pipeline: { steps } };
+      const environments = { production: { target } };
+      repository.write({}, { Dockerfile: dockerfile }, { services: { web }, environments });
+    };
+    withImage(`FROM ${image}\nCOPY . /app\nRUN ls /app | sort | tr '\\n' ' ' && echo are there\n`);
+    const run = await runToEnd(plane, repository);
+    expect(phasesOf(run)).toEqual({ "web/dirt": "passed", "web/image": "passed" });
+    expect(stepOf(run, "web/image").reason).toMatch(/^sha256:[0-9a-f]{12}, \d.*B$/);
+    const log = await logOf(plane, run.id, "web/image");
+    expect(log).toContain("server.js");
+    expect(log).toContain("are there");
+    expect(log).not.toContain("dirt");
+
+    withImage(`FROM ${image}\nRUN echo the licence is missing && exit 3\n`);
+    const bad = await runToEnd(plane, repository);
+    expect(stepOf(bad, "web/image").phase).toBe("failed");
+    expect(stepOf(bad, "web/image").reason).toMatch(/^the build of web on .* failed$/);
+    expect(await logOf(plane, bad.id, "web/image")).toContain("the licence is missing");
+
+    withImage(`FROM ${image}\nRUN echo this takes long && sleep 1000\n`);
+    const long = await beginRun(plane, repository);
+    await whileRuns(long, async () => /\bthis takes long$/m.exec(await logOf(plane, long, "web/image")) ?? undefined);
+    await plane.client.post(`/v1/runs/${long}/cancel`, { actor: "eve", reason: "wrong branch" });
+    expect(stepOf(await runWhen(plane, long, hasEnded), "web/image").phase).toBe("cancelled");
+    // It is stopped behind the run's end.
+    while ((await containersOf(engine)).some(({ state }) => state === "running"))
+      await new Promise((resolve) => setTimeout(resolve, 50));
+  });
+});
+
 describe("a control plane that dies", () => {
   it("finds the container of a step again, and removes what nobody waits for any more", async () => {
     write({ long: { shell: "echo begun > begun; echo one; until [ -f go ]; do sleep 0.05; done; echo two", image } });

@@ -82,6 +82,8 @@ async function stepsOf(config: ProductConfig, directory: string): Promise<readon
   for (const { step } of planRun(pipeline, { event: "manual", branch: null, changed: null, steps: [], services: [] })) {
     // What tests a live environment is begun by whoever asks for it, where Slipway is.
     if (step.load !== null) continue;
+    // Images are made where they are released.
+    if (step.work.is === "built-in" && step.work.uses === "image") continue;
     const found = await commandsOf(step, look);
     if (typeof found === "string") missing.push([step.id, found]);
     else steps.push({ step, commands: found.commands, directory: found.atTop ? "." : step.path });

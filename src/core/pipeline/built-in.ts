@@ -47,7 +47,7 @@ export type BuiltIn =
 
 /** Scripts of package.json by what they are for; the first that is there is taken. */
 const scriptNames: Readonly<
-  Record<Exclude<BuiltInStep, "checkout" | "install" | "scan" | "publish">, readonly string[]>
+  Record<Exclude<BuiltInStep, "checkout" | "install" | "scan" | "image" | "publish">, readonly string[]>
 > = {
   lint: ["lint"],
   format: ["format:check", "format-check", "check:format", "format"],
@@ -59,7 +59,8 @@ const scriptNames: Readonly<
 
 /** What a built-in step runs in a directory, given what is there and at the top of the checkout. */
 export function builtIn(uses: BuiltInStep, here: Found, top: Found): BuiltIn {
-  if (uses === "checkout") return { is: "commands", commands: [], atTop: false };
+  // The builder makes an image: no command does.
+  if (uses === "checkout" || uses === "image") return { is: "commands", commands: [], atTop: false };
   if (uses === "install") return install(here, top);
   if (uses === "scan") return scan(here);
   if (uses === "publish") return publish(here, top);

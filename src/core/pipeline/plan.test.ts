@@ -190,6 +190,7 @@ describe("problems of a pipeline", () => {
             odd: { comand: ["x"] },
             publish: { inputs: ["**"] },
             integration: { inputs: ["**"] },
+            image: {},
           },
           parameters: {
             level: { default: "all", allowed: ["quick"] },
@@ -200,7 +201,7 @@ describe("problems of a pipeline", () => {
             quoted: { type: "number", default: "3" },
           },
         },
-        { unit: {} },
+        { unit: {}, image: { env: { A: "b" } } },
       ).sort(),
     ).toMatchInlineSnapshot(`
       [
@@ -213,6 +214,7 @@ describe("problems of a pipeline", () => {
         "pipeline.parameters.turned.min: 2 is more than max, 1",
         "pipeline.steps.a.needs: a → b → a is a circle: none of them could start first",
         "pipeline.steps.both: it has command and shell; a step does one of them: leave the others out",
+        "pipeline.steps.image: the product has no image; put the step into the pipeline of the service whose image it makes",
         "pipeline.steps.integration.inputs: it depends on what runs beside it, which no file tells, so it is always run: leave inputs out",
         "pipeline.steps.lnt: it has no command and no shell, and "lnt" is no built-in step; did you mean "lint"?",
         "pipeline.steps.lost.needs[0]: there is no step "untt"; did you mean "unit"?",
@@ -223,6 +225,7 @@ describe("problems of a pipeline", () => {
         "pipeline.steps.publish.needs: say what must have passed before it is published, such as needs: ["unit", "build"]",
         "pipeline.steps.publish.when: what is published stays, so say of which branch or by what: when: { branch: ["main"] }, or { event: ["tag"] }",
         "pipeline.steps.wide.matrix: a value is there twice; each combination runs once",
+        "services.api.pipeline.steps.image.env: the service's image settings say how it is made; a built-in image step has no env",
       ]
     `);
   });

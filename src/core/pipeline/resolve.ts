@@ -99,13 +99,17 @@ export function namedSteps(config: Pick<ProductConfig, "pipeline" | "services">)
   );
 }
 
+/** An image is made of the commit alone. */
+const needNothing: ReadonlySet<BuiltInStep> = new Set(["checkout", "install", "image"]);
+
 /** The full names of what a step needs, as far as they exist; `lost` are those that do not. */
 export function needsOf(
   { service, own, input }: NamedStep,
   names: ReadonlySet<string>,
 ): { readonly found: readonly string[]; readonly lost: readonly string[] } {
-  const isBuiltIn = workOf({ own, input })?.is === "built-in";
-  const asked = input.needs ?? (isBuiltIn && own !== "install" && own !== "checkout" ? ["install"] : []);
+  const work = workOf({ own, input });
+  const usual = work?.is === "built-in" && !needNothing.has(work.uses) && own !== "install" ? ["install"] : [];
+  const asked = input.needs ?? usual;
   const found: string[] = [];
   const lost: string[] = [];
   for (const each of asked) {

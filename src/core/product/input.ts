@@ -360,7 +360,8 @@ export interface PipelineStepInput {
    * A built-in step: install runs the package manager that packageManager or the lock file names, lint, format,
    * typecheck, unit and build what package.json or pyproject.toml has for it, scan npm audit and pip-audit where there
    * are their lock files. integration brings up docker-compose.integration.yml, or with an image runs test:integration
-   * beside the accessories; publish brings the package to its registry, once for each version.
+   * beside the accessories; image makes the service's image as a release would; publish brings the package to its
+   * registry, once for each version.
    * @default the step's name, when that is one of them
    * @example "unit"
    */
@@ -374,6 +375,7 @@ export interface PipelineStepInput {
     | "build"
     | "integration"
     | "scan"
+    | "image"
     | "publish"
     | undefined;
   /**

@@ -25,7 +25,7 @@ import { show } from "./wording.ts";
 /** What a step does without a command of its own; `checkout` is there for those who like to name it. */
 export const builtInSteps = [
   ...(["checkout", "install", "lint", "format", "typecheck", "unit", "build"] as const),
-  ...(["integration", "scan", "publish"] as const),
+  ...(["integration", "scan", "image", "publish"] as const),
 ] as const;
 export type BuiltInStep = (typeof builtInSteps)[number];
 
@@ -240,7 +240,7 @@ const stepSchema = named(
   z.strictObject({
     uses: optional(choice(builtInSteps), {
       meaning:
-        "A built-in step: install runs the package manager that packageManager or the lock file names, lint, format, typecheck, unit and build what package.json or pyproject.toml has for it, scan npm audit and pip-audit where there are their lock files. integration brings up docker-compose.integration.yml, or with an image runs test:integration beside the accessories; publish brings the package to its registry, once for each version.",
+        "A built-in step: install runs the package manager that packageManager or the lock file names, lint, format, typecheck, unit and build what package.json or pyproject.toml has for it, scan npm audit and pip-audit where there are their lock files. integration brings up docker-compose.integration.yml, or with an image runs test:integration beside the accessories; image makes the service's image as a release would; publish brings the package to its registry, once for each version.",
       default: "(the step's name, when that is one of them)",
       example: "unit",
     }),

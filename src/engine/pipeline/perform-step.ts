@@ -13,6 +13,7 @@ import type { World } from "../world.ts";
 import { keepArtifacts, keptPatterns } from "./artifacts.ts";
 import { parameterVariables } from "./asked.ts";
 import { restoredOrRun } from "./cache/results.ts";
+import { imageOutcome } from "./image-step.ts";
 import { lastLines } from "./last-lines.ts";
 import { type LoadOutcome, type LoadPlace, loadOutcome, loadPlace } from "./load.ts";
 import { type StepOutcome, whyFailed } from "./outcome.ts";
@@ -84,6 +85,7 @@ async function attempts(world: World, on: Attempting, signal: AbortSignal): Prom
     directory: join(workspace.source, on.spec.directory),
     secrets: Object.values(secrets),
   };
+  if (on.spec.image !== undefined) return imageOutcome(world, on, on.spec.image, signal);
   if (commands.length === 0 && step.work.is !== "service")
     return { ...nothingRan, phase: "passed", reason: "nothing to run" };
   const place = await placeOf(world, on);

@@ -6,7 +6,10 @@ import { planRun, unknownNames } from "../../core/pipeline/plan.ts";
 import { loadTestsIn, resolvePipeline } from "../../core/pipeline/resolve.ts";
 import type { PipelineStep, SharedCacheSpec, StepCompose } from "../../core/pipeline/step.ts";
 import { nearest } from "../../core/product/guess.ts";
+import type { BuiltInStep } from "../../core/product/pipeline.ts";
 import type { ProductConfig } from "../../core/product/schema.ts";
+import { type StepImage, stepImage } from "../release/make-image.ts";
+import type { ReleaseConfig } from "../release/read.ts";
 import { type Asked, parametersOf, parameterVariables } from "./asked.ts";
 import { integrationAt } from "./integration.ts";
 import { type ReadStack, type StackRequest, stackProblems } from "./step-container.ts";
@@ -19,6 +22,8 @@ export type StepSpec = {
   /** Relative to the top of the checkout. */
   readonly directory: string;
   readonly skipped: string | null;
+  /** What a built-in image step makes; absent of any other. */
+  readonly image?: StepImage;
 };
 
 export type RunPlan = {
@@ -40,6 +45,8 @@ type Checkout = {
   /** Its top, with all that the product may read; and how its Compose files are read. */
   readonly top: string;
   readonly readStack: ReadStack;
+  /** The config as a release would keep it. */
+  readonly released: () => Promise<ReleaseConfig>;
   /** Whether it has what is not committed. */
   readonly dirty: boolean;
 };
@@ -89,7 +96,7 @@ export async function planSteps(config: ProductConfig, whole: Asked, checkout: C
   const steps: StepSpec[] = [];
   for (const { step: asConfigured, skipped: left } of planned) {
     const skipped =
-      left ?? (checkout.dirty && isPublishing(asConfigured) ? "what is not committed is not published" : null);
+      left ?? (checkout.dirty && isBuiltIn(asConfigured, "publish") ? "what is not committed is not published" : null);
     const step =
       skipped === null ? await integrationAt(asConfigured, { config, look, readStack: stackAt }) : asConfigured;
     if (typeof step === "string") {
@@ -100,7 +107,15 @@ export async function planSteps(config: ProductConfig, whole: Asked, checkout: C
     if (typeof found === "string") missing.push([step.id, found]);
     else {
       const directory = join(checkout.prefix, found.atTop ? "." : step.path);
-      steps.push({ step, commands: found.commands, directory, skipped });
+      const image =
+        skipped === null && isBuiltIn(step, "image")
+          ? stepImage(await checkout.released(), step.service, checkout.prefix)
+          : undefined;
+      if (image === null) {
+        missing.push([step.id, `no image of ${step.service} is built: it has one already, or is a container nowhere`]);
+        continue;
+      }
+      steps.push({ step, commands: found.commands, directory, skipped, ...(image === undefined ? {} : { image }) });
       if (skipped === null) wrong.push(...stackFaults({ step, directory }, checkout, parameters));
     }
   }
@@ -142,8 +157,8 @@ function stackRequest(
   return { ...compose, directory: join(top, directory), checkout: top, variables };
 }
 
-function isPublishing({ work }: PipelineStep): boolean {
-  return work.is === "built-in" && work.uses === "publish";
+function isBuiltIn({ work }: PipelineStep, uses: BuiltInStep): boolean {
+  return work.is === "built-in" && work.uses === uses;
 }
 
 function loadTests(config: ProductConfig, { loadTest: environment }: Asked): readonly string[] {

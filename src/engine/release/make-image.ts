@@ -9,14 +9,14 @@ import type { ServiceSpec } from "../../core/product/spec.ts";
 import type { ReleasedImage } from "../../core/release/artifacts.ts";
 import type { Commit } from "../../core/release/commit.ts";
 import type { Secret } from "../../core/secret.ts";
-import type { Builder, BuildSpec } from "../../ports/builder.ts";
+import type { Builder, BuildSpec, BuiltImage } from "../../ports/builder.ts";
 import type { RegistryProgress } from "../../ports/registry.ts";
 import type { Origin } from "../../ports/source.ts";
 import type { World } from "../world.ts";
 import { BuildLog, type Workspace } from "./build-log.ts";
 import { servicesOf } from "./config.ts";
 import { userInLayout, userInRegistry, withUser } from "./image-user.ts";
-import { findImage, imagePlaces, registriesOf, repositoryIn } from "./images.ts";
+import { findImage, type ImagePlace, imagePlaces, registriesOf, repositoryIn } from "./images.ts";
 import type { ReleaseConfig } from "./read.ts";
 
 type Making = {
@@ -111,6 +111,43 @@ async function builtImage(
   }
 }
 
+/** A service's image as a step of a pipeline makes it. */
+export type StepImage = {
+  readonly service: ServiceSpec;
+  readonly place: ImageMaker;
+  /** Of the product's directory in a checkout. */
+  readonly prefix: string;
+};
+
+/** Null for a service whose image is not built: in no environment a container, or one whose image is there. */
+export function stepImage(config: ReleaseConfig, service: string | null, prefix: string): StepImage | null {
+  const spec = servicesOf(config).find(({ name }) => name === service);
+  const [place] = spec === undefined ? [] : imagePlaces(config, spec.name);
+  if (spec === undefined || place === undefined || spec.image.from !== null) return null;
+  return { service: spec, place: { product: place.product, target: place.target }, prefix };
+}
+
+/** Makes it of a clean checkout and keeps it, but pushes it nowhere. What is unchanged comes from the cache, here and for the release. */
+export async function makeStepImage(
+  world: World,
+  { service, place, prefix }: StepImage,
+  of: { readonly source: string; readonly repository: string; readonly commit: Commit; readonly timeoutMs: number },
+  onLine: (line: string) => void,
+  signal: AbortSignal,
+): Promise<BuiltImage> {
+  const { builder, spec, secrets } = buildAt(world, { source: of.source, prefix, place }, service);
+  const title = `${spec.product}/${service.name}`;
+  const whole = {
+    ...spec,
+    timeoutMs: of.timeoutMs,
+    secrets: Object.fromEntries(secrets.map((name) => [name, secretOf(world, service.name, name)])),
+    labels: labelsOf(of.commit, title, await world.source.origin(of.repository)),
+  };
+  return builder.build(whole, onLine, signal);
+}
+
+type ImageMaker = Pick<ImagePlace, "product" | "target">;
+
 type Build = {
   readonly builder: Builder;
   readonly spec: Omit<BuildSpec, "labels" | "secrets">;
@@ -120,16 +157,24 @@ type Build = {
 
 /** Null for a service whose image is not built. */
 function buildOf(world: World, { workspace, prefix, config }: Making, service: ServiceSpec): Build | null {
-  const [first] = imagePlaces(config, service.name);
+  const [place] = imagePlaces(config, service.name);
+  if (place === undefined || service.image.from !== null) return null;
+  return buildAt(world, { source: workspace.source, prefix, place }, service);
+}
+
+function buildAt(
+  world: World,
+  { source, prefix, place }: { readonly source: string; readonly prefix: string; readonly place: ImageMaker },
+  service: ServiceSpec,
+): Build {
   const { image } = service;
-  if (first === undefined || image.from !== null) return null;
   const listens = service.kind === "web" || service.kind === "static";
-  const context = join(workspace.source, prefix, service.path);
+  const context = join(source, prefix, service.path);
   const spec = {
-    product: first.product,
+    product: place.product,
     service: service.name,
     context,
-    checkout: workspace.source,
+    checkout: source,
     dockerfile: image.dockerfile ?? (existsSync(join(context, usualDockerfile)) ? usualDockerfile : null),
     site:
       service.kind === "static" ? { directory: service.build?.output ?? ".", fallback: service.fallbackFile } : null,
@@ -141,7 +186,7 @@ function buildOf(world: World, { workspace, prefix, config }: Making, service: S
     healthPath: service.kind === "web" ? service.health.path : null,
     timeoutMs: image.timeoutMs,
   };
-  return { builder: world.images.builder(first.target), spec, secrets: image.secrets };
+  return { builder: world.images.builder(place.target), spec, secrets: image.secrets };
 }
 
 /** Where a service says nothing, the one that is there is taken before one is made. */

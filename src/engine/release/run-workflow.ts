@@ -76,6 +76,7 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
           top: workspace.source,
           readStack: world.readStack,
           dirty: run.dirty === 1,
+          released: () => releaseConfigOf(world, config),
           changed: () => changedSinceRelease(world, run),
         });
         if (plan?.steps.some(({ step }) => step.inputs !== null))

@@ -41,6 +41,7 @@ export function checkPipeline(product: ProductInput): readonly Finding[] {
       ...checkContainer(step, product),
       ...checkIntegration(step),
       ...checkPublish(step),
+      ...checkImage(step),
       ...checkAway(step),
     ]),
     ...circles,
@@ -218,6 +219,21 @@ function checkPublish(step: NamedStep): readonly Finding[] {
           ),
         ]),
   ];
+}
+
+/** It is the builder that makes an image, of the commit: what is for a command means nothing there. */
+function checkImage(step: NamedStep): readonly Finding[] {
+  if (!isBuiltIn(step, "image")) return [];
+  const at = pathOf(step);
+  if (step.service === null)
+    return [error(at, "the product has no image; put the step into the pipeline of the service whose image it makes")];
+  const forCommands = [
+    ...(["path", "matrix", "env", "secrets", "inputs", "outputs", "artifacts", "tools", "reports", "runsOn"] as const),
+    ...(["image", "compose"] as const),
+  ].filter((key) => step.input[key] !== undefined);
+  return forCommands.map((key) =>
+    error([...at, key], `the service's image settings say how it is made; a built-in image step has no ${key}`),
+  );
 }
 
 /** What a step on another machine reads cannot be seen from here, and a Compose file is brought up on this one only. */
