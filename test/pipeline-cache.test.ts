@@ -123,6 +123,25 @@ describe("a step with inputs", () => {
     }
   });
 
+  it("that reads what a step has made which it does not need is not kept; of those that it needs, by way of others too, it may", async () => {
+    const [maker, between, reader, heir] = [unique(), unique(), unique(), unique()];
+    const reads = (needs: readonly string[]) => ({ shell: "cat a made.txt > /dev/null", inputs: ["a"], needs });
+    // One at a time, in this order: so it is there when it is read, though nobody has said so.
+    const steps = {
+      [maker]: { shell: "echo $SLIPWAY_RUN > made.txt" },
+      [between]: { shell: "true", needs: [maker] },
+      [reader]: reads([]),
+      [heir]: reads([between]),
+    };
+    repository.write({ steps, parallel: 1 }, { a: "1" });
+    for (const _ of [1, 2]) {
+      const run = await runToEnd(plane, repository);
+      const reason = `not kept: it read made.txt, which ${maker} has made and it does not need`;
+      expect(stepOf(run, reader)).toMatchObject({ phase: "passed", reason });
+      expect(stepOf(run, heir)).toMatchObject(_ === 1 ? { phase: "passed", reason: "" } : { phase: "restored" });
+    }
+  });
+
   it("beside which another reads is run alone the next time, and kept then", async () => {
     const [one, two] = [unique(), unique()];
     const meet = (mine: string, other: string) =>

@@ -1,5 +1,14 @@
 import { createHash } from "node:crypto";
-import { closeSync, constants, lstatSync, openSync, readFileSync, readlinkSync, type Stats } from "node:fs";
+import {
+  closeSync,
+  constants,
+  type Dirent,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  type Stats,
+} from "node:fs";
 import { lstat, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { globMatcher, globRoot } from "../../../core/pipeline/glob.ts";
@@ -19,7 +28,7 @@ export async function filesOf(directory: string, patterns: readonly string[]): P
   const isMeant = globMatcher(patterns);
   const found = new Set<string>();
   const visit = async (path: string): Promise<void> => {
-    for (const entry of await readdir(join(directory, path), { withFileTypes: true })) {
+    for (const entry of await entriesOf(join(directory, path))) {
       if (installed.has(entry.name) && !isNamed(entry.name, patterns)) continue;
       const below = path === "." ? entry.name : `${path}/${entry.name}`;
       if (entry.isDirectory()) await visit(below);
@@ -32,6 +41,17 @@ export async function filesOf(directory: string, patterns: readonly string[]): P
     else if (stat !== null && isMeant(root)) found.add(root);
   }
   return [...found].sort();
+}
+
+/** None of a directory that a step has removed meanwhile, or has closed to everybody. */
+async function entriesOf(directory: string): Promise<readonly Dirent[]> {
+  try {
+    return await readdir(directory, { withFileTypes: true });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR" || code === "EACCES") return [];
+    throw error;
+  }
 }
 
 /** Whether a file with this path, from where the patterns begin, is of those that `filesOf` finds. */

@@ -14,8 +14,9 @@ import type { World } from "../../world.ts";
 import { keptPatterns } from "../artifacts.ts";
 import type { StepOutcome } from "../outcome.ts";
 import type { Attempting } from "../perform-step.ts";
+import type { StepSpec } from "../plan-steps.ts";
 import { type FileMark, filesOf, marksOf } from "./files.ts";
-import { isInput, RunReads, tellsReads } from "./reads.ts";
+import { isInput, type ReadFinding, RunReads, tellsReads } from "./reads.ts";
 import type { SharedStore } from "./shared.ts";
 import type { Kept } from "./store.ts";
 import { toolsOf, usualToolsOf } from "./tools.ts";
@@ -23,8 +24,10 @@ import { toolsOf, usualToolsOf } from "./tools.ts";
 /** What of a key is known before it runs, to be compared after it. */
 export type Keyed = { readonly key: string; readonly definition: string; readonly inputs: readonly FileMark[] };
 
+type Watched = { readonly reads: RunReads; readonly needs: ReadonlyMap<string, readonly string[]> };
+
 /** What runs in this process are watched; the others' results are not kept. */
-const watched = new Map<string, Promise<RunReads>>();
+const watched = new Map<string, Promise<Watched>>();
 const mostWatched = 8;
 
 /**
@@ -45,11 +48,15 @@ export async function restoredOrRun(
     const kept = await findKept(world, on, keyed);
     if (kept !== null && (await putBack(world, on, keyed, kept))) return restoredBy(keyed, kept);
   }
-  const reads = await readsOf(on);
+  const watch = await watchOf(world, on);
   const alone = keyed !== null && (await world.stepCache.isUnclear(keyed.definition));
-  const inputs = keyed === null ? null : isInput(spec.directory, [...(spec.step.inputs ?? []), ...madeBy(on)]);
+  const needed = withNeeds(watch, spec.step.id);
+  const judged =
+    keyed === null
+      ? null
+      : { inputs: isInput(spec.directory, dependedOn(on)), needs: (step: string) => needed.has(step) };
   const begun = world.clock.now();
-  const { result, found } = await reads.during({ alone, inputs }, run, signal);
+  const { result, found } = await watch.reads.during({ name: spec.step.id, alone, judged }, run, signal);
   if (keyed === null || result.phase !== "passed") return { ...result, key: keyed?.key ?? null };
   const tookMs = world.clock.now() - begun;
   const note = await keptOrWhyNot(world, on, { keyed, result, tookMs, found });
@@ -116,16 +123,15 @@ async function sharedStore(world: World, { input, spec, run }: Attempting): Prom
 async function keptOrWhyNot(
   world: World,
   on: Attempting,
-  {
-    keyed,
-    result,
-    tookMs,
-    found,
-  }: { keyed: Keyed; result: StepOutcome; tookMs: number; found: Awaited<ReturnType<RunReads["during"]>>["found"] },
+  { keyed, result, tookMs, found }: { keyed: Keyed; result: StepOutcome; tookMs: number; found: ReadFinding },
 ): Promise<string> {
   const { spec, workspace, at, room } = on;
   const directory = join(workspace.source, spec.directory);
   if (found.is === "unknown") return `not kept: ${found.why}`;
+  if (found.is === "of-another") {
+    await world.stepCache.setUnclear(keyed.definition, !found.alone);
+    return `not kept: ${ofAnother(found)}`;
+  }
   if (found.is === "undeclared") {
     await world.stepCache.setUnclear(keyed.definition, !found.alone);
     const more = found.paths.length > 1 ? ` and ${found.paths.length - 1} more` : "";
@@ -154,11 +160,21 @@ async function keptOrWhyNot(
   }
 }
 
+function ofAnother({ path, makers, needed, alone }: Extract<ReadFinding, { is: "of-another" }>): string {
+  const maker = makers.join(" or ") || "a step before";
+  // Side by side they cannot be told apart: what one of them says of its outputs, holds.
+  const why = needed
+    ? `${maker} has made; name it in the outputs of the one`
+    : `${maker} has made and it does not need`;
+  if (alone) return `it read ${path}, which ${why}`;
+  return `${path} was read while it ran, which ${why}; it runs alone the next time, to see who reads it`;
+}
+
 /** The key of a step that is about to begin, by what is there. */
 async function keyNow(world: World, on: Attempting): Promise<Keyed> {
   const directory = join(on.workspace.source, on.spec.directory);
   const inputs = await marksOf(directory, await filesOf(directory, dependedOn(on)));
-  const tools = await toolsFor(on, toolNamesOf(on, (await readsOf(on)).files));
+  const tools = await toolsFor(on, toolNamesOf(on, (await watchOf(world, on)).reads.files));
   return keyOf(world, on, { needed: await neededBy(world, on), inputs, tools });
 }
 
@@ -242,15 +258,33 @@ function madeBy({ spec: { step } }: Attempting): readonly string[] {
   return [...step.outputs, ...keptPatterns(step)];
 }
 
-function readsOf({ at, workspace }: Attempting): Promise<RunReads> {
+function watchOf(world: World, { at, workspace }: Attempting): Promise<Watched> {
   const known = watched.get(at.run);
   if (known !== undefined) return known;
   const made = (async () => {
-    return new RunReads(workspace.source, await filesIn(workspace), await tellsReads(workspace.directory));
+    const rows = await world.store.db.selectFrom("run_step").select("spec").where("run_id", "=", at.run).execute();
+    const specs = rows.map(({ spec }) => JSON.parse(spec) as StepSpec);
+    const makers = specs.map(({ step, directory }) => ({
+      id: step.id,
+      makes: isInput(directory, [...step.outputs, ...keptPatterns(step)]),
+    }));
+    const reads = new RunReads(workspace.source, await filesIn(workspace), {
+      judges: specs.some(({ step, skipped }) => step.inputs !== null && skipped === null),
+      works: await tellsReads(workspace.directory),
+      declared: (path) => makers.flatMap(({ id, makes }) => (makes(path) ? [id] : [])),
+    });
+    return { reads, needs: new Map(specs.map(({ step }) => [step.id, step.needs])) };
   })();
   watched.set(at.run, made);
   for (const [old] of [...watched].slice(0, -mostWatched)) watched.delete(old);
   return made;
+}
+
+/** A step with all that it needs, also by way of others. */
+function withNeeds({ needs }: Watched, id: string): ReadonlySet<string> {
+  const all = new Set([id]);
+  for (const each of all) for (const need of needs.get(each) ?? []) all.add(need);
+  return all;
 }
 
 /** Of the checkout, as it was committed. */
