@@ -556,6 +556,33 @@ describe("exporting", () => {
   });
 });
 
+it("a clone of one commit is enough: its files, and what has changed and come since as far as that is there", async () => {
+  const made = await repository();
+  await made.write("here", "now");
+  const hashes = ["one", "two", "three"].map((message) => made.commit(message));
+  const shallow = new Repository(await temporary());
+  shallow.git("clone", "--quiet", "--depth=1", `file://${made.directory}`, shallow.directory);
+  const into = join(await temporary(), "out");
+  const [first = "", , third = ""] = hashes;
+  expect((await source.resolve(shallow.directory, "HEAD")).hash).toBe(third);
+  await source.export(shallow.directory, { hash: third, dirty: false }, into, signal);
+  expect(await readdir(into)).toEqual(["here"]);
+  // Of what lies before nothing is known: then everything has changed, and the log begins here.
+  expect(await source.changedPaths(shallow.directory, { from: first, to: third })).toBeNull();
+  expect((await source.commits(shallow.directory, { from: first, to: third }, 10)).map(({ hash }) => hash)).toEqual([
+    third,
+  ]);
+
+  await made.write("new/file", "new");
+  const fourth = made.commit("four");
+  await source.fetch(shallow.directory, { remote: "origin", ref: "refs/heads/main" }, signal);
+  expect(await source.changedPaths(shallow.directory, { from: third, to: fourth })).toEqual(["new/file"]);
+  expect((await source.commits(shallow.directory, { from: third, to: fourth }, 10)).map(({ hash }) => hash)).toEqual([
+    fourth,
+  ]);
+  expect(shallow.git("rev-list", "--count", fourth)).toBe("2");
+});
+
 it("a repository that means harm has none of its commands run: hooks, aliases, monitors", async () => {
   const made = await repository();
   await made.write("file", "1");

@@ -115,6 +115,8 @@ export class RunReads {
       if (committed.has(path) || this.#made.has(path) || this.#made.size >= mostFiles) continue;
       const declared = this.#declared(path);
       this.#made.set(path, declared.length > 0 ? declared : [...makers]);
+      // That it was made is no read of those who are watched already.
+      this.#setBack(path);
     }
   }
 
@@ -147,13 +149,17 @@ export class RunReads {
 
   /** What was read since the last look goes to all who watch, and is set back. */
   #collect(): void {
-    for (const path of [...this.files, ...this.#made.keys()]) {
-      const file = join(this.#source, path);
-      const stat = lstatSync(file, { throwIfNoEntry: false });
-      if (stat === undefined || !stat.isFile() || stat.atimeMs === 0) continue;
-      for (const watch of this.#watches) watch.seen.add(path);
-      utimesSync(file, 0, stat.mtimeMs / 1000);
-    }
+    for (const path of [...this.files, ...this.#made.keys()])
+      if (this.#setBack(path)) for (const watch of this.#watches) watch.seen.add(path);
+  }
+
+  /** Whether it was read, or made, since it was set back. */
+  #setBack(path: string): boolean {
+    const file = join(this.#source, path);
+    const stat = lstatSync(file, { throwIfNoEntry: false });
+    if (stat === undefined || !stat.isFile() || stat.atimeMs === 0) return false;
+    utimesSync(file, 0, stat.mtimeMs / 1000);
+    return true;
   }
 
   #finding(watch: Watch | null, judged: Reader["judged"]): ReadFinding {
