@@ -11,6 +11,8 @@ export default defineProduct({
       routes: ["/api"],
       health: { path: "/api/health", body: { status: "healthy" }, interval: "250ms", timeout: "1s", deadline: "4s" },
       env: { GREETING: "Hello" },
+      // What a commit has to pass before it becomes a release: all six versions do.
+      pipeline: { steps: { unit: { command: ["node", "--test", "--test-force-exit"], inputs: ["**"] } } },
     },
     web: {
       kind: "web",
