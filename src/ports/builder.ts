@@ -6,8 +6,10 @@ import type { ImageArtifact } from "./target.ts";
 export type BuilderCan = {
   /** Mounts a secret for one instruction; it is in no layer and no history. */
   readonly secrets: boolean;
-  /** `os/arch[/variant]` it can build for. */
+  /** `os/arch[/variant]` whose programs it can run in a build. */
   readonly platforms: readonly string[];
+  /** Builds for any other too, where nothing of it is run. */
+  readonly foreign: boolean;
   readonly cacheMounts: boolean;
 };
 
@@ -57,6 +59,11 @@ export interface Builder {
   readonly name: string;
   /** Asks the engine. Errors: HOST_AWAY. */
   can(signal: AbortSignal): Promise<BuilderCan>;
+  /**
+   * Refuses what `build` of the same would refuse before it sends anything: a platform or a secret that it cannot, a Dockerfile that is
+   * not there. Reads the context; changes nothing; may be repeated. Errors: IMAGE_WRONG_PLATFORM, BUILD_FAILED, HOST_AWAY.
+   */
+  check(spec: BuildSpec, signal: AbortSignal): Promise<void>;
   /**
    * Builds and keeps the image, with its documents, in the store's image layout. May be repeated: what is unchanged comes from
    * the layer cache. `onLine` gets the build's output, secrets masked. Errors: BUILD_FAILED, HOST_AWAY, DISK_FULL.

@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { CheckView } from "../../src/api/contract.ts";
 import type { RouteTable } from "../../src/ports/edge.ts";
@@ -10,7 +11,6 @@ import { startEngine, type TestEngine } from "../../src/testing/hosts/engine.ts"
 import { nodeImage } from "../../src/testing/hosts/node-image.ts";
 import { redisImage } from "../../src/testing/hosts/redis-image.ts";
 import { startRegistry, type TestRegistry } from "../../src/testing/hosts/registry.ts";
-import { sampleImage } from "../../src/testing/hosts/sample-image.ts";
 import { freePorts } from "../../src/testing/ports.ts";
 import { imageIdsOf } from "./engine.fixture.ts";
 import { bears, deployAnd } from "./fault.fixture.ts";
@@ -37,8 +37,6 @@ describe("one host, a registry, and Caddy beside the control plane: under load",
     const cache = `${registry.host}/tools/redis:7`;
     await nodeImage(engine);
     await registry.take(engine, await redisImage(engine, cache));
-    const foreign = { version: "foreign", repository: `${registry.host}/tools/app`, architecture: "s390x" };
-    await registry.take(engine, await sampleImage(engine, foreign));
     const [port = 0, tlsPort = 0] = await freePorts(2);
     const { certFile: cert, keyFile: key } = await authority.issue("edge", [domain]);
     const product = new ContainerProduct(
@@ -127,14 +125,24 @@ describe("one host, a registry, and Caddy beside the control plane: under load",
     });
   });
 
-  it("an image for another processor", () =>
+  it("a platform whose programs the builder cannot run, before the first image is built", async () => {
+    const images = new Set(await imageIdsOf(engine));
+    scene.product.commit("v5-foreign", "good", { services: { ghost: foreign("FROM scratch\nRUN make\n") } });
+    const refused = await scene.product.slipway<Refusal>("deploy", "--env", "production", "--yes");
+    expect([refused.code, refused.result.error?.code], refused.text).toEqual([2, "IMAGE_WRONG_PLATFORM"]);
+    expect(refused.result.error?.message).toBe(`builder docker:${engine.url} cannot build ghost for linux/s390x`);
+    // Those of the other services are of a new commit, and would have been others.
+    expect(new Set(await imageIdsOf(engine))).toEqual(images);
+  });
+
+  it("an image for another processor, which the builder can make", () =>
     bears(scene, {
       live: "v2",
       phase: "failed",
-      during: () =>
-        deploy(scene, "v6", "good", {
-          services: { ghost: { ...worker, image: `${registry.host}/tools/app:foreign` } },
-        }),
+      during: () => {
+        const ghost = foreign("FROM scratch\nCOPY server.mjs /\nUSER 1000:1000\n");
+        return deploy(scene, "v6", "good", { services: { ghost } });
+      },
       says: {
         code: "IMAGE_WRONG_PLATFORM",
         message: /ghost: the image is for linux\/s390x, and host \S+ is linux\//,
@@ -142,6 +150,12 @@ describe("one host, a registry, and Caddy beside the control plane: under load",
         hint: /image\.platforms/,
       },
     }));
+
+  /** A service that is built for a processor that this machine does not have. */
+  function foreign(dockerfile: string) {
+    writeFileSync(join(scene.product.directory, "worker", "foreign.Dockerfile"), dockerfile);
+    return { ...worker, image: { dockerfile: "foreign.Dockerfile", platforms: ["linux/s390x"] } };
+  }
 
   it("a port of the host that another program has", async () => {
     const squatter = await listening();

@@ -54,9 +54,10 @@ export const imageSchema = z.union([
         allowed: 'a list of names, such as ["NPM_TOKEN"]',
       }),
       platforms: optional(z.array(platformText()).max(8), {
-        meaning: "Platforms it is built for, where the builder can.",
+        meaning:
+          "Platform it is built for, where the builder can: its own, one that its engine emulates, and by BuildKit any other where the Dockerfile runs nothing on it. Several in one image are refused.",
         default: "(the builder's own)",
-        example: ["linux/amd64", "linux/arm64"],
+        example: ["linux/arm64"],
         allowed: 'a list such as ["linux/amd64"]',
       }),
       timeout: optional(duration({ min: "1s", max: "1d" }), {

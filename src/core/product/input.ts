@@ -331,9 +331,10 @@ export interface ImageInput {
    */
   secrets?: string[] | undefined;
   /**
-   * Platforms it is built for, where the builder can.
+   * Platform it is built for, where the builder can: its own, one that its engine emulates, and by BuildKit any other
+   * where the Dockerfile runs nothing on it. Several in one image are refused.
    * @default the builder's own
-   * @example ["linux/amd64", "linux/arm64"]
+   * @example ["linux/arm64"]
    */
   platforms?: string[] | undefined;
   /**

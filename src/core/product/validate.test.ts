@@ -9,6 +9,17 @@ const report = (value: unknown) => formatProblems("slipway.config.ts", validateP
 const web = { kind: "web", command: ["node", "server.js"] };
 const withWeb = (more: object) => ({ name: "shop", services: { web: { ...web, ...more } } });
 
+test("an image of several platforms is refused before anything is built, and named where it is written", () => {
+  const built = (platforms: string[]) => ({
+    ...withWeb({ image: { platforms } }),
+    target: { driver: "docker", hosts: ["ssh://deploy@vm1"] },
+  });
+  expect(report(built(["linux/arm64", "linux/arm64"]))).toBe("");
+  expect(report(built(["linux/amd64", "linux/arm64"]))).toMatch(
+    /services\.web\.image\.platforms +an engine builds for one platform at a time, and linux\/amd64, linux\/arm64 are wanted/,
+  );
+});
+
 describe("a config that is right", () => {
   test("comes out as it went in, without problems", () => {
     for (const product of [smallProduct, fullProduct]) {

@@ -44,7 +44,8 @@ async function making(
   const transfers = new Transfers(() => {});
   const builder: Builder = {
     name: "takes note",
-    can: async () => ({ secrets: true, platforms: [], cacheMounts: true }),
+    can: async () => ({ secrets: true, platforms: [], foreign: false, cacheMounts: true }),
+    check: async () => {},
     build: async (spec, onLine) => {
       built.push(spec);
       onLine("built");

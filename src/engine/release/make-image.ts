@@ -100,7 +100,7 @@ async function builtImage(
     const title = alike.length > 1 ? build.spec.product : `${build.spec.product}/${service.name}`;
     const spec = {
       ...build.spec,
-      secrets: Object.fromEntries(build.secrets.map((name) => [name, secretOf(world, service.name, name)])),
+      secrets: secretsOf(world, service.name, build.secrets),
       labels: labelsOf(making.commit, title, making.origin),
     };
     const { image } = await build.builder.build(spec, (line) => log.write(line), signal);
@@ -108,6 +108,24 @@ async function builtImage(
     return withUser({ digest, id, from: null }, layout === null ? null : await userInLayout(layout, digest));
   } finally {
     await log.close();
+  }
+}
+
+/**
+ * Asks the builders, before the first image is built, whether they can make those that want something particular of them: the last
+ * one's platform is not refused when the others are built. Changes nothing. Errors: those of `Builder.check`.
+ */
+export async function checkImages(
+  world: World,
+  { source, prefix, config }: { readonly source: string; readonly prefix: string; readonly config: ReleaseConfig },
+  signal: AbortSignal,
+): Promise<void> {
+  for (const service of servicesOf(config)) {
+    const [place] = imagePlaces(config, service.name);
+    const { from, platforms, secrets: names } = service.image;
+    if (place === undefined || from !== null || platforms.length + names.length === 0) continue;
+    const { builder, spec, secrets } = buildAt(world, { source, prefix, place }, service);
+    await builder.check({ ...spec, secrets: secretsOf(world, service.name, secrets), labels: {} }, signal);
   }
 }
 
@@ -140,7 +158,7 @@ export async function makeStepImage(
   const whole = {
     ...spec,
     timeoutMs: of.timeoutMs,
-    secrets: Object.fromEntries(secrets.map((name) => [name, secretOf(world, service.name, name)])),
+    secrets: secretsOf(world, service.name, secrets),
     labels: labelsOf(of.commit, title, await world.source.origin(of.repository)),
   };
   return builder.build(whole, onLine, signal);
@@ -208,6 +226,10 @@ function labelsOf(commit: Commit, title: string, { url }: Origin): BuildSpec["la
 function revealed({ sealed }: World, text: string): string {
   const opened = sealed.open(text);
   return typeof opened === "string" ? opened : opened.reveal();
+}
+
+function secretsOf(world: World, service: ServiceName, names: readonly string[]): BuildSpec["secrets"] {
+  return Object.fromEntries(names.map((name) => [name, secretOf(world, service, name)]));
 }
 
 function secretOf(world: World, service: ServiceName, name: string): Secret {

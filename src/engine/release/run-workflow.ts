@@ -39,7 +39,7 @@ import { buildService, checkOut, checkOutAgain } from "./build.ts";
 import { workspaceOf } from "./build-log.ts";
 import { readProductConfig, releaseConfigOf, servicesOf, targetsOf } from "./config.ts";
 import { accessoryImages, findImage, imagePlaces, isPacked, registriesOf } from "./images.ts";
-import { makeImage } from "./make-image.ts";
+import { checkImages, makeImage } from "./make-image.ts";
 import type { ReleaseConfig } from "./read.ts";
 
 export const runKind = "run.v3";
@@ -85,7 +85,10 @@ export function runWorkflow(world: World): Workflow<{ readonly run: string }, Js
             (await filesOf(workspace.source, ["."])).map((path) => `${path}\0`).join(""),
           );
         const branch = asked.branch ?? checkout.branch;
-        return { checkout: { ...checkout, branch }, config: await releaseConfigOf(world, config), plan, asked };
+        const released = await releaseConfigOf(world, config);
+        const files = { source: workspace.source, prefix: checkout.prefix };
+        if (asked.release) await checkImages(world, { ...files, config: released }, signal);
+        return { checkout: { ...checkout, branch }, config: released, plan, asked };
       });
       // What was prepared before there were pipelines has none.
       if (prepared.plan) {

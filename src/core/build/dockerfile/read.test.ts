@@ -57,3 +57,13 @@ describe("a Dockerfile, read before it is built:", () => {
     expect(readDockerfile("# escape=`\nFROM a\nRUN echo `\n FROM b").bases).toEqual(["a"]);
   });
 });
+
+it("knows what is run on the platform that the image is for", () => {
+  const runs = (text: string) => readDockerfile(text).runs;
+  expect(runs("FROM scratch\nCOPY a /a")).toBeNull();
+  expect(runs("FROM alpine\nCOPY a /a\nRUN apk add curl")).toBe("RUN apk add curl");
+  const compiled =
+    "FROM --platform=$BUILDPLATFORM golang AS base\nRUN go version\nFROM base AS build\nRUN go build\nFROM scratch\nCOPY --from=build /a /a";
+  expect(runs(compiled)).toBeNull();
+  expect(runs(`${compiled}\nFROM --platform=$TARGETPLATFORM alpine\nRUN id`)).toBe("RUN id");
+});

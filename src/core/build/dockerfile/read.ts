@@ -7,6 +7,8 @@ export type DockerfileFacts = {
   readonly secrets: readonly string[];
   /** What only BuildKit does, as it is written there; the classic builder would fail in the middle, or ignore it. */
   readonly needsBuildKit: readonly string[];
+  /** First command that is run on the platform the image is for, as it is written; null when files are only put there. */
+  readonly runs: string | null;
 };
 
 type Instruction = { readonly word: string; readonly rest: string };
@@ -37,7 +39,23 @@ export function readDockerfile(text: string, args: Readonly<Record<string, strin
     stages,
     secrets: [...new Set(instructions.flatMap(secretsOf))],
     needsBuildKit: [...new Set([...syntaxOf(text), ...instructions.flatMap(onlyBuildKit)])],
+    runs: runsThere(instructions),
   };
+}
+
+/** A stage is of the image's platform unless it names its own, usually the builder's, or begins from one that does. */
+function runsThere(instructions: readonly Instruction[]): string | null {
+  const elsewhere = new Set<string>();
+  let here = true;
+  for (const { word, rest } of instructions) {
+    if (word === "RUN" && here) return `RUN ${rest}`;
+    if (word !== "FROM") continue;
+    const platform = words(rest).find((part) => part.startsWith("--platform="));
+    const [image = "", , name] = words(rest).filter((part) => !part.startsWith("--"));
+    here = platform === undefined ? !elsewhere.has(image.toLowerCase()) : platform.includes("TARGETPLATFORM");
+    if (!here && name !== undefined) elsewhere.add(name.toLowerCase());
+  }
+  return null;
 }
 
 function* instructionsOf(text: string): Generator<Instruction> {

@@ -1,3 +1,4 @@
+import { isSeveral } from "../../build/platforms.ts";
 import { loneReason } from "../lone.ts";
 import type { ServiceSpec } from "../spec.ts";
 import { error, type Finding, type Place, warning } from "./finding.ts";
@@ -78,7 +79,7 @@ function registryOf({ spec, where }: Place): readonly Finding[] {
   return findings;
 }
 
-function containersOf({ merged, spec, where }: Place): readonly Finding[] {
+function containersOf({ merged, spec, where, composed }: Place): readonly Finding[] {
   const { target } = spec;
   if (target.driver === "process") return [];
   return Object.values<ServiceSpec>(spec.services).flatMap((service) => {
@@ -100,6 +101,14 @@ function containersOf({ merged, spec, where }: Place): readonly Finding[] {
         warning(at("instances"), `${service.instances} instances write to the same volume, or each to its host's own`, {
           because: [...because, at("volumes")],
         }),
+      );
+    if (isSeveral(service.image.platforms))
+      findings.push(
+        error(
+          composed === null ? at("image", "platforms") : where(["target", "file"]),
+          `${composed === null ? "" : `${service.name}: `}an engine builds for one platform at a time, and ${service.image.platforms.join(", ")} are wanted; name the one of the servers`,
+          { because: [where(["target", "driver"])] },
+        ),
       );
     if (service.kind !== "web" && merged.services[service.name]?.port !== undefined)
       findings.push(warning(at("port"), `has no effect: a ${service.kind} does not listen`, { because }));

@@ -1,4 +1,5 @@
 import { readDockerfile } from "../../../core/build/dockerfile/read.ts";
+import { type OfferedPlatforms, platformRefusal } from "../../../core/build/platforms.ts";
 import { SlipwayError } from "../../../core/errors/error.ts";
 import type { BuildSpec } from "../../../ports/builder.ts";
 
@@ -6,21 +7,10 @@ import type { BuildSpec } from "../../../ports/builder.ts";
 const minSecretChars = 4;
 
 /** What no builder of ours does. Nothing has been sent yet. Errors: BUILD_FAILED, IMAGE_WRONG_PLATFORM. */
-export function refuseUnsafe(spec: BuildSpec, offered: readonly string[]): void {
-  if (spec.platforms.length > 1) {
-    throw new SlipwayError("IMAGE_WRONG_PLATFORM", {
-      message: `an engine builds for one platform at a time; ${spec.service} wants ${spec.platforms.join(", ")}`,
-      hint: "name the platform of the servers in image.platforms",
-    });
-  }
-  for (const platform of spec.platforms) {
-    if (offered.includes(platform)) continue;
-    throw new SlipwayError("IMAGE_WRONG_PLATFORM", {
-      message: `this builder cannot build ${spec.service} for ${platform}`,
-      evidence: [["it can", offered.join(", ")]],
-      hint: "build on a host of that platform, or install the emulation there (binfmt, QEMU)",
-    });
-  }
+export function refuseUnsafe(spec: BuildSpec, dockerfile: string, builder: OfferedPlatforms): void {
+  const { runs } = readDockerfile(dockerfile, spec.args);
+  const refusal = platformRefusal({ ...spec, runs }, builder);
+  if (refusal !== null) throw refusal;
   for (const [name, secret] of Object.entries(spec.secrets)) {
     const value = secret.reveal();
     if (value.length < minSecretChars) continue;

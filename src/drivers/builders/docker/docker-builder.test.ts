@@ -229,12 +229,30 @@ describe.each([
       code: "BUILD_FAILED",
       message: "there is no Dockerfile docker/Dockerfile for web in the checkout",
     });
-    expect(await failure(build({ Dockerfile: "FROM scratch" }, { platforms: ["linux/s390x"] }))).toMatchObject({
+    const runs = "FROM busybox:1\nRUN id\n";
+    expect(await failure(build({ Dockerfile: runs }, { platforms: ["linux/s390x"] }))).toMatchObject({
       code: "IMAGE_WRONG_PLATFORM",
+      message: "builder docker:build-1 cannot build web for linux/s390x",
     });
+    expect(lines).toEqual([]);
     expect(
       await failure(build({ Dockerfile: "FROM scratch" }, { platforms: ["linux/amd64", "linux/arm64"] })),
     ).toMatchObject({ code: "IMAGE_WRONG_PLATFORM" });
+  });
+
+  it("BuildKit builds for another platform where nothing is run, and the image says which; classic is refused", async () => {
+    const files = { Dockerfile: "FROM scratch\nCOPY a.txt /\n", "a.txt": "a" };
+    if (how === "classic")
+      return expect(await failure(build(files, { platforms: ["linux/s390x"] }))).toMatchObject({
+        code: "IMAGE_WRONG_PLATFORM",
+      });
+    const other = await build(files, { platforms: ["linux/s390x"] });
+    expect(other.platforms).toEqual(["linux/s390x"]);
+    const { config } = await layout.manifest(other.image.digest);
+    const kept: unknown = JSON.parse(String(await layout.readWhole(config.digest)));
+    expect(kept).toMatchObject({ os: "linux", architecture: "s390x" });
+    // Where nothing is named it is the builder's own again.
+    expect((await build(files)).platforms).toEqual(["linux/amd64"]);
   });
 
   it("sends what .dockerignore leaves, links as links, and nothing from outside the context", async () => {

@@ -12,7 +12,7 @@ import { buildByBuildKit } from "./buildkit/build.ts";
 import { buildKitPlatforms, saysNoBuildKit } from "./buildkit/workers.ts";
 import { refuseUnsafe, refuseWhatClassicCannot } from "./checks.ts";
 import { buildClassic } from "./classic.ts";
-import { oldestFileMs, prepareContext } from "./context/prepare.ts";
+import { oldestFileMs, type PreparedContext, prepareContext } from "./context/prepare.ts";
 import { attachDocuments } from "./documents.ts";
 import { alreadyKept, baseDigests, exportImage, keepNewest, removeTag } from "./engine-images.ts";
 import { translate } from "./errors.ts";
@@ -62,11 +62,15 @@ export function dockerBuilder(options: DockerBuilderOptions): Builder {
   };
 
   return {
-    name: `docker:${options.host}`,
+    name: nameOf(options),
     can: async (signal) => {
       signal.throwIfAborted();
-      const { secrets, platforms, cacheMounts } = await look();
-      return { secrets, platforms, cacheMounts };
+      const { secrets, platforms, foreign, cacheMounts } = await look();
+      return { secrets, platforms, foreign, cacheMounts };
+    },
+    check: async (spec, signal) => {
+      signal.throwIfAborted();
+      await checked({ engine: await look(), options, spec });
     },
     build: async (spec, onLine, signal) => {
       const output = new Output(onLine, Object.values(spec.secrets));
@@ -85,26 +89,40 @@ export function dockerBuilder(options: DockerBuilderOptions): Builder {
   };
 }
 
-type Work = {
+function nameOf({ host }: DockerBuilderOptions): string {
+  return `docker:${host}`;
+}
+
+type Work = Checking & {
   readonly docker: Docker;
-  readonly engine: Engine;
-  readonly options: DockerBuilderOptions;
   readonly scanner: LayerScanner;
-  readonly spec: BuildSpec;
   readonly output: Output;
 };
 
-async function build(work: Work, signal: AbortSignal): Promise<BuiltImage> {
-  const { docker, engine, options, spec, output } = work;
-  const startedAt = options.now();
-  refuseUnsafe(spec, engine.platforms);
+type Checking = {
+  readonly engine: Engine;
+  readonly options: DockerBuilderOptions;
+  readonly spec: BuildSpec;
+};
+
+/** What is sent, once all that is refused before it is sent was. */
+async function checked({ engine, options, spec }: Checking): Promise<PreparedContext> {
   const created = Date.parse(spec.labels[createdLabel] ?? "");
   const context = await prepareContext(spec, {
     bases: { ...officialBases, ...options.bases },
     cacheMounts: engine.cacheMounts,
     modifiedAt: Number.isNaN(created) ? oldestFileMs : created,
   });
+  const { platforms: offered, foreign } = engine;
+  refuseUnsafe(spec, context.dockerfile, { name: nameOf(options), offered, foreign });
   if (engine.how === "classic") refuseWhatClassicCannot(spec, context.dockerfile);
+  return context;
+}
+
+async function build(work: Work, signal: AbortSignal): Promise<BuiltImage> {
+  const { docker, engine, options, spec, output } = work;
+  const startedAt = options.now();
+  const context = await checked(work);
   signal.throwIfAborted();
   const repository = `slipway-build/${spec.product}/${spec.service}`;
   const job: Job = {
@@ -162,13 +180,14 @@ async function lookAt(docker: Docker, wanted: DockerBuilderOptions["how"], signa
     how: "classic",
     name,
     secrets: false,
+    foreign: false,
     cacheMounts: false,
     platforms: [`${version.os}/${version.arch}`],
   };
   if (wanted === "classic") return classic;
   try {
     const platforms = await buildKitPlatforms(docker, signal);
-    return { how: "buildkit", name, secrets: true, cacheMounts: true, platforms };
+    return { how: "buildkit", name, secrets: true, foreign: true, cacheMounts: true, platforms };
   } catch (error) {
     if (wanted === "auto" && saysNoBuildKit(error)) return classic;
     throw error;
