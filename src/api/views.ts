@@ -6,6 +6,7 @@ import { decideGates } from "../core/gates/decide.ts";
 import { decideStepGates } from "../core/gates/step.ts";
 import type { DeploymentId, Digest, EnvironmentName, ReleaseId, RevisionId, ServiceName } from "../core/ids.ts";
 import { type Counts, noCounts } from "../core/judge/counts.ts";
+import { visitUrl } from "../core/product/visit-url.ts";
 import { type Restore, restorable, restoreOf } from "../core/recover/restore.ts";
 import { accessoriesIn } from "../engine/accessories/state.ts";
 import { gatedDeployments, openDeployments } from "../engine/deploy/open.ts";
@@ -115,7 +116,7 @@ export async function environmentView(
   return {
     product: at.product,
     name: at.name,
-    url: routesOf === null ? null : await urlOf(world, routesOf, at.name),
+    url: routesOf === null ? null : visitUrl((await releaseView(db, routesOf, at.name)).spec),
     live: live === null ? null : { ...live, since: await liveSince(world, at, live.id) },
     locked:
       row.locked_by === null ? null : { by: row.locked_by, reason: row.locked_reason ?? "", at: row.locked_at ?? 0 },
@@ -337,10 +338,4 @@ async function liveSince(
   const live = rows.flatMap(({ live_at }) => live_at ?? []);
   // One that stayed only because nothing was there before, and that the edge could not take, was never live in full.
   return Math.max(...(live.length > 0 ? live : rows.map(({ ended_at, created_at }) => ended_at ?? created_at)), 0);
-}
-
-async function urlOf(world: World, release: ReleaseId, environment: EnvironmentName): Promise<string> {
-  const { spec } = await releaseView(world.store.db, release, environment);
-  const { host, port } = spec.edge.listen;
-  return `http://${host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host}:${port}`;
 }
