@@ -1,4 +1,5 @@
-import { execFile, execFileSync, spawnSync } from "node:child_process";
+import { execFile, execFileSync, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -165,6 +166,30 @@ describe("a pipeline", () => {
       problems: ["lost.sarif was not read: it leads out of the workspace", "pipe.sarif was not read: it is no file"],
     });
     expect(run.error?.evidence).toContainEqual(["failed", "math › divides"]);
+  });
+
+  it("is followed by the command line with its colours, and cannot reach the terminal of who looks", async () => {
+    const prints = String.raw`printf '\033[31mred\033[0m \033[2J\033]52;c;cm0=\007\033[3Aup\n'`;
+    repository.write({ steps: { unit: shell(`${prints}; until [ -f go ]; do sleep 0.02; done; echo after`) } });
+    const run = await beginRun(plane, repository);
+    await runWhen(plane, run, ({ steps }) => steps.some(({ phase }) => phase === "running"));
+    const child = spawn(process.execPath, [bin, "logs", "--run", run, "--step", "unit", "--follow"], {
+      cwd: repository.directory,
+      env: { ...process.env, NO_COLOR: "1" },
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let text = "";
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      const isFirst = !text.includes("up\n");
+      text += chunk;
+      // It is seen while the step runs.
+      if (isFirst && text.includes("up\n"))
+        writeFileSync(join(repository.directory, ".slipway", "runs", run, "source", "go"), "");
+    });
+    await once(child, "close");
+    expect(text).toBe("\u001b[31mred\u001b[0m up\nafter\n");
+    // Who asks for it as data has it as it was.
+    expect(await logOf(plane, run, "unit")).toContain("\u001b]52;c;");
   });
 
   it("says what is asked for and is not there", async () => {

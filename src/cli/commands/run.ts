@@ -9,6 +9,7 @@ import { followRun } from "../follow-run.ts";
 import { newId } from "../new-id.ts";
 import { countsText, runEndLines, runLines } from "../run-text.ts";
 import { fetchReleases, type GlobalOptions, type Session, timeoutOf, withRunning, withSession } from "../session.ts";
+import { HarmlessText } from "../terminal/harmless.ts";
 import { sign, style, table } from "../terminal/style.ts";
 import { ago, bytes, plural, took } from "../terminal/words.ts";
 
@@ -225,7 +226,7 @@ export type RunLogsOptions = GlobalOptions & {
   readonly follow?: boolean;
 };
 
-/** What the steps of a run have printed, colours and all; with --follow until they have ended. */
+/** What the steps of a run have printed, with their colours; with --follow until they have ended. */
 export function runLogs(options: RunLogsOptions): Promise<number> {
   return withRunning(options, async (session) => {
     const query = new URLSearchParams({ follow: String(options.follow === true) });
@@ -234,14 +235,18 @@ export function runLogs(options: RunLogsOptions): Promise<number> {
     process.once("SIGINT", () => stop.abort(new SlipwayError("INTERRUPTED", { message: "interrupted" })));
     const path = `/v1/runs/${encodeURIComponent(options.run)}/logs?${query}`;
     let last = "";
+    let text = new HarmlessText();
     try {
       for await (const piece of session.client.stream<LogPieceView>(path, stop.signal)) {
         session.out.json(piece);
         if (session.out.mode === "json") continue;
         const head = `${piece.step}${piece.attempt === 1 ? "" : `, attempt ${piece.attempt}`}`;
-        if (options.step === undefined && head !== last) await print(`${style.accent(`── ${head}`)}\n`);
+        if (head !== last) {
+          text = new HarmlessText();
+          if (options.step === undefined) await print(`${style.accent(`── ${head}`)}\n`);
+        }
         last = head;
-        await print(piece.text);
+        await print(text.take(piece.text));
       }
     } catch (error) {
       // Leaving a follow is how it ends.
