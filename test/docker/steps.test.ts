@@ -154,6 +154,36 @@ describe("a step in a container", () => {
   });
 });
 
+describe("a hostile step in a container", () => {
+  it("cannot fill the disk, give a file of the machine away, send the next one out, write beside the checkout, or show a secret", async () => {
+    const value = "an0ther-t0ken/of+7";
+    const body = { product: "probe", environment: "pipeline", name: "HIDDEN", value, actor: "test", reason: "" };
+    await plane.client.post("/v1/secrets", body);
+    const tells = `const b = Buffer.from(process.env.HIDDEN);
+      console.log(b.toString("base64"), b.toString("hex"), encodeURIComponent(process.env.HIDDEN), "told");`;
+    const steps = {
+      fills: { shell: "dd if=/dev/zero of=big bs=1M count=60 2>/dev/null; sleep 1000", image },
+      links: { shell: "ln -s /etc out", outputs: ["out"], image },
+      moves: { shell: "rm -rf sub && ln -s /etc sub", image },
+      next: { shell: "pwd", path: "sub", needs: ["moves"], image },
+      beside: { shell: "echo mine > ../mine; echo mine > /etc/mine; echo over", image },
+      tells: { command: ["node", "-e", tells], secrets: ["HIDDEN"], image },
+    };
+    const { fills, ...others } = steps;
+    repository.write({ steps: { fills }, engine: engine.url, disk: "20MB" });
+    const full = await runToEnd(plane, repository);
+    expect(stepOf(full, "fills").reason).toBe("stopped: the run's workspace holds more than 20MB, its bound");
+    repository.write({ steps: others, engine: engine.url });
+    const second = await runToEnd(plane, repository);
+    expect(stepOf(second, "links").reason).toBe("its output out leads out of the workspace");
+    expect(stepOf(second, "next").reason).toBe("could not be started: sub leads out of the workspace");
+    expect(existsSync(join(repository.directory, ".slipway", "runs", second.id, "mine"))).toBe(false);
+    expect(existsSync("/etc/mine")).toBe(false);
+    expect(await logOf(plane, second.id, "tells")).toBe("*** *** *** told\n");
+    await expectNothingLeft();
+  });
+});
+
 describe("an integration step", () => {
   it("finds what it needs beside it, ready and empty, in a network of their own; its exit code is the step's", async () => {
     const step = { command: ["node", "ask.js"], image, beside: ["cache"], network: "none" };
