@@ -238,6 +238,25 @@ describe("over several hosts:", () => {
     );
   });
 
+  test("a container that floods its log keeps as many files as it may, none larger than it may be", () =>
+    during(async (target) => {
+      const { maxBytes, keep } = container.logs;
+      const flood = `yes ${"x".repeat(99)} | head -c ${4 * keep * maxBytes}; echo; echo flooded; exec sleep 1d`;
+      const web = spec({ command: ["sh", "-c", flood], listens: false });
+      const [instance] = running(await target.ensure(web, 1, never));
+      const host = machine(instance?.host ?? null);
+      const name = `${web.id}.0`;
+      await expect
+        .poll(() => host.run(["docker", "logs", "--tail", "1", name]), { timeout: patienceMs })
+        .toBe("flooded\n");
+      const [log = ""] = (await host.run(["docker", "inspect", "-f", "{{.LogPath}}", name])).trim().split("\n");
+      const files = (await host.run(["sh", "-c", `stat -c %s ${log} ${log}.*`])).trim().split("\n").map(Number);
+      expect(files.length).toBe(keep);
+      // The engine looks at the size before it writes a line.
+      for (const size of files) expect(size).toBeLessThanOrEqual(maxBytes + 1_000);
+      await target.remove(web.id, never);
+    }));
+
   test("logs of all hosts come in order of time, also while they are followed", () =>
     during(
       async (target) => {
