@@ -15,8 +15,8 @@ export interface Forge {
    * that a repeat makes no second one. Only with `can.checks`.
    */
   setCheck(report: CheckReport, known: string | null, signal: AbortSignal): Promise<string>;
-  /** Tells of a deployment, which is looked for as a check is. Only with `can.deployments`. */
-  setDeployment(report: DeploymentReport, known: string | null, signal: AbortSignal): Promise<string>;
+  /** Tells of a deployment, which is looked for as a check is. Only with `can.deployments`. Null: the forge has no word for one that has not begun. */
+  setDeployment(report: DeploymentReport, known: string | null, signal: AbortSignal): Promise<string | null>;
   /** The pull request that a commit belongs to: an open one, else the one that brought it. */
   pullRequest(commit: string, signal: AbortSignal): Promise<number | null>;
   /** The checks and statuses of a commit as they are now, each once: the newest of its name. Changes nothing. */

@@ -42,7 +42,7 @@ export const reportSchema = named(
       example: "123456",
     }),
     deployments: optional(flag(), {
-      meaning: "Whether GitHub is told of deployments as such, beside the status of their commit.",
+      meaning: "Whether GitHub or GitLab is told of deployments as such, beside the status of their commit.",
       default: true,
       example: false,
     }),

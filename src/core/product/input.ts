@@ -1288,7 +1288,7 @@ export interface ReportInput {
    */
   app?: string | undefined;
   /**
-   * Whether GitHub is told of deployments as such, beside the status of their commit.
+   * Whether GitHub or GitLab is told of deployments as such, beside the status of their commit.
    * @default true
    * @example false
    */

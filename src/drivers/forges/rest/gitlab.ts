@@ -19,15 +19,23 @@ const notesShape = z.array(z.object({ id: z.number(), body: z.string() }));
 const statusesShape = z.array(z.object({ name: z.string(), status: z.string(), description: z.string().nullish() }));
 /** What will not run any more. */
 const ended: readonly string[] = ["failed", "canceled", "skipped"];
+const deploymentShape = z.object({
+  id: z.number(),
+  sha: z.string(),
+  status: z.string(),
+  deployable: z.unknown(),
+  environment: z.object({ id: z.number(), external_url: z.string().nullish() }),
+});
 const requestsShape = z.array(z.object({ iid: z.number(), state: z.string() }));
 
-/** Sources: docs.gitlab.com/api/commits, docs.gitlab.com/api/notes, 2026-11. */
+/** Sources: docs.gitlab.com/api/commits, docs.gitlab.com/api/notes, docs.gitlab.com/api/deployments, docs.gitlab.com/api/environments, 2026-11. */
 export function gitlabForge(opened: Opened): Forge {
   const { settings } = opened;
   const call: Call = caller(opened, async () => ({ "private-token": await tokenOf(opened) }));
   const at = `/projects/${encodeURIComponent(settings.repository)}`;
   return {
     ...noneOf("gitlab"),
+    can: { checks: false, deployments: settings.deployments },
 
     async setStatus({ commit, context, state, description, url }, signal) {
       const body = { state: states[state], name: context, description, ...(url === null ? {} : { target_url: url }) };
@@ -37,6 +45,35 @@ export function gitlabForge(opened: Opened): Forge {
         // Setting what it is already is refused: `Cannot transition status via :run from :running`.
         if (error instanceof ForgeProblem && error.status === 400 && isSame(error.message, states[state])) return;
         throw error;
+      }
+    },
+
+    async setDeployment({ commit, environment, state, environmentUrl }, known, signal) {
+      if (state === "waiting") return known;
+      const deployments = `${at}/deployments`;
+      const status = states[state];
+      const id = known ?? (await underWay()) ?? (await made());
+      const path = `${deployments}/${id}`;
+      let now = await call(deploymentShape, { path, signal });
+      if (now.status !== status) now = await call(deploymentShape, { method: "PUT", path, body: { status }, signal });
+      const { id: place, external_url: url } = now.environment;
+      if (state === "succeeded" && environmentUrl !== null && environmentUrl !== url) {
+        const body = { external_url: environmentUrl };
+        await call(anything, { method: "PUT", path: `${at}/environments/${place}`, body, signal });
+      }
+      return id;
+
+      /** It keeps no key of ours: one of this commit that runs there and is of no job of GitLab's is ours. */
+      async function underWay(): Promise<string | null> {
+        const query = new URLSearchParams({ environment, status: "running", per_page: `${pageSize}` });
+        const all = await call(z.array(deploymentShape), { path: `${deployments}?${query}`, signal });
+        return all.find(({ sha, deployable }) => sha === commit && deployable == null)?.id.toString() ?? null;
+      }
+
+      async function made(): Promise<string> {
+        // A commit is a ref there too, and no branch is known of a promotion.
+        const body = { environment, sha: commit, ref: commit, tag: false, status: states.running };
+        return (await call(withId, { method: "POST", path: deployments, body, signal })).id;
       }
     },
 

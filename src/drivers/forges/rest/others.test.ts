@@ -2,6 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
 import type { ReportState } from "../../../core/forge/report.ts";
+import type { DeploymentId, EnvironmentName } from "../../../core/ids.ts";
 import type { ForgeKind } from "../../../core/product/forges.ts";
 import { Secret } from "../../../core/secret.ts";
 import { systemClock } from "../../../lib/system-clock.ts";
@@ -83,7 +84,52 @@ it("GitLab gets a status under the project's encoded name, and a note that it al
   const comment = { pull: 7, marker: "<!-- slipway:shop -->", body: "<!-- slipway:shop -->\nnew" };
   expect(await forge.setComment(comment, null, signal)).toBe("302");
   expect(asked.at(-1)?.body).toEqual({ body: comment.body });
-  expect(forge.can).toEqual({ checks: false, deployments: false });
+  expect(forge.can).toEqual({ checks: false, deployments: true });
+});
+
+/** Shapes: docs.gitlab.com/api/deployments, docs.gitlab.com/api/environments. */
+it("GitLab gets a deployment once it has begun, found again by its commit, and the environment's address when it is live", async () => {
+  const at = "/projects/acme%2Fshop";
+  const place = { id: 9, name: "production", external_url: null };
+  const ours = { id: 42, sha: commit, status: "running", deployable: null, environment: place };
+  const running = `GET ${at}/deployments?environment=production&status=running&per_page=100`;
+  const answers: Record<string, unknown> = {
+    // One of another commit, and one of a job of GitLab's own.
+    [running]: [
+      { ...ours, id: 40, sha: "b".repeat(40) },
+      { ...ours, id: 41, deployable: { id: 664 } },
+    ],
+    [`POST ${at}/deployments`]: ours,
+    [`GET ${at}/deployments/42`]: ours,
+    [`PUT ${at}/deployments/42`]: { ...ours, status: "success" },
+    [`PUT ${at}/environments/9`]: { ...place, external_url: "https://shop.example" },
+  };
+  const { forge, asked } = await forgeOf("gitlab", answers);
+  const tell = (state: ReportState, known: string | null) =>
+    forge.setDeployment(
+      {
+        ...{ commit, context: "slipway/shop/production", state, description: "said", url: null, gated: false },
+        ...{ key: "dep_1" as DeploymentId, environment: "production" as EnvironmentName },
+        environmentUrl: "https://shop.example",
+      },
+      known,
+      signal,
+    );
+  expect(await tell("waiting", null)).toBeNull();
+  expect(asked).toEqual([]);
+  expect(await tell("running", null)).toBe("42");
+  const body = { environment: "production", sha: commit, ref: commit, tag: false, status: "running" };
+  expect(asked.map(({ line }) => line)).toEqual([running, `POST ${at}/deployments`, `GET ${at}/deployments/42`]);
+  expect(asked[1]?.body).toEqual(body);
+  // A control plane that died before it knew the id makes no second one.
+  answers[running] = [ours];
+  expect(await tell("running", null)).toBe("42");
+  expect(asked.filter(({ line }) => line.startsWith("POST"))).toHaveLength(1);
+  expect(await tell("succeeded", "42")).toBe("42");
+  expect(asked.slice(-2).map(({ line, body: sent }) => [line, sent])).toEqual([
+    [`PUT ${at}/deployments/42`, { status: "success" }],
+    [`PUT ${at}/environments/9`, { external_url: "https://shop.example" }],
+  ]);
 });
 
 it("GitLab refuses to set what a status is already, which is no trouble; what it is not, is one", async () => {
