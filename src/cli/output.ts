@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { isSlipwayError, reasonOf, SlipwayError } from "../core/errors/error.ts";
+import { harmlessLine } from "./terminal/harmless.ts";
 import { sign, style } from "./terminal/style.ts";
 
 /** How a command speaks: to a person on a terminal, to a log in plain lines, or to a program in JSON. */
@@ -53,11 +54,11 @@ export function errorLines(error: SlipwayError): string[] {
   return [`${style.bad(sign.failed)} ${style.name(error.code)}  ${error.message}`, ...evidenceLines(rows)];
 }
 
-/** Labels on the left, what was seen on the right; a label is said once for lines that follow each other. */
+/** Labels on the left, what was seen on the right, lines of programs among it; a label is said once for lines that follow each other. */
 export function evidenceLines(rows: readonly (readonly [string, string])[], indent = "  "): string[] {
   const labelWidth = Math.max(...rows.map(([label]) => label.length), 0);
   return rows.map(([label, text], index) => {
     const shown = index > 0 && rows[index - 1]?.[0] === label ? "" : label;
-    return `${indent}${style.quiet(shown.padEnd(labelWidth))}  ${text}`;
+    return `${indent}${style.quiet(shown.padEnd(labelWidth))}  ${harmlessLine(text)}`;
   });
 }

@@ -1,6 +1,7 @@
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { LogLine } from "../../ports/target.ts";
 import { type GlobalOptions, knownEnvironment, type Session, status, withRunning } from "../session.ts";
+import { harmlessLine } from "../terminal/harmless.ts";
 import { style } from "../terminal/style.ts";
 import { clockTime } from "../terminal/words.ts";
 
@@ -58,7 +59,7 @@ async function doubt(session: Session, { env, service }: LogsOptions): Promise<v
 
 function logText(line: LogLine): string {
   const source = `${line.service} ${line.instance.replace(/^rev_[^-]+-/, "")}`;
-  const text =
-    line.stream === "stderr" ? style.warn(line.text) : line.stream === "slipway" ? style.accent(line.text) : line.text;
+  const said = harmlessLine(line.text);
+  const text = line.stream === "stderr" ? style.warn(said) : line.stream === "slipway" ? style.accent(said) : said;
   return `${style.quiet(clockTime(line.at))} ${style.accent(source)} ${text}`;
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it, test } from "vitest";
-import { HarmlessText } from "./harmless.ts";
+import { HarmlessText, harmlessLine } from "./harmless.ts";
 
 const esc = "\u001b";
 const all = (...pieces: string[]): string => {
@@ -29,6 +29,12 @@ it.each([
 
 it("a sequence without an end takes nothing with it that comes after", () => {
   expect(all(`${esc}]0;`, "x".repeat(5_000), " and on\n")).toBe(`]0;${"x".repeat(5_000)} and on\n`);
+});
+
+it("a line keeps its colours to itself, and stays where it is", () => {
+  expect(harmlessLine("plain")).toBe("plain");
+  expect(harmlessLine(`${esc}[31mred${esc}[2J${esc}]0;title\u0007`)).toBe(`${esc}[31mred${esc}[0m`);
+  expect(harmlessLine(`real\r${esc}[1Aforged`)).toBe("realforged");
 });
 
 const part = fc.oneof(

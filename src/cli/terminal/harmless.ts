@@ -34,3 +34,9 @@ export class HarmlessText {
     return whole.replace(sequence, (found) => (colour.test(found) ? found : ""));
   }
 }
+
+/** One line of a program, whole: a colour ends with it, and nothing of it goes back over what stands before it. */
+export function harmlessLine(text: string): string {
+  const line = new HarmlessText().take(text.replaceAll("\r", ""));
+  return line.includes("\u001b") ? `${line}\u001b[0m` : line;
+}

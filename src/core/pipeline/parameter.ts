@@ -22,6 +22,11 @@ export type ParameterKind =
       readonly allowed: readonly number[] | null;
     };
 
+/** The name of the variable in which steps have it. */
+export function parameterVariable({ name }: Pick<Parameter, "name">): string {
+  return `SLIPWAY_PARAM_${name.toUpperCase().replaceAll("-", "_")}`;
+}
+
 /** A value as the API takes it: a command line has only texts. */
 export type ParameterValue = string | number | boolean;
 

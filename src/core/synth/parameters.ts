@@ -1,11 +1,6 @@
-import { kindText, type Parameter, type ParameterKind } from "../pipeline/parameter.ts";
+import { kindText, type Parameter, type ParameterKind, parameterVariable } from "../pipeline/parameter.ts";
 import { shellWord } from "../server/shell.ts";
 import type { Yaml } from "./yaml.ts";
-
-/** As steps have it in their environment. */
-export function parameterVariable({ name }: Pick<Parameter, "name">): string {
-  return `SLIPWAY_PARAM_${name.toUpperCase().replaceAll("-", "_")}`;
-}
 
 /** What a script does first: what nobody has said is the default, and what is not allowed ends it. A value is never a part of the script. */
 export function parameterLines(parameters: readonly Parameter[]): readonly string[] {

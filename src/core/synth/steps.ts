@@ -1,7 +1,8 @@
+import { parameterVariable } from "../pipeline/parameter.ts";
 import type { StepCompose } from "../pipeline/step.ts";
 import { shellWord } from "../server/shell.ts";
 import { type SynthFile, textFile } from "./artifact.ts";
-import { parameterLines, parameterVariable } from "./parameters.ts";
+import { parameterLines } from "./parameters.ts";
 import type { SynthProduct, SynthStep } from "./product.ts";
 
 /** Where the script of a step is: `scripts/ci/steps/api/unit.sh`. One for all combinations of a matrix, which are in its environment. */

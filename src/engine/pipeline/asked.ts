@@ -1,7 +1,7 @@
 import type { CiFacts } from "../../core/ci/facts.ts";
 import { type Evidence, SlipwayError } from "../../core/errors/error.ts";
 import type { RunId } from "../../core/ids.ts";
-import { kindText, type ParameterValue, readValue } from "../../core/pipeline/parameter.ts";
+import { kindText, type ParameterValue, parameterVariable, readValue } from "../../core/pipeline/parameter.ts";
 import type { Pipeline } from "../../core/pipeline/step.ts";
 import { nearest } from "../../core/product/guess.ts";
 import type { RunEvent } from "../../core/product/pipeline.ts";
@@ -75,10 +75,5 @@ function unknownText(name: string, parameters: Pipeline["parameters"]): string {
 
 /** As steps have them in their environment. */
 export function parameterVariables(parameters: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    Object.entries(parameters).map(([name, value]) => [
-      `SLIPWAY_PARAM_${name.toUpperCase().replaceAll("-", "_")}`,
-      value,
-    ]),
-  );
+  return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [parameterVariable({ name }), value]));
 }
