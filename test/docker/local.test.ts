@@ -269,6 +269,17 @@ describe("a product of containers on this machine's engine, with a registry and 
       expect([await side("1"), await side("0")]).toEqual([["v2"], ["v2"]]);
     });
 
+    it("that nobody visits cannot be judged: it pauses, says why, and goes back when it is called off", async () => {
+      gallery.commit("v2-unseen", "good", {
+        rollout: { strategy: "canary", steps: ["20%"], stepBake: "100ms", stepMinimum: 10, stepLimit: "1s" },
+      });
+      const { code, text } = await gallery.slipway("deploy", "--env", "production", "--yes");
+      expect(code, text).toBe(5);
+      expect(text).toMatch(/cannot be judged: web: \d of at least 10 requests were seen/);
+      expect((await gallery.slipway("cancel", "production")).code).toBe(0);
+      expect(await side("0")).toEqual(["v2"]);
+    });
+
     it("that answers errors is caught at its first step, and its containers are gone", async () => {
       gallery.commit("v3", "errors");
       const { value, versions } = await underLoad(place, toGallery);
@@ -276,7 +287,7 @@ describe("a product of containers on this machine's engine, with a registry and 
       expect(value.deployment.failure?.message).toMatch(/^at 20 % of the traffic: web: \d+ of \d+ requests failed/);
       expect(versions.get("v3")).toBeLessThan(versions.get("v2") ?? 0);
       const left = (await containersOf(engine)).filter(({ labels }) => labels["slipway.product"] === name);
-      expect(left.filter(({ labels }) => labels["slipway.revision"]?.endsWith("-r3"))).toEqual([]);
+      expect(left.filter(({ labels }) => labels["slipway.revision"]?.endsWith("-r4"))).toEqual([]);
       expect(await side("1")).toEqual(["v2"]);
     });
 

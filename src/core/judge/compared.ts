@@ -1,7 +1,7 @@
 import type { Evidence } from "../errors/error.ts";
 import { type Comparison, errorTally, isProvenNoWorse, type QuantileTest } from "./comparison.ts";
 import { quantileInterval, shareInterval } from "./confidence.ts";
-import { errorRatio, noCounts } from "./counts.ts";
+import { errorRatio, noCounts, since } from "./counts.ts";
 import { isProven, pValue, type ShareTest } from "./share.ts";
 import { above, bucketOf, type Histogram, limitAbove, type Slowness, total } from "./slow.ts";
 import type { Tally } from "./tally.ts";
@@ -26,12 +26,17 @@ export function verdictOf(comparison: Comparison): Verdict | null {
   return isProvenNoWorse(comparison) ? { is: "pass", why, clear: true } : { is: "pass", why };
 }
 
-function errorsOf({ errors, rules, seen, past }: Comparison): Verdict | null {
-  if (errors === null || rules.errorRatio === null) return null;
-  const { margin, minimum } = rules.errorRatio;
-  const { counts } = seen.candidate;
-  if (counts.requests < minimum)
-    return { is: "inconclusive", why: `${counts.requests} of at least ${minimum} requests were seen` };
+function errorsOf({ errors: settled, cold, rules, seen, past }: Comparison): Verdict | null {
+  if (settled === null || rules.errorRatio === null) return null;
+  const { minimum } = rules.errorRatio;
+  const all = seen.candidate.counts;
+  if (all.requests < minimum)
+    return { is: "inconclusive", why: `${all.requests} of at least ${minimum} requests were seen` };
+  const isColdBad = cold !== null && isProven(cold.test, "worse");
+  const errors = isColdBad ? cold.test : settled;
+  const margin = isColdBad ? (rules.errorRatio.coldMargin ?? 0) : rules.errorRatio.margin;
+  // Each is said with what it is about.
+  const counts = isColdBad ? cold.counts : since(all, cold?.counts ?? noCounts);
   const why = `${counts.errors} of ${counts.requests} requests failed (${percent(errorRatio(counts))})`;
   if (!isProven(errors, "worse"))
     return {
@@ -46,7 +51,10 @@ function errorsOf({ errors, rules, seen, past }: Comparison): Verdict | null {
     evidence: [
       ...(past === null ? [] : [sideText("stable", errorTally(stable), errors)]),
       sideText("candidate", errorTally(counts), errors),
-      ["rule", `error ratio above stable's by more than ${percent(margin)}, at least ${minimum} requests`],
+      [
+        "rule",
+        `error ratio above stable's by more than ${percent(margin)}${isColdBad ? " while it becomes warm" : ""}, at least ${minimum} requests`,
+      ],
       chanceText(errors),
     ],
   };

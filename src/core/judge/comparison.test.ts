@@ -45,6 +45,7 @@ class Scene {
   readonly candidate = new Side(2);
   comparison: Comparison;
   isWarm = true;
+  isSettled = true;
   serves = false;
   readonly #before: Counted;
 
@@ -58,7 +59,7 @@ class Scene {
 
   #look(): Look {
     const stable = { now: this.stable.counted, before: this.#before, serves: this.serves };
-    return { candidate: this.candidate.counted, stable, isWarm: this.isWarm };
+    return { candidate: this.candidate.counted, stable, isWarm: this.isWarm, isSettled: this.isSettled };
   }
 
   look() {
@@ -108,6 +109,31 @@ describe("a candidate compared with stable", () => {
         ],
       ],
     });
+  });
+
+  it("that fails while its cache is cold and then heals is left, one that does not heal is caught after that, and what is gross at once", () => {
+    const errorRatio = { margin: 0.02, minimum: 10, coldMargin: 0.1 };
+    const cold = (): Scene => {
+      const scene = new Scene({ rules: { errorRatio, latency: null } });
+      scene.isSettled = false;
+      return scene;
+    };
+    const heals = cold();
+    expect(heals.until(2_000, { ...well, errors: 0.06 })).toMatchObject({ is: "pass" });
+    heals.isSettled = true;
+    const healed = heals.until(3_000, well);
+    expect(healed).toMatchObject({ is: "pass", clear: true });
+    // What it failed before is not told as what it is like now.
+    expect(healed?.why).toMatch(/^\d of \d{4} requests failed \(0\.\d %\)/);
+    const stays = cold();
+    stays.until(2_000, { ...well, errors: 0.09 });
+    stays.isSettled = true;
+    expect(stays.until(1_000, { ...well, errors: 0.09 })).toMatchObject({ is: "fail", code: "ERROR_RATIO" });
+    const gross = cold().until(200, { ...well, errors: 0.5 });
+    expect(gross?.is === "fail" && gross.evidence).toContainEqual([
+      "rule",
+      "error ratio above stable's by more than 10.0 % while it becomes warm, at least 10 requests",
+    ]);
   });
 
   it("that is slower is caught by how long its answers take", () => {

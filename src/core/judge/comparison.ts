@@ -9,8 +9,11 @@ import type { Tally } from "./tally.ts";
 export type ComparisonRules = {
   /** How often a candidate that is no worse may be found worse, for this service in this deployment. 0 to 1. */
   readonly alpha: number;
-  /** How far its error ratio may be above stable's, and how many requests have to be seen. */
-  readonly errorRatio: { readonly margin: number; readonly minimum: number } | null;
+  /**
+   * How far its error ratio may be above stable's, and how many requests have to be seen. `coldMargin`: how far while it becomes warm;
+   * absent where it has no time for that.
+   */
+  readonly errorRatio: { readonly margin: number; readonly minimum: number; readonly coldMargin?: number } | null;
   /** How much slower its quantiles may be, and how many answers of each side have to be seen. */
   readonly latency: (Slowness & { readonly quantiles: readonly number[]; readonly minimum: number }) | null;
   /** How much of the bets is on the time when stable has no traffic: 1 for blue-green, which has no other. */
@@ -35,6 +38,8 @@ export type Look = {
   } | null;
   /** False while a candidate that has just started may be slow: answers are then not judged by how long they took. */
   readonly isWarm: boolean;
+  /** False while its errors are held against the margin for what is cold. */
+  readonly isSettled: boolean;
 };
 
 /** One quantile: answers above `limit` are too slow where stable's are above `own` as seldom as the quantile says. */
@@ -56,6 +61,8 @@ export type Comparison = {
   /** Stable before: what was compared with, for a person. Null without a stable side. */
   readonly past: { readonly recent: Counted; readonly older: Counted } | null;
   readonly errors: ShareTest | null;
+  /** What it answered while it became warm, and the comparison of that; null where there is no time for it. */
+  readonly cold: { readonly counts: Counts; readonly test: ShareTest } | null;
   /** Null while not enough of stable's answers are known to say what is slow. */
   readonly latency: readonly QuantileTest[] | null;
 };
@@ -65,28 +72,29 @@ export function openComparison(rules: ComparisonRules, bounds: readonly number[]
   const stable = first.stable?.now ?? nothingCounted;
   const past = first.stable === null ? null : pastOf(first.stable, rules.errorRatio?.minimum ?? 1);
   const { errorRatio, onAlone } = rules;
+  const errorsOf = (margin: number) =>
+    openShare({
+      alpha: errorAlpha(rules),
+      onAlone: past === null ? 1 : onAlone,
+      margin,
+      stable: errorTally(past?.recent.counts ?? noCounts),
+    });
+  const coldMargin = errorRatio?.coldMargin;
   return {
     rules,
     bounds,
     last: { candidate: first.candidate, stable },
     seen: { candidate: nothingCounted, alone: nothingCounted, beside: nothingCounted },
     past,
-    errors:
-      errorRatio === null
-        ? null
-        : openShare({
-            alpha: errorAlpha(rules),
-            onAlone: past === null ? 1 : onAlone,
-            margin: errorRatio.margin,
-            stable: errorTally(past?.recent.counts ?? noCounts),
-          }),
+    errors: errorRatio === null ? null : errorsOf(errorRatio.margin),
+    cold: coldMargin === undefined ? null : { counts: noCounts, test: errorsOf(coldMargin) },
     latency: null,
   };
 }
 
-/** Half of the false alarms is for errors where both are judged, the rest for the quantiles. */
-function errorAlpha({ alpha, latency }: ComparisonRules): number {
-  return latency === null ? alpha : alpha / 2;
+/** Half of the false alarms is for errors where both are judged, the rest for the quantiles; of that half is for what is cold. */
+function errorAlpha({ alpha, latency, errorRatio }: ComparisonRules): number {
+  return alpha / (latency === null ? 1 : 2) / (errorRatio?.coldMargin === undefined ? 1 : 2);
 }
 
 function quantileAlpha({ alpha, errorRatio, latency }: ComparisonRules): number {
@@ -112,30 +120,46 @@ export function look(comparison: Comparison, now: Look): Comparison {
   };
   const past = pastNow(comparison, now, stable);
   const moved = { ...comparison, past, seen, last: { candidate: now.candidate, stable: stableNow } };
-  const errors = moved.errors === null ? null : seeErrors(moved, moved.errors, { candidate, stable });
+  const isCold = moved.cold !== null && !now.isSettled;
+  const step = { candidate, stable };
+  const { margin = 0, coldMargin = 0 } = moved.rules.errorRatio ?? {};
+  const errors = moved.errors === null || isCold ? moved.errors : seeErrors(moved, moved.errors, margin, step);
+  const cold =
+    moved.cold === null || !isCold
+      ? moved.cold
+      : {
+          counts: addCounts(moved.cold.counts, candidate.counts),
+          test: seeErrors(moved, moved.cold.test, coldMargin, step),
+        };
   const latency = now.isWarm ? seeLatency(moved, { candidate, stable }) : moved.latency;
-  return { ...moved, errors, latency };
+  return { ...moved, errors, cold, latency };
 }
 
 type Step = { readonly candidate: Counted; readonly stable: Counted | null };
 
 /** Taken anew when stable loses its traffic: what it was like beside the candidate is its newest past. */
-function pastNow({ past, errors, latency, rules }: Comparison, now: Look, stable: Counted | null): Comparison["past"] {
+function pastNow(
+  { past, errors, cold, latency, rules }: Comparison,
+  now: Look,
+  stable: Counted | null,
+): Comparison["past"] {
   if (past === null || now.stable === null) return past;
-  const isLeft = stable === null && testsOf({ errors, latency }).every((test) => test.alone === null);
+  const isLeft =
+    stable === null &&
+    [...testsOf({ errors, latency }), ...(cold === null ? [] : [cold.test])].every((test) => test.alone === null);
   return isLeft ? pastOf(now.stable, rules.errorRatio?.minimum ?? 1) : past;
 }
 
-function seeErrors(comparison: Comparison, test: ShareTest, { candidate, stable }: Step): ShareTest {
+function seeErrors(comparison: Comparison, test: ShareTest, margin: number, { candidate, stable }: Step): ShareTest {
   const own = errorTally(candidate.counts);
   if (stable !== null) return seeBoth(test, own, errorTally(stable.counts));
   if (own.seen === 0) return test;
-  const left = test.alone === null ? leaveAlone(test, errorCases(comparison, test)) : test;
+  const left = test.alone === null ? leaveAlone(test, errorCases(comparison, margin, test)) : test;
   return seeCandidate(left, () => own);
 }
 
-function errorCases({ past, rules }: Comparison, { alpha }: ShareTest) {
-  const { margin, minimum } = rules.errorRatio ?? { margin: 0, minimum: 1 };
+function errorCases({ past, rules }: Comparison, margin: number, { alpha }: ShareTest) {
+  const { minimum } = rules.errorRatio ?? { minimum: 1 };
   // A stable that nobody has used is no measure: what is left is the margin, as in a first deployment.
   const tallies =
     past === null || past.recent.counts.requests < minimum
@@ -220,8 +244,11 @@ function sinceCounted(now: Counted, mark: Counted): Counted {
 }
 
 function addCounted(a: Counted, b: Counted): Counted {
-  const counts = { requests: a.counts.requests + b.counts.requests, errors: a.counts.errors + b.counts.errors };
-  return { counts, latency: addHistograms(a.latency, b.latency) };
+  return { counts: addCounts(a.counts, b.counts), latency: addHistograms(a.latency, b.latency) };
+}
+
+function addCounts(a: Counts, b: Counts): Counts {
+  return { requests: a.requests + b.requests, errors: a.errors + b.errors };
 }
 
 function addHistograms(a: Histogram, b: Histogram): Histogram {

@@ -29,8 +29,10 @@ rollout.rules.errorRatio
   example   errorRatio: { margin: "5%", minimum: 100 }
   override  environments.*.rollout.rules.errorRatio
 
-  margin    How far the candidate's share of 5xx answers may be above the stable release's.
-  minimum   Requests the candidate must have answered before its ratio is judged.
+  margin       How far the candidate's share of 5xx answers may be above the stable release's.
+  minimum      Requests the candidate must have answered before its ratio is judged.
+  warmUp       For how long the errors of fresh instances are held against coldMargin instead, for a cache that is cold fails at first and heals.
+  coldMargin   How far the candidate's share of 5xx answers may be above the stable release's within warmUp.
 `);
 });
 

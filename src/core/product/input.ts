@@ -1653,6 +1653,19 @@ export interface ErrorRatioInput {
    * @example 100
    */
   minimum?: number | undefined;
+  /**
+   * For how long the errors of fresh instances are held against coldMargin instead, for a cache that is cold fails at
+   * first and heals. What is bad within the two margins is found only after it.
+   * @default no such time
+   * @example "30s"
+   */
+  warmUp?: Duration | undefined;
+  /**
+   * How far the candidate's share of 5xx answers may be above the stable release's within warmUp.
+   * @default "10%"
+   * @example "20%"
+   */
+  coldMargin?: Percent | undefined;
 }
 
 /** When slowness takes a release back. */
@@ -3773,6 +3786,19 @@ export interface ErrorRatioOverride {
    * @example 100
    */
   minimum?: number | null | undefined;
+  /**
+   * For how long the errors of fresh instances are held against coldMargin instead, for a cache that is cold fails at
+   * first and heals. What is bad within the two margins is found only after it.
+   * @default the product's value
+   * @example "30s"
+   */
+  warmUp?: Duration | null | undefined;
+  /**
+   * How far the candidate's share of 5xx answers may be above the stable release's within warmUp.
+   * @default the product's value
+   * @example "20%"
+   */
+  coldMargin?: Percent | null | undefined;
 }
 
 /** The rule, as far as it is different here. */

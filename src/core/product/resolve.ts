@@ -313,6 +313,14 @@ function resolveRules(rules: RulesInput): RolloutSpec["rules"] {
         : {
             margin: ratio(errorRatio.margin ?? rulesDefaults.margin),
             minimum: errorRatio.minimum ?? rulesDefaults.minimum,
+            ...(errorRatio.warmUp === undefined || ms(errorRatio.warmUp) === 0
+              ? {}
+              : {
+                  cold: {
+                    forMs: ms(errorRatio.warmUp),
+                    margin: ratio(errorRatio.coldMargin ?? rulesDefaults.coldMargin),
+                  },
+                }),
           },
     latency:
       latency === false

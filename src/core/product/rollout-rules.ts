@@ -9,6 +9,7 @@ export const rulesDefaults = {
   floor: "25ms",
   quantiles: ["p50", "p95", "p99"],
   latencyMinimum: 50,
+  coldMargin: "10%",
   warmUp: "30s",
   falseAlarms: "1%",
   healthLost: true,
@@ -26,6 +27,17 @@ const errorRatioShape = {
       "Requests the candidate must have answered before its ratio is judged. The comparison needs none; it is for the first answers after a start.",
     default: rulesDefaults.minimum,
     example: 100,
+  }),
+  warmUp: optional(duration({ max: "1h" }), {
+    meaning:
+      "For how long the errors of fresh instances are held against coldMargin instead, for a cache that is cold fails at first and heals. What is bad within the two margins is found only after it.",
+    default: "(no such time)",
+    example: "30s",
+  }),
+  coldMargin: optional(percent(), {
+    meaning: "How far the candidate's share of 5xx answers may be above the stable release's within warmUp.",
+    default: rulesDefaults.coldMargin,
+    example: "20%",
   }),
 };
 

@@ -174,7 +174,7 @@ export const fullProduct: ProductInput = {
     drain: "1m",
     streamLimit: "1h",
     rules: {
-      errorRatio: { margin: "2.5%", minimum: 100 },
+      errorRatio: { margin: "2.5%", minimum: 100, warmUp: "20s", coldMargin: "15%" },
       latency: { factor: 1.5, floor: "50ms", quantiles: ["p95"], minimum: 200, warmUp: "1m" },
       falseAlarms: "0.5%",
       healthLost: true,

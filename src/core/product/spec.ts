@@ -338,8 +338,15 @@ export type RolloutSpec = {
   /** How long WebSockets and event streams may stay on a revision that has no weight any more. */
   readonly streamLimitMs: number;
   readonly rules: {
-    /** Take back when the candidate's error ratio is above stable's by more than `margin`, with at least `minimum` requests. */
-    readonly errorRatio: { readonly margin: number; readonly minimum: number } | null;
+    /**
+     * Take back when the candidate's error ratio is above stable's by more than `margin`, with at least `minimum` requests. `cold`: for so
+     * long after its instances begin it may be above by another margin. Absent: it has no such time.
+     */
+    readonly errorRatio: {
+      readonly margin: number;
+      readonly minimum: number;
+      readonly cold?: { readonly forMs: number; readonly margin: number };
+    } | null;
     /** Take back when one of the quantiles is above `factor` times stable's and by `floorMs`. Absent in releases of before. */
     readonly latency?: {
       readonly factor: number;

@@ -1,4 +1,5 @@
 import type { DeploymentId, RevisionId } from "../../core/ids.ts";
+import type { ComparisonRules } from "../../core/judge/comparison.ts";
 import type { RolloutSpec } from "../../core/product/spec.ts";
 import { ServiceJudge } from "./service-judge.ts";
 
@@ -25,11 +26,11 @@ export class Judges {
     const judge = new ServiceJudge(
       {
         alpha: (rules.falseAlarms ?? falseAlarmsBefore) / Math.max(1, policy.services),
-        errorRatio: rules.errorRatio,
+        errorRatio: errorRatioOf(rules.errorRatio),
         latency: rules.latency ?? null,
         onAlone: strategy === "blue-green" ? 1 : 0.5,
       },
-      { warmUpMs: rules.latency?.warmUpMs ?? 0 },
+      { warmUpMs: rules.latency?.warmUpMs ?? 0, coldMs: rules.errorRatio?.cold?.forMs ?? 0 },
     );
     this.#judges.set(key, judge);
     for (const oldest of this.#judges.keys()) {
@@ -38,4 +39,10 @@ export class Judges {
     }
     return judge;
   }
+}
+
+function errorRatioOf(rule: RolloutSpec["rules"]["errorRatio"]): ComparisonRules["errorRatio"] {
+  if (rule === null) return null;
+  const { margin, minimum, cold } = rule;
+  return { margin, minimum, ...(cold === undefined ? {} : { coldMargin: cold.margin }) };
 }

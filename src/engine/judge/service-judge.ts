@@ -24,14 +24,18 @@ export type Sides = {
 export class ServiceJudge {
   readonly #rules: ComparisonRules;
   readonly #warmUpMs: number;
+  readonly #coldMs: number;
   #comparison: Comparison | null = null;
   /** How many have been given time to become warm, and until when the newest of them have. */
   #warming = 0;
   #warmAtMs: number | null = null;
+  #settledAtMs: number | null = null;
 
-  constructor(rules: ComparisonRules, options: { readonly warmUpMs: number }) {
+  /** `warmUpMs`: before that nobody is called slow; `coldMs`: before that errors are held against the margin for what is cold. */
+  constructor(rules: ComparisonRules, options: { readonly warmUpMs: number; readonly coldMs?: number }) {
     this.#rules = rules;
     this.#warmUpMs = options.warmUpMs;
+    this.#coldMs = options.coldMs ?? 0;
   }
 
   /** The newest counts, judged. Null when no rule is on. Looking twice at the same counts changes nothing. */
@@ -47,9 +51,11 @@ export class ServiceJudge {
     if (sides.instances > this.#warming && candidate.counts.requests > sides.mark.requests) {
       this.#warming = sides.instances;
       this.#warmAtMs = nowMs + this.#warmUpMs;
+      this.#settledAtMs = nowMs + this.#coldMs;
     }
     const isWarm = this.#warmAtMs !== null && nowMs >= this.#warmAtMs;
-    if (sides.stable === null) return { candidate, stable: null, isWarm };
+    const isSettled = this.#settledAtMs !== null && nowMs >= this.#settledAtMs;
+    if (sides.stable === null) return { candidate, stable: null, isWarm, isSettled };
     const before = counts.countedBefore(sides.stable);
     return {
       candidate,
@@ -59,6 +65,7 @@ export class ServiceJudge {
         serves: sides.stableServes,
       },
       isWarm,
+      isSettled,
     };
   }
 
