@@ -8,6 +8,7 @@ import type { RouteTable } from "../../ports/edge.ts";
 import type { RevisionSpec } from "../../ports/target.ts";
 import { Crowd } from "./crowd.ts";
 import { drawFaults, type Fault, happen, heal } from "./faults.ts";
+import { drawKind, type Kind } from "./kind.ts";
 import type { Instance } from "./machine.ts";
 import { Operator } from "./operator.ts";
 import {
@@ -17,9 +18,7 @@ import {
   environment,
   idOf,
   product,
-  type Ruled,
   releaseRow,
-  ruledRate,
   runRow,
   runWorkflowRow,
   type Shape,
@@ -28,7 +27,7 @@ import {
 import { type Broken, type Course, Promises } from "./promises.ts";
 import { Random } from "./random.ts";
 import { Ruling } from "./ruling.ts";
-import { requestCpuMs, scaledRate } from "./scaling.ts";
+import { requestCpuMs } from "./scaling.ts";
 import { isBad, type Program } from "./service.ts";
 import type { Noted, SimDatabase } from "./store.ts";
 import { Trace } from "./trace.ts";
@@ -53,12 +52,6 @@ const releasesInAWorld = 8;
 const patienceMs = 15 * 60_000;
 /** After the last trouble the keeper has looked several times by then. */
 const restMs = 60_000;
-/** One world in so many has somebody who restarts unhealthy instances: that costs time in each second of it. */
-const tendedShare = 0.15;
-/** One in so many has instances that come and go with the load. */
-const scaledShare = 0.15;
-/** One in so many has a rule in its configs, where neither of the two is. */
-const ruledShare = 0.15;
 /** Between two looks whether all is at rest. */
 const lookMs = 2_500;
 
@@ -80,14 +73,7 @@ class Story {
   readonly #versions = new Map<ReleaseId, Version>();
   readonly #tally: Tally = {};
   readonly #waiting = new Set<() => void>();
-  readonly #rate: number;
-  readonly #hosts: number;
-  readonly #kind: {
-    readonly containers: boolean;
-    readonly tended: boolean;
-    readonly scaled: boolean;
-    readonly ruled: Ruled | null;
-  };
+  readonly #kind: Kind;
   readonly #ruling: Ruling;
   readonly #crowd: Crowd;
   #world: SimWorld | null = null;
@@ -120,19 +106,7 @@ class Story {
       kill: (how) => this.#by().kill(how),
       add: (what) => this.#add(what),
     });
-    const rate = this.#random.weighted([
-      [0.2, 1],
-      [5, 2],
-      [50, 3],
-      [500, 1],
-    ]);
-    const containers = this.#random.chance(0.4);
-    const scaled = new Random(seed, "scaled").chance(scaledShare);
-    const tended = new Random(seed, "tended").chance(tendedShare);
-    const drawn = new Random(seed, "ruled");
-    const isRuled = drawn.chance(ruledShare) && !tended && !scaled;
-    this.#kind = { containers, tended, scaled, ruled: isRuled ? drawn.pick<Ruled>(["acts", "acts", "says"]) : null };
-    this.#rate = scaled ? scaledRate(rate) : isRuled ? Math.max(ruledRate, rate) : rate;
+    this.#kind = drawKind(seed, this.#random);
     this.#ruling = new Ruling({
       random: this.#random,
       promises: this.#promises,
@@ -141,21 +115,16 @@ class Story {
       kill: (how) => this.#by().kill(how),
       add: (what) => this.#add(what),
     });
-    this.#hosts = this.#random.weighted([
-      [1, 3],
-      [2, 2],
-      [3, 1],
-    ]);
   }
 
   async told(database: SimDatabase): Promise<Told> {
     const options: WorldOptions = {
       seed: this.#seed,
-      hosts: this.#hosts,
+      hosts: this.#kind.hosts,
       tended: this.#kind.tended,
-      requestCpuMs: this.#kind.scaled ? requestCpuMs(this.#rate) : null,
+      requestCpuMs: this.#kind.scaled ? requestCpuMs(this.#kind.rate) : null,
       ruled: this.#kind.ruled !== null,
-      rate: (atMs) => this.#rate * this.#crowd.factor * (1 + 0.5 * Math.sin(atMs / 7_000)),
+      rate: (atMs) => this.#kind.rate * this.#crowd.factor * (1 + 0.5 * Math.sin(atMs / 7_000)),
       programOf: (spec) => this.#programOf(spec),
       witness: {
         history: (row) => this.#onHistory(row),
@@ -334,7 +303,7 @@ class Story {
     const digests = digestsOf(id, spec);
     const run = `run_${id}`;
     const made = {
-      programs: drawPrograms(this.#random, spec, { ailing, hosts: this.#hosts }),
+      programs: drawPrograms(this.#random, spec, { ailing, hosts: this.#kind.hosts }),
       packMs: this.#random.between(1, 40),
     };
     await database.settled();
