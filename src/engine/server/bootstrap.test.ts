@@ -31,7 +31,7 @@ beforeAll(async () => {
   mirror = { is: "mirror", url: "http://caddy.test", armoredKey: parseArmoredKey(armoredKey) ?? "" };
   for (const stocked of [true, false]) await baseSystem("trixie", { stocked });
   await baseSystem("bookworm");
-}, 300_000);
+}, 600_000);
 
 afterEach(async () => {
   proxy.setUp(true);
