@@ -47,8 +47,7 @@ import { sweepPlans } from "../engine/commands/plan.ts";
 import { type Left, stopContainers } from "../engine/deploy/stop-all.ts";
 import { tellForges } from "../engine/forge/parts.ts";
 import { SeenChecks } from "../engine/forge/seen-checks.ts";
-import { SeenBudgets } from "../engine/gates/budgets.ts";
-import { SeenConditions } from "../engine/gates/conditions.ts";
+import { SeenLooks } from "../engine/gates/seen-looks.ts";
 import { StepConditions } from "../engine/gates/step-conditions.ts";
 import { Changes } from "../engine/history.ts";
 import { Judges } from "../engine/judge/judges.ts";
@@ -201,8 +200,8 @@ export async function wire(options: WireOptions): Promise<Wired> {
       source: gitSource(),
       openForge: restForges(clock),
       seenChecks: new SeenChecks(),
-      seenBudgets: new SeenBudgets(),
-      seenConditions: new SeenConditions(),
+      seenBudgets: new SeenLooks(),
+      seenConditions: new SeenLooks(),
       artifacts: new Artifacts(directory),
       images: imageWorks(places, options.version),
       transfers,

@@ -1,3 +1,5 @@
+import type { BudgetLook } from "../core/gates/budget.ts";
+import type { EnvironmentCondition } from "../core/gates/condition.ts";
 import type { ProductConfig } from "../core/product/schema.ts";
 import type { Secret } from "../core/secret.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -13,8 +15,7 @@ import type { Store } from "../ports/store.ts";
 import type { AlertDesk } from "./alerts/desk.ts";
 import type { CertificateReadings } from "./certificates/readings.ts";
 import type { SeenChecks } from "./forge/seen-checks.ts";
-import type { SeenBudgets } from "./gates/budgets.ts";
-import type { SeenConditions } from "./gates/conditions.ts";
+import type { SeenLooks } from "./gates/seen-looks.ts";
 import type { StepConditions } from "./gates/step-conditions.ts";
 import type { Changes } from "./history.ts";
 import type { Judges } from "./judge/judges.ts";
@@ -54,9 +55,9 @@ export type World = {
   /** How the checks were at the forge, of commits that wait for them. */
   readonly seenChecks: SeenChecks;
   /** How much was left of error budgets that are waited for. */
-  readonly seenBudgets: SeenBudgets;
+  readonly seenBudgets: SeenLooks<BudgetLook>;
   /** How what environments ask of what is live stood, where it is waited for. */
-  readonly seenConditions: SeenConditions;
+  readonly seenConditions: SeenLooks<EnvironmentCondition>;
   readonly stepCache: StepCache;
   readonly sharedSteps: SharedSteps;
   /** What the steps of runs say at this moment. */

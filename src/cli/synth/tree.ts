@@ -5,7 +5,7 @@ import { type FoundFiles, generatedIgnore, toldBy } from "../../core/build/docke
 import { type Ignore, readIgnore } from "../../core/build/ignore.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { planRun } from "../../core/pipeline/plan.ts";
-import { resolvePipeline } from "../../core/pipeline/resolve.ts";
+import { resolveParameters, resolvePipeline } from "../../core/pipeline/resolve.ts";
 import { environmentNames, resolveEnvironment } from "../../core/product/resolve.ts";
 import type { ProductConfig } from "../../core/product/schema.ts";
 import type { ServiceSpec } from "../../core/product/spec.ts";
@@ -58,7 +58,7 @@ export async function readWorkingTree(configFile: string, config: ProductConfig)
       environment,
       environments,
       steps: await stepsOf(config, directory),
-      parameters: resolvePipeline(config)?.parameters ?? [],
+      parameters: resolveParameters(config.pipeline ?? {}),
       services: Object.fromEntries(
         Object.values(environment.services).map((service) => [service.name, serviceTree(service, directory, beside)]),
       ),

@@ -1,32 +1,14 @@
 import type { BudgetLook } from "../../core/gates/budget.ts";
-import { policiesOf } from "../../core/gates/policy.ts";
 import { type EnvironmentName, environmentName, serviceName } from "../../core/ids.ts";
 import { metricOf } from "../../core/metric/catalogue.ts";
 import type { BudgetSpec } from "../../core/product/gates-spec.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
 import { findEnvironment } from "../environment.ts";
-import { releaseView } from "../release/read.ts";
 import type { World } from "../world.ts";
+import { policiesIn } from "./read.ts";
 
 /** A look that is so old is taken again. */
 const againMs = 10_000;
-
-type At = { readonly product: string; readonly environment: EnvironmentName };
-
-/** Error budgets as they were measured last, by the environment that waits for them. In memory: after a restart they are measured again. */
-export class SeenBudgets {
-  readonly #seen = new Map<string, readonly BudgetLook[]>();
-
-  of(at: At): readonly BudgetLook[] {
-    return this.#seen.get(keyOf(at)) ?? [];
-  }
-
-  note(at: At, looks: readonly BudgetLook[]): void {
-    this.#seen.set(keyOf(at), looks);
-  }
-}
-
-const keyOf = ({ product, environment }: At): string => `${product}/${environment}`;
 
 type Means = Pick<World, "store" | "clock" | "metrics" | "seenBudgets">;
 
@@ -37,8 +19,7 @@ export async function refreshBudgets(
 ): Promise<void> {
   const { db } = world.store;
   const live = (await findEnvironment(db, at))?.live_release_id ?? null;
-  const release = await releaseView(db, at.release_id, at.environment);
-  const policies = policiesOf(release, live === null ? null : await releaseView(db, live, at.environment));
+  const policies = await policiesIn(db, { release: at.release_id, environment: at.environment, live });
   const specs = policies.flatMap(({ gates }) => gates.budget ?? []);
   if (specs.length === 0) return;
   const known = world.seenBudgets.of(at);

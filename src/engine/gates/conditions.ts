@@ -1,29 +1,11 @@
 import { type EnvironmentCondition, parseGateCondition } from "../../core/gates/condition.ts";
-import { policiesOf } from "../../core/gates/policy.ts";
 import type { EnvironmentName, ReleaseId } from "../../core/ids.ts";
 import { evaluate, queriesOf, quietRule } from "../../core/judge/rule/evaluate.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
 import { findEnvironment } from "../environment.ts";
 import { lookAtWindows } from "../judge/windows.ts";
-import { releaseView } from "../release/read.ts";
 import type { World } from "../world.ts";
-
-type At = { readonly product: string; readonly environment: EnvironmentName };
-
-/** How the conditions of an environment stood at the last look, by the environment that is waited for. In memory: a restart looks again. */
-export class SeenConditions {
-  readonly #seen = new Map<string, readonly EnvironmentCondition[]>();
-
-  of(at: At): readonly EnvironmentCondition[] {
-    return this.#seen.get(keyOf(at)) ?? [];
-  }
-
-  note(at: At, looks: readonly EnvironmentCondition[]): void {
-    this.#seen.set(keyOf(at), looks);
-  }
-}
-
-const keyOf = ({ product, environment }: At): string => `${product}/${environment}`;
+import { policiesIn } from "./read.ts";
 
 /** Looks at what the gates of a release ask of what is live there. Outside of every transaction. */
 export async function refreshConditions(
@@ -32,8 +14,7 @@ export async function refreshConditions(
 ): Promise<void> {
   const { db } = world.store;
   const live = (await findEnvironment(db, at))?.live_release_id ?? null;
-  const release = await releaseView(db, at.release_id, at.environment);
-  const policies = policiesOf(release, live === null ? null : await releaseView(db, live, at.environment));
+  const policies = await policiesIn(db, { release: at.release_id, environment: at.environment, live });
   const texts = new Set(policies.flatMap(({ gates }) => gates.conditions ?? []));
   if (texts.size === 0) return;
   const looks = await Promise.all([...texts].map((text) => lookAtCondition(world, text, { ...at, live })));

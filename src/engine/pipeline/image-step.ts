@@ -7,6 +7,7 @@ import { formatSize } from "../../core/product/units.ts";
 import { checkOutAgain } from "../release/build.ts";
 import { makeStepImage, type StepImage } from "../release/make-image.ts";
 import type { World } from "../world.ts";
+import { again, untilNext } from "./attempts.ts";
 import { lastLines } from "./last-lines.ts";
 import type { StepOutcome } from "./outcome.ts";
 import type { Attempting } from "./perform-step.ts";
@@ -24,12 +25,12 @@ export async function imageOutcome(
   for (let attempt = 1; ; attempt++) {
     const room = join(on.room, String(attempt));
     const { passed, says } = await oneAttempt(world, on, { image, room }, signal);
-    const reason = attempt === 1 ? says : `${says}, in attempt ${attempt} (${step.retryReason})`;
+    const reason = attempt === 1 ? says : `${says}, ${again(step, attempt)}`;
     const lines = lastLines(join(room, "log"), shownLines);
     const outcome = { attempt, lines, key: null, reports: null, reason };
     if (passed) return { ...outcome, phase: "passed" };
     if (attempt >= step.attempts) return { ...outcome, phase: "failed" };
-    await world.clock.sleep(step.retryWaitMs * 2 ** (attempt - 1), signal);
+    await untilNext(world, step, attempt, signal);
   }
 }
 

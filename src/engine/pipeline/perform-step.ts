@@ -12,6 +12,7 @@ import { pipelineSecrets } from "../secrets/pipeline.ts";
 import type { World } from "../world.ts";
 import { keepArtifacts, keptPatterns } from "./artifacts.ts";
 import { parameterVariables } from "./asked.ts";
+import { again, untilNext } from "./attempts.ts";
 import { restoredOrRun } from "./cache/results.ts";
 import { imageOutcome } from "./image-step.ts";
 import { lastLines } from "./last-lines.ts";
@@ -104,7 +105,7 @@ async function attempts(world: World, on: Attempting, signal: AbortSignal): Prom
       reports: read.reports,
     };
     if (why === null) {
-      const times = attempt === 1 ? [] : [again(on, attempt)];
+      const times = attempt === 1 ? [] : [again(step, attempt)];
       const scan = await scanned(world, on, read);
       const load = await loaded(world, on, { read, place });
       // What was found or measured is no accident: no further attempt.
@@ -115,8 +116,8 @@ async function attempts(world: World, on: Attempting, signal: AbortSignal): Prom
     }
     // Nobody knows how it ended: that is no attempt of its own, unless the config says that it must not happen twice.
     const last = end.is === "lost" ? step.whenLost === "fail" || attempt > step.attempts : attempt >= step.attempts;
-    if (last) return { ...ended, phase: "failed", reason: attempt === 1 ? why : `${why}, ${again(on, attempt)}` };
-    await world.clock.sleep(step.retryWaitMs * 2 ** (attempt - 1), signal);
+    if (last) return { ...ended, phase: "failed", reason: attempt === 1 ? why : `${why}, ${again(step, attempt)}` };
+    await untilNext(world, step, attempt, signal);
   }
 }
 
@@ -149,10 +150,6 @@ async function scanned(
   // One that was planned by the program before has none.
   const policy = step.scan ?? null;
   return policy === null ? null : judgeFindings(world, found, { policy, product: run.product, step: step.id });
-}
-
-function again({ spec: { step } }: Attempting, attempt: number): string {
-  return `in attempt ${attempt}${step.retryReason === null ? "" : ` (${step.retryReason})`}`;
 }
 
 async function inWorkspace(

@@ -3,8 +3,7 @@ import { AlertDesk } from "../../engine/alerts/desk.ts";
 import { CertificateReadings } from "../../engine/certificates/readings.ts";
 import { deployKind, deployWorkflow } from "../../engine/deploy/workflow.ts";
 import { SeenChecks } from "../../engine/forge/seen-checks.ts";
-import { SeenBudgets } from "../../engine/gates/budgets.ts";
-import { SeenConditions } from "../../engine/gates/conditions.ts";
+import { SeenLooks } from "../../engine/gates/seen-looks.ts";
 import { StepConditions } from "../../engine/gates/step-conditions.ts";
 import { Changes } from "../../engine/history.ts";
 import { Judges } from "../../engine/judge/judges.ts";
@@ -335,8 +334,8 @@ const notSimulated: Pick<
     throw new Error("there is no forge in a simulation");
   },
   seenChecks: new SeenChecks(),
-  seenBudgets: new SeenBudgets(),
-  seenConditions: new SeenConditions(),
+  seenBudgets: new SeenLooks(),
+  seenConditions: new SeenLooks(),
   stepCache: new StepCache("/step-cache"),
   sharedSteps: new SharedSteps("/step-cache", {
     clock: { now: () => 0 },

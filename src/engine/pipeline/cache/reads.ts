@@ -59,6 +59,7 @@ export class RunReads {
   readonly #source: string;
   /** Of the checkout, as it was committed. */
   readonly files: readonly string[];
+  readonly #committed: ReadonlySet<string>;
   readonly #watches = new Set<Watch>();
   readonly #works: boolean;
   readonly #judges: boolean;
@@ -75,6 +76,7 @@ export class RunReads {
   constructor(source: string, files: readonly string[], { works, judges, declared }: Kinds) {
     this.#source = source;
     this.files = files;
+    this.#committed = new Set(files);
     this.#works = works;
     this.#judges = judges;
     this.#declared = declared;
@@ -95,7 +97,7 @@ export class RunReads {
       const watch = judged === null || !this.#canWatch ? null : this.#begin(alone);
       try {
         const result = await work();
-        if (this.#judges) await this.#lookForMade();
+        if (this.#judges && this.#canWatch) await this.#lookForMade();
         return { result, found: this.#finding(watch, judged) };
       } finally {
         if (watch !== null) this.#watches.delete(watch);
@@ -110,9 +112,8 @@ export class RunReads {
   async #lookForMade(): Promise<void> {
     const makers = this.#since;
     this.#since = new Set(this.#names);
-    const committed = new Set(this.files);
     for (const path of await filesOf(this.#source, ["."])) {
-      if (committed.has(path) || this.#made.has(path) || this.#made.size >= mostFiles) continue;
+      if (this.#committed.has(path) || this.#made.has(path) || this.#made.size >= mostFiles) continue;
       const declared = this.#declared(path);
       this.#made.set(path, declared.length > 0 ? declared : [...makers]);
       // That it was made is no read of those who are watched already.
