@@ -46,10 +46,10 @@ describe.skipIf(!canRun)("a Compose project that docker compose runs", { timeout
     await engine?.down();
   });
 
-  function configOf(): Omit<ProductInput, "name"> {
+  function configOf(bake: "1s" | "1m" = "1s"): Omit<ProductInput, "name"> {
     return {
       target: { driver: "compose", hosts: [engine.url], project: "shop" },
-      rollout: { bake: "1s", drain: "2s", rules: { errorRatio: { margin: "5%", minimum: 10 } } },
+      rollout: { bake, drain: "2s", rules: { errorRatio: { margin: "5%", minimum: 10 } } },
       environments: {
         production: { edge: { listen: `127.0.0.1:${ports.edge}` } },
         staging: {
@@ -161,7 +161,8 @@ describe.skipIf(!canRun)("a Compose project that docker compose runs", { timeout
   });
 
   it("takes a bad version back by itself", async () => {
-    project.commit("v3", "errors");
+    // As long as it takes until enough have come: it is taken back before.
+    project.commit("v3", "errors", configOf("1m"));
     const visitors = new Visitors(ports.edge, few);
     const { phase, code, reason, failure } = await deploy();
     await visitors.leave();
@@ -188,7 +189,7 @@ describe.skipIf(!canRun)("a Compose project that docker compose runs", { timeout
   });
 
   it("gives the very port of docker compose to the edge, with no more than a moment between", async () => {
-    project.commit("v4");
+    project.commit("v4", "good", configOf());
     project.compose(
       ...["--project-name", "shop-staging", "--env-file", ".env.staging", "up", "--detach", "--build", "--quiet-pull"],
     );

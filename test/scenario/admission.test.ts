@@ -4,6 +4,7 @@ import { deploymentId, environmentName, type ReleaseId } from "../../src/core/id
 import { lock, unlock } from "../../src/engine/commands/lock.ts";
 import { plan, planSource } from "../../src/engine/commands/plan.ts";
 import { Plane } from "./plane.fixture.ts";
+import { healthWithin } from "./product.fixture.ts";
 
 let plane: Plane;
 let here = "";
@@ -23,7 +24,7 @@ beforeAll(async () => {
   });
   const services = { web: plane.product.web() };
   one = await plane.version("v1", { services });
-  two = await plane.version("v2", { services });
+  two = await plane.version("v2", { services: { web: plane.product.web({ health: healthWithin("4s") }) } });
   three = await plane.version("v3", { services });
 });
 
@@ -205,7 +206,7 @@ it("a plan of what has no release yet reads its config, builds nothing, and leav
   const { product, world } = plane;
   const source = { product: product.name, repository: product.repository, revision: "HEAD", dirty: true };
   const planned = (more: Partial<typeof source> = {}) =>
-    planSource(world, { ...source, ...more }, environmentName(here), AbortSignal.timeout(10_000));
+    planSource(world, { ...source, ...more }, environmentName(here), AbortSignal.timeout(90_000));
   const before = await world.store.db.selectFrom("release").select("number").orderBy("number", "desc").execute();
   const next = (before[0]?.number ?? 0) + 1;
   product.commit("v90", { services: { web: product.web({ instances: 3 }) } });
@@ -219,7 +220,7 @@ it("a plan of what has no release yet reads its config, builds nothing, and leav
   expect((await planned({ dirty: false })).warnings.join()).toContain("differs from HEAD in 1 path");
   expect((await planned({ revision: "HEAD~1" })).release.number).toBeLessThan(next);
   await expect(planned({ product: "another" })).rejects.toMatchObject({ code: "CONFIG_INVALID" });
-  await expect(planSource(world, source, environmentName("prod"), AbortSignal.timeout(10_000))).rejects.toMatchObject({
+  await expect(planSource(world, source, environmentName("prod"), AbortSignal.timeout(90_000))).rejects.toMatchObject({
     code: "UNKNOWN_ENVIRONMENT",
   });
   product.git("clean", "--quiet", "--force");

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { ReleaseId } from "../../src/core/ids.ts";
 import { Plane } from "./plane.fixture.ts";
+import { healthWithin } from "./product.fixture.ts";
 
 /** Each test has an environment of its own, so that they share one control plane and leave each other alone. */
 const names = [
@@ -40,6 +41,12 @@ async function withLive(name: string): Promise<void> {
   here = name;
   expect((await plane.deploy(name, one!)).phase).toBe("succeeded");
 }
+
+/** Of a release whose deadline the test waits for. */
+const givenUpSoon = () => ({
+  web: plane.product.web({ health: healthWithin("4s") }),
+  worker: plane.product.worker(),
+});
 
 describe("a deployment of a good release", () => {
   it("into an empty environment goes live, and is called succeeded only after its bake", async () => {
@@ -87,7 +94,7 @@ describe("a deployment of a good release", () => {
 describe("a release that never becomes healthy", () => {
   it("is refused with its last probe and its log, and stable was never touched", async () => {
     await withLive("sick");
-    const sick = await plane.version("v3");
+    const sick = await plane.version("v3", { services: givenUpSoon() });
     plane.product.behave("web", "v3", "sick");
     const { phase, failure, phases, row } = await plane.deploy(here, sick);
     expect([phase, failure?.code, failure?.service, row.live_at]).toEqual(["failed", "PROBE_DEADLINE", "web", null]);
@@ -151,7 +158,7 @@ describe("a release that never becomes healthy", () => {
   it("in an empty environment leaves it empty", async () => {
     here = "never";
     plane.product.behave("web", "v6", "sick");
-    const { phase, row } = await plane.deploy(here, await plane.version("v6"));
+    const { phase, row } = await plane.deploy(here, await plane.version("v6", { services: givenUpSoon() }));
     expect([phase, row.stable_id, (await plane.environment(here)).live_release_id]).toEqual(["failed", null, null]);
     expect(await plane.running(here, "web")).toEqual({});
   });
@@ -250,7 +257,7 @@ describe("services that need each other", () => {
     });
     const id = await plane.start(here, ordered);
     await plane.reaches(id, "verifying");
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(90_000);
     while (!product.told(here).includes("api v11 starts")) await plane.world.clock.sleep(5, signal);
     expect(product.told(here)).toEqual(["migrate v11 runs", "api v11 starts"]);
     product.behave("api", "v11", "good");

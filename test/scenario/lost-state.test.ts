@@ -61,7 +61,7 @@ describe("a state that knows less than what runs", () => {
     await plane.deploy("production", await plane.version("v2"));
     await plane.restart(() => restoreStore({ directory: plane.product.state, from: copy }));
     // The copy says that v1 is live, and so the edge is told.
-    await expect.poll(() => plane.visit("production"), { timeout: 20_000 }).toBe("200 v1");
+    await expect.poll(() => plane.visit("production"), { timeout: 90_000 }).toBe("200 v1");
     await nextIsLive(3);
   });
 });

@@ -18,7 +18,7 @@ import type { DeploymentRow } from "../../src/ports/tables.ts";
 import { Product, type ProductOptions } from "./product.fixture.ts";
 
 /** How long anything here may take, on a busy machine. */
-const patienceMs = 20_000;
+const patienceMs = 90_000;
 
 export type Ended = {
   readonly row: DeploymentRow;

@@ -17,6 +17,19 @@ export type ProductOptions = {
   readonly environments: Readonly<Record<string, EnvironmentInput>>;
 };
 
+/** So long that a busy machine is in time, or short in a test that waits for it. */
+export type Deadline = "20s" | "4s";
+
+/** How a web is looked at. */
+export const healthWithin = (deadline: Deadline): HealthInput => ({
+  path: "/up",
+  body: { status: "healthy" },
+  interval: "100ms",
+  timeout: "1s",
+  retries: 2,
+  deadline,
+});
+
 /** A tiny product in a git repository of its own, whose services do at once what a test says. */
 export class Product {
   readonly name = "probe";
@@ -57,23 +70,20 @@ export class Product {
   }
 
   web(more: Partial<ServiceInput> = {}): ServiceInput {
-    const health: HealthInput = {
-      path: "/up",
-      body: { status: "healthy" },
-      interval: "100ms",
-      timeout: "1s",
-      retries: 2,
-      deadline: "1500ms",
-    };
-    return { ...this.#service("web.mjs"), kind: "web", health, ...more };
+    return { ...this.#service("web.mjs"), kind: "web", health: healthWithin("20s"), ...more };
   }
 
   worker(more: Partial<ServiceInput> = {}): ServiceInput {
-    return { ...this.#service("worker.mjs"), kind: "worker", health: { startPeriod: "50ms", deadline: "5s" }, ...more };
+    return {
+      ...this.#service("worker.mjs"),
+      kind: "worker",
+      health: { startPeriod: "50ms", deadline: "20s" },
+      ...more,
+    };
   }
 
   job(more: Partial<ServiceInput> = {}): ServiceInput {
-    return { ...this.#service("job.mjs"), kind: "job", health: { deadline: "5s" }, ...more };
+    return { ...this.#service("job.mjs"), kind: "job", health: { deadline: "20s" }, ...more };
   }
 
   /** Until the test is over every instance of that version behaves so. */

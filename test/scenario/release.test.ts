@@ -176,7 +176,7 @@ describe("a build", () => {
         .map((run) => Number(readIfThere(join(runs, run, "pid"))))
         .find((each) => each > 0) ?? 0;
     expect(pid).toBeGreaterThan(0);
-    const signal = AbortSignal.timeout(5_000);
+    const signal = AbortSignal.timeout(90_000);
     while (isAlive(pid)) await plane.world.clock.sleep(10, signal);
   });
 });
@@ -221,7 +221,7 @@ describe("a commit", () => {
         plane.world,
         workspace,
         { repository: plane.product.repository, hash, dirty: false },
-        AbortSignal.timeout(60_000),
+        AbortSignal.timeout(90_000),
       ),
     ).rejects.toMatchObject({ code: "DISK_FULL" });
     expect(readdirSync(workspace.directory)).toEqual([]);
@@ -256,7 +256,7 @@ describe("a run that a crash left behind", () => {
       })
       .execute();
     await plane.restart();
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(90_000);
     const run = () => plane.world.store.db.selectFrom("run").selectAll().where("id", "=", id).executeTakeFirstOrThrow();
     while ((await run()).ended_at === null) await plane.world.clock.sleep(10, signal);
     expect(await run()).toMatchObject({ phase: "succeeded", release_id: expect.stringMatching(/^rel_/) });

@@ -159,7 +159,7 @@ describe("pruning", () => {
       dirty: false,
       actor: "ada",
     });
-    const signal = AbortSignal.timeout(20_000);
+    const signal = AbortSignal.timeout(90_000);
     while ((await reasonOf(run!)) !== "building zoo") await world.clock.sleep(5, signal);
     expect(existsSync(file)).toBe(true);
     expect((await plane.deploy("production", r(2))).phase).toBe("succeeded");

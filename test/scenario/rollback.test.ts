@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { ReleaseId } from "../../src/core/ids.ts";
 import { Plane } from "./plane.fixture.ts";
+import { type Deadline, healthWithin } from "./product.fixture.ts";
 
 const names = [
   "config",
@@ -20,16 +21,17 @@ let plane: Plane;
 let here = "";
 let [one, two, three, long]: ReleaseId[] = [];
 
+const version = (name: string, greeting: string, bake: "150ms" | "1m" = "150ms", deadline: Deadline = "20s") => {
+  const { product } = plane;
+  const web = product.web({ health: healthWithin(deadline) });
+  return plane.version(name, {
+    services: { web: { ...web, env: { ...web.env, GREETING: greeting } }, worker: product.worker() },
+    rollout: { bake },
+  });
+};
+
 beforeAll(async () => {
   plane = await Plane.start({ environments: Object.fromEntries(names.map((name) => [name, {}])) });
-  const { product } = plane;
-  const version = (name: string, greeting: string, bake: "150ms" | "1m" = "150ms") => {
-    const web = product.web();
-    return plane.version(name, {
-      services: { web: { ...web, env: { ...web.env, GREETING: greeting } }, worker: product.worker() },
-      rollout: { bake },
-    });
-  };
   one = await version("v1", "hello");
   two = await version("v2", "good day");
   three = await version("v3", "hi");
@@ -126,11 +128,12 @@ describe("a rollback", () => {
   });
 
   it("of a release that turned sick meanwhile is refused, and the live one stays", async () => {
-    await withLive("sick", one!, two!);
+    const soon = await version("v5", "servus", "150ms", "4s");
+    await withLive("sick", soon, two!);
     // What is warm is already there: it is looked at all the same.
-    plane.product.behave("web", "v1", "sick");
+    plane.product.behave("web", "v5", "sick");
     const { phase, failure } = await back();
-    plane.product.behave("web", "v1", "good");
+    plane.product.behave("web", "v5", "good");
     expect([phase, failure?.code, await plane.visit(here)]).toEqual(["failed", "PROBE_DEADLINE", "200 v2 good day"]);
   });
 });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { ReleaseId } from "../../src/core/ids.ts";
 import { Plane } from "./plane.fixture.ts";
+import { type Deadline, healthWithin } from "./product.fixture.ts";
 
 const names = ["steps", "sick", "cancelled", "back", "refused", "stuck", "gone", "number"];
 const rolling = {
@@ -11,11 +12,14 @@ const rolling = {
 
 let plane: Plane;
 let here = "";
-let [one, two]: ReleaseId[] = [];
+let [one, two, soon, after]: ReleaseId[] = [];
 
-const version = (name: string): Promise<ReleaseId> =>
+const version = (name: string, deadline: Deadline = "20s"): Promise<ReleaseId> =>
   plane.version(name, {
-    services: { web: plane.product.web({ instances: 2 }), worker: plane.product.worker({ instances: 2 }) },
+    services: {
+      web: plane.product.web({ instances: 2, health: healthWithin(deadline) }),
+      worker: plane.product.worker({ instances: 2 }),
+    },
     ...rolling,
   });
 
@@ -23,14 +27,16 @@ beforeAll(async () => {
   plane = await Plane.start({ environments: Object.fromEntries(names.map((name) => [name, {}])) });
   one = await version("v1");
   two = await version("v2");
+  soon = await version("v2a", "4s");
+  after = await version("v3");
 });
 
 afterEach(() => plane.expectAtRest(here));
 afterAll(() => plane.close());
 
-async function withLive(name: string): Promise<void> {
+async function withLive(name: string, release = one): Promise<void> {
   here = name;
-  expect((await plane.deploy(name, one!)).phase).toBe("succeeded");
+  expect((await plane.deploy(name, release!)).phase).toBe("succeeded");
 }
 
 const both = async () => [await plane.running(here, "web"), await plane.running(here, "worker")];
@@ -101,21 +107,20 @@ describe("a rolling deployment", () => {
   });
 
   it("whose way back fails says so with both reasons, leaves the old release at 100 %, and is no good release", async () => {
-    await withLive("stuck");
+    await withLive("stuck", soon);
     const id = await plane.start(here, two!);
     await plane.reaches(id, "baking");
-    plane.product.behave("web", "v1", "sick");
+    plane.product.behave("web", "v2a", "sick");
     await plane.ask(id, "cancel");
     const { phase, failure, row } = await plane.ended(id);
     expect([phase, failure?.code, failure?.service]).toEqual(["rollback-failed", "PROBE_DEADLINE", "web"]);
     expect(row.reason).toContain("could not go back: web was not healthy within");
-    expect((await plane.environment(here)).live_release_id).toBe(one);
+    expect((await plane.environment(here)).live_release_id).toBe(soon);
     await expect(plane.rollback(here, { to: two! })).rejects.toMatchObject({ code: "RELEASE_KNOWN_BAD" });
     // The next success puts everything right, what was left running included.
-    plane.product.behave("web", "v1", "good");
-    const three = await version("v3");
-    expect((await plane.deploy(here, three)).phase).toBe("succeeded");
-    expect(await both()).toEqual([{ r3: 2 }, { r3: 2 }]);
+    plane.product.behave("web", "v2a", "good");
+    expect((await plane.deploy(here, after!)).phase).toBe("succeeded");
+    expect(await both()).toEqual([{ r4: 2 }, { r4: 2 }]);
   });
 
   it("keeps the address of a service that it drops until the new release is whole", async () => {

@@ -131,7 +131,7 @@ describe("a rule with a rollback", () => {
     ]);
     await visitUntil("rule.resolved", 1);
     await expect
-      .poll(() => told.map(({ text }) => text), { timeout: 20_000 })
+      .poll(() => told.map(({ text }) => text), { timeout: 90_000 })
       .toEqual([
         expect.stringMatching(/^🔴 \*probe under-way: errors fired\*\nerror ratio is 100 %/),
         expect.stringMatching(/^✅ \*probe under-way: errors resolved\*/),
@@ -182,7 +182,7 @@ describe("a rule with a rollback", () => {
     });
     const id = await plane.start(here, bad);
     await plane.reaches(id, "watching");
-    await expect.poll(() => lastProbe("own"), { timeout: 20_000 }).toBe("pass");
+    await expect.poll(() => lastProbe("own"), { timeout: 90_000 }).toBe("pass");
     await plane.visitUntilEnded(here, id);
     const { phase, failure, phases } = await plane.ended(id);
     expect([phase, failure?.code]).toEqual(["rolled-back", "RULE_FIRED"]);
@@ -229,7 +229,7 @@ describe("a rule with a rollback", () => {
     expect((await plane.ended(id)).phase).toBe("succeeded");
     await expect
       .poll(async () => (await ruleReadings(plane.world, { environment: environmentName(here) })).length, {
-        timeout: 20_000,
+        timeout: 90_000,
       })
       .toBe(1);
     const [standing] = [...plane.world.standings.values()].filter(({ place }) => place.release === good);
@@ -267,7 +267,7 @@ describe("a rule with a rollback", () => {
     const dry = fired.find(({ actor }) => actor === "rule errors");
     expect(JSON.parse(dry?.evidence ?? "[]")).toContainEqual(["actions", "rollback (dry run), notify team (dry run)"]);
     // A page tells everybody, each in its own form.
-    await expect.poll(() => told.length - before, { timeout: 20_000 }).toBe(2);
+    await expect.poll(() => told.length - before, { timeout: 90_000 }).toBe(2);
     expect(told.slice(before).find(({ version }) => version === "4")?.alerts?.[0]?.status).toBe("firing");
     expect((await plane.environment(here)).live_release_id).toBe(trial);
     expect(await history("rule.action-failed")).toEqual([]);
@@ -302,7 +302,7 @@ describe("a rule about what a product needs", () => {
     const before = told.length;
     const id = await plane.start(here, next);
     await plane.reaches(id, "baking");
-    await expect.poll(() => lastProbe("orders-db"), { timeout: 20_000 }).toBe("pass");
+    await expect.poll(() => lastProbe("orders-db"), { timeout: 90_000 }).toBe("pass");
     expect((await plane.row(id)).phase).toBe("baking");
     await postgres.kill();
     const { phase, failure } = await plane.ended(id);
@@ -314,13 +314,13 @@ describe("a rule about what a product needs", () => {
     expect(await plane.visit(here)).toBe("200 v1");
     const heard = () => told.slice(before).filter((each) => JSON.stringify(each).includes("orders-db"));
     await expect
-      .poll(() => heard().flatMap(({ text }) => (text === undefined ? [] : [text])), { timeout: 20_000 })
+      .poll(() => heard().flatMap(({ text }) => (text === undefined ? [] : [text])), { timeout: 90_000 })
       .toEqual([
         expect.stringMatching(/^🔴 \*probe database: database fired\*\nprobe is 0 %/),
         expect.stringMatching(/^✅ \*probe database: database resolved\*/),
       ]);
     const pages = () => heard().flatMap(({ alerts = [] }) => alerts.map(({ status }) => status));
-    await expect.poll(pages, { timeout: 20_000 }).toEqual(["firing", "resolved"]);
+    await expect.poll(pages, { timeout: 90_000 }).toEqual(["firing", "resolved"]);
   });
 
   it("suggests more instances while jobs wait in a real Redis for longer than it says, and ends when they are taken", async () => {
@@ -333,11 +333,11 @@ describe("a rule about what a product needs", () => {
       probes: { mails: { queue: { urlFrom: "SLIPWAY_TEST_REDIS", bullmq: "mails" }, service: "worker", ...often } },
       rules: { queue: "queue delay of worker > 3s -> suggest scale up" },
     });
-    const redis = await Redis.open(new URL(`redis://127.0.0.1:${server.port}`), AbortSignal.timeout(60_000));
+    const redis = await Redis.open(new URL(`redis://127.0.0.1:${server.port}`), AbortSignal.timeout(90_000));
     onTestFinished(() => redis.close());
     await redis.ask([["HSET", "bull:mails:meta", "version", "bullmq:5.81.5"]]);
     expect((await plane.deploy(here, release)).phase).toBe("succeeded");
-    await expect.poll(() => lastProbe("mails"), { timeout: 20_000 }).toBe("pass");
+    await expect.poll(() => lastProbe("mails"), { timeout: 90_000 }).toBe("pass");
     const running = await plane.running(here, "worker");
     const job = { name: "a", data: "{}", opts: "{}", timestamp: String(Date.now()), delay: "0", priority: "0" };
     await redis.ask([

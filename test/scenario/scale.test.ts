@@ -44,7 +44,7 @@ function release(version: string): Promise<ReleaseId> {
 
 /** What was done about the number of instances there, as `event reason`, once there is so much of it. */
 async function told(environment: string, count: number): Promise<string[]> {
-  const signal = AbortSignal.timeout(60_000);
+  const signal = AbortSignal.timeout(90_000);
   for (;;) {
     const changed = plane.world.changes.next(signal);
     changed.catch(() => {});
@@ -108,7 +108,7 @@ it("there are more instances under load and fewer after it, over a deployment an
     expect.stringMatching(/^scaling web 1 → 2: load is 20 \(above 10\), for \d+s$/),
     "scaled web 1 → 2: healthy",
   ]);
-  await expect.poll(() => routed("live"), { timeout: 20_000 }).toBe(2);
+  await expect.poll(() => routed("live"), { timeout: 90_000 }).toBe(2);
   expect(await plane.running("live", "web")).toEqual({ r1: 2 });
   // What comes next begins with as many, and says so before.
   const two = await release("v2");
@@ -146,8 +146,8 @@ it("what only suggests says it once, and does nothing", async () => {
   // It would do the same again, and again has nothing to say.
   const decided = () =>
     [...plane.world.scalings.values()].find(({ environment }) => environment === "trial")?.decision.do;
-  await expect.poll(decided, { timeout: 20_000 }).toBe("hold");
-  await expect.poll(decided, { timeout: 20_000 }).toBe("up");
+  await expect.poll(decided, { timeout: 90_000 }).toBe("hold");
+  await expect.poll(decided, { timeout: 90_000 }).toBe("up");
   expect([(await told("trial", 1)).length, await plane.running("trial", "web")]).toEqual([1, { r3: 1 }]);
   await plane.expectAtRest("trial");
 });
@@ -158,7 +158,7 @@ it("a person sets the number, which nothing changes until it is given back; a de
   expect((await plane.deploy(here, await release("v4"))).phase).toBe("succeeded");
   expect(await byHand(here, 3)).toMatchObject({ from: 1, to: 3 });
   expect((await told(here, 2))[0]).toBe("scaling web 1 → 3, by hand: the sale begins");
-  await expect.poll(() => routed(here), { timeout: 20_000 }).toBe(3);
+  await expect.poll(() => routed(here), { timeout: 90_000 }).toBe(3);
   const [web] = await scaleReadings(plane.world, { environment: environmentName(here) });
   expect([web?.instances, web?.limits]).toEqual([3, "1–2 by hand"]);
   const five = await release("v5");
@@ -168,7 +168,7 @@ it("a person sets the number, which nothing changes until it is given back; a de
   plane.product.behave("web", "v5", "hold");
   expect(await byHand(here, 4)).toMatchObject({ from: 3, to: 4 });
   await expect(byHand(here, 2)).rejects.toMatchObject({ code: "DEPLOYMENT_IN_PROGRESS" });
-  await expect.poll(() => plane.running(here, "web"), { timeout: 20_000 }).toMatchObject({ r5: 4 });
+  await expect.poll(() => plane.running(here, "web"), { timeout: 90_000 }).toMatchObject({ r5: 4 });
   expect(await routed(here)).toBe(3);
   expect((await plane.deploy(here, await release("v6"))).phase).toBe("succeeded");
   expect((await told(here, 4)).at(-1)).toMatch(

@@ -116,7 +116,7 @@ async function somebodyIsServed(): Promise<void> {
   const site = plane.world.edges.of((await releaseView(plane.world.store.db, one!, environmentName(here))).spec.edge);
   const revision = revisionId(`rev_probe-${here}-web-r1`);
   for (;;) {
-    const { revisions } = await site.counts.next(AbortSignal.timeout(20_000));
+    const { revisions } = await site.counts.next(AbortSignal.timeout(90_000));
     if ((revisions[revision]?.inflight ?? 0) > 0) return;
   }
 }
