@@ -116,12 +116,12 @@ describe("an unhealthy instance", () => {
     const release = await plane.version("a1", { services: { web: web({ restartAfter: "200ms" }) }, rollout: quiet });
     expect((await plane.deploy("hosted", release)).phase).toBe("succeeded");
     const host = { name: "h1", url: "ssh://h1", awayForMs: null, askedMs: 1, givenUp: false };
-    let now: HostStatus = host;
+    let now = (): HostStatus => host;
     let looks = 0;
     const { targets } = plane.world;
     const hosts = vi.spyOn(targets, "hosts").mockImplementation(() => {
       looks += 1;
-      return [now];
+      return [now()];
     });
     const looksMore = (times: number) => {
       const seen = looks;
@@ -131,12 +131,14 @@ describe("an unhealthy instance", () => {
       plane.product.behave("web", "a1", "stale");
       // Its cable is out, which nobody knows yet; then somebody does.
       await looksMore(2);
-      now = { ...host, askedMs: 2, awayForMs: 1 };
+      now = () => ({ ...host, askedMs: 2, awayForMs: 1 });
       await looksMore(1);
       expect(await history("hosted", "instance.restart")).toEqual([]);
-      now = { ...host, askedMs: 3 };
+      now = () => ({ ...host, askedMs: 3 });
       await looksMore(1);
-      now = { ...host, askedMs: 4 };
+      // From here on it answers whenever it is asked.
+      const before = looks;
+      now = () => ({ ...host, askedMs: 3 + looks - before });
       await until("hosted", "instance.restarted", 1);
     } finally {
       hosts.mockRestore();
