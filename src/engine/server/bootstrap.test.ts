@@ -171,6 +171,36 @@ describe("a bootstrap of a fresh server", () => {
   );
 
   it(
+    "is the same by hand: the script shows what is missing, asks, and finds the server ready the next time",
+    async () => {
+      const server = await start({ release: "trixie", stocked: true });
+      const text = serverScript({ ...defaultSettings, edge: { is: "none" } });
+      expect(await server.exec(["sh", "-c", "cat >/root/init-server.sh"], text)).toMatchObject({ code: 0 });
+      const byHand = (answers: string) => server.exec(["sh", "/root/init-server.sh"], answers);
+      const before = await fingerprint(server);
+      const no = await byHand("n\n");
+      expect([no.code, no.stdout]).toEqual([
+        1,
+        expect.stringMatching(/MISSING[\s\S]*\nChange what is MISSING\? \[y\/N\] $/),
+      ]);
+      expect(await fingerprint(server)).toBe(before);
+
+      const yes = await byHand("y\ny\n");
+      expect([yes.code, yes.stdout]).toEqual([
+        0,
+        expect.stringContaining("Log in from another terminal. Does that work?"),
+      ]);
+      expect(troubled(await check(server, { edge: { is: "none" } }))).toEqual([]);
+      expect((await login(server, { user: "deploy" }).run(["docker", "version"], { signal })).code).toBe(0);
+
+      const done = await fingerprint(server);
+      expect(await byHand("")).toMatchObject({ code: 0, stdout: expect.stringContaining("This server is ready.") });
+      expect(await fingerprint(server)).toBe(done);
+    },
+    5 * minutes,
+  );
+
+  it(
     "that was killed in the middle is finished by the next",
     async () => {
       const server = await start({ release: "bookworm" });
