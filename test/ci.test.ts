@@ -45,7 +45,10 @@ beforeAll(async () => {
         ...otherRules.map((rule) => ({ issuer: issuer.url, audience: url, environments: ["production"], ...rule })),
       ],
     },
-    pipeline: { steps: { unit: { shell: "echo '::set-env name=PATH::evil'" } } },
+    pipeline: {
+      steps: { unit: { shell: `echo '::set-env name=PATH::evil' "$SLIPWAY_PARAM_LEVEL"` } },
+      parameters: { level: { default: "quick", allowed: ["quick", "full"] } },
+    },
   };
   product = await makeProduct({ bake: "0s", instances: 1, more });
   product.commit("v1", "good");
@@ -172,6 +175,20 @@ describe("a job of a CI", () => {
     expect(detail.history[0]?.reason).toContain("by GitHub: https://github.example/acme/probe/actions/runs/77");
     expect(detail.history[0]?.evidence).toContainEqual(["commit", after]);
     expect(detail.history[0]?.evidence).toContainEqual(["branch", "main"]);
+  });
+
+  it("gives its run the parameters that it was begun with, which are what the config of the commit allows", async () => {
+    const { after } = forge.push("feat: with parameters");
+    issuer.job = job(after);
+    const wrong = await inJob(after, "main", ["--param", "level=whole"]);
+    expect(wrong.code).toBe(2);
+    expect(wrong.errors).toContain('"whole" is not quick or full');
+    const { code, text, errors } = await inJob(after, "main", ["--param", "level=full"]);
+    expect([code, errors]).toEqual([0, ""]);
+    const run = /::group::run (run_\w+)/.exec(text)?.[1] ?? "";
+    const log: string[] = [];
+    for await (const piece of plane.client.stream<{ text: string }>(`/v1/runs/${run}/logs`)) log.push(piece.text);
+    expect(log.join("")).toBe("::set-env name=PATH::evil full\n");
   });
 
   it("whose claims are others is refused by the table, with an annotation that says which", async () => {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { ciFactsBody, name, reason } from "./contract.ts";
+import { ciFactsBody, name, parametersBody, reason } from "./contract.ts";
 
 /** The part of the contract that is about jobs of a CI. */
 export const sessionBody = z.strictObject({ token: z.string().max(32_768) });
@@ -8,6 +8,7 @@ export const ciDeployBody = z.strictObject({
   facts: ciFactsBody,
   /** The same for one question that is asked again. */
   key: z.string().min(8).max(80),
+  parameters: parametersBody.default({}),
 });
 export const ciPromoteBody = z.strictObject({
   environment: name,

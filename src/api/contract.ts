@@ -46,6 +46,9 @@ export const ciFactsBody = z.strictObject({
 /** Of who asks, so that a question that is asked again, because its answer was lost, begins nothing twice. */
 const ownId = (prefix: "dep" | "run") => z.string().regex(new RegExp(`^${prefix}_[0-9a-f]{12}$`));
 
+/** By name, each of the type that the config gives it, or a text that says the same. */
+export const parametersBody = z.record(name, z.union([z.string().max(4_096), z.number(), z.boolean()]));
+
 export const startRunBody = z.strictObject({
   /** The name that the run gets; where there is one of that name, it is answered. Default: a new one. */
   id: ownId("run").optional(),
@@ -61,8 +64,7 @@ export const startRunBody = z.strictObject({
       branch: z.string().min(1).max(255).nullable(),
       steps: z.array(z.string().max(200)).max(200),
       services: z.array(name).max(200),
-      /** By name, each of the type that the config gives it, or a text that says the same. */
-      parameters: z.record(name, z.union([z.string().max(4_096), z.number(), z.boolean()])),
+      parameters: parametersBody,
       loadTest: name.optional(),
       cache: z.boolean(),
       release: z.boolean(),

@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { SlipwayError } from "../core/errors/error.ts";
 import { fail } from "./output.ts";
-import { act, count } from "./program/act.ts";
+import { act, count, several } from "./program/act.ts";
 import { agents } from "./program/agents.ts";
 import { flags } from "./program/flags.ts";
 import { loadTest, pipeline, previews, triggers } from "./program/pipeline.ts";
@@ -94,6 +94,7 @@ function release(slipway: Command): void {
       .requiredOption("-e, --env <environment>", "where to")
       .option("--commit <commit>", "commit, branch or tag (default: HEAD)")
       .option("--dirty", "take the working tree as it is; the release is marked +dirty")
+      .option("--param <name=value>", "a parameter of the pipeline (slipway run params); may be repeated", several)
       .option("--from-ci", "the commit of the CI's job that runs this: GitHub, GitLab, Jenkins, Woodpecker, CircleCI"),
     async (_, options: { readonly fromCi?: boolean }) =>
       options.fromCi === true

@@ -1,4 +1,5 @@
-// Compiles a Jenkinsfile and walks through it as a declarative pipeline: says what each stage does, in order.
+// Compiles a Jenkinsfile and walks through it as a declarative pipeline: says what each stage does, in order. With a directory as the
+// second argument its lines of a shell are run there too, with the variables that a Jenkins would give them.
 def env = [BRANCH_NAME: 'main', BUILD_TAG: 'jenkins-1', JOB_NAME: 'shop/main', BUILD_DISPLAY_NAME: '#1', BUILD_URL: 'https://ci.example.com/1']
 
 class Walker {
@@ -24,8 +25,34 @@ class Walker {
   void agent(String which) { if (which == 'any') println 'agent any' }
   void agent(Closure body) { within(body) }
   void label(String name) { println "agent $name" }
-  void sh(String line) { println "sh $line" }
-  void withEnv(List variables, Closure body) { variables.each { println "env $it" }; within(body) }
+  File directory
+  /** What has been put into the environment, by `withEnv` and `environment`. */
+  Map given = [:]
+
+  /** `hudson.Util.replaceMacro` over the variables, as `EnvVars.overrideExpandingAll` has it. */
+  String expanded(String value) {
+    def all = System.getenv() + given
+    value.replaceAll(/\$([A-Za-z0-9_]+|\{[A-Za-z0-9_.]+\}|\$)/) { whole, key ->
+      key == '$' ? '$' : all.getOrDefault(key.replaceAll(/[{}]/, ''), whole)
+    }
+  }
+
+  void sh(String line) {
+    println "sh $line"
+    if (directory == null) return
+    def builder = new ProcessBuilder('sh', '-e', '-c', line).directory(directory).redirectErrorStream(true)
+    builder.environment().putAll(given)
+    def process = builder.start()
+    process.outputStream.close()
+    print process.inputStream.text
+    println "exit ${process.waitFor()}"
+  }
+  void withEnv(List variables, Closure body) {
+    def before = new LinkedHashMap(given)
+    variables.each { def (name, value) = (it as String).split('=', 2); given[name] = expanded(value); println "env $name=${given[name]}" }
+    within(body)
+    given = before
+  }
   void withCredentials(List names, Closure body) { println "credentials ${names.join(' ')}"; within(body) }
   void parameters(Closure body) { inParameters = true; within(body); inParameters = false }
   boolean inParameters = false
@@ -63,11 +90,17 @@ class Walker {
     throw new MissingMethodException(name, Walker, args as Object[])
   }
 
-  // `SLIPWAY_BRANCH = …` in an environment.
-  void setProperty(String name, value) { assert name ==~ /SLIPWAY_(BRANCH|EVENT)/ && value instanceof CharSequence }
+  // `SLIPWAY_EVENT = …` in an environment.
+  void setProperty(String name, value) {
+    if (metaClass.hasProperty(this, name)) { metaClass.setProperty(this, name, value); return }
+    assert name == 'SLIPWAY_EVENT' && value instanceof CharSequence
+    given[name] = expanded(value as String)
+  }
 }
 
 def binding = new Binding()
-def walker = new Walker(env: env)
+def walker = new Walker()
+walker.env = env
+if (args.length > 1) walker.directory = new File(args[1])
 binding.setVariable('pipeline', { Closure body -> walker.within(body) })
 new GroovyShell(this.class.classLoader, binding).parse(new File(args[0])).run()

@@ -30,9 +30,9 @@ export function ciRoutes(server: FastifyInstance, world: World, product: string)
 
   server.post("/v1/ci/deployments", { bodyLimit }, async (request): Promise<CiBegun> => {
     const session = ciSessionOf(world, product, request.headers.authorization);
-    const { environment, facts, key } = ciDeployBody.parse(request.body);
-    mustBeAllowedTo(session, { verb: "deploy", environment, commit: facts.commit });
-    return beginFromCi(world, session, { environment: environmentName(environment), facts, key });
+    const { environment, ...asked } = ciDeployBody.parse(request.body);
+    mustBeAllowedTo(session, { verb: "deploy", environment, commit: asked.facts.commit });
+    return beginFromCi(world, session, { environment: environmentName(environment), ...asked });
   });
 
   server.post("/v1/ci/promotions", { bodyLimit }, async (request) => {

@@ -13,6 +13,7 @@ import { followRun, releaseOf } from "../follow-run.ts";
 import { output } from "../output.ts";
 import { timeoutOf } from "../session.ts";
 import { type DeployOptions, deploy } from "./deploy.ts";
+import { givenParameters } from "./run-parameters.ts";
 
 export type CiOptions = DeployOptions & { readonly controlPlane?: string; readonly audience?: string };
 
@@ -51,7 +52,7 @@ async function remotely(options: CiOptions, { facts, url, annotate }: Remotely):
   try {
     const reconnect = () => plane.client();
     const client = await reconnect();
-    const body = { environment: options.env, facts, key: randomUUID() };
+    const body = { environment: options.env, facts, key: randomUUID(), parameters: givenParameters(options.param) };
     const begun = await postUntilAnswered<CiBegun>({ client, reconnect }, "/v1/ci/deployments", body);
     out.line(begun.reason);
     if (!options.wait) {

@@ -18,12 +18,15 @@ import {
 } from "../session.ts";
 import { confirm } from "../terminal/confirm.ts";
 import { planLines } from "./plan-text.ts";
+import { givenParameters } from "./run-parameters.ts";
 
 export type DeployOptions = GlobalOptions & {
   readonly env: string;
   readonly commit?: string;
   readonly release?: string;
   readonly dirty?: boolean;
+  /** Of the run that the release comes from. */
+  readonly param?: readonly string[];
   readonly wait: boolean;
   readonly timeout?: string;
   readonly yes?: boolean;
@@ -40,11 +43,14 @@ export type DeployOptions = GlobalOptions & {
 export function deploy(options: DeployOptions): Promise<number> {
   timeoutOf(options.timeout);
   mustSayWhy(options);
+  const parameters = parametersFor(options);
   return withSession(options, async (session) => {
     if (options.dryRun === true && options.release === undefined) return showPlan(session, options);
     await mustBeOpen(session, options);
     const release =
-      options.release === undefined ? await makeRelease(session, options) : await findRelease(session, options.release);
+      options.release === undefined
+        ? await makeRelease(session, { ...options, parameters })
+        : await findRelease(session, options.release);
     const { ci } = options;
     const reason = options.reason ?? (ci === undefined ? "deployed by hand" : `deployed ${ciText(ci)}`);
     return bring(session, { ...options, release, kind: "deploy", reason });
@@ -65,7 +71,16 @@ async function showPlan(session: Session, { env, commit, dirty }: DeployOptions)
   return 0;
 }
 
-export type PromoteOptions = Omit<DeployOptions, "env" | "commit" | "dirty">;
+/** Of the run that is begun; none is begun where the release is there. Errors: USAGE. */
+function parametersFor({ param = [], release }: Pick<DeployOptions, "param" | "release">): Parameters {
+  if (release === undefined || param.length === 0) return givenParameters(param);
+  throw new SlipwayError("USAGE", {
+    message: `--param is of a run, and for ${release} none is begun: it is made already`,
+    hint: "leave out --param; or leave out --release to take a commit through its pipeline",
+  });
+}
+
+export type PromoteOptions = Omit<DeployOptions, "env" | "commit" | "dirty" | "param">;
 
 /** Takes the release that is live in the environment before to this one: the same artifacts, nothing rebuilt. */
 export function promote(environment: string, options: PromoteOptions & { readonly from?: string }): Promise<number> {
@@ -229,13 +244,20 @@ function actorOf({ actor }: Session, ci: CiFacts | undefined): string {
   return ci?.actor?.slice(0, 100) ?? actor;
 }
 
-function askedBy(ci: CiFacts) {
+type Parameters = Readonly<Record<string, string>>;
+
+function askedFor(ci: CiFacts | undefined, parameters: Parameters) {
+  const whole = { steps: [], services: [], parameters, cache: true, release: true };
+  if (ci === undefined) return { ...whole, event: "deploy", branch: null };
   const event = ci.pullRequest !== null ? "pull-request" : ci.tag !== null ? "tag" : "push";
-  return { event, branch: ci.branch, steps: [], services: [], parameters: {}, cache: true, release: true, ci };
+  return { ...whole, event, branch: ci.branch, ci };
 }
 
-async function makeRelease(session: Session, options: DeployOptions): Promise<string> {
-  const { ci } = options;
+async function makeRelease(
+  session: Session,
+  options: DeployOptions & { readonly parameters: Parameters },
+): Promise<string> {
+  const { ci, parameters } = options;
   const made = await postUntilAnswered<{ run: string | null; release: string | null }>(session, "/v1/runs", {
     id: newId("run"),
     product: session.product,
@@ -243,7 +265,7 @@ async function makeRelease(session: Session, options: DeployOptions): Promise<st
     revision: options.commit ?? "HEAD",
     dirty: options.dirty === true,
     actor: actorOf(session, ci),
-    ...(ci === undefined ? {} : { asked: askedBy(ci) }),
+    asked: askedFor(ci, parameters),
   });
   if (made.release !== null) return made.release;
   return releaseOf(await followRun(session.reconnect, made.run ?? "", session.out));

@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { SlipwayError } from "../../core/errors/error.ts";
 import { kindText, type Parameter } from "../../core/pipeline/parameter.ts";
 import { resolveParameters } from "../../core/pipeline/resolve.ts";
 import { findConfig } from "../config/find.ts";
@@ -6,6 +7,20 @@ import { loadConfig } from "../config/load.ts";
 import { output } from "../output.ts";
 import type { GlobalOptions } from "../session.ts";
 import { style, table } from "../terminal/style.ts";
+
+/** Of `--param level=full`, each once; the control plane looks at the values. Errors: USAGE. */
+export function givenParameters(texts: readonly string[] = []): Readonly<Record<string, string>> {
+  return Object.fromEntries(texts.map(parameterOf));
+}
+
+function parameterOf(text: string): readonly [string, string] {
+  const at = text.indexOf("=");
+  if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
+  throw new SlipwayError("USAGE", {
+    message: `--param ${text} has no value`,
+    hint: "write it like --param level=full",
+  });
+}
 
 /** The parameters of the pipeline, as the config of the working tree has them. */
 export async function runParameters(options: GlobalOptions): Promise<number> {

@@ -12,6 +12,7 @@ import { fetchReleases, type GlobalOptions, type Session, timeoutOf, withRunning
 import { HarmlessText } from "../terminal/harmless.ts";
 import { sign, style, table } from "../terminal/style.ts";
 import { ago, bytes, plural, took } from "../terminal/words.ts";
+import { givenParameters } from "./run-parameters.ts";
 
 export type RunOptions = GlobalOptions & {
   readonly step?: readonly string[];
@@ -27,7 +28,7 @@ export type RunOptions = GlobalOptions & {
 /** Takes a commit through the pipeline, or through some of its steps. Makes no release: `deploy` does, of what has passed. */
 export function run(options: RunOptions): Promise<number> {
   const timeoutMs = timeoutOf(options.timeout);
-  const parameters = Object.fromEntries((options.param ?? []).map(parameterOf));
+  const parameters = givenParameters(options.param);
   const asked = {
     ...whole,
     steps: [...(options.step ?? [])],
@@ -98,15 +99,6 @@ function exitCodeOf({ phase, error, steps }: RunDetail, silent: boolean): number
   const known = error === null ? new SlipwayError("PIPELINE_FAILED", { message: "the run failed" }) : fromWire(error);
   if (!silent && steps.length === 0) throw known;
   return known.exitCode;
-}
-
-function parameterOf(text: string): readonly [string, string] {
-  const at = text.indexOf("=");
-  if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
-  throw new SlipwayError("USAGE", {
-    message: `--param ${text} has no value`,
-    hint: "write it like --param level=full",
-  });
 }
 
 export function runs(options: GlobalOptions & { readonly limit: string }): Promise<number> {

@@ -15,3 +15,8 @@ export function count(text: string): string {
   if (/^\d{1,6}$/.test(text)) return text;
   throw new InvalidArgumentError("it must be a whole number.");
 }
+
+/** Of an option that may be repeated: all that were said. */
+export function several(text: string, before: readonly string[] = []): readonly string[] {
+  return [...before, text];
+}

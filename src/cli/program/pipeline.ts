@@ -1,12 +1,8 @@
 import type { Command } from "commander";
-import { act, count } from "./act.ts";
+import { act, count, several } from "./act.ts";
 
 /** Runs, and what is known of them. */
 export function pipeline(slipway: Command): void {
-  const several = (value: string, before: readonly string[] | undefined): readonly string[] => [
-    ...(before ?? []),
-    value,
-  ];
   const run = slipway
     .command("run")
     .description("take a commit through the pipeline, or some of its steps; makes no release")

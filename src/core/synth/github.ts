@@ -102,6 +102,8 @@ function runStep(synth: SynthStep, product: SynthProduct, selected: readonly Art
 function deployJob(deploy: SynthDeploy, product: SynthProduct, selected: readonly ArtifactName[]): YamlMap {
   const { environment, from, url } = deploy;
   const before = from === null ? (product.steps.length > 0 ? "checks" : undefined) : `deploy-${jobId(from)}`;
+  // What is promoted has had its run.
+  const given = from === null ? dispatchVariables(product.parameters) : {};
   return {
     ...(before !== undefined && { needs: before }),
     if: onlyFor(deploy),
@@ -118,8 +120,9 @@ function deployJob(deploy: SynthDeploy, product: SynthProduct, selected: readonl
             SLIPWAY_STATE_DIR: expression("vars.SLIPWAY_STATE_DIR"),
             SLIPWAY_COMMIT: expression("github.sha"),
             SLIPWAY_REASON: `GitHub Actions, run ${expression("github.run_id")} of ${expression("github.actor")}`,
+            ...given,
           }
-        : { SLIPWAY_URL: url },
+        : { SLIPWAY_URL: url, ...given },
     steps: [
       // With the history: the change log of a release is made of it, where it is made of this checkout.
       checkout({ "persist-credentials": false, ...(url === null && { "fetch-depth": 0 }) }),

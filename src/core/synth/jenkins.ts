@@ -60,8 +60,6 @@ function checksStage(product: SynthProduct, selected: readonly ArtifactName[]): 
     `agent ${agentOf(null)}`,
     block("options", [`timeout(time: ${checksHours}, unit: 'HOURS')`]),
     block("environment", [
-      // Of a multibranch job; in another one it is empty, and steps that are for a branch are left out.
-      `SLIPWAY_BRANCH = "\${env.CHANGE_BRANCH ?: env.BRANCH_NAME ?: ''}"`,
       `SLIPWAY_EVENT = "\${env.CHANGE_ID ? 'pull-request' : env.TAG_NAME ? 'tag' : ${byClock(product.settings)}'push'}"`,
     ]),
     block("stages", [
@@ -89,7 +87,7 @@ function stepStage(synth: SynthStep, product: SynthProduct, selected: readonly A
   const inVariables =
     matrix.length === 0
       ? run
-      : [block(`withEnv([${matrix.map(([name, value]) => text(`${name}=${value}`)).join(", ")}])`, run)];
+      : [block(`withEnv([${matrix.map(([name, value]) => text(`${name}=${unexpanded(value)}`)).join(", ")}])`, run)];
   const allowed = step.allowFailure
     ? [block("catchError(buildResult: 'SUCCESS', stageResult: 'FAILURE')", inVariables)]
     : inVariables;
@@ -122,7 +120,8 @@ function deployStages(deploy: SynthDeploy, product: SynthProduct): readonly stri
       `agent ${agentOf(product.settings.deployRunner)}`,
       block("steps", [
         "checkout scm",
-        block("withEnv(['SLIPWAY_REASON=Jenkins, ' + env.BUILD_TAG])", [`sh ${text(command)}`]),
+        // By the shell, to which Jenkins has given it: what Groovy puts into an environment is expanded.
+        `sh ${text(`SLIPWAY_REASON="Jenkins, $BUILD_TAG" ${command}`)}`,
       ]),
     ]),
   ];
@@ -167,9 +166,7 @@ function postOf(product: SynthProduct): readonly string[] {
     block(`node(${text(deployRunner)})`, [
       "checkout scm",
       ...withCredentials(names, [
-        block(`withEnv(['NOTICE=${what}: ' + env.JOB_NAME + ' ' + env.BUILD_DISPLAY_NAME + ' ' + env.BUILD_URL])`, [
-          `sh ${text(`${fromTop(product, noticeScript)} "$NOTICE"`)}`,
-        ]),
+        `sh ${text(`${fromTop(product, noticeScript)} "${what}: $JOB_NAME $BUILD_DISPLAY_NAME $BUILD_URL"`)}`,
       ]),
     ]);
   return [
@@ -181,6 +178,12 @@ function postOf(product: SynthProduct): readonly string[] {
 }
 
 const plainWord = (name: string): string => name.replaceAll(/[^\w.-]/g, "-");
+
+/**
+ * Jenkins puts other variables in for `$NAME` and `${NAME}` in what `withEnv` and `environment` are given, and takes `$$` for the sign itself
+ * (`EnvVars.overrideExpandingAll`, https://javadoc.jenkins.io/hudson/EnvVars.html, 2026-11-27).
+ */
+const unexpanded = (value: string): string => value.replaceAll("$", "$$$$");
 
 /** From Jenkins' credentials store, by their name: texts of the kind "Secret text". */
 function withCredentials(names: readonly string[], inner: readonly string[]): readonly string[] {

@@ -19,6 +19,16 @@ export function parameterLines(parameters: readonly Parameter[]): readonly strin
   });
 }
 
+/** What somebody has said that is not the default, for the run that Slipway makes of it: it looks at the values. */
+export function givenLines(parameters: readonly Parameter[]): readonly string[] {
+  return parameters.map((parameter) => {
+    const variable = parameterVariable(parameter);
+    const { name, default: value } = parameter;
+    const usual = ["''", ...(value === null || value === "" ? [] : [shellWord(value)])].join(" | ");
+    return `case "\${${variable}:-}" in ${usual}) ;; *) set -- "$@" --param "${name}=$${variable}" ;; esac`;
+  });
+}
+
 /** A command that fails when the variable is no such value; null: anything is one. */
 function testOf(kind: ParameterKind, variable: string): string | null {
   const values = kind.is === "boolean" ? ["true", "false"] : kind.allowed?.map(String);

@@ -1,5 +1,6 @@
 import { shellWord } from "../server/shell.ts";
 import { type SynthFile, textFile } from "./artifact.ts";
+import { givenLines } from "./parameters.ts";
 import type { SynthProduct } from "./product.ts";
 import { stepScripts } from "./steps.ts";
 
@@ -13,7 +14,7 @@ export function scriptFiles(product: SynthProduct): readonly SynthFile[] {
   const { slack, monday } = product.settings.notices;
   return [
     ...stepScripts(product),
-    script(deployScript, deployText()),
+    script(deployScript, deployText(product)),
     ...(slack === null && monday === null ? [] : [script(noticeScript, noticeText(product))]),
   ];
 }
@@ -22,22 +23,27 @@ export function scriptFiles(product: SynthProduct): readonly SynthFile[] {
  * Asks the control plane of the machine that it runs on. It never begins one: with a state directory of its own a checkout would
  * become a second product, and deploy over the first.
  */
-function deployText(): string {
+function deployText({ parameters }: SynthProduct): string {
   return `#!/bin/sh
 # deploy.sh <environment> [<environment before>]: has Slipway deploy this commit, or promote what is live in the one before.
 # Runs on the machine of the control plane; or, with SLIPWAY_URL, in a job that proves itself there with its ID token.
 # Exits as slipway does: 0 it is live and has passed its bake, 1 failed, 3 failed and taken back,
 # 5 waits for an approval or was refused, 6 locked or frozen.
+# shellcheck disable=SC2016
+# (What stands in single quotes is meant as it is.)
 set -eu
 environment=\${1:?which environment}
 before=\${2:-}
 cd "$(dirname "$0")/../.."
-[ ! -x node_modules/.bin/slipway ] || PATH="$PWD/node_modules/.bin:$PATH"
+set --
+${givenLines(parameters)
+  .map((line) => `${line}\n`)
+  .join("")}[ ! -x node_modules/.bin/slipway ] || PATH="$PWD/node_modules/.bin:$PATH"
 if [ -n "\${SLIPWAY_URL:-}" ]; then
   command -v slipway >/dev/null || { echo "slipway is not in this repository: npm install --save-dev slipway" >&2; exit 2; }
   # What is promoted is what is live in the config's promoteFrom; the job's own commit goes nowhere.
   [ -z "$before" ] || exec slipway promote "$environment" --from-ci
-  exec slipway deploy --from-ci --env "$environment"
+  exec slipway deploy --from-ci --env "$environment" "$@"
 fi
 : "\${SLIPWAY_STATE_DIR:?the state directory of the control plane, such as /srv/shop/.slipway}"
 [ -f "$SLIPWAY_STATE_DIR/product" ] || {
@@ -48,7 +54,7 @@ reason=\${SLIPWAY_REASON:-"by $(basename "$0")"}
 if [ -n "$before" ]; then
   set -- promote "$environment" --from "$before"
 else
-  set -- deploy --env "$environment" --commit "\${SLIPWAY_COMMIT:-HEAD}"
+  set -- deploy --env "$environment" --commit "\${SLIPWAY_COMMIT:-HEAD}" "$@"
 fi
 exec slipway --state-dir "$SLIPWAY_STATE_DIR" "$@" --yes --reason "$reason"
 `;

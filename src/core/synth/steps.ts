@@ -77,7 +77,8 @@ function whenLines({ step: { name, when } }: SynthStep): readonly string[] {
     );
   if (when.branch !== null)
     lines.push(
-      `case "\${SLIPWAY_BRANCH:-}" in ${when.branch.map(shellPattern).join(" | ")}) ;; *) ${left(`only on ${when.branch.join(", ")}`)} ;; esac`,
+      // Jenkins itself gives a multibranch job the other two, to the shell; of no branch, what is for one is left out.
+      `case "\${SLIPWAY_BRANCH-\${CHANGE_BRANCH:-\${BRANCH_NAME:-}}}" in ${when.branch.map(shellPattern).join(" | ")}) ;; *) ${left(`only on ${when.branch.join(", ")}`)} ;; esac`,
     );
   return lines;
 }

@@ -1,6 +1,7 @@
 import { type CiFacts, ciText } from "../ci/facts.ts";
 import type { EnvironmentName } from "../ids.ts";
 import { textMatcher } from "../pipeline/glob.ts";
+import type { ParameterValue } from "../pipeline/parameter.ts";
 import { previewName } from "../previews/name.ts";
 import type { RunEvent } from "../product/pipeline.ts";
 import type { AnyRef, PullEvent, PushEvent, Ref, TriggerEvent } from "./event.ts";
@@ -23,6 +24,8 @@ export type Begin = {
   readonly actor: string;
   /** Of a CI that has asked for it. */
   readonly ci?: CiFacts;
+  /** Of the run, by who asks; what is not given is the default. */
+  readonly parameters?: Readonly<Record<string, ParameterValue>>;
 };
 
 export type TriggerDecision =
@@ -69,10 +72,10 @@ export function decideTrigger(
     case "pull-request":
       return decidePull(event, settings, { known, preview });
     case "ci": {
-      const { at, deploy, facts, actor } = event;
+      const { at, deploy, facts, actor, parameters = {} } = event;
       const { commit, branch } = facts;
       const kind = ({ branch: "push", tag: "tag", "pull-request": "pull-request" } as const)[at.kind];
-      const begin = { event: kind, ref: at, branch, commit, deploy, actor, ci: facts };
+      const begin = { event: kind, ref: at, branch, commit, deploy, actor, ci: facts, parameters };
       return { is: "begin", begin, reason: `${ciText(facts)}: ${refText(at)} at ${short(commit)}: ${what(deploy)}` };
     }
     case "schedule": {

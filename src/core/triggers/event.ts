@@ -1,5 +1,6 @@
 import type { CiFacts } from "../ci/facts.ts";
 import type { EnvironmentName } from "../ids.ts";
+import type { ParameterValue } from "../pipeline/parameter.ts";
 import type { ForgeKind } from "../product/forges.ts";
 
 /** A branch or a tag of the watched repository. */
@@ -54,6 +55,8 @@ export type CiEvent = {
   readonly deploy: EnvironmentName;
   readonly facts: CiFacts;
   readonly actor: string;
+  /** Of its run, where any are given. */
+  readonly parameters?: Readonly<Record<string, ParameterValue>>;
 };
 
 export type TriggerEvent =

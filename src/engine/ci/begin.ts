@@ -1,6 +1,7 @@
 import { type CiFacts, refOf } from "../../core/ci/facts.ts";
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { DeploymentId, EnvironmentName, ReleaseId, RunId } from "../../core/ids.ts";
+import type { ParameterValue } from "../../core/pipeline/parameter.ts";
 import type { TriggerEventRow } from "../../ports/tables.ts";
 import { recordEvents } from "../triggers/record.ts";
 import type { World } from "../world.ts";
@@ -22,6 +23,8 @@ type Asked = {
   readonly facts: CiFacts;
   /** The same for one question that is asked again. */
   readonly key: string;
+  /** Of its run. */
+  readonly parameters: Readonly<Record<string, ParameterValue>>;
 };
 
 /**
@@ -29,7 +32,7 @@ type Asked = {
  * key begins nothing twice. Errors: USAGE, NOT_FOUND.
  */
 export async function beginFromCi(world: World, session: CiSession, asked: Asked): Promise<CiBegun> {
-  const { environment, facts, key } = asked;
+  const { environment, facts, key, parameters } = asked;
   const { product, subject, actor } = session;
   const at = refOf(facts);
   if (at === null)
@@ -37,7 +40,7 @@ export async function beginFromCi(world: World, session: CiSession, asked: Asked
       message: "the CI names no branch, tag or pull request that its commit could be fetched by",
     });
   const heard = { product, source: "ci", delivery: `${subject} ${key}`.slice(0, 400), digest: null } as const;
-  const [noted] = await recordEvents(world, heard, [{ is: "ci", at, deploy: environment, facts, actor }]);
+  const [noted] = await recordEvents(world, heard, [{ is: "ci", at, deploy: environment, facts, actor, parameters }]);
   if (noted === undefined) throw new Error("an event was not recorded");
   return ciBegun(world, session, noted.id);
 }

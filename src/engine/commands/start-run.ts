@@ -3,7 +3,7 @@ import { type ReleaseId, type RunId, runId } from "../../core/ids.ts";
 import type { EnvironmentSpec } from "../../core/product/spec.ts";
 import { resultOf } from "../../lib/result-of.ts";
 import type { RunRow } from "../../ports/tables.ts";
-import { type Asked, askedForRelease } from "../pipeline/asked.ts";
+import { type Asked, askedForRelease, askedOf } from "../pipeline/asked.ts";
 import type { ReleaseConfig } from "../release/read.ts";
 import { runKind } from "../release/run-workflow.ts";
 import { hasOtherSecrets } from "../secrets/secrets.ts";
@@ -29,7 +29,7 @@ const shownPaths = 6;
 
 /**
  * Begins to make a release from a commit. A commit that has one already (same product, clean, artifacts kept) is not built
- * again: that release is answered. Errors: GIT_*, TREE_DIRTY.
+ * again: that release is answered, unless other parameters are given than it has passed with. Errors: GIT_*, TREE_DIRTY.
  */
 export async function startRun(
   world: World,
@@ -48,7 +48,7 @@ export async function startRun(
   if (!input.dirty) {
     mustBeClean(resultOf(paths));
     const release = asked.release ? await madeFrom(world, input, checkout.hash) : null;
-    if (release !== null) return { run: null, release };
+    if (release !== null && (await isOfParameters(world, release, asked))) return { run: null, release };
   }
   const id = input.id ?? runId(`run_${world.newId()}`);
   const { event, ...rest } = asked;
@@ -104,6 +104,20 @@ export async function madeFrom(
   const outside = Object.values<EnvironmentSpec>(config.environments).flatMap(({ compose }) => compose?.outside ?? []);
   return outside.every(({ path, mark }) => world.sealed.markNow(repository, path) === mark) ? made.id : null;
 }
+
+/** Whoever gives parameters wants a commit that has passed with those; who gives none takes what is there. */
+async function isOfParameters({ store: { db } }: World, release: ReleaseId, { parameters }: Asked): Promise<boolean> {
+  if (Object.keys(parameters).length === 0) return true;
+  const run = await db.selectFrom("run").select("id").where("release_id", "=", release).executeTakeFirst();
+  return run !== undefined && wordsOf((await askedOf(db, run.id)).parameters) === wordsOf(parameters);
+}
+
+const wordsOf = (parameters: Asked["parameters"]): string =>
+  JSON.stringify(
+    Object.entries(parameters)
+      .map(([name, value]) => `${name}=${value}`)
+      .sort(),
+  );
 
 /** Starts the workflow of a run that is in the store: also by the sweep, when a crash came in between. Safe to repeat. */
 export async function beginRun(

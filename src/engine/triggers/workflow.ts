@@ -173,7 +173,7 @@ async function known(world: World, repository: string, commit: string) {
 }
 
 async function beginRunOf(world: World, told: Told, { repository, commit }: Fetched): Promise<BegunRun> {
-  const { event, ref, deploy, actor, product, id, ci } = told;
+  const { event, ref, deploy, actor, product, id, ci, parameters = {} } = told;
   return startRun(world, {
     id: runId(id.replace("evt_", "run_")),
     product,
@@ -186,6 +186,7 @@ async function beginRunOf(world: World, told: Told, { repository, commit }: Fetc
       event,
       branch: told.branch ?? (ref.kind === "branch" ? ref.name : null),
       release: deploy !== null,
+      parameters,
       ...(ci === undefined ? {} : { ci }),
     },
   });
