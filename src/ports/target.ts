@@ -201,6 +201,12 @@ export type LogQuery = RevisionSelector & {
   readonly follow?: boolean;
 };
 
+/**
+ * What a machine that does not answer means to a call: what the config says of it, or no more than that it is left out, as long as another one
+ * answers. What is there then is put right when it is back.
+ */
+export type HostsAway = "as configured" | "left out";
+
 /** Where revisions live. Every call may be repeated; every call may come from a control plane that has just been restarted. */
 export interface Target {
   readonly name: string;
@@ -212,10 +218,10 @@ export interface Target {
    * stops all of them (graceful, then by force after the grace) and keeps what is needed to start again. Zero of a revision that is
    * not there prepares it: what a start needs is brought (unpacked, pulled), nothing is started, and nothing else is touched; of a
    * stopped revision it is there. Returns when the processes have been started (not healthy), and the surplus ones have ended.
-   * Does nothing when it is already so.
-   * Errors: ARTIFACT_MISSING, ARTIFACT_CORRUPT, START_FAILED, PORTS_EXHAUSTED, DISK_FULL.
+   * Does nothing when it is already so. With hosts that are away `left out`, the others get all instances that may run there.
+   * Errors: ARTIFACT_MISSING, ARTIFACT_CORRUPT, START_FAILED, PORTS_EXHAUSTED, DISK_FULL, HOST_AWAY.
    */
-  ensure(spec: RevisionSpec, instances: number, signal: AbortSignal): Promise<RevisionStatus>;
+  ensure(spec: RevisionSpec, instances: number, signal: AbortSignal, hostsAway?: HostsAway): Promise<RevisionStatus>;
   /**
    * What exists, also what an earlier control plane made. Changes nothing. Never another product's. What is on a machine that is away is
    * told as it was seen last; where it was never seen, that is an error, for nobody should take it for not there. Errors: HOST_AWAY.

@@ -12,7 +12,17 @@ import { startRegistry, type TestRegistry } from "../../src/testing/hosts/regist
 import { containersOf, imageIdsOf } from "./engine.fixture.ts";
 import { bears, deployAnd } from "./fault.fixture.ts";
 import { ContainerProduct, web } from "./product.fixture.ts";
-import { deploy, deployHead, expectAtRest, type Scene, status, underLoad, untilPhase, visit } from "./story.fixture.ts";
+import {
+  deploy,
+  deployHead,
+  expectAtRest,
+  type Outcome,
+  type Scene,
+  status,
+  underLoad,
+  untilPhase,
+  visit,
+} from "./story.fixture.ts";
 
 const port = 8080;
 const room = "/var/lib/slipway/edge";
@@ -214,6 +224,44 @@ describe("three hosts over SSH, behind Caddy on the first, without a registry of
     expect(again.value.deployment.phase, again.value.deployment.reason).toBe("succeeded");
     await expectAtRest(scene, "v8");
   });
+
+  it("host by host where it is rolling, and a host that is cut off at the second batch undoes the first as well", async () => {
+    const rollout = { strategy: "rolling", batch: 1, bake: "1500ms", drain: "2s" } as const;
+    const good = await underLoad(scene, () => deploy(scene, "v9", "good", { rollout }));
+    expect(good.value.deployment.phase, good.value.deployment.reason).toBe("succeeded");
+    expect([...good.versions.keys()].toSorted()).toEqual(["v8", "v9"]);
+    expect(await switchesOf(good.value)).toBe(3);
+    await expectAtRest(scene, "v9");
+
+    const away = { from: 0 };
+    await bears(scene, {
+      live: "v9",
+      phase: "rolled-back",
+      during: async () => {
+        scene.product.commit("v10", "slow", { rollout });
+        const deploying = deployHead(scene);
+        deploying.catch(() => {}); // told when it is awaited
+        await untilPhase(scene, ["draining"]);
+        await untilPhase(scene, ["starting", "verifying"]);
+        away.from = Date.now();
+        await victim.cut();
+        return deploying;
+      },
+      says: { code: "HOST_AWAY", message: new RegExp(`host ${victim.name}: `), evidence: /^/, hint: /server check/ },
+      toll: {
+        why: "what had been sent to the host when its cable was pulled out is lost, as are connections to it that were open",
+        takes: ({ began }) => began >= away.from - 1_000 && began <= away.from + 5_000,
+      },
+      after: () => victim.mend(),
+    });
+  });
+
+  /** How many times a deployment has switched traffic. */
+  async function switchesOf({ deployment: { id } }: Outcome): Promise<number> {
+    const path = "/v1/history?product=shop&environment=production";
+    const { history } = await scene.product.ask<{ history: readonly HistoryView[] }>(path);
+    return history.filter((row) => row.deployment === id && row.event === "deployment.shifting").length;
+  }
 
   /** Containers of the live web that run, on all hosts. */
   async function runningWeb() {

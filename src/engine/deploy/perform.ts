@@ -391,7 +391,10 @@ async function restore(
 const startAgainAttempts = 8;
 const startAgainMs = 100;
 
-/** What has run here before and is refused now may be refused for a moment only: a host out of memory, a daemon that restarts. */
+/**
+ * What has run here before and is refused now may be refused for a moment only: a host out of memory, a daemon that restarts. A host that is
+ * away holds nobody up, whatever the config says of it: users wait for stable, and the others have room for it.
+ */
 async function startAgain(
   world: World,
   course: Deployment["course"],
@@ -400,10 +403,10 @@ async function startAgain(
 ): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await scale(world, course, side, signal);
+      return await scale(world, course, side, signal, "left out");
     } catch (error) {
       signal.throwIfAborted();
-      const mayPass = isSlipwayError(error) && (error.code === "START_FAILED" || error.code === "PORT_TAKEN");
+      const mayPass = isSlipwayError(error) && ["START_FAILED", "PORT_TAKEN", "HOST_AWAY"].includes(error.code);
       if (!mayPass || attempt === startAgainAttempts) throw error;
       world.log.warn("restore.refused", { deployment: course.id, service: side.service, reason: error.message });
       await world.clock.sleep(startAgainMs * 2 ** (attempt - 1), signal);

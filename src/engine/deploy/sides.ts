@@ -7,6 +7,7 @@ import {
 } from "../../core/deploy/deployment.ts";
 import type { EpochMs, ReleaseId, ServiceName } from "../../core/ids.ts";
 import { noCounts } from "../../core/judge/counts.ts";
+import type { HostsAway } from "../../ports/target.ts";
 import { releaseView } from "../release/read.ts";
 import type { World } from "../world.ts";
 import { type Baked, type BakeEnd, type BakeInput, bake } from "./bake.ts";
@@ -15,15 +16,16 @@ import type { Verified } from "./verify.ts";
 
 type Scaled = { readonly release: ReleaseId; readonly service: ServiceName; readonly count: number };
 
-/** Brings one service of a release to so many instances; none stops it and keeps what a start needs. */
+/** Brings one service of a release to so many instances; none stops it and keeps what a start needs. Hosts that are away: as configured. */
 export async function scale(
   world: World,
   course: Deployment["course"],
   { release, service, count }: Scaled,
   signal: AbortSignal,
+  hostsAway?: HostsAway,
 ): Promise<void> {
   const view = await releaseView(world.store.db, release, course.environment);
-  await world.targets.of(view.spec.target).ensure(await revisionSpec(world, view, service), count, signal);
+  await world.targets.of(view.spec.target).ensure(await revisionSpec(world, view, service), count, signal, hostsAway);
 }
 
 /**

@@ -3,7 +3,13 @@ import type { RevisionId } from "../../../core/ids.ts";
 import type { Image } from "../../../lib/docker/images.ts";
 import { createVolume, inspectVolume } from "../../../lib/docker/volumes.ts";
 import type { Log } from "../../../ports/log.ts";
-import type { ImageArtifact, RevisionSelector, RevisionSpec, RevisionStatus } from "../../../ports/target.ts";
+import type {
+  HostsAway,
+  ImageArtifact,
+  RevisionSelector,
+  RevisionSpec,
+  RevisionStatus,
+} from "../../../ports/target.ts";
 import { adoptedAccessory } from "./adopt.ts";
 import { containerOf, namedVolumes, volumesOf } from "./container-config.ts";
 import type { Fleet } from "./fleet.ts";
@@ -25,6 +31,7 @@ export type Room = {
   readonly networks: Networks;
   readonly removal: Removal;
   readonly log: Log | null;
+  readonly hostsAway?: HostsAway | undefined;
 };
 
 type At = { readonly host: Host; readonly seen: Seen };
@@ -155,14 +162,18 @@ async function lookEverywhere(
   selector: RevisionSelector,
   signal: AbortSignal,
 ): Promise<{ readonly hosts: readonly Host[]; readonly all: readonly At[] }> {
-  const looks = await room.fleet.each(async (host) => {
-    const seen = await host.look(selector, signal);
-    const wasEnding = await host.stopped(
-      seen.map(({ container }) => container.Id),
-      signal,
-    );
-    return { host, seen: wasEnding ? await host.look(selector, signal) : seen };
-  }, signal);
+  const looks = await room.fleet.each(
+    async (host) => {
+      const seen = await host.look(selector, signal);
+      const wasEnding = await host.stopped(
+        seen.map(({ container }) => container.Id),
+        signal,
+      );
+      return { host, seen: wasEnding ? await host.look(selector, signal) : seen };
+    },
+    signal,
+    room.hostsAway,
+  );
   return {
     hosts: looks.map(({ host }) => host),
     all: looks.flatMap(({ host, seen }) => seen.map((each) => ({ host, seen: each }))),
@@ -392,7 +403,7 @@ async function takeBack(room: Room, spec: RevisionSpec, artifact: ImageArtifact,
 
 async function statusOf(room: Room, spec: RevisionSpec, signal: AbortSignal): Promise<RevisionStatus> {
   const { id, product, environment, service, release, configDigest } = spec;
-  const looks = await room.fleet.each((host) => host.look({ revision: id }, signal), signal);
+  const looks = await room.fleet.each((host) => host.look({ revision: id }, signal), signal, room.hostsAway);
   return (
     revisionsOf(looks.flat())[0] ?? {
       id,

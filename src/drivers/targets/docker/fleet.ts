@@ -3,7 +3,7 @@ import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
 import type { RevisionId } from "../../../core/ids.ts";
 import type { HostStatus } from "../../../ports/hosts.ts";
 import type { Log } from "../../../ports/log.ts";
-import type { RevisionSelector } from "../../../ports/target.ts";
+import type { HostsAway, RevisionSelector } from "../../../ports/target.ts";
 import { isAway } from "./errors.ts";
 import { Host, type HostOptions } from "./host.ts";
 import type { Seen } from "./status.ts";
@@ -81,16 +81,25 @@ export class Fleet {
   }
 
   /**
-   * The same work at every host at once; the results of those that answer. What the others mean is said by `whenAway`. Errors: HOST_AWAY
-   * with the name of the host, and what else keeps us out.
+   * The same work at every host at once; the results of those that answer, of one at least. What the others mean is said by `hostsAway`, and as
+   * configured by `whenAway`. Errors: HOST_AWAY with the name of the host, and what else keeps us out.
    */
-  each<T>(work: (host: Host) => Promise<T>, signal: AbortSignal): Promise<readonly T[]> {
-    return this.#each(work, signal, () => false);
+  async each<T>(
+    work: (host: Host) => Promise<T>,
+    signal: AbortSignal,
+    hostsAway: HostsAway = "as configured",
+  ): Promise<readonly T[]> {
+    const areLeftOut = hostsAway === "left out";
+    return this.#resultsOf(await this.#attempts(work, signal, () => areLeftOut), areLeftOut);
   }
 
   /** `isOver`: nobody waits any more for a host that is away. */
-  async #each<T>(work: (host: Host) => Promise<T>, signal: AbortSignal, isOver: () => boolean): Promise<readonly T[]> {
-    return this.#resultsOf(await Promise.all(this.hosts.map((host) => this.#attempt(host, work, signal, isOver))));
+  #attempts<T>(
+    work: (host: Host) => Promise<T>,
+    signal: AbortSignal,
+    isOver: () => boolean,
+  ): Promise<readonly Attempt<T>[]> {
+    return Promise.all(this.hosts.map((host) => this.#attempt(host, work, signal, isOver)));
   }
 
   /**
@@ -117,12 +126,13 @@ export class Fleet {
     return this.#resultsOf(wanted.some((attempt) => "value" in attempt) ? wanted : all);
   }
 
-  #resultsOf<T>(all: readonly Attempt<T>[]): readonly T[] {
+  #resultsOf<T>(all: readonly Attempt<T>[], areLeftOut = false): readonly T[] {
     const done = all.flatMap((each) => ("value" in each ? [each.value] : []));
     const failed = all.flatMap((each) => ("error" in each ? [each] : []));
     const [first] = failed;
     if (first === undefined) return done;
-    if (done.length > 0 && failed.every(({ host, error }) => isAway(error) && this.#mayBeLeft(host))) return done;
+    if (done.length > 0 && failed.every(({ host, error }) => isAway(error) && (areLeftOut || this.#mayBeLeft(host))))
+      return done;
     const others = failed.slice(1).map(({ host }) => ["also", host.name] as const);
     if (others.length === 0 || !(first.error instanceof SlipwayError)) throw first.error;
     const { code, message, evidence, hint } = first.error;
@@ -143,7 +153,10 @@ export class Fleet {
       const value = await work(host);
       if (value !== null) found(value);
     };
-    const all = this.#each(asked, signal, () => isOver).then(() => null);
+    const all = this.#attempts(asked, signal, () => isOver).then((each) => {
+      this.#resultsOf(each);
+      return null;
+    });
     // Questions under way are answered all the same: to break one off costs its connection.
     all.catch(() => {});
     try {

@@ -12,6 +12,7 @@ import type { Restarts } from "../../../ports/restarts.ts";
 import type { Session, SessionSpec, Sessions } from "../../../ports/session.ts";
 import type { Stopping } from "../../../ports/stopping.ts";
 import type {
+  HostsAway,
   LogLine,
   LogQuery,
   RevisionSelector,
@@ -140,14 +141,19 @@ class DockerTarget implements Target, Sessions, Restarts, Stopping, Clearing, Ho
     });
   }
 
-  async ensure(spec: RevisionSpec, instances: number, signal: AbortSignal): Promise<RevisionStatus> {
+  async ensure(
+    spec: RevisionSpec,
+    instances: number,
+    signal: AbortSignal,
+    hostsAway?: HostsAway,
+  ): Promise<RevisionStatus> {
     const { artifact } = spec;
     if (artifact.kind !== "image") throw needsImage(spec);
     checkHostPorts(spec, { instances, hosts: this.#fleet.hosts.length });
     return this.#turns.take(turnOf({ ...spec, revision: spec.id }), async () => {
       this.#removal.forgive(spec.id);
       return this.#within(signal, (until) => {
-        return ensureRevision(this.#room, spec, artifact, { instances, signal: until });
+        return ensureRevision({ ...this.#room, hostsAway }, spec, artifact, { instances, signal: until });
       });
     });
   }
