@@ -89,7 +89,14 @@ const parts: readonly Part[] = [
     root: false,
     programs: ["apt-get", "dpkg-deb", "java", "shellcheck", "curl", "dash"],
     packages: ["default-jre-headless", "shellcheck", "curl"],
-    tests: ["test/synth/judged.test.ts"],
+    tests: ["test/synth/{judged,jenkins}.test.ts"],
+  },
+  {
+    what: "docker compose on an engine, with a Redis and a PostgreSQL as images",
+    root: true,
+    programs: [...hostPrograms, "docker", "redis-cli", "redis-check-rdb", "psql"],
+    packages: [...hostPackages, "docker-cli", "docker-compose", "postgresql"],
+    tests: ["test/synth/integration.test.ts"],
   },
   {
     what: "machines that are made ready",

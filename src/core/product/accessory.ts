@@ -16,7 +16,7 @@ const accessoryHealthShape = {
   command: optional(command(), {
     meaning: "Argument array that is run in its container; exit code 0 says that it is well.",
     default: "(none)",
-    example: ["pg_isready", "-U", "postgres"],
+    example: ["pg_isready", "-h", "127.0.0.1", "-U", "postgres"],
   }),
   interval: optional(duration({ min: "100ms", max: "1m" }), {
     meaning: "Time from one look to the next.",
@@ -77,7 +77,7 @@ const accessoryShape = {
       meaning:
         "How one knows that it is well. A deployment waits for that before services start: it has run for 2 seconds, its image's own HEALTHCHECK says so where there is one, its port takes connections, and the command here ends with 0. False takes it as it is.",
       default: {},
-      example: { command: ["pg_isready", "-U", "postgres"], deadline: "2m" },
+      example: { command: ["pg_isready", "-h", "127.0.0.1", "-U", "postgres"], deadline: "2m" },
       allowed: accessoryHealth.allowed,
     },
   ),

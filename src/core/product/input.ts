@@ -2197,7 +2197,7 @@ export interface AccessoryInput {
    * image's own HEALTHCHECK says so where there is one, its port takes connections, and the command here ends with 0.
    * False takes it as it is.
    * @default {}
-   * @example { command: ["pg_isready", "-U", "postgres"], deadline: "2m" }
+   * @example { command: ["pg_isready", "-h", "127.0.0.1", "-U", "postgres"], deadline: "2m" }
    */
   health?: AccessoryHealthInput | false | undefined;
   /**
@@ -2239,7 +2239,7 @@ export interface AccessoryHealthInput {
   /**
    * Argument array that is run in its container; exit code 0 says that it is well.
    * @default none
-   * @example ["pg_isready", "-U", "postgres"]
+   * @example ["pg_isready", "-h", "127.0.0.1", "-U", "postgres"]
    */
   command?: string[] | undefined;
   /**
@@ -4161,7 +4161,7 @@ export interface AccessoryHealthOverride {
   /**
    * Argument array that is run in its container; exit code 0 says that it is well.
    * @default the product's value
-   * @example ["pg_isready", "-U", "postgres"]
+   * @example ["pg_isready", "-h", "127.0.0.1", "-U", "postgres"]
    */
   command?: string[] | null | undefined;
   /**

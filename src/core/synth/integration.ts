@@ -14,7 +14,8 @@ const waitSeconds = 120;
 const checks: readonly { readonly image: RegExp; readonly test: string }[] = [
   {
     image: /(?:^|\/)(?:postgres|postgis|timescaledb|pgvector)(?::|@|$)/,
-    test: 'pg_isready --username "$$POSTGRES_USER"',
+    // By TCP: while the image fills a new database, a server answers at its socket that is ended again.
+    test: 'pg_isready --host 127.0.0.1 --username "$$POSTGRES_USER"',
   },
   {
     image: /(?:^|\/)(?:redis|valkey)(?::|@|$)/,
