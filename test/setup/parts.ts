@@ -48,12 +48,22 @@ const parts: readonly Part[] = [
   {
     what: "databases",
     root: true,
-    programs: ["redis-server", "mariadbd", "mariadb-install-db", "prometheus", "promtool", "setpriv", "openssl"],
+    programs: [
+      "redis-server",
+      "psql",
+      "mariadbd",
+      "mariadb-install-db",
+      "prometheus",
+      "promtool",
+      "setpriv",
+      "openssl",
+    ],
     packages: ["redis-server", "postgresql", "mariadb-server", "prometheus", "util-linux", "openssl"],
     tests: [
       "src/drivers/probes/{postgres,mysql,redis,queue}/*.test.ts",
       "src/drivers/metrics/*.test.ts",
       "test/metrics.test.ts",
+      "test/preview-database.test.ts",
     ],
   },
   {

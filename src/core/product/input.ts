@@ -3279,6 +3279,12 @@ export interface PreviewCostInput {
  */
 export interface PreviewDataInput {
   /**
+   * Makes a PostgreSQL database for each preview, and drops it when that goes.
+   * @default none
+   * @example { template: "shop_template", admin: "ADMIN_DATABASE_URL" }
+   */
+  postgres?: PreviewDatabaseInput | undefined;
+  /**
    * Makes the data, once, before the first release of the preview starts.
    * @default nothing
    * @example ["node", "scripts/preview-data.js"]
@@ -3310,6 +3316,38 @@ export interface PreviewDataInput {
    * @example "10m"
    */
   timeout?: Duration | undefined;
+}
+
+/**
+ * A PostgreSQL database of its own for each preview, made with psql on the control plane's machine before prepare, and
+ * dropped after destroy.
+ */
+export interface PreviewDatabaseInput {
+  /**
+   * The database that it is a copy of. While somebody is connected to that one, PostgreSQL copies it for nobody.
+   * @default it is empty
+   * @example "shop_template"
+   */
+  template?: string | undefined;
+  /**
+   * A file of the commit that it is filled with: of pg_dump, as SQL or as an archive.
+   * @default nothing
+   * @example "db/seed.dump"
+   */
+  dump?: string | undefined;
+  /**
+   * The secret that services have as its address. What is set for the template names the server and the role; the
+   * database in it is the preview's own.
+   * @default "DATABASE_URL"
+   * @example "POSTGRES_URL"
+   */
+  secret?: string | undefined;
+  /**
+   * The secret with the address of a role that may make databases, give them to the services' role, and drop them.
+   * @default the same secret: then that role makes its own
+   * @example "ADMIN_DATABASE_URL"
+   */
+  admin?: string | undefined;
 }
 
 /** What is different about a service in one environment. Null goes back to the default. */

@@ -13,9 +13,22 @@ export type PreviewsSpec = {
 };
 
 export type PreviewDataSpec = {
+  readonly postgres?: PreviewDatabaseSpec;
   readonly prepare: readonly string[] | null;
   readonly seed: readonly string[] | null;
   readonly destroy: readonly string[] | null;
   readonly secrets: readonly string[];
   readonly timeoutMs: number;
+};
+
+/** A PostgreSQL database for each preview. */
+export type PreviewDatabaseSpec = {
+  /** What it is a copy of; null: empty. */
+  readonly template: string | null;
+  /** A file of the commit that it is filled with. */
+  readonly dump: string | null;
+  /** The secret with the address that services have, in which the database is the preview's own. */
+  readonly secret: string;
+  /** The secret with the address of who may make it and drop it. */
+  readonly admin: string;
 };

@@ -9,12 +9,48 @@ export const previewDefaults = {
   limit: 5,
   whenFull: "oldest",
   timeout: "5m",
+  secret: "DATABASE_URL",
 } as const;
+
+const databaseSchema = named(
+  "PreviewDatabaseInput",
+  "A PostgreSQL database of its own for each preview, made with psql on the control plane's machine before prepare, and dropped after destroy.",
+  z.strictObject({
+    template: optional(databaseText(), {
+      meaning:
+        "The database that it is a copy of. While somebody is connected to that one, PostgreSQL copies it for nobody.",
+      default: "(it is empty)",
+      example: "shop_template",
+    }),
+    dump: optional(dumpPath(), {
+      meaning: "A file of the commit that it is filled with: of pg_dump, as SQL or as an archive.",
+      default: "(nothing)",
+      example: "db/seed.dump",
+    }),
+    secret: optional(environmentVariable(), {
+      meaning:
+        "The secret that services have as its address. What is set for the template names the server and the role; the database in it is the preview's own.",
+      default: previewDefaults.secret,
+      example: "POSTGRES_URL",
+    }),
+    admin: optional(environmentVariable(), {
+      meaning:
+        "The secret with the address of a role that may make databases, give them to the services' role, and drop them.",
+      default: "(the same secret: then that role makes its own)",
+      example: "ADMIN_DATABASE_URL",
+    }),
+  }),
+);
 
 const dataSchema = named(
   "PreviewDataInput",
   "A preview's own data, made and removed by commands of the commit. They run in a checkout of it, with SLIPWAY_DATA_DIR, a directory that only this preview has and that its processes are told of too, SLIPWAY_PREVIEW, its name, and SLIPWAY_URL.",
   z.strictObject({
+    postgres: optional(databaseSchema, {
+      meaning: "Makes a PostgreSQL database for each preview, and drops it when that goes.",
+      default: "(none)",
+      example: { template: "shop_template", admin: "ADMIN_DATABASE_URL" },
+    }),
     prepare: optional(z.array(text()).min(1), {
       meaning: "Makes the data, once, before the first release of the preview starts.",
       default: "(nothing)",
@@ -117,6 +153,23 @@ export const previewsDoc = {
   default: "(none: it is a place of its own)",
   example: { host: "{name}.preview.example.org", ttl: "7d", limit: 5 },
 } as const;
+
+function databaseText(): z.ZodType<string, string> {
+  const allowed = "the name of a database, at most 63 letters, digits, _ and -";
+  const pattern = "^[A-Za-z_][A-Za-z0-9_-]{0,62}$";
+  return checkedText({ type: "string", allowed, pattern }, (seen) =>
+    new RegExp(pattern).test(seen) ? null : `${JSON.stringify(seen)} is no ${allowed}`,
+  );
+}
+
+function dumpPath(): z.ZodType<string, string> {
+  const allowed = "a path within the repository, beside the config";
+  return checkedText({ type: "string", allowed }, (seen) =>
+    seen === "" || seen.startsWith("/") || seen.startsWith("-") || seen.split("/").includes("..")
+      ? `${JSON.stringify(seen)} is not ${allowed}`
+      : null,
+  );
+}
 
 /** One label, or a part of one, is the preview's own. */
 function hostPattern(): z.ZodType<string, string> {

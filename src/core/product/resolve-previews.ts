@@ -15,8 +15,17 @@ export function resolvePreviews(previews: PreviewsInput): PreviewsSpec {
   };
 }
 
-function resolveData({ prepare, seed, destroy, secrets, timeout }: PreviewDataInput): PreviewDataSpec {
+function resolveData({ prepare, seed, destroy, secrets, timeout, postgres }: PreviewDataInput): PreviewDataSpec {
+  const secret = postgres?.secret ?? previewDefaults.secret;
   return {
+    ...(postgres !== undefined && {
+      postgres: {
+        template: postgres.template ?? null,
+        dump: postgres.dump ?? null,
+        secret,
+        admin: postgres.admin ?? secret,
+      },
+    }),
     prepare: prepare ?? null,
     seed: seed ?? null,
     destroy: destroy ?? null,

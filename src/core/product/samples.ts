@@ -411,6 +411,7 @@ export const fullProduct: ProductInput = {
         whenFull: "refuse",
         cost: { instanceHour: 0.02, perMonth: 20 },
         data: {
+          postgres: { dump: "db/seed.dump", secret: "POSTGRES_URL", admin: "ADMIN_DATABASE_URL" },
           prepare: ["node", "scripts/preview-data.js"],
           seed: ["node", "scripts/seed.js"],
           destroy: ["node", "scripts/drop-database.js"],

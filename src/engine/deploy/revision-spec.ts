@@ -19,6 +19,7 @@ import { parseSize } from "../../core/product/units.ts";
 import { accessoryKey, noArtifacts, type ReleasedImage, type ServiceArtifacts } from "../../core/release/artifacts.ts";
 import type { Artifact, ComposedContainer, ContainerSpec, RevisionSpec } from "../../ports/target.ts";
 import { flagVariables } from "../flags/flags.ts";
+import { withOwnDatabase } from "../previews/database.ts";
 import { toldOf } from "../previews/room.ts";
 import { repositoryIn } from "../release/images.ts";
 import { artifactsOf, type ReleaseFacts, releaseFacts } from "../release/read.ts";
@@ -49,7 +50,7 @@ export async function revisionSpec(world: World, view: ReleaseView, name: Servic
     command: service.kind === "static" ? (isImage ? [] : world.staticCommand(service.fallbackFile)) : service.command,
     env: {
       ...opened(world, service.env),
-      ...(await valuesOf(world, { product: view.spec.product, environment: secretsPlace(view.spec) }, service)),
+      ...withOwnDatabase(view.spec, await valuesOf(world, secretsAt(view.spec), service)),
       SLIPWAY_VERSION: row.version,
       SLIPWAY_COMMIT: row.commit_hash,
       ...toldOf(world, view.spec),
@@ -94,7 +95,7 @@ export async function accessorySpec(world: World, view: ReleaseView, accessory: 
     command: accessory.command,
     env: {
       ...opened(world, accessory.env),
-      ...(await valuesOf(world, { product: view.spec.product, environment: secretsPlace(view.spec) }, accessory)),
+      ...withOwnDatabase(view.spec, await valuesOf(world, secretsAt(view.spec), accessory)),
     },
     listens: accessory.port !== null,
     stopGraceMs: accessory.stopGraceMs,
@@ -102,6 +103,8 @@ export async function accessorySpec(world: World, view: ReleaseView, accessory: 
     cpus: accessory.resources.cpus,
   };
 }
+
+const secretsAt = (spec: EnvironmentSpec) => ({ product: spec.product, environment: secretsPlace(spec) });
 
 export function configDigest(service: ServiceSpec): Digest {
   return digestOf(service);

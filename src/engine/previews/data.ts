@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { shortDigest } from "../../core/hash.ts";
 import type { EnvironmentName, ReleaseId } from "../../core/ids.ts";
+import { databaseName, withDatabase } from "../../core/previews/database.ts";
 import { templateOf } from "../../core/previews/name.ts";
 import type { PreviewDataSpec } from "../../core/product/previews-spec.ts";
 import type { JobEnd, StepJob } from "../../ports/executor.ts";
@@ -12,6 +13,7 @@ import { whyFailed } from "../pipeline/outcome.ts";
 import { releaseView } from "../release/read.ts";
 import { newestSecret } from "../secrets/newest.ts";
 import type { World } from "../world.ts";
+import { creation, type DatabaseTask, removal } from "./database.ts";
 import { roomOf, toldOf } from "./room.ts";
 
 /** What was done for a preview's data: written before its first command begins, so that the last one is never forgotten. */
@@ -63,14 +65,47 @@ export async function runCommand(
   { command, prepared, attempt }: { readonly command: Command; readonly prepared: Prepared; readonly attempt: string },
   signal: AbortSignal,
 ): Promise<string | null> {
-  const argv = prepared.data?.[command] ?? null;
-  if (argv === null || prepared.data === null) return null;
+  const { data } = prepared;
+  if (data === null) return null;
+  const own: Command[] = data[command] === null ? [] : [command];
+  const database = data.postgres;
+  const secrets = await secretsOf(world, at, data);
+  const asked = database === undefined ? null : { database, secrets };
+  const before = asked !== null && command === "prepare" ? await creation(world, at, asked) : [];
+  // Whatever becomes of the command, its database goes.
+  const after = asked !== null && command === "destroy" ? [await removal(world, at, asked)] : [];
+  const whys: string[] = [];
+  for (const task of [...before, ...own, ...after]) {
+    const why = await runTask(world, at, { task, prepared, secrets, attempt }, signal);
+    if (why !== null && command !== "destroy") return why;
+    if (why !== null) whys.push(why);
+  }
+  return whys.length === 0 ? null : whys.join("\n");
+}
+
+type Task = {
+  readonly task: Command | DatabaseTask;
+  readonly prepared: Prepared;
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly attempt: string;
+};
+
+async function runTask(
+  world: World,
+  at: DataAt,
+  { task, prepared, secrets, attempt }: Task,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const { data } = prepared;
+  if (data === null) return null;
   const room = roomOf(world, at.environment);
   const { spec } = await releaseView(world.store.db, prepared.release, at.environment);
-  const secrets = await secretsOf(world, at, prepared.data);
+  const isTools = typeof task !== "string";
+  const name = isTools ? `database-${task.name}` : task;
+  const told = isTools ? task.env : ownDatabase(at, data, secrets);
   const job: Omit<StepJob, "key" | "room"> = {
     labels: { product: at.product, preview: at.environment },
-    command: argv,
+    command: isTools ? ["sh", "-eu", "-c", task.script] : (data[task] ?? []),
     directory: join(room.source, prepared.prefix),
     sees: [room.source, room.home, room.temporary, room.data],
     env: {
@@ -81,28 +116,39 @@ export async function runCommand(
       SLIPWAY_COMMIT: prepared.commit,
       ...toldOf(world, spec),
       SLIPWAY_DATA_DIR: room.data,
-      ...secrets,
+      ...told,
     },
-    secrets: Object.values(secrets),
-    timeoutMs: prepared.data.timeoutMs,
+    secrets: isTools ? task.secrets : Object.values(told),
+    timeoutMs: data.timeoutMs,
     outputBytes,
     container: null,
     away: null,
     disk: { directory: room.directory, maxBytes: diskBytes },
   };
   for (let again = 0; ; again += 1) {
-    const own = `${command}-${shortDigest(`${at.product}/${at.environment}/${attempt}`)}-${again}`;
+    const own = `${name}-${shortDigest(`${at.product}/${at.environment}/${attempt}`)}-${again}`;
     const logs = join(room.logs, own);
     const end = await world.executor.run({ ...job, key: `data-${own}`, room: logs }, () => {}, signal);
     // Nobody knows how far it came: it is asked to do it again, as after every failure.
     if (end.is === "lost" && again < 2) continue;
-    return failureText(command, end, lastLines(join(logs, "log"), shownLines));
+    return failureText(name, end, lastLines(join(logs, "log"), shownLines));
   }
 }
 
-function failureText(command: Command, end: JobEnd, lines: readonly string[]): string | null {
+function failureText(name: string, end: JobEnd, lines: readonly string[]): string | null {
   const why = whyFailed(end);
-  return why === null ? null : [`${command}: ${why}`, ...lines].join("\n");
+  return why === null ? null : [`${name}: ${why}`, ...lines].join("\n");
+}
+
+/** Its commands find the preview's own database where its services do. */
+function ownDatabase(
+  { product, environment }: DataAt,
+  { postgres }: PreviewDataSpec,
+  secrets: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const url = postgres === undefined ? undefined : secrets[postgres.secret];
+  if (postgres === undefined || url === undefined) return secrets;
+  return { ...secrets, [postgres.secret]: withDatabase(url, databaseName(product, environment)) };
 }
 
 /** Ends what runs of its commands, and removes all that it has on this machine. Safe to repeat. */
@@ -114,11 +160,11 @@ export async function removeRoom(world: World, { product, environment }: DataAt)
 async function secretsOf(
   world: World,
   { product, environment }: DataAt,
-  { secrets }: PreviewDataSpec,
+  { secrets, postgres }: PreviewDataSpec,
 ): Promise<Readonly<Record<string, string>>> {
   const place = templateOf(environment) ?? environment;
   const found: [string, string][] = [];
-  for (const name of secrets) {
+  for (const name of new Set([...secrets, ...(postgres === undefined ? [] : [postgres.secret, postgres.admin])])) {
     const value = await newestSecret(world, { product, environment: place, name });
     if (value === null)
       throw new SlipwayError("SECRET_MISSING", {

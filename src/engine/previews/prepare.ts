@@ -86,7 +86,9 @@ async function begin(trx: Trx, at: DataAt, wanted: Prepared): Promise<Prepared |
   const row = await findPreview(trx, at);
   if (row === undefined || row.phase === "removing") return null;
   const before = preparedOf(row);
-  if (before?.done) return before;
+  // Of a commit that wants a database there was no word then: it is made now, and the rest again.
+  const isAllThere = before?.data?.postgres !== undefined || wanted.data?.postgres === undefined;
+  if (before?.done && isAllThere) return before;
   await setPreview(trx, at, { prepared: JSON.stringify(wanted) });
   return wanted;
 }

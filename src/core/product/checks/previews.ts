@@ -43,7 +43,29 @@ function ofItself({ name, merged, spec }: Place): readonly Finding[] {
           ),
         ]
       : [];
-  return [...nested, ...promoted, ...composed, ...waking];
+  return [...nested, ...promoted, ...composed, ...waking, ...databaseOf({ name, spec })];
+}
+
+function databaseOf({ name, spec }: Pick<Place, "name" | "spec">): readonly Finding[] {
+  const database = spec.previews?.data?.postgres;
+  if (database === undefined) return [];
+  const at = ["environments", name, "previews", "data", "postgres"];
+  const { template, dump, secret } = database;
+  const both =
+    template !== null && dump !== null
+      ? [error([...at, "dump"], "it is a copy of its template already; name one of the two")]
+      : [];
+  const users = [...Object.values<ServiceSpec>(spec.services), ...Object.values(spec.accessories)];
+  const isUsed = users.some(({ secrets = {} }) => secret in secrets) || spec.previews?.data?.seed !== null;
+  const unused = isUsed
+    ? []
+    : [
+        error(
+          [...at, "secret"],
+          `no service has the secret ${secret}; add it to the secrets of those that use the database`,
+        ),
+      ];
+  return [...both, ...unused];
 }
 
 function sharedIn({ name, spec, where }: Place): readonly Finding[] {
