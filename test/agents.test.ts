@@ -47,9 +47,9 @@ beforeAll(async () => {
         },
         back: { shell: "cat out.txt nice.txt", needs: ["far"] },
         // Each beginning leaves a file of its own, and its result says which beginning it is.
-        cut: { shell: taken("cut"), outputs: ["cut.txt"], runsOn: ["linux"] },
-        dead: { shell: taken("dead"), outputs: ["dead.txt"], runsOn: ["linux"] },
-        both: { shell: "cat cut.txt dead.txt", needs: ["cut", "dead"] },
+        left: { shell: taken("left"), outputs: ["left.txt"], runsOn: ["linux"] },
+        right: { shell: taken("right"), outputs: ["right.txt"], runsOn: ["linux"] },
+        both: { shell: "cat left.txt right.txt", needs: ["left", "right"] },
         // What it does elsewhere it does when it has been told to.
         does: {
           shell: `echo begun; until [ -f ${at("may")} ]; do sleep 0.1; done; echo $$ | tee -a ${at("effects")} > does.txt; echo done`,
@@ -93,6 +93,11 @@ async function beginnings(step: string, wanted: number): Promise<readonly number
     if (all.length >= wanted) return all;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+async function begun<Step extends string>(step: Step): Promise<Step> {
+  await beginnings(step, 1);
+  return step;
 }
 
 /** The processes that the step has been, one a beginning, once there are so many. */
@@ -151,35 +156,36 @@ describe("a step on another machine", () => {
   });
 
   it("is taken over by another machine when its own is cut off or its agent is killed, and who comes back late is refused", async () => {
-    for (const name of ["go", "cut", "dead", "cut-beside", "dead-beside"])
+    for (const name of ["go", "left", "right", "left-beside", "right-beside"])
       rmSync(at(name), { recursive: true, force: true });
     const run = await beginRun(plane, repository, { steps: ["both"] });
-    // One after the other: each takes the first step that nobody has.
+    // One after the other: each takes a step that nobody has.
     const cut = startAgent("cut-off", { token: await tokenOf("cut-off") });
-    const cutFirst = await beginnings("cut", 1);
+    const cutStep = await Promise.race([begun("left"), begun("right")]);
     const killed = startAgent("killed", { token: await tokenOf("killed") });
-    const first = { cut: cutFirst, dead: await beginnings("dead", 1) };
+    const deadStep = await begun(cutStep === "left" ? "right" : "left");
+    const first = { left: await beginnings("left", 1), right: await beginnings("right", 1) };
     // One machine hears and says nothing any more, the other's agent is gone and is not started again.
     cut.kill("SIGSTOP");
     killed.kill("SIGKILL");
     const other = startAgent("other", { token: await tokenOf("other"), more: ["--concurrency", "2"] });
     // What it ran has ended with it, while its lease still held.
-    await untilDead(first.dead[0] ?? 0);
-    expect(await beginnings("dead", 1)).toEqual(first.dead);
-    const again = { cut: await beginnings("cut", 2), dead: await beginnings("dead", 2) };
+    await untilDead(first[deadStep][0] ?? 0);
+    expect(await beginnings(deadStep, 1)).toEqual(first[deadStep]);
+    const again = { left: await beginnings("left", 2), right: await beginnings("right", 2) };
     // Before the result of the second is told, the first comes back with its own.
     cut.kill("SIGCONT");
     expect(await agents.saying(cut, /is let go/)).toContain("not in the agent's hand any more");
     writeFileSync(at("go"), "");
     const ended = await runWhen(plane, run, hasEnded);
-    expect(existsSync(at("dead-beside"))).toBe(false);
-    const madeBy = (step: "cut" | "dead") => again[step].find((pid) => !first[step].includes(pid));
-    for (const step of ["cut", "dead"] as const) {
+    expect(existsSync(at(`${deadStep}-beside`))).toBe(false);
+    const madeBy = (step: "left" | "right") => again[step].find((pid) => !first[step].includes(pid));
+    for (const step of ["left", "right"] as const) {
       expect(stepOf(ended, step)).toMatchObject({ phase: "passed", reason: "in attempt 2" });
       expect(await beginnings(step, 2)).toHaveLength(2);
     }
-    expect(await logOf(plane, run, "both")).toBe(`made-by ${madeBy("cut")}\nmade-by ${madeBy("dead")}\n`);
-    expect(await logOf(plane, run, "cut")).toBe(`made-by ${madeBy("cut")}\n`);
+    expect(await logOf(plane, run, "both")).toBe(`made-by ${madeBy("left")}\nmade-by ${madeBy("right")}\n`);
+    expect(await logOf(plane, run, "left")).toBe(`made-by ${madeBy("left")}\n`);
     // The one that came back goes on with other steps.
     await agents.stop(other);
     const next = await beginRun(plane, repository, { steps: ["quick"] });
