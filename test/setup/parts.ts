@@ -43,6 +43,7 @@ const parts: readonly Part[] = [
       "src/drivers/targets/docker/{local,newest,ssh,trouble}.test.ts",
       "src/drivers/edges/caddy/ssh-place.test.ts",
       "test/docker/**",
+      "test/synth/dockerfiles.test.ts",
     ],
   },
   {
