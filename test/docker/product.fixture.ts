@@ -11,6 +11,7 @@ import { askApi } from "./api.fixture.ts";
  * How a version of web behaves. `errors` are nine answers of ten, counted and not by chance, so that the fewest requests that are
  * judged show it; `slow` is healthy after three seconds, `greedy` takes memory without end when it has visitors,
  * `large` is an image of 16 MB more than the others.
+ * A visit of `/burn/5` costs any of them 5 ms of processor time; one of `/hold/300` has it hold 300 MiB, until nobody has asked for two seconds.
  */
 export type Behaviour = "good" | "slow" | "unhealthy" | "errors" | "greedy" | "large";
 
@@ -143,6 +144,7 @@ CMD ["node", "server.mjs"]
 const webProgram = `
 import { createServer } from "node:http";
 import { connect } from "node:net";
+import { spawn } from "node:child_process";
 console.log("web " + version + " starts");
 const answers = [];
 let redis;
@@ -165,6 +167,15 @@ const count = () => new Promise((resolve) => {
 let isSick = false;
 let asked = 0;
 const taken = [];
+// Memory in a process of its own, as long as somebody asks for it, and two seconds more.
+const holder = 'globalThis.held = Buffer.alloc(Number(process.argv[1]) * 1024 * 1024, 1); setInterval(() => {}, 1000);';
+let held, release;
+const hold = (mebibytes) => {
+  held ??= spawn(process.execPath, ["-e", holder, mebibytes], { stdio: "inherit" }).once("exit", () => { held = undefined; });
+  clearTimeout(release);
+  release = setTimeout(() => held?.kill("SIGKILL"), 2_000);
+};
+const burn = (ms) => { for (const until = performance.now() + ms; performance.now() < until; ); };
 const takeMemory = () => { taken.push(Buffer.alloc(8 * 1024 * 1024, 1)); setImmediate(takeMemory); };
 createServer(async (request, response) => {
   if (request.url === "/up") {
@@ -176,6 +187,10 @@ createServer(async (request, response) => {
   response.setHeader("x-version", version);
   if (behaviour === "greedy") takeMemory();
   if (behaviour === "errors" && asked++ % 10 < 9) response.statusCode = 500;
+  const [, work, much] = /^\\/(burn|hold)\\/(\\d+)$/.exec(request.url) ?? [];
+  if (work === "burn") burn(Number(much));
+  if (work === "hold") hold(much);
+  if (work !== undefined) return response.end(work);
   if (request.url === "/sicken") isSick = true;
   if (request.url === "/hello" || request.url === "/sicken") return response.end("hello");
   if (request.url === "/env") return response.end(JSON.stringify(process.env));

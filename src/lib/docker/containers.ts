@@ -110,6 +110,7 @@ const inspected = z.object({
   HostConfig: z.object({
     PortBindings: map(list(z.object({ HostIp: text, HostPort: text }))),
     RestartPolicy: z.object({ Name: text }).nullish(),
+    Memory: z.number().nullish(),
     ExtraHosts: list(z.string()),
   }),
   NetworkSettings: z.object({

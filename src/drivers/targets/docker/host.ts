@@ -41,6 +41,8 @@ const firstRetryMs = 100;
 const longestRetryMs = 5_000;
 /** A look at CPU and memory costs the engine some milliseconds a container. */
 const sampleEveryMs = 1_000;
+/** For two looks of who measures, and so that what is ended again and again is at its limit all the time. */
+const atLimitMs = 10_000;
 const inspectsAtOnce = 8;
 
 /**
@@ -61,7 +63,8 @@ export class Host {
   readonly #inspecting = new Shared<Container | null>();
   readonly #looking = new Shared<readonly Seen[]>();
   readonly #exits = new Map<string, LastExit>();
-  readonly #killedByMemory = new Set<string>();
+  /** When the kernel last ended a process of a container for want of memory, the container's own first one or another. */
+  readonly #outOfMemory = new Map<string, number>();
   readonly #usage = new Map<string, { cpuNs: number; atMs: number; cpu: number | null; memoryBytes: number }>();
   readonly #sampling = new Set<string>();
   readonly #stops = new Map<string, Promise<void>>();
@@ -201,9 +204,20 @@ export class Host {
       host: this.#shownAs,
       container,
       exit: this.#exits.get(Id) ?? null,
-      usage: this.#usage.get(Id) ?? null,
+      usage: this.#usageOf(container),
       tunnelled: this.docker.ssh !== null,
     };
+  }
+
+  /**
+   * What it uses. Where the kernel has just ended one of its processes for want of memory, while the first one goes on, that is its limit: a look
+   * comes after that, and would see the least when there was the most.
+   */
+  #usageOf({ Id, HostConfig }: Container): Seen["usage"] {
+    const usage = this.#usage.get(Id) ?? null;
+    const endedAt = this.#outOfMemory.get(Id) ?? Number.NEGATIVE_INFINITY;
+    if (usage === null || performance.now() - endedAt > atLimitMs) return usage;
+    return { ...usage, memoryBytes: Math.max(usage.memoryBytes, HostConfig.Memory ?? 0) };
   }
 
   async #detailsOf({ Id, State }: ListedContainer, signal: AbortSignal): Promise<Container | null> {
@@ -265,13 +279,14 @@ export class Host {
   #take(event: DockerEvent): void {
     const { ID, Attributes } = event.Actor;
     this.forget(ID);
-    if (event.Action === "oom") this.#killedByMemory.add(ID);
+    if (event.Action === "oom") this.#outOfMemory.set(ID, performance.now());
     if (event.Action === "die") {
       const at = Math.floor((event.timeNano ?? event.time * 1e9) / 1e6);
-      this.#exits.set(ID, exitOf(Number(Attributes.exitCode ?? 0), this.#killedByMemory.delete(ID), at));
+      this.#exits.set(ID, exitOf(Number(Attributes.exitCode ?? 0), this.#outOfMemory.delete(ID), at));
     }
     if (event.Action === "destroy") {
       this.#exits.delete(ID);
+      this.#outOfMemory.delete(ID);
       if (this.#last !== null)
         this.#last = { ...this.#last, seen: this.#last.seen.filter(({ container }) => container.Id !== ID) };
       this.#usage.delete(ID);
