@@ -61,7 +61,7 @@ function onceText(product: SynthProduct, has: (name: ArtifactName) => boolean): 
     ),
     ...(has("github") || has("jenkins")
       ? [
-          "- [ ] The control plane runs on a machine of yours; its state directory is backed up: `slipway state backup`",
+          "- [ ] The control plane runs on a machine of yours; its state directory is backed up: `slipway state backup <file>`",
           `- [ ] It has deployed once, by hand: \`slipway deploy --env ${settings.deploys[0]?.environment ?? environment.environment}\``,
         ]
       : []),
