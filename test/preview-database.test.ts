@@ -111,6 +111,10 @@ async function live(branch: string, files: Readonly<Record<string, string>> = {}
   expect(detail, detail.reason).toMatchObject({ phase: "succeeded" });
   const found = (await previews()).find(({ name }) => name === detail.environment);
   const { host } = new URL(found?.url ?? "");
+  return visitor(host);
+}
+
+function visitor(host: string): () => Promise<string[]> {
   return () =>
     new Promise((resolve, reject) => {
       const request = get({ port: product.port, host: "127.0.0.1", headers: { host } }, async (answer) => {
@@ -168,6 +172,32 @@ it("is filled from a dump by the services' own role, and anew when an attempt ha
   const visit = await live("seed/fails", { "web/fine": "fine" });
   expect(await visit()).toEqual([databases()[0], "of the template", "a visitor"]);
   await deleted("seed/fails");
+  expect(databases()).toEqual([]);
+});
+
+it("a control plane that is killed while it makes one or drops it goes on where it was, and leaves what is wanted", async () => {
+  const killed = async (): Promise<void> => {
+    plane.child.kill("SIGKILL");
+    await plane.died;
+    plane.client.close();
+    plane = await startPlane(product);
+  };
+  const branch = "copy/dies";
+  const moved = forge.push("feat: dies", { branch, files: { "web/server.mjs": server } });
+  const { id } = await forge.deliver(forge.pushBody(moved, branch));
+  await expect.poll(databases, { interval: 1, timeout: 60_000 }).toHaveLength(1);
+  await killed();
+  const event = await eventEnded(plane, id);
+  expect(event).toMatchObject({ phase: "done" });
+  expect(await ended(plane, event.deployment!)).toMatchObject({ phase: "succeeded" });
+  const [preview] = await previews();
+  const { host } = new URL(preview?.url ?? "");
+  expect((await visitor(host)()).slice(1)).toEqual(["of the template", "a visitor"]);
+  await forge.deliver(forge.pushBody({ before: moved.after, after: "0".repeat(40) }, branch));
+  const isGoing = async () => (await previews()).every(({ phase }) => phase === "removing");
+  await expect.poll(isGoing, { interval: 1, timeout: 60_000 }).toBe(true);
+  await killed();
+  await expect.poll(previews, { timeout: 60_000 }).toEqual([]);
   expect(databases()).toEqual([]);
 });
 

@@ -38,3 +38,14 @@ test("a remote that would run a program, and names that a command line would tak
   for (const branch of ["--force", "a..b", "a b", "/a", "a/"])
     expect(said({ branches: { [branch]: {} }, poll: "1m" }).join(), branch).toContain("is no name");
 });
+
+test("a parameter that nobody can give where a push begins the run is warned of, and not where only people begin one", () => {
+  const pipeline = { steps: { unit: { shell: "true" } }, parameters: { level: {}, shards: { default: 2 } } };
+  const told = (triggers?: unknown) =>
+    validateProduct({ ...smallProduct, environments, pipeline, triggers }).problems.map(({ path }) => path);
+  expect(told()).toEqual([]);
+  expect(told({ branches: { main: {} }, poll: "1m" })).toEqual(["pipeline.parameters.level"]);
+  expect(told({ schedules: { nightly: { cron: "0 3 * * *", branch: "main" } } })).toEqual([
+    "pipeline.parameters.level",
+  ]);
+});

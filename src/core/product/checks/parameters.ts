@@ -1,12 +1,24 @@
 import { kindOf, kindText, readValue, typeOf } from "../../pipeline/parameter.ts";
 import type { ParameterInput, ProductInput } from "../input.ts";
-import { error, type Finding } from "./finding.ts";
+import { error, type Finding, warning } from "./finding.ts";
 
 /** What a parameter says of its values goes together, and its default is one of them. */
-export function checkParameters({ pipeline }: ProductInput): readonly Finding[] {
-  return Object.entries(pipeline?.parameters ?? {}).flatMap(([name, input]) =>
-    problemsOf(input).map(([key, message]) => error(["pipeline", "parameters", name, key], message)),
-  );
+export function checkParameters({ pipeline, triggers }: ProductInput): readonly Finding[] {
+  return Object.entries(pipeline?.parameters ?? {}).flatMap(([name, input]) => {
+    const at = ["pipeline", "parameters", name];
+    const wrong = problemsOf(input).map(([key, message]) => error([...at, key], message));
+    return wrong.length > 0 ? wrong : missedBy(triggers, input).map((message) => warning(at, message));
+  });
+}
+
+/** What begins without a person says nothing, so a parameter without a default ends it before its first step. */
+function missedBy(triggers: ProductInput["triggers"], input: ParameterInput): readonly string[] {
+  const { branches, tags, pullRequests, schedules } = triggers ?? {};
+  const begins = [branches, tags, schedules].some((rules) => Object.keys(rules ?? {}).length > 0);
+  if (input.default !== undefined || !(begins || pullRequests !== undefined)) return [];
+  return [
+    "nobody gives it where a push, a pull request or a schedule begins the run, so those all fail; give it a default",
+  ];
 }
 
 type Problem = readonly [key: string, message: string];
