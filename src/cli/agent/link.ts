@@ -3,6 +3,7 @@ import { open } from "node:fs/promises";
 import { type LeaseView, ourMark } from "../../api/agent-contract.ts";
 import { digestHeader } from "../../api/digest-header.ts";
 import type { JobEnd } from "../../ports/executor.ts";
+import { certificateTrouble } from "./certificate.ts";
 
 /** The step is not ours any more, or the token does not hold: it is ended. */
 export class NotOurs extends Error {
@@ -118,9 +119,11 @@ export class Link {
   ): Promise<Response> {
     for (;;) {
       signal.throwIfAborted();
+      let cause: unknown;
       const trouble = await this.#once(method, path, body(), headers, signal).catch((error: unknown) => {
         if (error instanceof NotOurs) throw error;
         signal.throwIfAborted();
+        cause = (error as Error).cause;
         return [(error as Error).message, ...causeOf(error as Error)].join(": ");
       });
       if (typeof trouble !== "string") {
@@ -128,8 +131,10 @@ export class Link {
         return trouble;
       }
       // The same again is no news.
-      if (trouble !== this.#trouble) this.#log(`the control plane is not reached: ${trouble}`);
-      this.#trouble = trouble;
+      if (trouble !== this.#trouble) {
+        this.#trouble = trouble;
+        this.#log(`the control plane is not reached: ${(await certificateTrouble(cause, this.#url)) ?? trouble}`);
+      }
       await new Promise((resolve) => setTimeout(resolve, againMs));
     }
   }
