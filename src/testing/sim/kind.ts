@@ -9,12 +9,17 @@ const scaledShare = 0.15;
 /** One in so many has a rule in its configs, where neither of the two is. */
 const ruledShare = 0.15;
 
+/** One in so many, where none of these is, has three hosts, of which one goes away at times. */
+const losingShare = 0.2;
+
 /** What a world is like, from its first release to its last. */
 export type Kind = {
   readonly containers: boolean;
   readonly tended: boolean;
   readonly scaled: boolean;
   readonly ruled: Ruled | null;
+  /** Whole hosts are lost. */
+  readonly losing: boolean;
   /** Requests a second. */
   readonly rate: number;
   readonly hosts: number;
@@ -38,12 +43,14 @@ export function drawKind(seed: number, random: Random): Kind {
   const tended = new Random(seed, "tended").chance(tendedShare);
   const drawn = new Random(seed, "ruled");
   const isRuled = drawn.chance(ruledShare) && !tended && !scaled;
+  const losing = new Random(seed, "losing").chance(losingShare) && !tended && !scaled && !isRuled;
   return {
-    containers,
+    containers: containers || losing,
     tended,
     scaled,
     ruled: isRuled ? drawn.pick<Ruled>(["acts", "acts", "says"]) : null,
+    losing,
     rate: scaled ? scaledRate(rate) : isRuled ? Math.max(ruledRate, rate) : rate,
-    hosts,
+    hosts: losing ? 3 : hosts,
   };
 }

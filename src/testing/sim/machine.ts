@@ -70,6 +70,8 @@ const spawnMs = 8;
 const cpuLookMs = 1_000;
 /** So long after it was refused a revision need not run yet: who asked has looked several times by then. */
 const refusalLastsMs = 60_000;
+/** From when a host is back until what it had starts there. */
+const bootMs = 1_500;
 /** From its first answer until the edge must have been told that it is there. */
 const tellingMs = 1_000;
 /** Instances that are kept of what was started and removed. */
@@ -89,6 +91,9 @@ export class Machine {
   readonly #stopped = new Map<RevisionId, Cause>();
   /** Revisions that the control plane wanted started, and that the hosts refused; until when they refuse them. */
   readonly #refused = new Map<RevisionId, number>();
+  /** Hosts that are away, with all that ran there. */
+  readonly #lost = new Set<number>();
+  #losses = 0;
   readonly #lines = new Map<RevisionId, { readonly product: string; readonly lines: LogLine[] }>();
   #ports = 20_000;
   #pids = 100;
@@ -99,6 +104,63 @@ export class Machine {
 
   get hosts(): number {
     return this.#deps.hosts;
+  }
+
+  /** How often a host was lost until now: what was begun before is not known to be done. */
+  get losses(): number {
+    return this.#losses;
+  }
+
+  isLost(host: number): boolean {
+    return this.#lost.has(host);
+  }
+
+  /** A host goes away as if its power was cut. What runs there answers nobody, and nothing starts there. */
+  lose(host: number): void {
+    this.#deps.beforeChange();
+    this.#lost.add(host);
+    this.#losses += 1;
+    for (const instance of this.#on(host)) {
+      if (instance.next !== null) instance.next.off = true;
+      if (instance.readyAtMs !== null || instance.state === "running") this.#down(instance, "fault");
+      // What was only being made is not there, and what was being stopped has ended.
+      if (instance.state === "starting" || instance.state === "stopping") this.#drop(instance);
+      this.#deps.tell("cut off", instance);
+    }
+    this.#changed();
+  }
+
+  /** It is back, and starts what it had; a job that was cut off has ended. Does nothing where it is not away. */
+  find(host: number): void {
+    if (!this.#lost.delete(host)) return;
+    for (const instance of this.#on(host)) {
+      if (instance.revision.spec.mode !== "job") {
+        instance.state = "backoff";
+        this.#then(instance, bootMs, () => {
+          instance.restarts += 1;
+          this.#spawn(instance);
+        });
+      } else if (instance.state === "running") this.#exit(instance, { code: null, signal: "SIGKILL" }, "fault");
+    }
+    this.#changed();
+  }
+
+  /** How many instances of a revision there are to be on hosts that can be had; null where all it has is on one that is lost. */
+  wantedOf({ wanted, instances }: Revision): number | null {
+    const lost = [...instances.values()].filter(({ host, index }) => index < wanted && this.isLost(host)).length;
+    return lost > 0 && lost === wanted ? null : wanted - lost;
+  }
+
+  #on(host: number): Instance[] {
+    const all = [...this.revisions.values()].flatMap(({ instances }) => [...instances.values()]);
+    return all.filter((instance) => instance.host === host);
+  }
+
+  /** No more of its revision. Who still asks it finds out why it does not answer. */
+  #drop(instance: Instance): void {
+    instance.state = "gone";
+    instance.pid = null;
+    instance.revision.instances.delete(instance.index);
   }
 
   at(address: string): Instance | undefined {
@@ -151,8 +213,12 @@ export class Machine {
     return first?.downBy ?? "slipway";
   }
 
-  /** As `Target.ensure`: resolves when the wanted processes have been started and the surplus ones have ended. */
-  async ensure(spec: RevisionSpec, wanted: number): Promise<RevisionStatus> {
+  /**
+   * As `Target.ensure`: resolves when the wanted processes have been started and the surplus ones have ended, or a host was lost meanwhile. What
+   * is on a host that is `leftOut` starts on another.
+   */
+  async ensure(spec: RevisionSpec, wanted: number, leftOut: ReadonlySet<number> = new Set()): Promise<RevisionStatus> {
+    const losses = this.#losses;
     this.#deps.beforeChange();
     let revision = this.revisions.get(spec.id);
     if (revision === undefined) {
@@ -161,10 +227,14 @@ export class Machine {
     }
     revision.wanted = wanted;
     if (wanted === 0) this.#refused.delete(spec.id);
+    const lost = [...revision.instances.values()].filter(({ host }) => leftOut.has(host));
+    for (const instance of lost) this.#drop(instance);
+    // What takes the place of one that a fault has ended does not answer for that reason, until it does.
+    for (const { index } of lost) if (index < wanted) this.#start(revision, index, "fault");
     for (let index = 0; index < wanted; index += 1) this.#start(revision, index);
     for (const instance of [...revision.instances.values()]) if (instance.index >= wanted) this.#stop(instance);
     this.#changed();
-    await this.#until(() => revision.wanted !== wanted || isAsWanted(revision));
+    await this.#until(() => revision.wanted !== wanted || isAsWanted(revision) || this.#losses !== losses);
     return this.statusOf(revision);
   }
 
@@ -193,7 +263,7 @@ export class Machine {
 
   /** What befalls an instance: it ends now, and is started again as after a crash. */
   strike(instance: Instance, cause: Cause = "fault"): void {
-    if (instance.state !== "running") return;
+    if (instance.state !== "running" || this.isLost(instance.host)) return;
     this.#exit(instance, { code: null, signal: "SIGKILL" }, cause);
   }
 
@@ -251,11 +321,12 @@ export class Machine {
     return instance.usage.share;
   }
 
-  #start(revision: Revision, index: number): void {
+  #start(revision: Revision, index: number, downBy: Cause = "slipway"): void {
     const known = revision.instances.get(index);
     // One that is being stopped is waited for, and started when it has ended.
     if (known !== undefined) return;
-    const host = index % this.hosts;
+    const there = Array.from({ length: this.hosts }, (_, host) => host).filter((host) => !this.isLost(host));
+    const host = there[index % there.length] ?? 0;
     const instance: Instance = {
       id: instanceId(revision.spec.id, index),
       revision,
@@ -268,7 +339,7 @@ export class Machine {
       readyAtMs: null,
       restarts: 0,
       lastExit: null,
-      downBy: this.#isRefused(revision.spec.id) ? "fault" : "slipway",
+      downBy: this.#isRefused(revision.spec.id) ? "fault" : downBy,
       sick: false,
       busyUntilMs: 0,
       workMs: 0,
@@ -334,6 +405,10 @@ export class Machine {
 
   #stop(instance: Instance): void {
     if (instance.state === "stopping" || instance.state === "gone") return;
+    if (this.isLost(instance.host)) {
+      this.#drop(instance);
+      return;
+    }
     const { program, spec } = instance.revision;
     const lives = instance.state === "running";
     this.#down(instance, "slipway");

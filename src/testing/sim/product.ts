@@ -5,6 +5,7 @@ import { resolveEnvironment } from "../../core/product/resolve.ts";
 import type { EnvironmentSpec } from "../../core/product/spec.ts";
 import { writeArtifacts } from "../../core/release/artifacts.ts";
 import type { ReleaseRow, RunRow, WorkflowRow } from "../../ports/tables.ts";
+import { hostUrl, lostAfterMs } from "./lost.ts";
 import type { SimDatabase } from "./store.ts";
 
 export const product = "shop";
@@ -39,6 +40,8 @@ export type Shape = {
   readonly rules: RolloutInput["rules"];
   /** The config has a rule of its own, which acts, or only says what it would do. */
   readonly ruled: Ruled | null;
+  /** It runs on three hosts, and what was on one that is lost is brought to the others. */
+  readonly losing: boolean;
   /** Of a canary. */
   readonly steps: Pick<RolloutInput, "steps" | "stepBake" | "stepMinimum" | "stepLimit" | "promotion"> | null;
 };
@@ -57,6 +60,14 @@ export function specOf(shape: Shape): EnvironmentSpec {
   specs.set(key, spec);
   return spec;
 }
+
+const oneHost = { driver: "docker", hosts: [{ url: "unix:///run/docker.sock" }] } satisfies ProductInput["target"];
+const threeHosts = {
+  driver: "docker",
+  hosts: [0, 1, 2].map((host) => ({ url: hostUrl(host) })),
+  whenLost: "replace",
+  lostAfter: `${lostAfterMs}ms`,
+} satisfies ProductInput["target"];
 
 function inputOf(shape: Shape): ProductInput {
   const { strategy, batch, bakeMs, drainMs, whenBusy } = shape;
@@ -81,7 +92,7 @@ function inputOf(shape: Shape): ProductInput {
   };
   return {
     name: product,
-    ...(shape.containers ? { target: { driver: "docker", hosts: [{ url: "unix:///run/docker.sock" }] } } : {}),
+    ...(shape.containers ? { target: shape.losing ? threeHosts : oneHost } : {}),
     services: {
       api,
       ...(shape.worker

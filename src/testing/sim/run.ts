@@ -1,3 +1,5 @@
+import { drawKind } from "./kind.ts";
+import { Random } from "./random.ts";
 import type { Tally, Told } from "./story.ts";
 import { inThreads } from "./threads.ts";
 
@@ -18,6 +20,8 @@ export type RunOptions = {
   /** Seed of the first world; the others follow it. */
   readonly seed: number;
   readonly workers: number;
+  /** Only worlds in which whole hosts are lost. */
+  readonly losing?: boolean;
   readonly onProgress?: (deployments: number, broken: number) => void;
 };
 
@@ -25,14 +29,23 @@ export type RunOptions = {
 const maxBroken = 20;
 
 /** Tells worlds until there have been enough deployments, or too many broken promises. */
-export async function run({ runs, seed, workers, onProgress = () => {} }: RunOptions): Promise<Summary> {
+export async function run({
+  runs,
+  seed,
+  workers,
+  losing = false,
+  onProgress = () => {},
+}: RunOptions): Promise<Summary> {
   const began = performance.now();
   const cpu = process.cpuUsage();
   const tally: Tally = {};
   const broken: Told[] = [];
   let [deployments, worlds, nextSeed] = [0, 0, seed];
-  const next = () =>
-    deployments >= runs || broken.length >= maxBroken ? null : ({ is: "world", seed: nextSeed++ } as const);
+  const next = () => {
+    if (deployments >= runs || broken.length >= maxBroken) return null;
+    while (losing && !drawKind(nextSeed, new Random(nextSeed, "story")).losing) nextSeed += 1;
+    return { is: "world", seed: nextSeed++ } as const;
+  };
   await inThreads(workers, next, (_, told) => {
     worlds += 1;
     deployments += told.deployments;

@@ -43,6 +43,7 @@ describe("simulated worlds", () => {
     expect(tally["instances restarted"]).toBeGreaterThan(0);
     expect(tally["grown with the load"]).toBeGreaterThan(0);
     expect(tally["shrunk with the load"]).toBeGreaterThan(0);
+    expect(tally["lost hosts replaced"]).toBeGreaterThan(0);
     expect(tally["taken back by a rule"]).toBeGreaterThan(0);
     expect(tally["rules that only said so"]).toBeGreaterThan(0);
     for (const end of ["succeeded", "failed", "rolled-back", "cancelled"])

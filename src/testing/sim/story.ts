@@ -9,6 +9,7 @@ import type { RevisionSpec } from "../../ports/target.ts";
 import { Crowd } from "./crowd.ts";
 import { drawFaults, type Fault, happen, heal } from "./faults.ts";
 import { drawKind, type Kind } from "./kind.ts";
+import { Losing } from "./losing.ts";
 import type { Instance } from "./machine.ts";
 import { Operator } from "./operator.ts";
 import {
@@ -76,6 +77,7 @@ class Story {
   readonly #kind: Kind;
   readonly #ruling: Ruling;
   readonly #crowd: Crowd;
+  readonly #losing: Losing;
   #world: SimWorld | null = null;
   #operator: Operator | null = null;
   readonly #users: Users;
@@ -96,25 +98,19 @@ class Story {
       shapeOf: (release) => this.#shapeOf(release),
       add: (what, count) => this.#add(what, count),
     });
-    this.#crowd = new Crowd({
-      random: this.#random,
+    const matters = {
       promises: this.#promises,
       trace: this.#trace,
       world: () => this.#at(),
-      shapeOf: (release) => this.#shapeOf(release),
-      programOf: (release) => this.#versions.get(release)?.programs[api],
-      kill: (how) => this.#by().kill(how),
-      add: (what) => this.#add(what),
-    });
+      shapeOf: (release: ReleaseId) => this.#shapeOf(release),
+      kill: (how: Parameters<Operator["kill"]>[0]) => this.#by().kill(how),
+      add: (what: string) => this.#add(what),
+    };
+    const programOf = (release: ReleaseId): Program | undefined => this.#versions.get(release)?.programs[api];
+    this.#crowd = new Crowd({ ...matters, random: this.#random, programOf });
+    this.#losing = new Losing({ ...matters, random: new Random(seed, "hosts") });
+    this.#ruling = new Ruling({ ...matters, random: this.#random });
     this.#kind = drawKind(seed, this.#random);
-    this.#ruling = new Ruling({
-      random: this.#random,
-      promises: this.#promises,
-      trace: this.#trace,
-      world: () => this.#at(),
-      kill: (how) => this.#by().kill(how),
-      add: (what) => this.#add(what),
-    });
   }
 
   async told(database: SimDatabase): Promise<Told> {
@@ -122,6 +118,7 @@ class Story {
       seed: this.#seed,
       hosts: this.#kind.hosts,
       tended: this.#kind.tended,
+      losing: this.#kind.losing,
       requestCpuMs: this.#kind.scaled ? requestCpuMs(this.#kind.rate) : null,
       ruled: this.#kind.ruled !== null,
       rate: (atMs) => this.#kind.rate * this.#crowd.factor * (1 + 0.5 * Math.sin(atMs / 7_000)),
@@ -177,6 +174,7 @@ class Story {
     for (const { afterMs, fault } of faults) timeline.after(afterMs, () => this.#befall(fault));
     this.#person(number);
     if (this.#kind.scaled) this.#crowd.mayTurn();
+    if (this.#kind.losing) this.#losing.mayLose();
     const id = await this.#deploy(release);
     await this.#allEnded();
     if (this.#promises.broken.length > 0) return;
@@ -184,6 +182,11 @@ class Story {
     await this.#mustRest();
     if (this.#kind.tended && this.#promises.broken.length === 0) await this.#mustHeal();
     if (this.#kind.scaled && this.#promises.broken.length === 0) await this.#crowd.mustBeFollowed();
+    if (this.#kind.losing && this.#promises.broken.length === 0) {
+      await this.#losing.mustBeReplaced();
+      await this.#allEnded();
+      if (this.#promises.broken.length === 0) await this.#mustRest();
+    }
     if (this.#kind.ruled !== null && this.#promises.broken.length === 0) {
       await this.#ruling.mustTakeBack(this.#kind.ruled);
       await this.#allEnded();
@@ -372,6 +375,7 @@ class Story {
     const world = this.#at();
     const { timeline } = world;
     heal(world);
+    this.#losing.back();
     let untilMs = timeline.nowMs + restMs;
     for (;;) {
       await world.database.settled();
@@ -392,12 +396,12 @@ class Story {
 
   #restProblem(): string | null {
     const { machine, gateway } = this.#at();
-    const wanted = new Map<RevisionId, number>(
-      [...machine.revisions].flatMap(([id, { wanted, spec }]) =>
-        // A job that has ended is wanted for as long as it is known.
-        spec.mode === "job" ? [] : [[id, wanted] as const],
-      ),
-    );
+    const wanted = new Map<RevisionId, number>();
+    for (const [id, revision] of machine.revisions) {
+      const count = machine.wantedOf(revision);
+      // A job that has ended is wanted for as long as it is known.
+      if (revision.spec.mode !== "job" && count !== null) wanted.set(id, count);
+    }
     return this.#promises.atRest((release) => this.#shapeOf(release), gateway.table, wanted);
   }
 

@@ -1,8 +1,10 @@
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { Digest, EnvironmentName, RevisionId, ServiceName } from "../../core/ids.ts";
+import type { Hosts } from "../../ports/hosts.ts";
 import type { Restarts } from "../../ports/restarts.ts";
-import type { RevisionSelector, RevisionStatus, Target, TargetCan } from "../../ports/target.ts";
+import type { HostsAway, RevisionSelector, RevisionStatus, Target, TargetCan } from "../../ports/target.ts";
 import { type Life, never } from "./life.ts";
+import { LostHostsSeen } from "./lost.ts";
 import type { Machine, Revision } from "./machine.ts";
 import { sleepersOf, type Timeline } from "./timeline.ts";
 
@@ -48,14 +50,16 @@ const can: TargetCan = {
 const roundTripMs = 1;
 
 /** The target driver of one control plane in the world, for one product. */
-export function simTarget(place: SimPlace, life: Life, product: string): Target & Restarts {
+export function simTarget(place: SimPlace, life: Life, product: string): Target & Restarts & Hosts {
   const { machine, timeline } = place;
+  const lost = new LostHostsSeen(place);
   const call = <T>(signal: AbortSignal | null, work: () => T | Promise<T>): Promise<T> =>
     life.call(async () => {
       signal?.throwIfAborted();
       await timeline.wait(roundTripMs);
       while (place.trouble === "hang") await abortable(nextTrouble(place), signal);
       if (place.trouble === "away") throw away();
+      lost.look();
       return abortable(Promise.resolve(work()), signal);
     });
   const own = (id: RevisionId): Revision | undefined => {
@@ -65,7 +69,7 @@ export function simTarget(place: SimPlace, life: Life, product: string): Target 
   return {
     name: "simulated",
     can,
-    ensure: (spec, instances, signal) =>
+    ensure: (spec, instances, signal, hostsAway?: HostsAway) =>
       call(signal, async () => {
         if (own(spec.id) === undefined) {
           mustBeThere(place, spec);
@@ -77,11 +81,18 @@ export function simTarget(place: SimPlace, life: Life, product: string): Target 
           throw refused(spec.id);
         }
         if (place.trouble === "lie" && instances > 0) return pretended(place, spec, instances);
-        return machine.ensure(spec, instances);
+        const leftOut = lost.leftOut(hostsAway);
+        const there = lost.seen(own(spec.id))?.wanted ?? 0;
+        if (instances > there && lost.someAway(leftOut)) throw away();
+        const { losses } = machine;
+        const status = await machine.ensure(spec, instances, leftOut);
+        if (machine.losses !== losses) throw away();
+        return status;
       }),
     observe: (selector) =>
       call(null, () => {
-        const all = place.trouble === "lie" ? place.told : observed(place, {});
+        if (lost.isUnseen()) throw away();
+        const all = place.trouble === "lie" ? place.told : observed(place, {}).map((status) => lost.asSeen(status));
         return all.filter((status) => status.product === product && isSelected(status, selector));
       }),
     async *watch(selector, signal) {
@@ -108,7 +119,9 @@ export function simTarget(place: SimPlace, life: Life, product: string): Target 
           if (place.trouble === "away") throw away();
           // One that hangs or lies has nothing new to say.
           if (place.trouble !== null && place.trouble !== "refuse") continue;
-          yield observed(place, selector).filter((status) => status.product === product);
+          yield observed(place, selector)
+            .filter((status) => status.product === product)
+            .map((status) => lost.asSeen(status));
         }
       } finally {
         for (const end of ends) end();
@@ -134,9 +147,16 @@ export function simTarget(place: SimPlace, life: Life, product: string): Target 
       call(signal, () => {
         for (const { instances, spec } of machine.revisions.values())
           for (const each of instances.values())
-            if (each.id === instance && spec.product === product) return machine.restart(each, startedAt);
+            if (each.id === instance && spec.product === product) {
+              if (machine.isLost(each.host)) throw away();
+              return machine.restart(each, startedAt);
+            }
         throw new SlipwayError("INSTANCE_NOT_FOUND", { message: `there is no instance ${instance}` });
       }),
+    hosts: () => lost.hosts(),
+    giveUp: (url) => lost.giveUp(url),
+    present: async () => observed(place, {}).map((status) => lost.asSeen(status)),
+    conditions: async () => [],
     close: async () => {},
   };
 }

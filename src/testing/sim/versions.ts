@@ -12,9 +12,10 @@ export function drawShape(
     readonly tended: boolean;
     readonly scaled: boolean;
     readonly ruled: Ruled | null;
+    readonly losing: boolean;
   },
 ): Shape {
-  const { containers, tended, scaled, ruled } = kind;
+  const { containers, tended, scaled, ruled, losing } = kind;
   const strategy = random.weighted<Shape["strategy"]>([
     ["blue-green", 3],
     ["rolling", 2],
@@ -34,13 +35,15 @@ export function drawShape(
     ]),
     worker: random.chance(0.3),
     job: random.chance(0.25),
-    lone: containers && random.chance(0.4),
+    // What has a port of its host waits for that host.
+    lone: containers && random.chance(0.4) && !losing,
     containers,
     tended,
     scale: null,
     // What a rule of the config is there for is not taken from it by the comparison.
     rules: ruled === null ? undefined : { errorRatio: false },
     ruled,
+    losing,
   } satisfies Shape;
   if (!scaled) return shape;
   const min = random.pick([1, 1, 2]);

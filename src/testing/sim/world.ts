@@ -18,6 +18,7 @@ import { SharedSteps } from "../../engine/pipeline/cache/shared.ts";
 import { StepCache } from "../../engine/pipeline/cache/store.ts";
 import { LiveSteps } from "../../engine/pipeline/live.ts";
 import { Healer } from "../../engine/recover/healer.ts";
+import { LostHosts } from "../../engine/recover/lost-hosts.ts";
 import { healKind, healWorkflow } from "../../engine/recover/workflow.ts";
 import { forgetReleases } from "../../engine/release/read.ts";
 import { Transfers } from "../../engine/release/transfers.ts";
@@ -64,6 +65,8 @@ export type WorldOptions = {
   readonly tended: boolean;
   /** Instances come and go with what they use, a request that many ms of a processor; null: nobody looks at that. */
   readonly requestCpuMs: number | null;
+  /** Hosts that are away are given up, where the config says so. */
+  readonly losing: boolean;
   /** The rules of configs are looked at. */
   readonly ruled: boolean;
   /** Requests a second that come at a moment. */
@@ -210,6 +213,7 @@ export class SimWorld {
     new Keeper(world).open();
     if (this.#options.tended) this.#tend(world);
     if (this.#options.requestCpuMs !== null) this.#scale(world);
+    if (this.#options.losing) new LostHosts(world).open();
     if (this.#options.ruled) new RuleRunner(world).open();
     await engine.open();
     return plane;
