@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createEmulator, type Emulator } from "emulate";
-import { GithubDescription } from "./github-description.ts";
+import { ForgeDescription } from "./forge-description.ts";
 
 export type Sent = { readonly operation: string; readonly path: string; readonly body: Record<string, unknown> };
 type Refusal = { readonly status: number; readonly headers?: Record<string, string>; readonly body?: object };
@@ -25,7 +25,7 @@ export class GithubStandIn {
   readonly pulls = new Map<string, number>();
   readonly #emulator: Emulator;
   readonly #server: ReturnType<typeof createServer>;
-  readonly #description = new GithubDescription();
+  readonly #description = new ForgeDescription("github");
   readonly #deployments: {
     readonly id: number;
     readonly sha: string;

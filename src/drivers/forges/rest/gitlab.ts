@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ForgeProblem } from "../../../core/forge/problem.ts";
-import type { ReportState } from "../../../core/forge/report.ts";
+import { cut, type ReportState } from "../../../core/forge/report.ts";
 import type { Forge } from "../../../ports/forge.ts";
 import { anything, type Call, caller, type Opened, orNone, pages, tokenOf, withId } from "./call.ts";
 import { keepComment } from "./comments.ts";
@@ -15,6 +15,8 @@ const states: Readonly<Record<ReportState, string>> = {
 };
 
 const pageSize = 100;
+/** The longest text of a status that is taken. */
+const maxTextChars = 255;
 const notesShape = z.array(z.object({ id: z.number(), body: z.string() }));
 const statusesShape = z.array(z.object({ name: z.string(), status: z.string(), description: z.string().nullish() }));
 /** What will not run any more. */
@@ -38,12 +40,21 @@ export function gitlabForge(opened: Opened): Forge {
     can: { checks: false, deployments: settings.deployments },
 
     async setStatus({ commit, context, state, description, url }, signal) {
-      const body = { state: states[state], name: context, description, ...(url === null ? {} : { target_url: url }) };
+      const body = {
+        state: states[state],
+        name: cut(context, maxTextChars),
+        description: cut(description, maxTextChars),
+        // Cut, it would lead elsewhere.
+        ...(url === null || url.length > maxTextChars ? {} : { target_url: url }),
+      };
       try {
         await call(anything, { method: "POST", path: `${at}/statuses/${commit}`, body, signal });
       } catch (error) {
         // Setting what it is already is refused: `Cannot transition status via :run from :running`.
         if (error instanceof ForgeProblem && error.status === 400 && isSame(error.message, states[state])) return;
+        // Another of the same status is being set.
+        if (error instanceof ForgeProblem && error.status === 409)
+          throw new ForgeProblem("away", error.message, { status: error.status, retryAfterMs: error.retryAfterMs });
         throw error;
       }
     },
@@ -100,7 +111,8 @@ export function gitlabForge(opened: Opened): Forge {
       const notes = `${at}/merge_requests/${comment.pull}/notes`;
       return keepComment(
         {
-          pageSize,
+          // Notes that the token may not read are taken out of their page, so only an empty one is surely the last.
+          pageSize: 1,
           page: async (number) => {
             const query = `per_page=${pageSize}&page=${number}&sort=asc&order_by=created_at`;
             return (await call(notesShape, { path: `${notes}?${query}`, signal })).map(({ id, body }) => ({

@@ -7,6 +7,7 @@ import type { ForgeKind } from "../../../core/product/forges.ts";
 import { Secret } from "../../../core/secret.ts";
 import { systemClock } from "../../../lib/system-clock.ts";
 import type { Forge } from "../../../ports/forge.ts";
+import { ForgeDescription } from "../../../testing/forges/forge-description.ts";
 import { restForges } from "./index.ts";
 
 const commit = "a".repeat(40);
@@ -14,15 +15,27 @@ const { signal } = new AbortController();
 type Asked = { readonly line: string; readonly body: unknown; readonly headers: NodeJS.Dict<string | string[]> };
 type Answers = Readonly<Record<string, unknown>>;
 
-/** A server that answers what a forge's documentation shows, by method and path, and keeps what it was asked. */
+/**
+ * A server that answers what a forge's documentation shows, by method and path, and keeps what it was asked. What the forge itself does not
+ * take (path, query, body) fails the test.
+ */
 async function forgeOf(forge: ForgeKind, answers: Answers, token = "token-of-the-test") {
   const asked: Asked[] = [];
+  const description = forge === "bitbucket" ? null : new ForgeDescription(forge);
+  const faults: string[] = [];
+  onTestFinished(() => expect(faults).toEqual([]));
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
     const text = Buffer.concat(chunks).toString("utf8");
     const line = `${request.method} ${request.url}`;
-    asked.push({ line, body: text === "" ? null : JSON.parse(text), headers: request.headers });
+    const body: unknown = text === "" ? null : JSON.parse(text);
+    asked.push({ line, body, headers: request.headers });
+    try {
+      description?.check(request.method ?? "", new URL(request.url ?? "", "http://forge"), body);
+    } catch (error) {
+      faults.push((error as Error).message);
+    }
     const answer = answers[line];
     response.statusCode = answer === undefined ? 404 : typeof answer === "number" ? answer : 200;
     if (answer instanceof Error) response.statusCode = 400;
@@ -139,6 +152,41 @@ it("GitLab refuses to set what a status is already, which is no trouble; what it
   const status = { commit, context: "c", description: "d", url: null };
   await forge.setStatus({ ...status, state: "running" }, signal);
   await expect(forge.setStatus({ ...status, state: "succeeded" }, signal)).rejects.toMatchObject({ is: "wrong" });
+});
+
+it("GitLab sets one status at a time: while it sets another, this one waits and is not given up", async () => {
+  const line = `POST /projects/acme%2Fshop/statuses/${commit}`;
+  const { forge } = await forgeOf("gitlab", { [line]: 409 });
+  const status = { commit, context: "c", description: "d", url: null, state: "running" as const };
+  await expect(forge.setStatus(status, signal)).rejects.toMatchObject({ is: "away", status: 409 });
+});
+
+it("GitLab takes texts of 255 characters: longer ones are cut, and an address that is longer is left out", async () => {
+  const line = `POST /projects/acme%2Fshop/statuses/${commit}`;
+  const { forge, asked } = await forgeOf("gitlab", { [line]: { id: 1 } });
+  const status = { commit, context: "c".repeat(300), description: "d".repeat(300), state: "running" as const };
+  await forge.setStatus({ ...status, url: `https://s.example/${"x".repeat(300)}` }, signal);
+  expect(asked[0]?.body).toEqual({
+    state: "running",
+    name: `${"c".repeat(254)}…`,
+    description: `${"d".repeat(254)}…`,
+  });
+});
+
+it("GitLab's pages of notes have holes: ours is found behind one that is not full, and only an empty one is the last", async () => {
+  const notes = "/projects/acme%2Fshop/merge_requests/7/notes";
+  const page = (number: number) => `GET ${notes}?per_page=100&page=${number}&sort=asc&order_by=created_at`;
+  const others = Array.from({ length: 60 }, (_, id) => ({ id, body: "said" }));
+  const { forge, asked } = await forgeOf("gitlab", {
+    [page(1)]: others,
+    [page(2)]: [{ id: 302, body: "m old" }],
+    [page(3)]: [],
+    [`PUT ${notes}/302`]: { id: 302 },
+    [`POST ${notes}`]: { id: 303 },
+  });
+  expect(await forge.setComment({ pull: 7, marker: "m", body: "m new" }, null, signal)).toBe("302");
+  expect(await forge.setComment({ pull: 7, marker: "other", body: "other" }, null, signal)).toBe("303");
+  expect(asked.filter(({ line }) => line.startsWith("POST"))).toHaveLength(1);
 });
 
 /** Shapes: Gitea's Swagger: CreateStatusOption, PullRequest, Comment. */

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Ajv, type ValidateFunction } from "ajv";
 
-/** A part of GitHub's own description of its API; where it is from stands in the file. */
+/** A part of what a forge describes of its API; where it is from stands in the file. */
 type Description = {
   readonly operations: Readonly<
     Record<
@@ -18,19 +18,22 @@ type Description = {
 
 export type Operation = { readonly name: string; readonly status: number; readonly answer: unknown };
 
-/** Finds which operation of GitHub a request is, and what GitHub would refuse in it. */
-export class GithubDescription {
+/** Finds which operation of a forge a request is, and what the forge would refuse in it. */
+export class ForgeDescription {
   readonly #operations = new Map<string, { readonly path: RegExp; readonly bodyFits: ValidateFunction | null }>();
   readonly #description: Description;
 
-  constructor() {
-    const file = new URL("./github.openapi.json", import.meta.url.replace("/dist/", "/src/"));
+  readonly #forge: string;
+
+  constructor(forge: "github" | "gitlab" | "gitea") {
+    this.#forge = forge;
+    const file = new URL(`./${forge}.openapi.json`, import.meta.url.replace("/dist/", "/src/"));
     this.#description = JSON.parse(readFileSync(file, "utf8")) as Description;
     const ajv = new Ajv({ strict: false, allErrors: true });
     ajv.addFormat("date-time", /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
     for (const [name, { body }] of Object.entries(this.#description.operations)) {
       const path = new RegExp(`^${name.replace(/^\w+ /, "").replaceAll(/\{\w+\}/g, "([^/]+)")}$`);
-      // A key that is not described is a slip of ours, though GitHub would only pass it by.
+      // A key that is not described is a slip of ours, though a forge would only pass it by.
       const strict =
         body === null ? null : { ...body, ...("properties" in body ? { additionalProperties: false } : {}) };
       this.#operations.set(name, { path, bodyFits: strict === null ? null : ajv.compile(strict) });
@@ -48,6 +51,6 @@ export class GithubDescription {
         throw new Error(`${name} does not take ${JSON.stringify(body)}: ${JSON.stringify(bodyFits.errors)}`);
       return { name, status, answer };
     }
-    throw new Error(`GitHub has no ${method} ${url.pathname}`);
+    throw new Error(`${this.#forge} has no ${method} ${url.pathname}`);
   }
 }
