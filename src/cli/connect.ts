@@ -41,7 +41,7 @@ const answerMs = 30_000;
 const otherLookMs = 50;
 const shownLines = 8;
 
-/** Finds the control plane of this product, starting it when it does not run. Errors: CONFIG_NOT_FOUND, STATE_UNUSABLE, TIMED_OUT, CONTROL_PLANE_*. */
+/** Finds the control plane of this product, starting it when it does not run. Errors: CONFIG_NOT_FOUND, STATE_UNUSABLE, TIMED_OUT, UNAUTHORIZED, CONTROL_PLANE_*. */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const at = whereIsState(options.stateDir);
   const { patienceMs = answerMs, start = true } = options;
@@ -83,11 +83,25 @@ async function otherStarted(at: StateDirectory, error: SlipwayError, patienceMs:
 
 async function findRunning(at: StateDirectory, patienceMs: number): Promise<Connection | null> {
   const running = readRunning(at);
-  if (running === null || !existsSync(at.token)) return null;
-  const client = new Client({ port: running.port, token: readToken(at) });
-  if (await answers(client, running, at, patienceMs)) return { client, product: running.product, at, started: false };
+  if (running === null) return null;
+  // Without its token it still says that it lives. One started beside it would make a new token, which locks everybody out of it.
+  const hasToken = existsSync(at.token);
+  const client = new Client({ port: running.port, token: hasToken ? readToken(at) : "" });
+  const isThere = await answers(client, running, at, patienceMs);
+  if (isThere && hasToken) return { client, product: running.product, at, started: false };
   client.close();
+  if (isThere) throw lockedOut(at, "its token is gone");
   return null;
+}
+
+/** The control plane lives and does not know the token that is here, if any: the same for whoever asks, until it is started anew. */
+export function lockedOut(at: StateDirectory, why: string): SlipwayError {
+  const pid = readRunning(at)?.pid;
+  return new SlipwayError("UNAUTHORIZED", {
+    message: `the control plane (pid ${pid ?? "unknown"}) runs, and ${why}`,
+    evidence: [["token", at.token]],
+    hint: `put the file back as it was; or run: kill ${pid ?? "<pid>"}, and then: slipway up. What is deployed goes on meanwhile`,
+  });
 }
 
 /** `--state-dir`, else SLIPWAY_STATE_DIR, else `.slipway` beside the config. Errors: CONFIG_NOT_FOUND, STATE_UNUSABLE. */

@@ -1,10 +1,11 @@
 import type { Client } from "../api/client.ts";
 import type { EnvironmentView, ReleaseView, StatusView } from "../api/contract.ts";
-import { SlipwayError } from "../core/errors/error.ts";
+import { isSlipwayError, SlipwayError } from "../core/errors/error.ts";
 import { parseDuration } from "../core/product/units.ts";
 import { actor } from "./actor.ts";
-import { type Connection, connect } from "./connect.ts";
+import { type Connection, connect, lockedOut } from "./connect.ts";
 import { type Output, output } from "./output.ts";
+import type { StateDirectory } from "./state-directory.ts";
 
 /** Options that every command takes. */
 export type GlobalOptions = { readonly json?: boolean; readonly stateDir?: string };
@@ -17,6 +18,7 @@ export type Session = {
   readonly actor: string;
   /** The client, or one to the control plane that has taken over since. One that was told to stop is not started again. */
   readonly reconnect: () => Promise<Client>;
+  readonly at: StateDirectory;
   close(): void;
 };
 
@@ -32,6 +34,7 @@ export async function openSession(
     client: connection.client,
     product: connection.product,
     actor: actor(),
+    at: connection.at,
     reconnect: async () => {
       const before = connection.client;
       connection = await connect({ stateDir: options.stateDir, start: start && "when-killed" });
@@ -51,6 +54,9 @@ export async function withSession<T>(
   const session = await openSession(options, { start });
   try {
     return await work(session);
+  } catch (error) {
+    if (!isSlipwayError(error) || error.code !== "UNAUTHORIZED") throw error;
+    throw lockedOut(session.at, "it has another token than this one");
   } finally {
     session.close();
   }

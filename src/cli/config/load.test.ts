@@ -242,7 +242,7 @@ describe("a config that cannot be read says where and why", () => {
     for (const [path, why] of [
       [large, "has 1000001 bytes"],
       [bytes, "is not UTF-8 text"],
-      [join(directory, "folder/slipway.config.json"), "is not a file"],
+      [join(directory, "folder/slipway.config.json"), "is a directory"],
       [join(directory, "pipe/slipway.config.json"), "is not a file"],
     ] as const)
       expect((await refusal(inspectConfig(path))).message).toContain(why);

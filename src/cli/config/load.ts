@@ -113,8 +113,8 @@ async function readConfigFile(file: string): Promise<string> {
     const stats = await handle.stat();
     if (!stats.isFile())
       throw new SlipwayError("CONFIG_UNREADABLE", {
-        message: `${name} is not a file`,
-        hint: "remove it, then run: slipway init",
+        message: `${file} is ${stats.isDirectory() ? "a directory" : "not a file"}`,
+        hint: "name the config itself, as in: slipway validate slipway.config.ts; or give what has its name another one, and run: slipway init",
       });
     const { size } = stats;
     if (size > maxBytes)

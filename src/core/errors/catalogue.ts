@@ -20,7 +20,11 @@ export const catalogue = {
   UNKNOWN_RELEASE: entry(2, 404, "run: slipway releases"),
   UNKNOWN_DEPLOYMENT: entry(2, 404, "run: slipway history"),
   // Source and release
-  GIT_MISSING: entry(2, 424, "install git, or set PATH so that slipway finds it"),
+  GIT_MISSING: entry(
+    2,
+    424,
+    "install git, or put it on the PATH; the control plane has that of its start: slipway down && slipway up",
+  ),
   GIT_NOT_A_REPOSITORY: entry(2, 422, "run slipway inside a git repository, or: git init && git add -A && git commit"),
   GIT_UNKNOWN_COMMIT: entry(2, 404, "name a commit, branch or tag that exists in this repository"),
   GIT_FAILED: entry(1, 500, "run the git command shown by hand to see why"),
@@ -121,7 +125,7 @@ export const catalogue = {
   STORE_CORRUPT: entry(
     1,
     500,
-    "restore the newest copy: slipway state restore <file>; without one, what to do is said at the address below",
+    "restore the newest copy: slipway state restore <file>; without one: docs/errors.md#store-corrupt",
   ),
   STATE_UNUSABLE: entry(2, 403, "run slipway as the user who owns it, or name another one: --state-dir <directory>"),
   STORE_TOO_NEW: entry(1, 500, "this state was written by a newer slipway; upgrade this one"),
