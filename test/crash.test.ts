@@ -33,7 +33,7 @@ describe("a control plane that is killed at every boundary of a deployment", () 
     product.commit("broken", "errors", { strategy: "blue-green" });
     releases.broken = await release(plane, product);
     expect((await ended(plane, await deploy(plane, releases.one))).phase).toBe("succeeded");
-    visitors = new Visitors(product.port);
+    visitors = new Visitors(product.port, { everyMs: 10 });
   });
 
   afterAll(async () => {

@@ -94,7 +94,7 @@ describe.skipIf(!canRun)("a Compose project on a host that only SSH reaches", { 
   });
 
   it("brings the next version and goes back without a failed request, and leaves what is not ours", async () => {
-    const visitors = new Visitors(ports.edge, { everyMs: 20 });
+    const visitors = new Visitors(ports.edge);
     project.commit("v2");
     const second = await deploy();
     expect((await visit()).slice(0, 2)).toEqual(["v2", "v2"]);

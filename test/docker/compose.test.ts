@@ -198,7 +198,7 @@ describe.skipIf(!canRun)("a Compose project that docker compose runs", { timeout
       `shop-staging-web-1 of docker compose has port ${ports.shared}, which the edge is to listen on`,
     );
     const stateful = await cacheNow("shop-staging-cache-1");
-    const visitors = new Visitors(ports.shared, { ...few, everyMs: 20 });
+    const visitors = new Visitors(ports.shared, few);
     const { phase, reason, failure } = await deploy("staging");
     await visitors.leave();
     expect(phase, JSON.stringify([reason, failure?.evidence, visitors.reasons])).toBe("succeeded");

@@ -32,7 +32,7 @@ export async function bearsLoadAndSickness(place: Place): Promise<void> {
     return web?.revisions[0]?.instances.filter(({ state }) => state === "running").length ?? 0;
   };
   await expect.poll(count, patient).toBe(1);
-  const visitors = new Visitors(place.port, { everyMs: 20, ...place.visits });
+  const visitors = new Visitors(place.port, place.visits);
   try {
     await expect.poll(count, patient).toBe(2);
     await expect.poll(() => ended("service.scaled"), patient).toBe(1);

@@ -67,7 +67,7 @@ describe("three hosts over SSH, behind Caddy on the first, without a registry of
       product,
       engines: machines.hosts,
       production: { host: first.address, port },
-      visits: { everyMs: 20, path: "/hello" },
+      visits: { path: "/hello" },
       table: async () => JSON.parse(await first.run(["cat", `${room}/slots/current/table`])) as RouteTable,
       images: new Set((await Promise.all(machines.hosts.map(imageIdsOf))).flat()),
       bad: new Set(),
