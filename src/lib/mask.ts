@@ -1,3 +1,6 @@
+/** `pads`: in base64, so many `=` follow at most, after one character that is decided only in part. 0: neither. */
+type Form = { readonly bytes: Buffer; readonly pads: number };
+
 /** Shorter values are in every text by chance: they are not masked. */
 export const shortestMasked = 4;
 /** Of a value of several lines, such as a key, each line of at least this length is masked by itself too. */
@@ -9,10 +12,12 @@ const mask = Buffer.from(maskText);
 /**
  * Takes secrets out of a stream of bytes, in every form in which they commonly come: as they are, in base64 and base64url at
  * any offset, percent-encoded, escaped for JSON, and in hex. What comes out does not depend on how the stream is cut into
- * chunks. Everything else passes unchanged. What is split by other text, or encoded twice, is not found.
+ * chunks. Everything else passes unchanged. What is split by other text, or encoded twice, is not found. In base64 the last character
+ * that a secret shares with what follows it goes with it, and so does the padding; the first one, which it shares with what is before
+ * it, stays, and tells 2 or 4 bits.
  */
 export class Masker {
-  readonly #forms: readonly Buffer[];
+  readonly #forms: readonly Form[];
   readonly #longest: number;
   #rest: Buffer = Buffer.alloc(0);
   /** Bytes at the start of `#rest` that belong to a secret whose mask has been written. */
@@ -20,7 +25,7 @@ export class Masker {
 
   constructor(secrets: readonly string[]) {
     this.#forms = formsOf(secrets);
-    this.#longest = Math.max(0, ...this.#forms.map(({ length }) => length));
+    this.#longest = Math.max(0, ...this.#forms.map(({ bytes, pads }) => bytes.length + (pads === 0 ? 0 : 1 + pads)));
   }
 
   /** What is sure of the stream so far; the last bytes may have to wait for the next. */
@@ -61,33 +66,58 @@ export function masked(text: string, secrets: readonly string[]): string {
 /** Where a form begins before `end`, from the first to the last; the longest of those that begin together. */
 function* findings(
   work: Buffer,
-  forms: readonly Buffer[],
+  forms: readonly Form[],
   end: number,
 ): Generator<{ readonly from: number; readonly to: number }> {
-  const next = forms.map((form) => work.indexOf(form));
+  const next = forms.map(({ bytes }) => work.indexOf(bytes));
   for (;;) {
     let from = end;
     let to = 0;
     for (const [index, at] of next.entries()) {
       if (at === -1 || at > from || at >= end) continue;
-      const until = at + (forms[index] as Buffer).length;
+      const until = endOf(forms[index] as Form, work, at);
       to = at < from ? until : Math.max(to, until);
       from = at;
     }
     if (from >= end) return;
     yield { from, to };
     for (const [index, at] of next.entries())
-      if (at === from) next[index] = work.indexOf(forms[index] as Buffer, at + 1);
+      if (at === from) next[index] = work.indexOf((forms[index] as Form).bytes, at + 1);
   }
 }
 
-function formsOf(secrets: readonly string[]): readonly Buffer[] {
-  const values = secrets.flatMap((secret) => [
-    secret,
-    ...(/\n/.test(secret) ? secret.split(/\r?\n/).filter((line) => line.length >= shortestLine) : []),
-  ]);
-  const texts = values.filter((value) => value.length >= shortestMasked).flatMap(encodings);
-  return [...new Set(texts)].filter((text) => text.length >= shortestMasked).map((text) => Buffer.from(text, "utf8"));
+function endOf({ bytes, pads }: Form, work: Buffer, at: number): number {
+  let end = at + bytes.length;
+  if (pads === 0 || !isBase64(work[end])) return end;
+  end += 1;
+  for (let pad = 0; pad < pads && work[end] === equalsSign; pad += 1) end += 1;
+  return end;
+}
+
+const equalsSign = "=".charCodeAt(0);
+
+function isBase64(byte: number | undefined): boolean {
+  return byte !== undefined && /[A-Za-z0-9+/_-]/.test(String.fromCharCode(byte));
+}
+
+function formsOf(secrets: readonly string[]): readonly Form[] {
+  const values = secrets
+    .flatMap((secret) => [
+      secret,
+      ...(/\n/.test(secret) ? secret.split(/\r?\n/).filter((line) => line.length >= shortestLine) : []),
+    ])
+    .filter((value) => value.length >= shortestMasked);
+  const forms = new Map<string, number>();
+  const add = (text: string, pads: number): void => {
+    if (text.length >= shortestMasked) forms.set(text, Math.max(pads, forms.get(text) ?? 0));
+  };
+  for (const value of values) {
+    for (const text of encodings(value)) add(text, 0);
+    const bytes = Buffer.from(value, "utf8");
+    for (const before of [0, 1, 2])
+      for (const text of base64Within(bytes, before)) add(text, (3 - ((before + bytes.length) % 3)) % 3);
+  }
+  return [...forms].map(([text, pads]) => ({ bytes: Buffer.from(text, "utf8"), pads }));
 }
 
 function encodings(value: string): string[] {
@@ -108,7 +138,6 @@ function encodings(value: string): string[] {
     json.replaceAll(/[^\u0020-\u007e]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`),
     hex,
     hex.toUpperCase(),
-    ...[0, 1, 2].flatMap((before) => base64Within(bytes, before)),
   ];
 }
 
