@@ -12,16 +12,23 @@ let plane: Plane;
 let meter: Server;
 /** What the product says of its load, to whoever asks. */
 let load = 0;
+/** What it says instead; null: it hangs. */
+let lie: string | null | undefined;
+let asked = 0;
 
 beforeAll(async () => {
-  meter = createServer((_, response) => response.end(JSON.stringify({ load })));
+  meter = createServer((_, response) => {
+    asked += 1;
+    if (lie !== null) response.end(lie ?? JSON.stringify({ load }));
+  });
   await new Promise<void>((resolve) => meter.listen(0, "127.0.0.1", resolve));
   const suggest = { services: { web: { scale: { suggest: true } } } };
-  plane = await Plane.start({ environments: { live: {}, trial: suggest, hand: {} } });
+  plane = await Plane.start({ environments: { live: {}, trial: suggest, hand: {}, blind: {} } });
 });
 
 afterAll(async () => {
   await plane.close();
+  meter.closeAllConnections();
   meter.close();
 });
 
@@ -179,5 +186,28 @@ it("a person sets the number, which nothing changes until it is given back; a de
   await plane.expectAtRest(here);
   expect(await byHand(here, null)).toMatchObject({ from: 3, to: 2 });
   expect((await told(here, 8)).at(-1)).toBe("scaled web 2 → 1: drained");
+  await plane.expectAtRest(here);
+});
+
+it("a load that vanishes, hangs or is no number takes no instance away and brings none, until it is known again", async () => {
+  load = 20;
+  const here = "blind";
+  expect((await plane.deploy(here, await release("v7"))).phase).toBe("succeeded");
+  expect(await told(here, 2)).toHaveLength(2);
+  const decided = () =>
+    [...plane.world.scalings.values()].find(({ environment }) => environment === here)?.decision.reason;
+  const nothing = ["", "<html>", "{}", '{"load":null}', '{"load":"NaN"}', '{"load":-1e999}', '{"load":[0]}'];
+  for (const said of [null, ...nothing]) {
+    lie = said;
+    const before = asked;
+    await expect.poll(() => asked - before, { timeout: 90_000 }).toBeGreaterThan(3);
+    await expect
+      .poll(decided, { timeout: 90_000, message: String(said) })
+      .toMatch(/^load is not known \(.+\), so none is taken away$/);
+  }
+  expect([(await told(here, 2)).length, await routed(here)]).toEqual([2, 2]);
+  lie = undefined;
+  load = 0;
+  expect((await told(here, 4)).at(-1)).toBe("scaled web 2 → 1: drained");
   await plane.expectAtRest(here);
 });
