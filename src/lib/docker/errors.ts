@@ -1,6 +1,8 @@
+import { tlsTrouble } from "./tls-trouble.ts";
+
 /**
  * - `AWAY`: nobody answers at the engine's address, or the connection was lost. Worth another try.
- * - `DENIED`: the engine is there and this user may not use it.
+ * - `DENIED`: the engine is there and this user may not use it, or one side of TLS does not believe the other.
  * - `UNSUPPORTED`: its API is older or newer than what we speak.
  * - `REFUSED`: the engine answered with an error; `status` and the message are its own.
  * - `TIMED_OUT`: no whole answer within the call's limit.
@@ -15,16 +17,19 @@ export class DockerError extends Error {
   readonly status: number | null;
   /** `POST /containers/create`, without its body. */
   readonly call: string;
+  /** What to do about it, where that is known here. */
+  readonly hint: string | null;
 
   constructor(
     code: DockerErrorCode,
     message: string,
-    details: { readonly call: string; readonly status?: number; readonly cause?: unknown },
+    details: { readonly call: string; readonly status?: number; readonly hint?: string; readonly cause?: unknown },
   ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.status = details.status ?? null;
     this.call = details.call;
+    this.hint = details.hint ?? null;
   }
 }
 
@@ -58,6 +63,14 @@ export function fromTransport(error: unknown, call: string, where: string): unkn
   if (error instanceof DockerError || !(error instanceof Error)) return error;
   const code = "code" in error ? String(error.code) : "";
   const details = { call, cause: error };
+  const tls = tlsTrouble(code);
+  if (tls !== null) {
+    return new DockerError(
+      "DENIED",
+      `${where}: ${tls.what} (${[error.message.trim(), ...namesOf(error)].join("; it is for ")})`,
+      { ...details, hint: tls.hint },
+    );
+  }
   if (code === "EACCES" || code === "EPERM" || code === "DENIED") {
     return new DockerError("DENIED", `${where}: this user may not use the engine (${error.message})`, details);
   }
@@ -68,4 +81,11 @@ export function fromTransport(error: unknown, call: string, where: string): unkn
     return new DockerError("AWAY", `${where}: no connection to the engine (${error.message || code})`, details);
   }
   return error;
+}
+
+/** The names of a certificate that does not have the one we asked for: of an address, Node's message tells none of them. */
+function namesOf(error: Error): readonly string[] {
+  const cert = "cert" in error ? error.cert : null;
+  if (typeof cert !== "object" || cert === null || !("subjectaltname" in cert)) return [];
+  return typeof cert.subjectaltname === "string" ? [cert.subjectaltname] : [];
 }

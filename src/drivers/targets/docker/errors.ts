@@ -41,7 +41,10 @@ export function atHost(host: string, error: unknown): unknown {
     case "TIMED_OUT":
       return new SlipwayError("HOST_AWAY", details);
     case "DENIED":
-      return new SlipwayError("HOST_DENIED", { ...details, hint: "add the user to the host's docker group" });
+      return new SlipwayError("HOST_DENIED", {
+        ...details,
+        hint: error.hint ?? "add the user to the host's docker group",
+      });
     case "UNSUPPORTED":
       return new SlipwayError("ENGINE_TOO_OLD", details);
     case "REFUSED":

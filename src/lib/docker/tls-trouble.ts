@@ -1,0 +1,45 @@
+/** What is wrong between two sides of TLS, and what to do about it. */
+export type TlsTrouble = { readonly what: string; readonly hint: string };
+
+const wrongAuthority: TlsTrouble = {
+  what: "its certificate is of an authority that tls.ca does not hold",
+  hint: "give the certificate of the authority that signed the engine's as tls.ca",
+};
+const plainPort: TlsTrouble = {
+  what: "it does not speak TLS there",
+  hint: "give the port of --tlsverify (usually 2376), or start the engine with --tlsverify",
+};
+
+const byCode: Readonly<Record<string, TlsTrouble>> = {
+  CERT_HAS_EXPIRED: {
+    what: "its certificate is over",
+    hint: "renew the engine's certificate, and look at this machine's clock",
+  },
+  CERT_NOT_YET_VALID: {
+    what: "its certificate does not hold yet",
+    hint: "look at this machine's clock, and at the one where the certificate was made",
+  },
+  ERR_TLS_CERT_ALTNAME_INVALID: {
+    what: "its certificate is for other names",
+    hint: "use one of those names in the host's url, or make a certificate with this name (subjectAltName)",
+  },
+  DEPTH_ZERO_SELF_SIGNED_CERT: wrongAuthority,
+  SELF_SIGNED_CERT_IN_CHAIN: wrongAuthority,
+  UNABLE_TO_GET_ISSUER_CERT: wrongAuthority,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: wrongAuthority,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: wrongAuthority,
+  CERT_SIGNATURE_FAILURE: wrongAuthority,
+  ERR_SSL_WRONG_VERSION_NUMBER: plainPort,
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: plainPort,
+};
+
+/** Null: the trouble is another. Alerts are what the engine says of our certificate: OpenSSL's names for them differ by version. */
+export function tlsTrouble(code: string): TlsTrouble | null {
+  const known = byCode[code];
+  if (known !== undefined) return known;
+  if (!/^ERR_SSL_.*ALERT_.*(CERTIFICATE|UNKNOWN_CA)/.test(code)) return null;
+  return {
+    what: "it does not accept our certificate",
+    hint: "give tls.cert and tls.key, signed by the authority of the engine's --tlscacert and not over",
+  };
+}
