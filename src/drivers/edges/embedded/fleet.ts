@@ -5,6 +5,7 @@ import type { RevisionId } from "../../../core/ids.ts";
 import { entryFile } from "../../../lib/entry.ts";
 import type { CertificateStatus, EdgeConfig, RouteTable } from "../../../ports/edge.ts";
 import { HoldCounts } from "./hold-counts.ts";
+import { firstTaken } from "./may-listen.ts";
 import type { Challenges, Done, FromWorker, ListenProblem, ToWorker } from "./messages.ts";
 import { Totals } from "./totals.ts";
 
@@ -71,7 +72,8 @@ export class Fleet {
     try {
       if (this.#members.size === 0) await this.#fill();
       else {
-        // One after the other: the first finds out whether the address can be had, the others then share it.
+        throwTaken(await firstTaken(config.listeners, before?.listeners ?? []));
+        // One after the other: the first opens the address, the others then share it.
         for (const member of this.#told())
           throwTaken((await this.#call(member, { is: "config", config }))?.problem ?? null);
         await this.#fill();

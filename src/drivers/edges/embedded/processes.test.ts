@@ -1,5 +1,6 @@
+import { once } from "node:events";
 import { readFile, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type Backend, startBackend } from "../../../testing/conformance/edge/backend.ts";
@@ -121,6 +122,20 @@ test("the one who gives orders may vanish in the middle of a call; traffic goes 
   a.open();
   expect((await gate).body).toBe("a");
   expect((await ask(port, "/")).body).toBe("a");
+});
+
+test("a port that was taken can be had at once when it is free again, by every worker", async () => {
+  const squatter = createServer().listen(0, "127.0.0.1");
+  await once(squatter, "listening");
+  const { port: wanted } = squatter.address() as AddressInfo;
+  const config = configOn(port);
+  const more = [...config.listeners, { name: "more", host: "127.0.0.1", port: wanted, tls: null }];
+  for (const _ of [1, 2])
+    await expect(made.edge.start({ ...config, listeners: more })).rejects.toMatchObject({ code: "PORT_TAKEN" });
+  await new Promise((resolve) => squatter.close(resolve));
+  await made.edge.start({ ...config, listeners: more });
+  // The new listener has no route yet, and says so.
+  expect((await ask(wanted, "/")).status).toBe(404);
 });
 
 test("a port that is taken is named, and what was served before is served on", async () => {
