@@ -81,10 +81,13 @@ function liveView(): (detail: DeploymentDetail) => void {
       ...stepLines(detail, Date.now()),
       ...gateLines(detail),
       ...(detail.ended
-        ? endLines(detail)
+        ? []
         : [...transferLines(detail.transfers), ...bakeLines(detail), ...trafficLines(detail.services)]),
     ]);
-    if (detail.ended) live.done();
+    if (!detail.ended) return;
+    live.done();
+    // These stay, so they may wrap: a reason that is cut is no reason.
+    live.print(endLines(detail));
   };
 }
 
