@@ -34,6 +34,7 @@ beforeAll(async () => {
       asked: { promoteFrom: "staging", gates: { approval: { teams: ["ops"], count: 2 } } },
       frozen: { gates: { freezes: [{ cron: "0 0 * * *", duration: "48h", reason: "the audit" }] } },
       soon: {},
+      closing: {},
       trial: {},
       patient: { promoteFrom: "trial", gates: { baked: "2s", wait: "1s" } },
       late: { gates: { approval: { expires: "1s" } } },
@@ -252,6 +253,29 @@ describe("a frozen environment", () => {
     const { phase, row, phases } = await plane.deploy(here, release);
     expect([phase, phases.slice(0, 3)]).toEqual(["succeeded", ["gated", "queued", "starting"]]);
     expect(row.started_at).toBeGreaterThanOrEqual(opens);
+  });
+
+  it("lets what has begun finish when its window closes over it; what comes then waits for the next one", async () => {
+    here = "closing";
+    // Of a minute, which is the shortest there is; of that, eight seconds are left.
+    const closes = Math.floor(plane.world.clock.now() / 1_000) * 1_000 + 8_000;
+    const opened = closes - 60_000;
+    const gates = { windows: [{ cron: new Date(opened).toISOString().slice(0, 19), duration: "1m" as const }] };
+    const release = await version("v8", { environments: plane.product.environmentsWith(here, { gates }) });
+    plane.product.behave("web", "v8", "hold");
+    const id = await plane.start(here, release);
+    await plane.reaches(id, "verifying");
+    await plane.world.clock.sleep(closes - plane.world.clock.now());
+    const next = await plane.start(here, release);
+    expect(await plane.row(next)).toMatchObject({
+      phase: "gated",
+      reason: expect.stringMatching(/^its window does not open within a year/),
+    });
+    plane.product.behave("web", "v8", "good");
+    const { phase, row } = await plane.ended(id);
+    expect([phase, row.started_at! < closes, row.ended_at! > closes]).toEqual(["succeeded", true, true]);
+    expect(await plane.visit(here)).toBe("200 v8");
+    expect((await plane.row(next)).phase).toBe("gated");
   });
 });
 

@@ -59,7 +59,7 @@ function readWindows(windows: readonly WindowSpec[], opens: EpochMs | null, now:
   const zone = windows[0]?.timeZone ?? "UTC";
   const until = latest(windows, now);
   if (until !== null) return { gate: "window", open: true, says: `open until ${timeText(until, zone)}`, opensAt: null };
-  return { gate: "window", open: false, says: opening(opens, zone), opensAt: opens };
+  return { gate: "window", open: false, says: `its window ${opening(opens, zone)}`, opensAt: opens };
 }
 
 function readFreezes(frozen: readonly FreezeSpec[], opens: EpochMs | null, now: EpochMs): GateReading {
