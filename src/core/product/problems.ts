@@ -158,6 +158,15 @@ function strayKey(key: string, at: Path, place: readonly Node[]): { message: str
   const deeper = place.flatMap((node) => keyPaths(node)).find(({ path }) => path.at(-1) === key && !path.includes("*"));
   const guess = near ?? (deeper === undefined ? null : deeper.path.join("."));
   if (guess !== null) return { message: `unknown key; did you mean "${guess}"?`, guess };
+  // A key of each environment, each service, written one level too high: there is no one path to guess.
+  const within = place
+    .flatMap((node) => keyPaths(node))
+    .find(({ path }) => path.length === 3 && path[1] === "*" && path[2] === key);
+  if (within !== undefined)
+    return {
+      message: `unknown key here; it belongs in ${[...at, ...within.path].join(".")}`,
+      guess: null,
+    };
   const few = names.length > 0 && names.length <= fewKeys;
   return { message: few ? `unknown key; use one of ${names.join(", ")}` : "unknown key", guess };
 }

@@ -20,6 +20,12 @@ test("an image of several platforms is refused before anything is built, and nam
   );
 });
 
+test("a key of each environment that is written one level too high is told where it belongs", () => {
+  const text = report({ ...withWeb({}), previews: {}, gates: {} });
+  expect(text).toMatch(/previews +unknown key here; it belongs in environments\.\*\.previews/);
+  expect(text).toMatch(/gates +unknown key here; it belongs in environments\.\*\.gates/);
+});
+
 describe("a config that is right", () => {
   test("comes out as it went in, without problems", () => {
     for (const product of [smallProduct, fullProduct]) {
