@@ -395,10 +395,11 @@ function imageWorks(places: Places, version: string): ImageWorks {
   const layout = join(directory, "images");
   const builders = new Map<string, Builder>();
   const builder = ({ builder: url, hosts, registry }: DockerTargetSpec): Builder => {
-    const key = `${url} ${registry?.repository ?? ""}`;
+    const tls = hosts.find((host) => host.url === url)?.tls ?? null;
+    const key = JSON.stringify([url, tls, registry?.repository]);
     const known = builders.get(key);
     if (known !== undefined) return known;
-    const engine = { url, ...waysTo(places, { url, tls: hosts.find((host) => host.url === url)?.tls ?? null }) };
+    const engine = { url, ...waysTo(places, { url, tls }) };
     const login: LoginOf = async (host) => {
       const found = await logins.at(registry, host);
       return found === null ? null : { user: found.username, password: found.password };

@@ -7,6 +7,7 @@ import type { SshOptions } from "../ssh/options.ts";
 import { unlessAborted } from "../unless-aborted.ts";
 import { type Dial, dialsOf, type Endpoint, parseUrl, type TlsFiles } from "./dial.ts";
 import { DockerError, fromTransport } from "./errors.ts";
+import { isTlsPort, tlsPort } from "./tls-trouble.ts";
 
 /** API versions that this client speaks: Docker 20.10 to 28. */
 export const oldestApi = "1.41";
@@ -82,6 +83,8 @@ export class Docker {
   readonly #dials: readonly Dial[];
   #way = 0;
   #version: Promise<EngineVersion> | null = null;
+  /** What a connection since the last that was made has failed with first. */
+  #broken: Error | null = null;
 
   constructor(url: string, endpoint: Endpoint, ssh: Ssh | null) {
     this.url = url;
@@ -161,7 +164,7 @@ export class Docker {
             },
             onResponseEnd: () => {
               done();
-              reject(refusal(status, Buffer.concat(chunks), call));
+              reject(refusal(status, Buffer.concat(chunks), call, this.url));
             },
             onResponseError: (_controller, error) => {
               done();
@@ -261,7 +264,7 @@ export class Docker {
     } catch (error) {
       throw this.#translated(error, call);
     }
-    throw refusal(answer.statusCode, said, call);
+    throw refusal(answer.statusCode, said, call, this.url);
   }
 
   /** What goes wrong on the way is told in our words. */
@@ -282,7 +285,14 @@ export class Docker {
       connect: (_, callback) => {
         this.#dial().then(
           // Everything that undici uses of a socket is that of a stream, but for what a child's pipes are not asked for.
-          (socket) => callback(null, socket as Parameters<typeof callback>[1] & Duplex),
+          (socket) => {
+            this.#broken = null;
+            // By TLS 1.3 the engine says what it thinks of our certificate when we are connected already, and undici tells only that it closed.
+            socket.on("error", (error: Error) => {
+              this.#broken ??= error;
+            });
+            callback(null, socket as Parameters<typeof callback>[1] & Duplex);
+          },
           (error: unknown) => callback(error instanceof Error ? error : new Error(String(error)), null),
         );
       },
@@ -302,7 +312,10 @@ export class Docker {
     const isLate = limit.aborted || (error instanceof Error && error.name === "TimeoutError");
     if (isLate) return new DockerError("TIMED_OUT", `${this.url} did not answer ${name} in time`, { call: name });
     if (isSshError(error)) return error;
-    const translated = fromTransport(error, name, this.url);
+    const seen = fromTransport(error, name, this.url);
+    const isCut = seen instanceof DockerError && seen.code === "AWAY";
+    const said = isCut ? fromTransport(this.#broken, name, this.url) : null;
+    const translated = said instanceof DockerError ? said : seen;
     // What comes back may be another version.
     if (translated instanceof DockerError && translated.code === "AWAY") this.#version = null;
     return translated;
@@ -367,8 +380,10 @@ function checked<T>(bytes: Buffer, shape: z.ZodType<T>, call: Pick<Call, "method
   });
 }
 
-function refusal(status: number, bytes: Buffer, call: Pick<Call, "method" | "path">): DockerError {
+function refusal(status: number, bytes: Buffer, call: Pick<Call, "method" | "path">, where: string): DockerError {
   let message = bytes.toString("utf8").trim();
+  if (status === 400 && isTlsPort(message))
+    return new DockerError("DENIED", `${where}: ${tlsPort.what}`, { call: nameOf(call), status, hint: tlsPort.hint });
   try {
     const said: unknown = JSON.parse(message);
     if (typeof said === "object" && said !== null && "message" in said) message = String(said.message);

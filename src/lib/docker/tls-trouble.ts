@@ -10,6 +10,15 @@ const plainPort: TlsTrouble = {
   hint: "give the port of --tlsverify (usually 2376), or start the engine with --tlsverify",
 };
 
+/** What is wrong where we speak in clear and the engine does not. */
+export const tlsPort: TlsTrouble = {
+  what: "it speaks TLS there, and no certificates of ours are given",
+  hint: "give the host tls: { ca, cert, key }, or the port without TLS",
+};
+
+/** What Go's server says of it, in clear. */
+export const isTlsPort = (answer: string): boolean => /^Client sent an HTTP request to an HTTPS server/i.test(answer);
+
 const byCode: Readonly<Record<string, TlsTrouble>> = {
   CERT_HAS_EXPIRED: {
     what: "its certificate is over",

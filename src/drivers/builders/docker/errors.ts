@@ -30,7 +30,11 @@ function fromDocker(error: DockerError, failure: Failure): SlipwayError {
     case "REFUSED":
       return refused(error.message, error, failure);
     case "DENIED":
-      return new SlipwayError("HOST_DENIED", { message: `the engine of ${host} may not be used`, cause: error });
+      return new SlipwayError("HOST_DENIED", {
+        message: `the engine of ${host} may not be used: ${error.message}`,
+        cause: error,
+        ...(error.hint !== null && { hint: error.hint }),
+      });
     case "UNSUPPORTED":
       return new SlipwayError("ENGINE_TOO_OLD", { message: error.message, cause: error });
     case "AWAY":

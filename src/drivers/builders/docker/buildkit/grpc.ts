@@ -1,5 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
 
 /**
  * The engine calls us: a gRPC server that speaks over one connection which the engine has handed back (`POST /session`). Only
@@ -42,6 +43,8 @@ export function serveGrpc(connection: Duplex, methods: ReadonlyMap<string, GrpcM
   });
   server.on("sessionError", () => connection.destroy());
   connection.on("error", () => undefined); // an engine that goes away is seen in the build's own answer
+  // That it is HTTP/2 both sides know without asking; Node speaks it on no TLS that has not agreed on it.
+  if (connection instanceof TLSSocket) connection.alpnProtocol = "h2";
   server.emit("connection", connection);
 }
 
