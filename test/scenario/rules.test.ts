@@ -227,12 +227,9 @@ describe("a rule with a rollback", () => {
     const good = await plane.version("v9", { services: services(), rollout: short, rules: { errors }, notifiers });
     const id = await plane.start(here, good);
     expect((await plane.ended(id)).phase).toBe("succeeded");
-    await expect
-      .poll(async () => (await ruleReadings(plane.world, { environment: environmentName(here) })).length, {
-        timeout: 90_000,
-      })
-      .toBe(1);
-    const [standing] = [...plane.world.standings.values()].filter(({ place }) => place.release === good);
+    const looked = () => [...plane.world.standings.values()].filter(({ place }) => place.release === good);
+    await expect.poll(() => looked().length, { timeout: 90_000 }).toBe(1);
+    const [standing] = looked();
     if (standing === undefined) throw new Error("nobody has looked at the rule");
     const { place, rule, look } = standing;
     const turn = {

@@ -39,6 +39,10 @@ class Scene {
     for (const wake of this.#changed) wake();
   }
 
+  runAgain(): void {
+    this.#instance = { ...this.#instance, state: "running", restarts: 1 };
+  }
+
   world(): BakeWorld {
     const scene = this;
     return {
@@ -190,6 +194,22 @@ describe("the watch of a bake", () => {
     scene.sampleAgeMs = null;
     const { result } = await watch(scene, 30_000);
     expect(result).toBeNull();
+  });
+
+  it("takes no exit for one of its own that was before the clock was set back, and one of now it does", async () => {
+    const scene = new Scene();
+    scene.clock.advance(60_000);
+    scene.exit();
+    scene.runAgain();
+    scene.clock.jump(-60_000);
+    const long = input({ since: start - 200_000 });
+    expect((await watch(scene, 20_000, { input: long })).result).toMatchObject({ note: expect.any(String) });
+    scene.clock.jump(-60_000);
+    const ends = {
+      input: input({ since: start - 200_000 }),
+      each: (passed: number) => passed === 2_000 && scene.exit(),
+    };
+    expect((await watch(scene, 20_000, ends)).result).toMatchObject({ code: "HEALTH_LOST" });
   });
 
   it("fails at once when an instance exits by itself", async () => {

@@ -57,6 +57,8 @@ export type BakeEnd = Failure | { readonly note: string } | { readonly missing: 
 const lookMs = 1_000;
 /** While requests of our own are sent: their answers are announced by nobody. */
 const syntheticMs = 100;
+/** An exit so far ahead of now is of a time before the clock was set back, or of a host that is far ahead: not of this watch. */
+const aheadMs = 10_000;
 /** A sample older than this says nothing about now. */
 const staleMs = 2_000;
 
@@ -75,11 +77,12 @@ export async function bake(world: BakeWorld, input: BakeInput, signal: AbortSign
     signal: watching.signal,
   });
   const time = timeOf(world, input);
+  const isOld = oldExits(world);
   try {
     for (;;) {
       const looks: StepLook[] = [];
       for (const service of running) {
-        const look = lookAt(world, service, input, { watch, synthetic });
+        const look = lookAt(world, service, input, { watch, synthetic, isOld });
         if ("code" in look) return look;
         looks.push(look);
       }
@@ -99,10 +102,14 @@ function lookAt(
   world: BakeWorld,
   service: Baked,
   input: BakeInput,
-  { watch, synthetic }: { readonly watch: HealthWatch; readonly synthetic: Synthetic | null },
+  {
+    watch,
+    synthetic,
+    isOld,
+  }: { readonly watch: HealthWatch; readonly synthetic: Synthetic | null; readonly isOld: IsOld },
 ): StepLook | Failure {
   const reports = inTraffic(service, watch.report(service.revision));
-  const health = input.rules.healthLost ? judgeHealth(service, reports, input.since) : null;
+  const health = input.rules.healthLost ? judgeHealth(service, reports, { since: input.since, isOld }) : null;
   if (health !== null && health.verdict.is === "fail") return failureOf(service, health.verdict, health.report);
   const compared = judgeCounts(world, service, input.rules);
   if (compared !== null && compared.is === "fail") return failureOf(service, compared, null);
@@ -175,16 +182,28 @@ function inTraffic(service: Baked, reports: readonly InstanceReport[]): readonly
   return reports.filter(({ status }) => status.index < service.instances);
 }
 
+type IsOld = (status: InstanceReport["status"]) => boolean;
+
+/** Tells the exits that were there when the watch began, and are of a time that has not come. */
+function oldExits({ clock }: Pick<BakeWorld, "clock">): IsOld {
+  const old = new Map<string, EpochMs | null>();
+  return ({ id, lastExit }) => {
+    const at = lastExit?.at ?? null;
+    if (!old.has(id)) old.set(id, at !== null && at > clock.now() + aheadMs ? at : null);
+    return at !== null && old.get(id) === at;
+  };
+}
+
 function judgeHealth(
   service: Baked,
   reports: readonly InstanceReport[],
-  sinceAt: EpochMs,
+  { since, isOld }: { readonly since: EpochMs; readonly isOld: IsOld },
 ): { readonly verdict: Verdict; readonly report: InstanceReport | null } {
   for (const report of reports) {
     const { status, health } = report;
     const exit = status.lastExit;
-    const crashed = exit !== null && exit.at > sinceAt && status.state !== "stopped" && status.state !== "stopping";
-    if (crashed) {
+    const isStopped = status.state === "stopped" || status.state === "stopping";
+    if (!isOld(status) && exit !== null && exit.at > since && !isStopped) {
       const why = `${service.service} ${whichInstance(status)} exited by itself after the switch: ${exitText(exit)}`;
       return { verdict: { is: "fail", code: "HEALTH_LOST", why, evidence: [] }, report };
     }

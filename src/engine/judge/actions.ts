@@ -4,6 +4,7 @@ import type { DeploymentId, EpochMs } from "../../core/ids.ts";
 import type { RuleLook } from "../../core/judge/rule/evaluate.ts";
 import type { Notice } from "../../core/judge/rule/notice.ts";
 import type { Action, Rule } from "../../core/judge/rule/rule.ts";
+import type { DeploymentRow } from "../../ports/tables.ts";
 import { ask } from "../commands/ask.ts";
 import { rollback } from "../commands/rollback.ts";
 import { deploymentRow, isGoingBack } from "../deploy/record.ts";
@@ -110,7 +111,7 @@ async function act(world: World, turn: Turn, action: Action, signal: AbortSignal
 
 /**
  * Under way, the deployment fails and goes back by its own state machine. Once its watch is over, its end is awaited and the
- * environment goes back to its last good release. What is live because somebody went back to it is not taken back once more: what fails then is not the release.
+ * environment goes back to its last good release; where that turns out bad, to the one before, for as long as the rule fires. What is live because somebody went back to it is not taken back once more: what fails then is not the release.
  */
 async function takeBack(world: World, turn: Turn, signal: AbortSignal): Promise<void> {
   const { place, rule, look } = turn;
@@ -131,8 +132,9 @@ async function takeBack(world: World, turn: Turn, signal: AbortSignal): Promise<
   const asked = { product, environment, to: null, force: false, actor, reason: look.reason, onlyFrom: release };
   for (;;) {
     try {
-      await rollback(world, asked);
-      return;
+      const end = await ended(world, await rollback(world, asked), signal);
+      // What has failed is known to be bad by now, so the next try has another one to go to, or none.
+      if (end === "succeeded" || end === "cancelled" || !isFiring(world, turn)) return;
     } catch (error) {
       // What comes next may be the remedy. Where it is not, what is live still fails when that has ended.
       const isBusy = isSlipwayError(error) && error.code === "DEPLOYMENT_IN_PROGRESS";
@@ -154,12 +156,28 @@ function isFiring({ standings }: World, { place, rule }: Turn): boolean {
 }
 
 /** How a deployment ends that was asked to fail; at once where it is on its way back. */
-async function outcome(world: World, deployment: DeploymentId, signal: AbortSignal): Promise<string> {
+function outcome(world: World, deployment: DeploymentId, signal: AbortSignal): Promise<string> {
+  return phaseWhen(world, deployment, (row) => row.ended_at !== null || isGoingBack({ is: phaseOf(row) }), signal);
+}
+
+function ended(world: World, deployment: DeploymentId, signal: AbortSignal): Promise<string> {
+  return phaseWhen(world, deployment, ({ ended_at }) => ended_at !== null, signal);
+}
+
+const phaseOf = ({ phase }: Pick<DeploymentRow, "phase">) => phase as Deployment["phase"]["is"];
+
+/** Its phase as soon as it is so. */
+async function phaseWhen(
+  world: World,
+  deployment: DeploymentId,
+  isSo: (row: DeploymentRow) => boolean,
+  signal: AbortSignal,
+): Promise<string> {
   for (;;) {
     const change = untilChange(world, signal);
     try {
-      const { phase, ended_at } = await deploymentRow(world.store.db, deployment);
-      if (ended_at !== null || isGoingBack({ is: phase as Deployment["phase"]["is"] })) return phase;
+      const row = await deploymentRow(world.store.db, deployment);
+      if (isSo(row)) return row.phase;
       await change.wait();
     } finally {
       change.release();

@@ -55,7 +55,9 @@ export function simEdge(gate: SimGate, life: Life): Edge {
     apply: (table) =>
       call(async () => {
         refuseBad(table, gate);
+        const { restarts } = gateway;
         if (gate.trouble === "slow") await timeline.wait(slowMs);
+        if (gateway.restarts !== restarts) throw unreachable();
         // Meanwhile a newer one may have come.
         refuseBad(table, gate);
         gateway.put(table);

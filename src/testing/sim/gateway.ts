@@ -53,6 +53,8 @@ const [slowFrom, slowTo] = [5, 40];
  */
 export class Gateway {
   table: RouteTable | null = null;
+  /** How often it has been started again: what it was about to do then, it never does. */
+  restarts = 0;
   readonly #deps: Deps;
   readonly #counters = new Map<RevisionId, Counters>();
   readonly #holds = new Map<string, Hold>();
@@ -160,6 +162,7 @@ export class Gateway {
   /** As after a restart of the edge as a whole; with `forgetful` also its table is gone. */
   restart({ forgetful }: { readonly forgetful: boolean }): void {
     this.flow();
+    this.restarts += 1;
     this.#counters.clear();
     for (const name of [...this.#holds.keys()]) this.hold(name, null);
     if (forgetful) this.table = null;

@@ -24,7 +24,7 @@ type Deps = {
   readonly add: (what: string) => void;
 };
 
-type Bad = { readonly atMs: number; readonly number: string; readonly bad: number };
+type Counted = { readonly atMs: number; readonly number: string; readonly bad: number; readonly requests: number };
 
 /**
  * Holds the rules of a config to what they say: what goes on failing is taken back, by itself and whoever dies meanwhile; what does
@@ -33,7 +33,9 @@ type Bad = { readonly atMs: number; readonly number: string; readonly bad: numbe
 export class Ruling {
   readonly #deps: Deps;
   /** What each release was counted for that was bad, at the looks of late. */
-  #counted: Bad[] = [];
+  #counted: Counted[] = [];
+  /** When each release was counted first: what was bad of it by then had come since the look before. */
+  readonly #firstAt = new Map<string, number>();
   #look: Due | null = null;
   /** The release for which it fires now, and what was not done about that, with why. */
   #firing: string | null = null;
@@ -50,7 +52,9 @@ export class Ruling {
     this.#counted = this.#counted.filter(({ atMs }) => atMs > timeline.nowMs - memoryMs);
     for (const [revision, counters] of Object.entries(gateway.sample().revisions)) {
       const number = /-api-r(\d+)$/.exec(revision)?.[1];
-      if (number !== undefined) this.#counted.push({ atMs: timeline.nowMs, number, bad: badOf(counters) });
+      if (number === undefined) continue;
+      this.#counted.push({ atMs: timeline.nowMs, number, bad: badOf(counters), requests: counters.requests });
+      if (!this.#firstAt.has(number)) this.#firstAt.set(number, timeline.nowMs);
     }
   }
 
@@ -95,7 +99,7 @@ export class Ruling {
     // A person may bring something else meanwhile, and then it is that one's matter.
     const isMatter = (): boolean =>
       promises.live() === live &&
-      struck.every(({ sick }) => sick) &&
+      struck.every((each) => each.sick && machine.at(each.address) === each) &&
       (promises.open().length === 0 || this.#firing === live);
     const isDone = (): boolean => this.#firing === live && (ruled === "says" || this.#notDone !== null);
     while (isMatter() && !isDone() && timeline.nowMs < untilMs) await timeline.wait(lookMs);
@@ -114,12 +118,15 @@ export class Ruling {
     for (const each of struck) machine.sicken(each, false);
   }
 
-  /** Whether something of it has failed of late. Counts that begin anew tell nothing. */
+  /** Whether something of it has failed of late. Where the edge has begun to count anew, nobody knows. */
   #hasFailed(number: string): boolean {
     const { timeline, gateway } = this.#deps.world();
     const counters = gateway.sample().revisions[revisionId(`rev_${product}-${environment}-${api}-r${number}`)];
     const before = this.#counted.filter((each) => each.number === number && each.atMs > timeline.nowMs - memoryMs);
-    const now = counters === undefined ? 0 : badOf(counters);
+    if (counters === undefined || before.some(({ requests }) => requests > counters.requests)) return true;
+    const now = badOf(counters);
+    const isNew = (this.#firstAt.get(number) ?? timeline.nowMs) > timeline.nowMs - memoryMs;
+    if (isNew && now > 0) return true;
     return before.length === 0 || before.some(({ bad }) => bad !== now);
   }
 }

@@ -418,7 +418,8 @@ class Story {
     if (course === undefined) return;
     const { is } = course.phases.at(-1) ?? { is: "" };
     if (is === "paused" || is === "held" || is === "waiting") this.#goOnLater(course);
-    const hasEnded = !this.#promises.open().includes(course);
+    // What a rule says of a release bears the number of the deployment that brought it, long after that has ended.
+    const hasEnded = row.event.startsWith("deployment.") && !this.#promises.open().includes(course);
     // In the commit itself the store is looked at, so its new rows are there.
     if (hasEnded) this.#onEnd(course);
     for (const wake of [...this.#waiting]) wake();
