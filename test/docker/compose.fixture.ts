@@ -107,7 +107,14 @@ export class ComposeProject {
     return readdirSync(root, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name))
-      .filter((file) => readFileSync(file).includes(text));
+      .filter((file) => {
+        try {
+          return readFileSync(file).includes(text);
+        } catch {
+          // What is written beside its place has its name for a moment only.
+          return false;
+        }
+      });
   }
 
   remove(): void {
