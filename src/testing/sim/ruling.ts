@@ -40,6 +40,9 @@ export class Ruling {
   /** The release for which it fires now, and what was not done about that, with why. */
   #firing: string | null = null;
   #notDone: { readonly reason: string; readonly way: string | null } | null = null;
+  /** What it has begun; and the release that a person has kept, by calling that off. */
+  readonly #begun = new Set<string | null>();
+  #kept: string | null = null;
 
   constructor(deps: Deps) {
     this.#deps = deps;
@@ -63,7 +66,8 @@ export class Ruling {
   }
 
   /** What is wrong with this row, or null. */
-  onHistory({ event, actor, release_id, reason }: Noted, ruled: Ruled | null): string | null {
+  onHistory({ event, actor, release_id, deployment_id, reason }: Noted, ruled: Ruled | null): string | null {
+    if (event === "deployment.cancelled" && this.#begun.has(deployment_id)) this.#kept = this.#firing;
     if (actor !== `rule ${ruleName}`) return null;
     if (event === "rule.action-failed" && release_id === this.#firing)
       this.#notDone = { reason, way: this.#deps.promises.wayBack() };
@@ -75,6 +79,7 @@ export class Ruling {
       const number = release_id?.replace(/^.*x/, "") ?? "";
       return this.#hasFailed(number) ? null : `it fired, and nothing of r${number} has failed: ${reason}`;
     }
+    if (event === "deployment.queued") this.#begun.add(deployment_id);
     return event.startsWith("deployment.") && ruled === "says" ? `a rule that only says so did ${event}` : null;
   }
 
@@ -99,6 +104,7 @@ export class Ruling {
     // A person may bring something else meanwhile, and then it is that one's matter.
     const isMatter = (): boolean =>
       promises.live() === live &&
+      this.#kept !== live &&
       struck.every((each) => each.sick && machine.at(each.address) === each) &&
       (promises.open().length === 0 || this.#firing === live);
     const isDone = (): boolean => this.#firing === live && (ruled === "says" || this.#notDone !== null);
