@@ -30,6 +30,14 @@ export function withDatabase(url: string, name: string): string {
   return other.href;
 }
 
+/** The address of a preview's own database, on the server and as the role of its template's. */
+export function ownDatabase(
+  { product, environment }: { readonly product: string; readonly environment: EnvironmentName },
+  url: string,
+): string {
+  return withDatabase(url, databaseName(product, environment));
+}
+
 /** What libpq takes of an address from the environment: arguments are seen by everybody on a machine. */
 const settings: Readonly<Record<string, string>> = {
   host: "PGHOST",

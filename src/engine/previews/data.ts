@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { shortDigest } from "../../core/hash.ts";
 import type { EnvironmentName, ReleaseId } from "../../core/ids.ts";
-import { databaseName, withDatabase } from "../../core/previews/database.ts";
+import { ownDatabase } from "../../core/previews/database.ts";
 import { templateOf } from "../../core/previews/name.ts";
 import type { PreviewDataSpec } from "../../core/product/previews-spec.ts";
 import type { JobEnd, StepJob } from "../../ports/executor.ts";
@@ -68,7 +68,9 @@ export async function runCommand(
   const { data } = prepared;
   if (data === null) return null;
   const own: Command[] = data[command] === null ? [] : [command];
-  const database = data.postgres;
+  // It is filled by commands in between.
+  const database = command === "seed" ? undefined : data.postgres;
+  if (own.length === 0 && database === undefined) return null;
   const secrets = await secretsOf(world, at, data);
   const asked = database === undefined ? null : { database, secrets };
   const before = asked !== null && command === "prepare" ? await creation(world, at, asked) : [];
@@ -102,7 +104,7 @@ async function runTask(
   const { spec } = await releaseView(world.store.db, prepared.release, at.environment);
   const isTools = typeof task !== "string";
   const name = isTools ? `database-${task.name}` : task;
-  const told = isTools ? task.env : ownDatabase(at, data, secrets);
+  const told = isTools ? task.env : withOwnAddress(at, data, secrets);
   const job: Omit<StepJob, "key" | "room"> = {
     labels: { product: at.product, preview: at.environment },
     command: isTools ? ["sh", "-eu", "-c", task.script] : (data[task] ?? []),
@@ -141,14 +143,14 @@ function failureText(name: string, end: JobEnd, lines: readonly string[]): strin
 }
 
 /** Its commands find the preview's own database where its services do. */
-function ownDatabase(
-  { product, environment }: DataAt,
+function withOwnAddress(
+  at: DataAt,
   { postgres }: PreviewDataSpec,
   secrets: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
   const url = postgres === undefined ? undefined : secrets[postgres.secret];
   if (postgres === undefined || url === undefined) return secrets;
-  return { ...secrets, [postgres.secret]: withDatabase(url, databaseName(product, environment)) };
+  return { ...secrets, [postgres.secret]: ownDatabase(at, url) };
 }
 
 /** Ends what runs of its commands, and removes all that it has on this machine. Safe to repeat. */

@@ -1,6 +1,6 @@
 import { SlipwayError } from "../../core/errors/error.ts";
 import { type EnvironmentName, environmentName } from "../../core/ids.ts";
-import { databaseName, isPostgresUrl, toolEnvironment, withDatabase } from "../../core/previews/database.ts";
+import { databaseName, isPostgresUrl, ownDatabase, toolEnvironment } from "../../core/previews/database.ts";
 import { isPreview } from "../../core/previews/spec.ts";
 import type { PreviewDatabaseSpec } from "../../core/product/previews-spec.ts";
 import type { EnvironmentSpec } from "../../core/product/spec.ts";
@@ -37,7 +37,7 @@ export async function creation(world: World, at: At, { database, secrets }: Aske
     env: { ...admin.env, TEMPLATE: template ?? "", OWNER: PGUSER },
   };
   if (dump === null) return [create];
-  const env = { ...toolEnvironment(withDatabase(services, databaseName(at.product, at.environment))), DUMP: dump };
+  const env = { ...toolEnvironment(ownDatabase(at, services)), DUMP: dump };
   return [
     create,
     {
@@ -93,7 +93,7 @@ export function withOwnDatabase(
   const value = database === undefined ? undefined : values[database.secret];
   if (database === undefined || value === undefined || !isPreview(spec)) return values;
   const url = urlOf(spec, database.secret, { [database.secret]: value.reveal() });
-  return { ...values, [database.secret]: new Secret(withDatabase(url, databaseName(spec.product, spec.environment))) };
+  return { ...values, [database.secret]: new Secret(ownDatabase(spec, url)) };
 }
 
 const found = (tool: string): string =>
