@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { connect } from "node:tls";
+import { type CertificateFault, certificateFault } from "../../lib/certificate-fault.ts";
 
 /** What a certificate that is not believed shows of itself. */
 export type Shown = { readonly names: string; readonly by: string; readonly from: string; readonly to: string };
@@ -11,31 +12,28 @@ const unknownIssuer = {
   hint: "start the agent with NODE_EXTRA_CA_CERTS=<file>, the authority's certificate in PEM",
 };
 
-/** What Node says of certificates, and what to do about it. */
-const wrongs: Readonly<Record<string, { readonly what: string; readonly hint: string }>> = {
-  CERT_HAS_EXPIRED: {
+type Wrong = { readonly what: string; readonly hint: string };
+
+/** Null: what the error itself says is said. */
+const wrongs: Readonly<Record<CertificateFault, Wrong | null>> = {
+  over: {
     what: "shows a certificate that is over",
     hint: "renew it where TLS ends, and look at this machine's clock",
   },
-  CERT_NOT_YET_VALID: {
+  early: {
     what: "shows a certificate that does not hold yet",
     hint: "look at this machine's clock, and at the one where the certificate was made",
   },
-  ERR_TLS_CERT_ALTNAME_INVALID: {
+  "other-names": {
     what: "shows a certificate for other names",
     hint: "give --control-plane one of those names, or get a certificate for this one",
   },
-  DEPTH_ZERO_SELF_SIGNED_CERT: unknownIssuer,
-  SELF_SIGNED_CERT_IN_CHAIN: unknownIssuer,
-  UNABLE_TO_GET_ISSUER_CERT: unknownIssuer,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: {
+  "unknown-authority": unknownIssuer,
+  incomplete: {
     ...unknownIssuer,
     hint: `${unknownIssuer.hint}; of a public authority, its intermediate is missing where TLS ends`,
   },
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: {
-    ...unknownIssuer,
-    hint: `${unknownIssuer.hint}; of a public authority, its intermediate is missing where TLS ends`,
-  },
+  forged: null,
 };
 
 /** What is wrong with the certificate at the address, in words of several lines. Null: the trouble is another. */
@@ -45,8 +43,9 @@ export async function certificateTrouble(
   look: (url: URL) => Promise<Shown | null> = shownAt,
 ): Promise<string | null> {
   const code = (cause as { readonly code?: unknown } | undefined)?.code;
-  const wrong = typeof code === "string" ? wrongs[code] : undefined;
-  if (wrong === undefined) return null;
+  const fault = typeof code === "string" ? certificateFault(code) : null;
+  const wrong = fault === null ? null : wrongs[fault];
+  if (wrong === null) return null;
   const at = new URL(url);
   const shown = await look(at);
   return [

@@ -1,3 +1,5 @@
+import { type CertificateFault, certificateFault } from "../certificate-fault.ts";
+
 /** What is wrong between two sides of TLS, and what to do about it. */
 export type TlsTrouble = { readonly what: string; readonly hint: string };
 
@@ -19,33 +21,31 @@ export const tlsPort: TlsTrouble = {
 /** What Go's server says of it, in clear. */
 export const isTlsPort = (answer: string): boolean => /^Client sent an HTTP request to an HTTPS server/i.test(answer);
 
-const byCode: Readonly<Record<string, TlsTrouble>> = {
-  CERT_HAS_EXPIRED: {
+const byFault: Readonly<Record<CertificateFault, TlsTrouble>> = {
+  over: {
     what: "its certificate is over",
     hint: "renew the engine's certificate, and look at this machine's clock",
   },
-  CERT_NOT_YET_VALID: {
+  early: {
     what: "its certificate does not hold yet",
     hint: "look at this machine's clock, and at the one where the certificate was made",
   },
-  ERR_TLS_CERT_ALTNAME_INVALID: {
+  "other-names": {
     what: "its certificate is for other names",
     hint: "use one of those names in the host's url, or make a certificate with this name (subjectAltName)",
   },
-  DEPTH_ZERO_SELF_SIGNED_CERT: wrongAuthority,
-  SELF_SIGNED_CERT_IN_CHAIN: wrongAuthority,
-  UNABLE_TO_GET_ISSUER_CERT: wrongAuthority,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: wrongAuthority,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: wrongAuthority,
-  CERT_SIGNATURE_FAILURE: wrongAuthority,
-  ERR_SSL_WRONG_VERSION_NUMBER: plainPort,
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: plainPort,
+  "unknown-authority": wrongAuthority,
+  incomplete: wrongAuthority,
+  forged: wrongAuthority,
 };
+
+const plainPortCodes = new Set(["ERR_SSL_WRONG_VERSION_NUMBER", "ERR_SSL_PACKET_LENGTH_TOO_LONG"]);
 
 /** Null: the trouble is another. Alerts are what the engine says of our certificate: OpenSSL's names for them differ by version. */
 export function tlsTrouble(code: string): TlsTrouble | null {
-  const known = byCode[code];
-  if (known !== undefined) return known;
+  const fault = certificateFault(code);
+  if (fault !== null) return byFault[fault];
+  if (plainPortCodes.has(code)) return plainPort;
   if (!/^ERR_SSL_.*ALERT_.*(CERTIFICATE|UNKNOWN_CA)/.test(code)) return null;
   return {
     what: "it does not accept our certificate",

@@ -1,4 +1,4 @@
-import { createServer } from "node:net";
+import { listenTrouble } from "../listen-trouble.ts";
 
 /**
  * Below 32,768, where Linux begins to give local ports to outgoing connections (ip_local_port_range, ip(7)): such a
@@ -9,21 +9,10 @@ export const defaultPortRange = { from: 20_000, to: 29_999 } as const;
 export type PortRange = { readonly from: number; readonly to: number };
 
 /** Whether a server could listen there now, on every address. */
-export function portIsFree(port: number): Promise<boolean> {
-  return canListen(port, "::").then((free) =>
-    free === "no-such-address" ? canListen(port, "0.0.0.0") : free,
-  ) as Promise<boolean>;
-}
-
-function canListen(port: number, host: string): Promise<boolean | "no-such-address"> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.unref();
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      resolve(error.code === "EAFNOSUPPORT" || error.code === "EADDRNOTAVAIL" ? "no-such-address" : false);
-    });
-    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)));
-  });
+export async function portIsFree(port: number): Promise<boolean> {
+  const trouble = await listenTrouble({ host: "::", port });
+  const hasNoIpv6 = trouble === "EAFNOSUPPORT" || trouble === "EADDRNOTAVAIL";
+  return (hasNoIpv6 ? await listenTrouble({ host: "0.0.0.0", port }) : trouble) === null;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { createServer } from "node:net";
+import { listenTrouble } from "../../../lib/listen-trouble.ts";
 import type { EdgeConfig } from "../../../ports/edge.ts";
 
 type Address = EdgeConfig["listeners"][number];
@@ -15,16 +15,8 @@ export async function firstTaken(
 ): Promise<{ readonly address: string; readonly code: string } | null> {
   for (const { host, port } of wanted) {
     if (had.some((other) => other.host === host && other.port === port)) continue;
-    const code = await refusalOf(host, port);
+    const code = await listenTrouble({ host, port });
     if (code !== null) return { address: `${host}:${port}`, code };
   }
   return null;
-}
-
-function refusalOf(host: string, port: number): Promise<string | null> {
-  return new Promise((resolve) => {
-    const server = createServer((socket) => socket.destroy());
-    server.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? "UNKNOWN"));
-    server.listen({ host, port }, () => server.close(() => resolve(null)));
-  });
 }
