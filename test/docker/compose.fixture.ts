@@ -110,8 +110,9 @@ export class ComposeProject {
       .filter((file) => {
         try {
           return readFileSync(file).includes(text);
-        } catch {
+        } catch (error) {
           // What is written beside its place has its name for a moment only.
+          if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
           return false;
         }
       });

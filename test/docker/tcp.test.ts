@@ -1,10 +1,8 @@
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import type { DeploymentDetail, ErrorBody } from "../../src/api/contract.ts";
 import type { RouteTable } from "../../src/ports/edge.ts";
+import { makeAuthority, type TestAuthority } from "../../src/testing/conformance/edge/authority.ts";
 import { startEngine, type TestEngine } from "../../src/testing/hosts/engine.ts";
 import { nodeImage } from "../../src/testing/hosts/node-image.ts";
 import { freePorts } from "../../src/testing/ports.ts";
@@ -14,56 +12,25 @@ import { deploy, expectAtRest, type Scene, underLoad } from "./story.fixture.ts"
 
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
-const directory = mkdtempSync(join(tmpdir(), "slipway-tcp-"));
-const file = (name: string): string => join(directory, name);
-const openssl = (...args: string[]): void => void execFileSync("openssl", args, { stdio: "pipe" });
-const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-
-function authority(name: string): string {
-  openssl(
-    "req",
-    "-x509",
-    ...newKey,
-    "-days",
-    "2",
-    "-subj",
-    `/CN=${name}`,
-    "-keyout",
-    file(`${name}.key`),
-    "-out",
-    file(name),
-  );
-  return name;
-}
-
 /** The three files of one side: what it believes, and what it shows. */
-function signed(by: string, name: string) {
-  openssl(
-    "req",
-    "-new",
-    ...newKey,
-    "-subj",
-    `/CN=${name}`,
-    "-keyout",
-    file(`${name}.key`),
-    "-out",
-    file(`${name}.csr`),
-  );
-  writeFileSync(file(`${name}.ext`), "subjectAltName=IP:127.0.0.1\n");
-  const signer = ["-CA", file(by), "-CAkey", file(`${by}.key`), "-CAcreateserial", "-extfile", file(`${name}.ext`)];
-  openssl("x509", "-req", "-in", file(`${name}.csr`), ...signer, "-days", "2", "-out", file(name));
-  return { ca: file(by), cert: file(name), key: file(`${name}.key`) };
+type Files = { readonly ca: string; readonly cert: string; readonly key: string };
+
+async function signed(authority: TestAuthority, name: string): Promise<Files> {
+  const { certFile, keyFile } = await authority.issue(name, ["127.0.0.1"]);
+  return { ca: authority.caFile, cert: certFile, key: keyFile };
 }
 
+let authorities: readonly TestAuthority[] = [];
 let engine: TestEngine;
 let scene: Scene;
 let url: string;
-let stranger: ReturnType<typeof signed>;
+let stranger: Files;
 
 beforeAll(async () => {
-  const [ours, theirs] = [authority("ours"), authority("theirs")];
-  const [server, client] = [signed(ours, "server"), signed(ours, "client")];
-  stranger = { ...signed(theirs, "stranger"), ca: file(ours) };
+  const [ours, theirs] = [await makeAuthority("ours"), await makeAuthority("theirs")];
+  authorities = [ours, theirs];
+  const [server, client] = [await signed(ours, "server"), await signed(ours, "client")];
+  stranger = { ...(await signed(theirs, "stranger")), ca: ours.caFile };
   const [port = 0, edge = 0] = await freePorts(2);
   url = `tcp://127.0.0.1:${port}`;
   const hosts = ["unix:///run/docker.sock", url];
@@ -92,7 +59,7 @@ afterAll(async () => {
   await scene?.product.slipway("down", "--all");
   scene?.product.remove();
   await engine?.down();
-  rmSync(directory, { recursive: true });
+  for (const authority of authorities) await authority.dispose();
 });
 
 it("an engine that listens by tcp with TLS is deployed to under load, and nobody is lost", async () => {

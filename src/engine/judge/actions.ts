@@ -111,7 +111,8 @@ async function act(world: World, turn: Turn, action: Action, signal: AbortSignal
 
 /**
  * Under way, the deployment fails and goes back by its own state machine. Once its watch is over, its end is awaited and the
- * environment goes back to its last good release; where that turns out bad, to the one before, for as long as the rule fires. What is live because somebody went back to it is not taken back once more: what fails then is not the release.
+ * environment goes back to its last good release; where that turns out bad, to the one before, for as long as the rule fires. What is
+ * live because somebody went back to it is not taken back once more: what fails then is not the release.
  */
 async function takeBack(world: World, turn: Turn, signal: AbortSignal): Promise<void> {
   const { place, rule, look } = turn;

@@ -1,62 +1,31 @@
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo, Server } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { makeAuthority, type TestAuthority } from "../../testing/conformance/edge/authority.ts";
 import type { TlsFiles } from "./dial.ts";
 import { openDocker } from "./docker.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "slipway-tls-"));
-afterAll(() => rmSync(directory, { recursive: true }));
-const file = (name: string) => join(directory, name);
-const openssl = (...args: string[]) => execFileSync("openssl", args, { stdio: "pipe" });
-const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+const [ours, theirs] = [await makeAuthority("ours"), await makeAuthority("theirs")];
+afterAll(async () => {
+  for (const authority of [ours, theirs]) await authority.dispose();
+});
 
-function authority(name: string): string {
-  openssl(
-    "req",
-    "-x509",
-    ...newKey,
-    "-days",
-    "2",
-    "-subj",
-    `/CN=${name}`,
-    "-keyout",
-    file(`${name}.key`),
-    "-out",
-    file(name),
-  );
-  return name;
+const here = "127.0.0.1";
+
+async function signed(authority: TestAuthority, name: string, host = here, days = 2): Promise<TlsFiles> {
+  const { certFile, keyFile } = await authority.issue(name, [host], { days });
+  return { ca: Buffer.from(authority.ca), cert: readFileSync(certFile), key: readFileSync(keyFile) };
 }
 
-function signed(by: string, name: string, { alt, days }: { readonly alt: string; readonly days: number }): TlsFiles {
-  openssl(
-    "req",
-    "-new",
-    ...newKey,
-    "-subj",
-    `/CN=${name}`,
-    "-keyout",
-    file(`${name}.key`),
-    "-out",
-    file(`${name}.csr`),
-  );
-  writeFileSync(file(`${name}.ext`), `subjectAltName=${alt}\n`);
-  const signer = ["-CA", file(by), "-CAkey", file(`${by}.key`), "-CAcreateserial", "-extfile", file(`${name}.ext`)];
-  openssl("x509", "-req", "-in", file(`${name}.csr`), ...signer, "-days", String(days), "-out", file(name));
-  return { ca: readFileSync(file(by)), cert: readFileSync(file(name)), key: readFileSync(file(`${name}.key`)) };
-}
-
-const ours = authority("ours");
-const theirs = authority("theirs");
-const here = { alt: "IP:127.0.0.1", days: 2 };
-const client = signed(ours, "client", here);
-const stranger = signed(theirs, "stranger", here);
-const good = signed(ours, "good", here);
+const client = await signed(ours, "client");
+const stranger = await signed(theirs, "stranger");
+const good = await signed(ours, "good");
+const [over, named] = [await signed(ours, "over", here, -1), await signed(ours, "name", "a.test")];
 
 async function failureAt(server: Server, tls: TlsFiles): Promise<unknown> {
   server.listen(0, "127.0.0.1");
@@ -89,14 +58,8 @@ const words = (what: string, hint: string) => ({
 
 test.each([
   ["of another authority", () => secure(good), { ...client, ca: stranger.ca }, "tls.ca does not hold", "as tls.ca"],
-  ["that is over", () => secure(signed(ours, "over", { ...here, days: -1 })), client, "is over", "renew"],
-  [
-    "for another name",
-    () => secure(signed(ours, "name", { alt: "DNS:a.test", days: 2 })),
-    client,
-    "other names.*a.test",
-    "url",
-  ],
+  ["that is over", () => secure(over), client, "is over", "renew"],
+  ["for another name", () => secure(named), client, "other names.*a.test", "url"],
   ["that is none: the port is plain", () => createServer(), client, "does not speak TLS", "--tlsverify"],
 ] as const)("an engine's certificate %s is told with what was seen and a hint", async (_, server, tls, what, hint) => {
   expect(await failureAt(server(), tls)).toMatchObject(words(what, hint));
@@ -105,7 +68,14 @@ test.each([
 // OpenSSL's own server: like an engine it says no with an alert, where Node's closes without a word. By TLS 1.3
 // the alert comes when our side is connected already.
 test.each(["-tls1_2", "-tls1_3"])("our certificate that the engine does not accept is told: %s", async (version) => {
-  const files = ["-cert", file("good"), "-key", file("good.key"), "-CAfile", file(ours)];
+  const files = [
+    "-cert",
+    join(ours.directory, "good.pem"),
+    "-key",
+    join(ours.directory, "good.key"),
+    "-CAfile",
+    ours.caFile,
+  ];
   const args = [
     "s_server",
     "-accept",

@@ -34,8 +34,6 @@ export class Ruling {
   readonly #deps: Deps;
   /** What each release was counted for that was bad, at the looks of late. */
   #counted: Counted[] = [];
-  /** When each release was counted first: what was bad of it by then had come since the look before. */
-  readonly #firstAt = new Map<string, number>();
   #look: Due | null = null;
   /** The release for which it fires now, and what was not done about that, with why. */
   #firing: string | null = null;
@@ -56,8 +54,11 @@ export class Ruling {
     for (const [revision, counters] of Object.entries(gateway.sample().revisions)) {
       const number = /-api-r(\d+)$/.exec(revision)?.[1];
       if (number === undefined) continue;
-      this.#counted.push({ atMs: timeline.nowMs, number, bad: badOf(counters), requests: counters.requests });
-      if (!this.#firstAt.has(number)) this.#firstAt.set(number, timeline.nowMs);
+      const atMs = timeline.nowMs;
+      // What is bad of one that is counted first has come since the look before.
+      if (!this.#counted.some((each) => each.number === number))
+        this.#counted.push({ atMs, number, bad: 0, requests: 0 });
+      this.#counted.push({ atMs, number, bad: badOf(counters), requests: counters.requests });
     }
   }
 
@@ -131,8 +132,6 @@ export class Ruling {
     const before = this.#counted.filter((each) => each.number === number && each.atMs > timeline.nowMs - memoryMs);
     if (counters === undefined || before.some(({ requests }) => requests > counters.requests)) return true;
     const now = badOf(counters);
-    const isNew = (this.#firstAt.get(number) ?? timeline.nowMs) > timeline.nowMs - memoryMs;
-    if (isNew && now > 0) return true;
     return before.length === 0 || before.some(({ bad }) => bad !== now);
   }
 }
