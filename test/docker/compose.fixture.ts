@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ProductInput } from "../../src/core/product/input.ts";
+import { askApi } from "./api.fixture.ts";
 import type { Answer, Behaviour } from "./product.fixture.ts";
 
 const program = fileURLToPath(new URL("../../bin/slipway.js", import.meta.url));
@@ -90,6 +91,11 @@ export class ComposeProject {
       });
     const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
     return { code, text };
+  }
+
+  /** The control plane's own API. */
+  ask<T>(path: string): Promise<T> {
+    return askApi(join(this.directory, ".slipway"), path);
   }
 
   write(path: string, text: string): void {

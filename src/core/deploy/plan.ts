@@ -108,7 +108,8 @@ export function planOf(input: PlanInput): Plan {
 }
 
 function takeoverIn({ release: { spec }, found = [], live }: PlanInput): ReturnType<typeof takeoverText> {
-  if (spec.compose === undefined) return { steps: [], warnings: [] };
+  // Nothing that docker compose runs can be a preview's.
+  if (spec.compose === undefined || spec.previews !== undefined) return { steps: [], warnings: [] };
   const { project } = spec.compose;
   if ("unknown" in found)
     return { steps: [], warnings: [`what docker compose runs of ${project} could not be looked at: ${found.unknown}`] };

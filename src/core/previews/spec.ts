@@ -1,5 +1,6 @@
 import type { EnvironmentName, ServiceName } from "../ids.ts";
 import type { EnvironmentSpec, ServiceSpec } from "../product/spec.ts";
+import { ownProject } from "./compose.ts";
 import { previewHost, templateOf } from "./name.ts";
 
 /** What a preview is made of: its template, with the name and the host that are its own. The same for the same template and name. */
@@ -14,7 +15,11 @@ export function previewSpec(template: EnvironmentSpec, environment: EnvironmentN
         ServiceSpec,
       ],
   );
-  return { ...template, environment, services: Object.fromEntries(services) as Record<ServiceName, ServiceSpec> };
+  return ownProject({
+    ...template,
+    environment,
+    services: Object.fromEntries(services) as Record<ServiceName, ServiceSpec>,
+  });
 }
 
 /** Whether it is made for a branch or pull request, and not what such are made of, nor a place of its own. */

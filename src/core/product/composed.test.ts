@@ -2,6 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { ComposeFiles } from "../compose/assemble.ts";
 import { readModel } from "../compose/read.ts";
 import type { Raw } from "../compose/tree.ts";
+import { environmentName } from "../ids.ts";
+import { previewSpec } from "../previews/spec.ts";
 import type { ComposeReader } from "./composed.ts";
 import type { ProductInput } from "./input.ts";
 import { resolveEnvironment } from "./resolve.ts";
@@ -22,7 +24,7 @@ const shop: Raw = {
   volumes: { pg: {}, old: { external: true, name: "legacy" } },
 };
 
-function readerOf(value: Raw): ComposeReader {
+function readerOf(value: Raw, outside: ReturnType<ComposeReader>["outside"] = []): ComposeReader {
   const files: ComposeFiles = { yaml: () => [{ value, replaced: [] }], text: () => null };
   return ({ project }, product) => ({
     ...readModel(
@@ -39,7 +41,7 @@ function readerOf(value: Raw): ComposeReader {
     ),
     file: "compose.yaml",
     root: "/shop",
-    outside: [],
+    outside,
     isPrivate: (text) => text.includes("hunter2"),
     seal: (text) => `sealed ${text.length}`,
   });
@@ -147,6 +149,72 @@ describe("a product whose services come from a Compose file", () => {
       expect.stringMatching(
         /^compose\.yaml services\.redis\.depends_on\.app: redis is left running through all releases of app/,
       ),
+    ]);
+  });
+});
+
+describe("previews of a Compose file", () => {
+  const environments = {
+    production: {},
+    preview: { edge: { listen: ":8081" }, previews: { host: "{name}.preview.example.org" } },
+  } as const;
+  const pr12 = environmentName("preview/pr-12");
+
+  it("are projects of their own, with networks and volumes of their own whatever the file calls them", () => {
+    const named: Raw = {
+      ...shop,
+      volumes: { pg: { name: "everybodys" } },
+      networks: { default: { name: "everybodys" } },
+    };
+    for (const value of [shop, named]) {
+      const { config, problems } = validateProduct(product({ environments }), { readCompose: readerOf(value) });
+      expect(problems).toEqual([]);
+      const spec = previewSpec(resolveEnvironment(config!, "preview"), pr12);
+      // No project of docker compose can be called that.
+      expect(spec.compose?.project).toBe("shop.preview.pr-12");
+      expect(spec.accessories.db).toMatchObject({
+        volumes: [{ source: "shop.preview.pr-12_pg", composed: { key: "pg" } }],
+        composed: { networks: [{ name: "shop.preview.pr-12_default", key: "default" }] },
+      });
+      expect(Object.values(spec.services).map(({ composed, routes }) => [composed?.networks, routes])).toEqual([
+        [
+          [{ name: "shop.preview.pr-12_default", key: "default", internal: false }],
+          [{ host: "pr-12.preview.example.org", path: "/", strip: false }],
+        ],
+        [[{ name: "shop.preview.pr-12_default", key: "default", internal: false }], []],
+      ]);
+    }
+  });
+
+  it("have nothing that all would share, and the file may stay as it is", () => {
+    const db = { image: "postgres:16", ports: ["5432:5432"], networks: ["lan"] };
+    const value: Raw = {
+      services: {
+        web: { build: ".", ports: ["80:3000"], networks: ["default", "lan"], depends_on: ["db", "files", "config"] },
+        db: { ...db, volumes: ["old:/data"] },
+        files: { image: "minio", volumes: ["old:/data:ro"] },
+        config: { image: "redis", volumes: ["./redis.conf:/data"] },
+      },
+      volumes: { old: { external: true, name: "legacy" } },
+      networks: { lan: { external: true, name: "office" } },
+    };
+    expect(problemsOf({ environments }, value).map((line) => line.replace(/^compose\.yaml /, ""))).toEqual([
+      "environments.preview.accessories.db.hostPorts: every preview would want port 5432 of the host; set it to [] here",
+      "environments.preview.accessories.db.volumes: every preview would write to legacy; use a volume that is not external, or :ro",
+      "target.file: in office, which is external, db of every preview would be called the same",
+      "environments.preview.accessories.config: only docker compose can make config (volumes redis.conf:/data), and nothing of a preview is its; leave it out here",
+      "target.file: web of every preview is in office, and reaches who else is in there",
+    ]);
+    const preview = { ...environments.preview, accessories: { db: { hostPorts: [] }, config: null } };
+    const said = problemsOf({ environments: { ...environments, preview } }, value);
+    expect(said.filter((line) => line.includes("hostPorts") || line.includes("config"))).toEqual([]);
+  });
+
+  it("are told of, where they are given what is not in git and production's", () => {
+    const readCompose = readerOf(shop, [{ path: ".env", mark: "" }]);
+    const { problems } = validateProduct(product({ environments }), { readCompose });
+    expect(problems.map(({ severity, message }) => `${severity}: ${message}`)).toEqual([
+      "warning: previews are given what production is given in .env; name another one in environments.preview.target",
     ]);
   });
 });

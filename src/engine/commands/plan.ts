@@ -127,8 +127,11 @@ async function withKept(
 const lookWithinMs = 10_000;
 
 /** What docker compose runs of the project. A host that does not answer is a warning of the plan. */
-async function foundOf(world: World, { compose, target }: EnvironmentSpec): Promise<Pick<PlanInput, "found">> {
-  if (compose === undefined || target.driver === "process") return {};
+async function foundOf(
+  world: World,
+  { compose, target, previews }: EnvironmentSpec,
+): Promise<Pick<PlanInput, "found">> {
+  if (compose === undefined || target.driver === "process" || previews !== undefined) return {};
   const { predecessors } = world.targets.of(target);
   if (predecessors === undefined) return {};
   try {

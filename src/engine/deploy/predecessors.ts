@@ -13,9 +13,9 @@ type Course = Deployment["course"];
 /** The other hand in which a product may be: what docker compose runs of it. Null where there is none that could be. */
 async function present(world: World, course: Course, signal: AbortSignal) {
   const { spec } = await releaseView(world.store.db, course.release, course.environment);
-  const { compose, target } = spec;
+  const { compose, target, previews } = spec;
   const predecessors = target.driver === "process" ? undefined : world.targets.of(target).predecessors;
-  if (compose === undefined || predecessors === undefined) return null;
+  if (compose === undefined || previews !== undefined || predecessors === undefined) return null;
   const found = takeoverOf(spec, await predecessors.look(compose.project, signal));
   return { spec, project: compose.project, predecessors, found };
 }

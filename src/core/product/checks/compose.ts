@@ -76,6 +76,8 @@ export function checkProjects(places: readonly Place[]): readonly Finding[] {
 function shared(place: Place, earlier: Place): readonly Finding[] {
   const [mine, theirs] = [place.spec, earlier.spec];
   if (mine.compose === undefined || mine.compose.project !== theirs.compose?.project) return [];
+  // Nothing runs in a template, and each preview is a project of its own.
+  if (mine.previews !== undefined || theirs.previews !== undefined) return [];
   if (mine.target.driver !== "docker" || theirs.target.driver !== "docker") return [];
   const { hosts } = theirs.target;
   const both = mine.target.hosts.find(({ url }) => hosts.some((host) => host.url === url));

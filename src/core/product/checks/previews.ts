@@ -1,21 +1,27 @@
 import { environmentName } from "../../ids.ts";
 import { namePlace, templateOf } from "../../previews/name.ts";
 import type { ProductInput } from "../input.ts";
-import type { EnvironmentSpec, HostPortSpec, ServiceSpec, VolumeSpec } from "../spec.ts";
-import { error, type Finding, type Place } from "./finding.ts";
+import type { Path } from "../problems.ts";
+import type { AccessorySpec, EnvironmentSpec, HostPortSpec, ServiceSpec, VolumeSpec } from "../spec.ts";
+import { error, type Finding, type Place, warning } from "./finding.ts";
 
 /** A preview has its own of everything: name, host, data. What all previews of a template would share is refused. */
 export function checkPreviews(product: ProductInput, places: readonly Place[]): readonly Finding[] {
   const templates = places.filter(({ spec }) => spec.previews !== undefined);
   const names = new Set(templates.map(({ name }) => name));
   return [
-    ...templates.flatMap((place) => [...ofItself(place), ...sharedIn(place), ...takenHosts(place, places)]),
+    ...templates.flatMap((place) => [
+      ...ofItself(place),
+      ...sharedIn(place),
+      ...takenHosts(place, places),
+      ...sharedByCompose(place, places),
+    ]),
     ...places.flatMap(({ name }) => inTemplatesName(name, names)),
     ...triggersOf(product, names),
   ];
 }
 
-function ofItself({ name, merged, spec }: Place): readonly Finding[] {
+function ofItself({ name, spec }: Place): readonly Finding[] {
   const at = ["environments", name];
   const nested = name.includes("/")
     ? [error([...at, "previews"], "a preview is called <template>/<branch>; give the template a name without a /")]
@@ -24,10 +30,6 @@ function ofItself({ name, merged, spec }: Place): readonly Finding[] {
     spec.promoteFrom === null
       ? []
       : [error([...at, "promoteFrom"], "a preview has what its branch has; nothing is promoted to it")];
-  const composed =
-    merged.target?.driver === "compose"
-      ? [error([...at, "previews"], "previews of a Compose file are not there yet; use docker or process here")]
-      : [];
   const waking =
     spec.previews?.sleepMs != null && spec.edge.driver !== "embedded"
       ? [
@@ -43,7 +45,7 @@ function ofItself({ name, merged, spec }: Place): readonly Finding[] {
           ),
         ]
       : [];
-  return [...nested, ...promoted, ...composed, ...waking, ...databaseOf({ name, spec })];
+  return [...nested, ...promoted, ...waking, ...databaseOf({ name, spec })];
 }
 
 function databaseOf({ name, spec }: Pick<Place, "name" | "spec">): readonly Finding[] {
@@ -68,31 +70,79 @@ function databaseOf({ name, spec }: Pick<Place, "name" | "spec">): readonly Find
   return [...both, ...unused];
 }
 
-function sharedIn({ name, spec, where }: Place): readonly Finding[] {
+function sharedIn({ name, spec, where, composed }: Place): readonly Finding[] {
   // Processes have neither.
   if (spec.target.driver === "process") return [];
   const because = [["environments", name, "previews"]];
+  // What a Compose file says stays as it is for the others.
+  const here = (path: Path) => (composed === null ? where(path) : ["environments", name, ...path]);
+  const leftOut = composed === null ? "leave it out here" : "set it to [] here";
   const both = (kind: string, each: string, things: Shareable): readonly Finding[] => [
     ...things.hostPorts.slice(0, 1).map(({ hostPort }) => {
-      const message = `every preview would want port ${hostPort} of the host; leave it out here`;
-      return error(where([kind, each, "hostPorts"]), message, { because });
+      const message = `every preview would want port ${hostPort} of the host; ${leftOut}`;
+      return error(here([kind, each, "hostPorts"]), message, { because });
     }),
     ...things.volumes
-      .filter(({ source, readOnly }) => source.startsWith("/") && !readOnly)
+      .filter(({ source, readOnly, composed: made }) => (source.startsWith("/") || made?.key === null) && !readOnly)
       .map(({ source }) => {
-        const message = `every preview would write to ${source}; use a volume by name, or :ro`;
-        return error(where([kind, each, "volumes"]), message, { because });
+        const another = source.startsWith("/") ? "by name" : "that is not external";
+        const message = `every preview would write to ${source}; use a volume ${another}, or :ro`;
+        return error(here([kind, each, "volumes"]), message, { because });
       }),
   ];
   return [
     ...Object.values<ServiceSpec>(spec.services).flatMap(({ name: each, container }) =>
       both("services", each, container),
     ),
-    ...Object.values(spec.accessories).flatMap((accessory) => both("accessories", accessory.name, accessory)),
+    ...Object.values(spec.accessories)
+      .filter(isMade)
+      .flatMap((accessory) => both("accessories", accessory.name, accessory)),
   ];
 }
 
+const isMade = ({ composed }: AccessorySpec): boolean => (composed?.notMade ?? []).length === 0;
+
 type Shareable = { readonly hostPorts: readonly HostPortSpec[]; readonly volumes: readonly VolumeSpec[] };
+
+/** Of a Compose file: what is somebody else's is everybody's, and what only docker compose can make is nowhere. */
+function sharedByCompose({ name, spec, composed, where }: Place, places: readonly Place[]): readonly Finding[] {
+  if (composed === null) return [];
+  const at = where(["target", "file"]);
+  const because = [["environments", name, "previews"]];
+  const outsiders = (all: readonly (ServiceSpec | AccessorySpec)[]) =>
+    all.flatMap((each) =>
+      (each.composed?.networks ?? []).filter(({ key }) => key === null).map((network) => [each.name, network] as const),
+    );
+  const accessories = Object.values(spec.accessories);
+  const taken = outsiders(accessories).map(([each, network]) =>
+    error(at, `in ${network.name}, which is external, ${each} of every preview would be called the same`, { because }),
+  );
+  const joined = outsiders(Object.values<ServiceSpec>(spec.services)).map(([each, network]) =>
+    warning(at, `${each} of every preview is in ${network.name}, and reaches who else is in there`, { because }),
+  );
+  const unmade = accessories.flatMap(({ name: each, composed: made }) =>
+    (made?.notMade ?? []).slice(0, 1).map((key) => {
+      const message = `only docker compose can make ${each} (${key}), and nothing of a preview is its; leave it out here`;
+      return error(["environments", name, "accessories", each], message, { because });
+    }),
+  );
+  return [...taken, ...joined, ...unmade, ...sameValues({ name, spec, where }, places)];
+}
+
+/** A branch's code is given what is in these files: seldom meant, where production's passwords are in them. */
+function sameValues({ name, spec, where }: Pick<Place, "name" | "spec" | "where">, places: readonly Place[]) {
+  const paths = new Set(spec.compose?.outside.map(({ path }) => path));
+  const others = places.filter((other) => other.spec.previews === undefined && other.name !== name);
+  return others.flatMap((other) =>
+    (other.spec.compose?.outside ?? [])
+      .filter(({ path }) => paths.has(path))
+      .slice(0, 1)
+      .map(({ path }) => {
+        const message = `previews are given what ${other.name} is given in ${path}; name another one in environments.${name}.target`;
+        return warning(where(["target", "driver"]), message, { because: [["environments", name, "previews"]] });
+      }),
+  );
+}
 
 /** A branch called `www` must not be able to take www.example.org. */
 function takenHosts({ name, spec }: Place, places: readonly Place[]): readonly Finding[] {
