@@ -11,8 +11,12 @@ export const tokenBody = z.strictObject({
   days: z.number().int().min(1).max(3_650),
 });
 export const revokeBody = z.strictObject({ product: name, agent: name, actor: person, reason: reason.min(1) });
-/** Agents of the program before say nothing of an engine. */
-export const leaseBody = z.strictObject({ labels, engine: z.boolean().default(false) });
+/** Agents of the program before say nothing of an engine, and of the paths of a Compose file. */
+export const leaseBody = z.strictObject({
+  labels,
+  engine: z.boolean().default(false),
+  compose: z.boolean().default(false),
+});
 export const logQuery = z.object({ offset: z.coerce.number().int().min(0) });
 
 /** On every answer of the outer listener: what comes without it comes from something in between. */
@@ -55,6 +59,6 @@ export type LeaseView = {
   readonly labels: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
   readonly outputBytes: number;
-  /** Null: a process of the agent's machine. Its engine is the agent's. */
+  /** Null: a process of the agent's machine. Its engine is the agent's, and what it mounts and builds is relative to the top of the checkout. */
   readonly container: Omit<JobContainer, "engine" | "mount"> | null;
 };

@@ -10,7 +10,8 @@ import { freePorts } from "../../src/testing/ports.ts";
 import { Agents } from "../fixture/agent.ts";
 import { type Plane, startPlane, tearDown } from "../fixture/plane.ts";
 import { beginRun, hasEnded, logOf, makeRepository, type Repository, runWhen, stepOf } from "../fixture/repository.ts";
-import { containersOf, networksOf } from "./engine.fixture.ts";
+import { containersOf, imagesOf, networksOf, volumesOf } from "./engine.fixture.ts";
+import { image, integrationFiles, redis } from "./integration.fixture.ts";
 
 let engine: TestEngine;
 let repository: Repository;
@@ -18,8 +19,6 @@ let plane: Plane;
 let port = 0;
 const room = mkdtempSync(join(tmpdir(), "slipway-agents-docker-"));
 const agents = new Agents(room, () => port);
-const image = `slipway-test/node:${process.versions.node}`;
-const redis = "slipway-test/redis:7";
 const secret = "correct-horse-battery";
 
 /** Says what it sees, asks the Redis beside it, and waits for a file in its checkout. */
@@ -82,12 +81,12 @@ afterAll(async () => {
   rmSync(room, { recursive: true, force: true });
 });
 
-/** The checkout of an agent's step, once what is in it has begun. */
-async function begunAt(agent: string): Promise<string> {
+/** The checkout of an agent's step, once what is in it has begun, as a file of it says. */
+async function begunAt(agent: string, file = "begun"): Promise<string> {
   const jobs = join(room, agent, "jobs");
   for (;;) {
     for (const job of existsSync(jobs) ? readdirSync(jobs) : [])
-      if (existsSync(join(jobs, job, "source", "begun"))) return join(jobs, job, "source");
+      if (existsSync(join(jobs, job, "source", file))) return join(jobs, job, "source");
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
@@ -146,5 +145,69 @@ describe("a step with an image on another machine", () => {
     expect(await logOf(plane, run, "fails")).toMatch(/── cache\n[\s\S]*Ready to accept connections/);
     expect(agents.saidBy(away)).not.toContain("begins");
     await agents.stop(one);
+  });
+});
+
+/** What `tests` asks is asked when a file of the checkout says so; of a run that is to fail at once. */
+const waits = `const fs = require("node:fs");
+  fs.writeFileSync("/out/begun", "");
+  const timer = setInterval(() => {
+    if (process.env.CODE === "0" && !fs.existsSync("/checkout/go")) return;
+    clearInterval(timer);
+    ${integrationFiles["hear.js"]}
+  }, 20);`;
+
+async function nothingLeft(): Promise<void> {
+  const all = async () => [
+    ...(await containersOf(engine)).map(({ name }) => name),
+    ...(await networksOf(engine)),
+    ...(await volumesOf(engine)),
+    ...(await imagesOf(engine, "slipway-step/")),
+  ];
+  await expect.poll(all, { timeout: 60_000, interval: 100 }).toEqual([]);
+}
+
+describe("an integration step with a Compose file on another machine", () => {
+  it("is brought up there with what it builds and mounts, thrown away when its agent is killed, and taken over", async () => {
+    const own = { secrets: ["TOKEN"], runsOn: ["linux"] };
+    repository.write(
+      {
+        steps: {
+          integration: { ...own, env: { CODE: "0" }, outputs: ["out/heard"] },
+          back: { shell: "cat out/heard", needs: ["integration"] },
+          fails: { ...own, compose: { exitCodeFrom: "tests" }, env: { CODE: "4" } },
+        },
+      },
+      { ...integrationFiles, "hear.js": waits },
+    );
+    const more = ["--engine", engine.url];
+    const killed = agents.start("killed", { token: await agents.tokenOf(plane, "killed"), more });
+    const run = await beginRun(plane, repository, { steps: ["back"] });
+    await begunAt("killed", "out/begun");
+    // A network for each that the file has, its volume, and what was built.
+    expect((await containersOf(engine)).filter(({ state }) => state === "running")).toHaveLength(3);
+    expect([(await networksOf(engine)).length, (await volumesOf(engine)).length]).toEqual([2, 1]);
+    expect(await imagesOf(engine, "slipway-step/fill")).toHaveLength(1);
+    killed.kill("SIGKILL");
+    await nothingLeft();
+
+    const next = agents.start("next", { token: await agents.tokenOf(plane, "next"), more });
+    writeFileSync(join(await begunAt("next", "out/begun"), "go"), "");
+    const ended = await runWhen(plane, run, hasEnded);
+    expect(stepOf(ended, "integration")).toMatchObject({ phase: "passed", reason: "in attempt 2" });
+    expect(await logOf(plane, run, "integration")).toContain("heard hello ***\n");
+    expect(await logOf(plane, run, "back")).toContain("hello");
+    await nothingLeft();
+
+    const failing = await beginRun(plane, repository, { steps: ["fails"] });
+    expect(stepOf(await runWhen(plane, failing, hasEnded), "fails").reason).toContain("exit code 4");
+    const log = await logOf(plane, failing, "fails");
+    expect(log).toMatch(/^heard hello \*\*\*\n/);
+    expect(log).toMatch(/\n── cache\n[\s\S]*Ready to accept connections/);
+    expect(log).toContain("\n── fill\nfilling\n");
+    expect(log).toContain("\n── slow\nslow is up\n");
+    expect(log).not.toContain(secret);
+    await nothingLeft();
+    await agents.stop(next);
   });
 });

@@ -18,12 +18,11 @@ import {
   stepOf,
 } from "../fixture/repository.ts";
 import { containersOf, imagesOf, networksOf, volumesOf } from "./engine.fixture.ts";
+import { image, integrationFiles, redis } from "./integration.fixture.ts";
 
 let engine: TestEngine;
 let repository: Repository;
 let plane: Plane;
-const image = `slipway-test/node:${process.versions.node}`;
-const redis = "slipway-test/redis:7";
 
 beforeAll(async () => {
   engine = await startEngine();
@@ -217,54 +216,6 @@ describe("an integration step", () => {
   });
 });
 
-/** Puts something into the Redis that the tests find there, and says so. */
-const fill = `console.log("filling");
-  (function put() {
-    const socket = require("node:net").connect(6379, "cache", () => socket.write("SET greeting hello\\r\\n"));
-    socket.on("error", () => setTimeout(put, 50)).on("data", () => process.exit(0));
-  })();`;
-
-/** Asks for it; what it heard is a report in the checkout. */
-const hear = `const socket = require("node:net").connect(6379, "cache", () => socket.write("GET greeting\\r\\n"));
-  socket.on("data", (data) => {
-    require("node:fs").writeFileSync("/out/heard", String(data));
-    console.log("heard", String(data).trim().split("\\r\\n").pop(), process.env.TOKEN);
-    process.exit(Number(process.env.CODE));
-  });`;
-
-const project = `services:
-  tests:
-    image: ${image}
-    command: ["node", "/checkout/hear.js"]
-    environment: { CODE: "\${CODE}", TOKEN: }
-    volumes: ["./:/checkout:ro", "./out:/out"]
-    depends_on: { fill: { condition: service_completed_successfully } }
-    networks: [back]
-  fill:
-    build: { context: fill, args: { BASE: "${image}" } }
-    depends_on: { slow: { condition: service_healthy }, cache: { condition: service_started } }
-    networks: { back: }
-  slow:
-    image: ${image}
-    command: ["sh", "-c", "echo slow is up; touch /tmp/up; sleep 1000"]
-    healthcheck: { test: ["CMD", "test", "-f", "/tmp/up"], interval: 1s }
-  cache:
-    image: ${redis}
-    expose: ["6379"]
-    volumes: [kept:/kept]
-    ports: ["6379:6379"]
-    networks: { back: { aliases: [redis] }, default: }
-networks: { back: { internal: true } }
-volumes: { kept: }
-`;
-
-const files = {
-  "docker-compose.integration.yml": project,
-  "hear.js": hear,
-  "fill/fill.js": fill,
-  "fill/Dockerfile": 'ARG BASE\nFROM $BASE\nCOPY fill.js /\nENTRYPOINT ["node", "/fill.js"]\n',
-};
-
 describe("an integration step with a Compose file", () => {
   it("brings it up in its order, has the exit code of the service that tests, and throws all of it away", async () => {
     const value = "t0ken-of-the-tests";
@@ -276,7 +227,7 @@ describe("an integration step with a Compose file", () => {
     const bad = { ...step, env: { CODE: "4" }, allowFailure: true };
     // Without a word more it is the file that is there, and the service that is called so.
     const integration = { env: { CODE: "5" }, secrets: ["TOKEN"], allowFailure: true };
-    write({ good: { ...step, env: { CODE: "0" } }, bad, after, integration }, files);
+    write({ good: { ...step, env: { CODE: "0" } }, bad, after, integration }, integrationFiles);
     const run = await runToEnd(plane, repository);
     expect(phasesOf(run)).toEqual({ good: "passed", bad: "failed", after: "passed", integration: "failed" });
     expect(stepOf(run, "integration").reason).toBe("exit code 5");

@@ -1,4 +1,4 @@
-import { createReadStream } from "node:fs";
+import { createReadStream, realpathSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { relative } from "node:path";
 import type { FastifyInstance, FastifyRequest } from "fastify";
@@ -7,6 +7,7 @@ import { SlipwayError } from "../../core/errors/error.ts";
 import type { AgentDesk, AgentSeen } from "../../engine/agents/desk.ts";
 import { recordRevocation, revocations } from "../../engine/agents/revocations.ts";
 import { type AgentPass, agentPassOf, makeAgentToken } from "../../engine/agents/token.ts";
+import { withPaths } from "../../engine/pipeline/checkout-paths.ts";
 import type { World } from "../../engine/world.ts";
 import type { StepJob } from "../../ports/executor.ts";
 import type { AgentRevocationRow } from "../../ports/tables.ts";
@@ -90,14 +91,14 @@ export function agentRoutes(server: FastifyInstance, world: World, at: { product
   });
   server.post("/agent/leases", { bodyLimit }, async (request, reply) => {
     const pass = passOf(request);
-    const { labels, engine } = leaseBody.parse(request.body);
+    const { labels, ...able } = leaseBody.parse(request.body);
     const beyond = labels.filter((label) => !pass.labels.includes(label));
     if (beyond.length > 0)
       throw new SlipwayError("FORBIDDEN", { message: `the agent's token is not for ${beyond.join(", ")}` });
     const gone = new AbortController();
     reply.raw.on("close", () => gone.abort());
     const signal = AbortSignal.any([gone.signal, AbortSignal.timeout(waitMs)]);
-    const taken = await desk.take({ ...pass, labels, engine }, signal);
+    const taken = await desk.take({ ...pass, labels, ...able }, signal);
     return taken === null ? reply.code(204).send() : { id: taken.id, ...viewOf(taken.job) };
   });
   server.post<Of>("/agent/leases/:id/beat", { bodyLimit }, async (request) => {
@@ -147,12 +148,14 @@ function viewOf({ away, directory, container, ...job }: StepJob): Omit<LeaseView
   if (away === null) throw new Error(`${job.key} is for this machine`);
   const { command, env, secrets, labels, timeoutMs, outputBytes, disk } = job;
   const at = { directory: relative(away.top, directory) || ".", patterns: away.patterns, diskBytes: disk.maxBytes };
-  return { ...at, command, env, secrets, labels, timeoutMs, outputBytes, container: elsewhere(container) };
+  return { ...at, command, env, secrets, labels, timeoutMs, outputBytes, container: elsewhere(container, away.top) };
 }
 
 /** Without what is of this machine. */
-function elsewhere(container: StepJob["container"]): LeaseView["container"] {
+function elsewhere(container: StepJob["container"], top: string): LeaseView["container"] {
   if (container === null) return null;
   const { engine: _engine, mount: _mount, ...rest } = container;
-  return rest;
+  // A Compose file is read where the checkout really is.
+  const real = realpathSync(top);
+  return withPaths(rest, (path) => relative(real, path) || ".");
 }

@@ -54,7 +54,7 @@ export class Link {
 
   /** Null: there is none now. Errors: NotOurs, when the token does not hold. */
   async take(
-    has: { readonly labels: readonly string[]; readonly engine: boolean },
+    has: { readonly labels: readonly string[]; readonly engine: boolean; readonly compose: boolean },
     signal: AbortSignal,
   ): Promise<LeaseView | null> {
     const answer = await this.#ask("POST", "leases", () => JSON.stringify(has), jsonHeaders, signal);

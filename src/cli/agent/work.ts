@@ -5,6 +5,7 @@ import type { LeaseView } from "../../api/agent-contract.ts";
 import { leaseMs } from "../../core/agents/lease.ts";
 import { reasonOf } from "../../core/errors/error.ts";
 import { skipping } from "../../engine/pipeline/cache/store.ts";
+import { whyNotIn, withPaths } from "../../engine/pipeline/checkout-paths.ts";
 import { readJsonFile, writeJsonFile } from "../../lib/json-file.ts";
 import { packDirectory } from "../../lib/pack.ts";
 import { unpackArchive } from "../../lib/unpack.ts";
@@ -43,7 +44,7 @@ export async function clearLeft({ executor, directory }: Pick<Working, "executor
 /** One step after the other, until the signal is aborted; or one, with `once`. Errors: NotOurs, when the token does not hold. */
 export async function work(on: Working, { once }: { readonly once: boolean }, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const has = { labels: on.labels, engine: await on.hasEngine() };
+    const has = { labels: on.labels, engine: await on.hasEngine(), compose: true };
     const lease = await on.link.take(has, signal).catch((error: unknown) => {
       if (signal.aborted) return null;
       throw error;
@@ -108,6 +109,8 @@ async function performed({ link, executor, engine }: Working, lease: LeaseView, 
   const digest = await link.workspace(id, archive, signal);
   await unpackArchive({ file: archive, digest }, source, { signal });
   await rm(archive);
+  const why = await whyNotIn(source, job);
+  if (why !== null) return { end: { is: "not-started", why }, made: null };
   const isOver = { yes: false };
   const sending = sendLog(link, id, { file: join(job.room, "log"), isOver }, signal);
   sending.catch(() => undefined);
@@ -214,7 +217,10 @@ function jobOf(lease: LeaseView, { room, engine }: { readonly room: string; read
     timeoutMs: lease.timeoutMs,
     outputBytes: lease.outputBytes,
     disk: { directory: room, maxBytes: lease.diskBytes },
-    container: lease.container === null || engine === null ? null : { ...lease.container, engine, mount: source },
+    container:
+      lease.container === null || engine === null
+        ? null
+        : { ...withPaths(lease.container, (path) => join(source, path)), engine, mount: source },
     away: null,
   };
 }

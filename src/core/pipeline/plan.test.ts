@@ -72,17 +72,24 @@ describe("a pipeline", () => {
     expect(beside).toEqual([["redis", "postgres"], ["redis"], [], undefined]);
   });
 
-  it("may run in a container of an agent, but brings up no Compose file there", () => {
+  it("may run in a container of an agent, also with a Compose file, but is never restored there", () => {
     const away = { image: "node:22", command: ["node", "test.js"], runsOn: ["linux"] };
-    const [step] = pipelineOf({ pipeline: { steps: { away } } }).steps;
-    expect([step?.runsOn, step?.container?.image]).toEqual([["linux"], "node:22"]);
+    const composed = { compose: { exitCodeFrom: "tests" }, runsOn: ["linux"] };
+    const pipeline = pipelineOf({ pipeline: { steps: { away, composed } } });
+    expect(
+      pipeline.steps.map(({ runsOn, container }) => [runsOn, container?.image, container?.compose?.service]),
+    ).toEqual([
+      [["linux"], "node:22", undefined],
+      [["linux"], null, "tests"],
+      [[], undefined, undefined],
+    ]);
     const { problems } = validateProduct({
       name: "shop",
       services: { web: { kind: "worker", command: ["x"] } },
-      pipeline: { steps: { away: { ...away, compose: {} } } },
+      pipeline: { steps: { away: { ...away, inputs: ["src/**"] } } },
     });
     expect(problems.map(({ path, message }) => `${path}: ${message}`)).toEqual([
-      "pipeline.steps.away.compose: agents bring up no Compose files: use image and beside, or leave compose or runsOn out",
+      "pipeline.steps.away.inputs: what it reads on another machine is not seen, so it is always run: leave inputs out",
     ]);
   });
 

@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { besideService } from "../../core/compose/stack.ts";
 import { systemClock } from "../../lib/system-clock.ts";
 import type { JobContainer, StepJob } from "../../ports/executor.ts";
 import { AgentDesk, type Asking } from "./desk.ts";
@@ -45,7 +46,15 @@ function handOut(key: string, inside: JobContainer | null): Promise<string> {
 }
 
 const asking = (agent: string, engine: boolean, generation = 0): Asking => {
-  return { product: "shop", agent, labels: ["linux"], until: Number.MAX_SAFE_INTEGER, generation, engine };
+  return {
+    product: "shop",
+    agent,
+    labels: ["linux"],
+    until: Number.MAX_SAFE_INTEGER,
+    generation,
+    engine,
+    compose: true,
+  };
 };
 const now = () => AbortSignal.timeout(200);
 
@@ -62,6 +71,20 @@ describe("the desk of agents", () => {
       { agent: "plain", engine: false, running: [{ run: "run_1" }] },
       { agent: "engined", engine: true, running: [{ run: "run_1" }] },
     ]);
+  });
+
+  it("gives a Compose file, whose services mount and build what is in the checkout, to no agent of an older program", async () => {
+    const bare = { name: "db", image: "postgres:16", command: [], env: {}, port: null, memoryBytes: null };
+    const mounts = [{ is: "bind", source: "/here/sql", path: "/sql", readOnly: true }] as const;
+    const service = { ...besideService(bare), mounts };
+    void handOut("composed", { ...container, beside: [service] });
+    expect(await desk.take({ ...asking("older", true), compose: false }, now())).toBeNull();
+    await vi.waitFor(() =>
+      expect(lines.join("")).toContain(
+        "waits for an agent with linux, a container engine, a program that knows Compose files; there are older (linux, a container engine and an older program)",
+      ),
+    );
+    expect((await desk.take(asking("newer", true), now()))?.job.key).toBe("composed");
   });
 
   it("ends the wait of an agent whose token is revoked, and takes from it what it has", async () => {

@@ -9,6 +9,7 @@ import { type Packed, packDirectory } from "../../lib/pack.ts";
 import { unpackArchive } from "../../lib/unpack.ts";
 import type { Executor, JobAway, JobEnd, StepJob } from "../../ports/executor.ts";
 import { moveInto } from "../pipeline/cache/store.ts";
+import { pathsOf } from "../pipeline/checkout-paths.ts";
 import type { World } from "../world.ts";
 import { type AgentPass, tokenRevoked } from "./token.ts";
 
@@ -35,8 +36,10 @@ export type Taken = { readonly id: string; readonly job: AwayJob };
 export type Asking = AgentPass & {
   /** It runs steps with an image. */
   readonly engine: boolean;
+  /** And Compose files, whose services mount and build what is in the checkout. */
+  readonly compose: boolean;
 };
-type Seen = Pick<Asking, "labels" | "generation" | "engine"> & { readonly at: EpochMs };
+type Seen = Pick<Asking, "labels" | "generation" | "engine" | "compose"> & { readonly at: EpochMs };
 export type AgentSeen = {
   readonly agent: string;
   readonly labels: readonly string[];
@@ -142,14 +145,14 @@ export class AgentDesk implements Executor {
    * The next step that this agent may have, when there is one before the signal is aborted; it is his for `leaseMs`. Errors: UNAUTHORIZED
    * (its token was taken back meanwhile).
    */
-  async take({ agent, labels, generation, engine }: Asking, signal: AbortSignal): Promise<Taken | null> {
+  async take({ agent, labels, generation, engine, compose }: Asking, signal: AbortSignal): Promise<Taken | null> {
     for (;;) {
       if (generation < (this.#holding.get(agent) ?? 0)) throw tokenRevoked();
-      this.#seen.set(agent, { labels, engine, at: this.#deps.clock.now(), generation });
+      this.#seen.set(agent, { labels, engine, compose, at: this.#deps.clock.now(), generation });
       if (signal.aborted) return null;
       const news = this.#news(signal);
       for (const open of this.#open.values()) {
-        if (open.lease.is !== "waiting" || !canRun({ labels, engine }, open.job)) continue;
+        if (open.lease.is !== "waiting" || !canRun({ labels, engine, compose }, open.job)) continue;
         const id = this.#deps.newId();
         if (!(await this.#say(open, { is: "take", agent, id }))) continue;
         this.#tell();
@@ -239,7 +242,7 @@ export class AgentDesk implements Executor {
 
   #held({ agent, labels, generation }: AgentPass, id: string): Open {
     const now = this.#deps.clock.now();
-    const before = this.#seen.get(agent) ?? { labels, engine: false };
+    const before = this.#seen.get(agent) ?? { labels, engine: false, compose: false };
     this.#seen.set(agent, { ...before, at: now, generation });
     const open = [...this.#open.values()].find(({ lease }) => "id" in lease && lease.id === id);
     if (open !== undefined && "agent" in open.lease && open.lease.agent === agent) return open;
@@ -278,8 +281,8 @@ export class AgentDesk implements Executor {
   }
 
   #waits({ away: { labels }, container }: AwayJob): string {
-    const known = [...this.#seen].map(([agent, has]) => `${agent} (${hasText(has)})`);
-    const wanted = hasText({ labels, engine: container !== null });
+    const known = [...this.#seen].map(([agent, has]) => `${agent} (${knownText(has)})`);
+    const wanted = wantedText({ labels, ...neededBy(container) });
     return `waits for an agent with ${wanted}; there ${known.length === 0 ? "is none" : `are ${known.join("; ")}`}`;
   }
 
@@ -312,15 +315,29 @@ export class AgentDesk implements Executor {
   }
 }
 
-type Has = { readonly labels: readonly string[]; readonly engine: boolean };
+type Has = Pick<Asking, "labels" | "engine" | "compose">;
 
-function canRun({ labels, engine }: Has, { away, container }: AwayJob): boolean {
-  return away.labels.every((label) => labels.includes(label)) && (engine || container === null);
+function neededBy(container: StepJob["container"]): Omit<Has, "labels"> {
+  return { engine: container !== null, compose: container !== null && pathsOf(container).length > 0 };
 }
 
-function hasText({ labels, engine }: Has): string {
-  return [...labels, ...(engine ? ["a container engine"] : [])].join(", ");
+function canRun({ labels, engine, compose }: Has, { away, container }: AwayJob): boolean {
+  const needs = neededBy(container);
+  return (
+    away.labels.every((label) => labels.includes(label)) && (engine || !needs.engine) && (compose || !needs.compose)
+  );
 }
+
+const wantedText = ({ labels, engine, compose }: Has): string =>
+  [
+    ...labels,
+    ...(engine ? ["a container engine"] : []),
+    ...(compose ? ["a program that knows Compose files"] : []),
+  ].join(", ");
+
+/** What is not there is said where others have it. */
+const knownText = ({ labels, engine, compose }: Has): string =>
+  [...labels, ...(engine ? [`a container engine${compose ? "" : " and an older program"}`] : [])].join(", ");
 
 function inTurn<T>(open: Open, work: () => Promise<T>): Promise<T> {
   const done = open.work.then(work);

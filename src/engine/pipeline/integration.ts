@@ -29,8 +29,6 @@ export async function integrationAt(
     if (accessory === undefined) return step;
     return `there is no ${file} in ${step.path}; to have ${accessory} beside it, name the image that its tests run in`;
   }
-  if (step.runsOn.length > 0)
-    return `agents bring up no Compose files, such as ${file}: give it an image, or leave runsOn out`;
   const { stack, problems } = readStack(step, { files: [file], profiles: [], service: null });
   if (stack === null) return problems.map(({ path, message }) => `${path} ${message}`.trim()).join("; ");
   const names = stack.beside.map(({ name }) => name);

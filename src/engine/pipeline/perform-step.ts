@@ -1,6 +1,5 @@
-import { lstatSync, mkdirSync, realpathSync } from "node:fs";
-import { lstat, mkdir } from "node:fs/promises";
-import { dirname, join, relative } from "node:path";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { isSlipwayError, reasonOf } from "../../core/errors/error.ts";
 import { type RunId, runId } from "../../core/ids.ts";
 import type { ScanVerdict } from "../../core/pipeline/scan.ts";
@@ -14,6 +13,7 @@ import { keepArtifacts, keptPatterns } from "./artifacts.ts";
 import { parameterVariables } from "./asked.ts";
 import { again, untilNext } from "./attempts.ts";
 import { restoredOrRun } from "./cache/results.ts";
+import { leadsOut, whyNotIn } from "./checkout-paths.ts";
 import { imageOutcome } from "./image-step.ts";
 import { lastLines } from "./last-lines.ts";
 import { type LoadOutcome, type LoadPlace, loadOutcome, loadPlace } from "./load.ts";
@@ -154,17 +154,12 @@ async function scanned(
 
 async function inWorkspace(
   world: World,
-  { at, spec, workspace }: Attempting,
+  { at, workspace }: Attempting,
   job: StepJob,
   signal: AbortSignal,
 ): Promise<JobEnd> {
-  // What a step before it has made may lead out of the workspace.
-  const outside = leadsOut(workspace.source, job.directory);
-  if (outside !== null) return { is: "not-started", why: `${spec.directory} ${outside}` };
-  for (const path of readFromCheckout(job)) {
-    const why = leadsOut(workspace.source, await nearestThere(path)) ?? (await madeIfAbsent(path));
-    if (why !== null) return { is: "not-started", why: `${relative(workspace.source, path)} ${why}` };
-  }
+  const why = await whyNotIn(workspace.source, job);
+  if (why !== null) return { is: "not-started", why };
   return world.executor.run(job, (chunk) => world.live.printed(at.run, at.number, chunk), signal);
 }
 
@@ -180,50 +175,6 @@ function verdictOf({ spec, workspace }: Attempting, end: JobEnd): string | null 
     if (why !== null) return `its output ${output} ${why}`;
   }
   return null;
-}
-
-/** Null when the path is there and leads nowhere else than into the directory. In this thread: every step waits for it. */
-function leadsOut(top: string, path: string): string | null {
-  if (lookedUp(() => lstatSync(path)) === null) return "is not there";
-  const real = lookedUp(() => realpathSync.native(path));
-  if (real === null) return "is a link to nothing";
-  const inside = relative(realpathSync.native(top), real);
-  return inside === "" || !(inside === ".." || inside.startsWith("../")) ? null : "leads out of the workspace";
-}
-
-/** Null where the system finds nothing. */
-function lookedUp<T>(look: () => T): T | null {
-  try {
-    return look();
-  } catch {
-    return null;
-  }
-}
-
-/** The path, or what of it is there: a directory must not be made behind a link that leads out. */
-async function nearestThere(path: string): Promise<string> {
-  const there = await lstat(path).catch(() => null);
-  return there !== null || path === "/" ? path : nearestThere(dirname(path));
-}
-
-/** As docker compose makes a directory that is mounted. */
-async function madeIfAbsent(path: string): Promise<string | null> {
-  if ((await lstat(path).catch(() => null)) !== null) return null;
-  return mkdir(path, { recursive: true }).then(
-    () => null,
-    (error: unknown) => `cannot be made: ${reasonOf(error)}`,
-  );
-}
-
-/** What its services mount of the checkout, and build of it. */
-function readFromCheckout({ container }: StepJob): readonly string[] {
-  if (container === null) return [];
-  const { runs, beside } = container;
-  const services = runs.is === "service" ? [...beside, runs.service] : beside;
-  return services.flatMap(({ mounts, build }) => [
-    ...mounts.flatMap(({ is, source }) => (is === "bind" && source !== null ? [source] : [])),
-    ...(build === null ? [] : [build.context]),
-  ]);
 }
 
 function besideSecrets({ step }: StepSpec): readonly string[] {

@@ -236,28 +236,11 @@ function checkImage(step: NamedStep): readonly Finding[] {
   );
 }
 
-/** What a step on another machine reads cannot be seen from here, and a Compose file is brought up on this one only. */
+/** What a step on another machine reads cannot be seen from here. */
 function checkAway(step: NamedStep): readonly Finding[] {
-  if (step.input.runsOn === undefined) return [];
-  const at = pathOf(step);
-  return [
-    ...(step.input.inputs === undefined
-      ? []
-      : [
-          error(
-            [...at, "inputs"],
-            "what it reads on another machine is not seen, so it is always run: leave inputs out",
-          ),
-        ]),
-    ...(step.input.compose === undefined
-      ? []
-      : [
-          error(
-            [...at, "compose"],
-            "agents bring up no Compose files: use image and beside, or leave compose or runsOn out",
-          ),
-        ]),
-  ];
+  if (step.input.runsOn === undefined || step.input.inputs === undefined) return [];
+  const message = "what it reads on another machine is not seen, so it is always run: leave inputs out";
+  return [error([...pathOf(step), "inputs"], message)];
 }
 
 function checkPlace(
