@@ -1,5 +1,9 @@
-/** `pads`: in base64, so many `=` follow at most, after one character that is decided only in part. 0: neither. */
-type Form = { readonly bytes: Buffer; readonly pads: number };
+/**
+ * In base64 a value may share the character before it, and the one after it, with what is beside it. `leads`: whether it does the first;
+ * `pads`: so many `=` follow the second at most. 0: it does not.
+ */
+type Shared = { readonly leads: 0 | 1; readonly pads: number };
+type Form = Shared & { readonly bytes: Buffer };
 
 /** Shorter values are in every text by chance: they are not masked. */
 export const shortestMasked = 4;
@@ -12,9 +16,8 @@ const mask = Buffer.from(maskText);
 /**
  * Takes secrets out of a stream of bytes, in every form in which they commonly come: as they are, in base64 and base64url at
  * any offset, percent-encoded, escaped for JSON, and in hex. What comes out does not depend on how the stream is cut into
- * chunks. Everything else passes unchanged. What is split by other text, or encoded twice, is not found. In base64 the last character
- * that a secret shares with what follows it goes with it, and so does the padding; the first one, which it shares with what is before
- * it, stays, and tells 2 or 4 bits.
+ * chunks. Everything else passes unchanged. What is split by other text, or encoded twice, is not found. In base64 the characters that a
+ * secret shares with what is before and after it go with it, and so does the padding.
  */
 export class Masker {
   readonly #forms: readonly Form[];
@@ -25,7 +28,10 @@ export class Masker {
 
   constructor(secrets: readonly string[]) {
     this.#forms = formsOf(secrets);
-    this.#longest = Math.max(0, ...this.#forms.map(({ bytes, pads }) => bytes.length + (pads === 0 ? 0 : 1 + pads)));
+    this.#longest = Math.max(
+      0,
+      ...this.#forms.map(({ leads, bytes, pads }) => leads + bytes.length + (pads === 0 ? 0 : 1 + pads)),
+    );
   }
 
   /** What is sure of the stream so far; the last bytes may have to wait for the next. */
@@ -64,26 +70,28 @@ export function masked(text: string, secrets: readonly string[]): string {
 }
 
 /** Where a form begins before `end`, from the first to the last; the longest of those that begin together. */
-function* findings(
-  work: Buffer,
-  forms: readonly Form[],
-  end: number,
-): Generator<{ readonly from: number; readonly to: number }> {
-  const next = forms.map(({ bytes }) => work.indexOf(bytes));
+function* findings(work: Buffer, forms: readonly Form[], end: number): Generator<Found> {
+  const next = forms.map((form) => find(form, work, 0));
   for (;;) {
-    let from = end;
-    let to = 0;
-    for (const [index, at] of next.entries()) {
-      if (at === -1 || at > from || at >= end) continue;
-      const until = endOf(forms[index] as Form, work, at);
-      to = at < from ? until : Math.max(to, until);
-      from = at;
+    let first: Found | null = null;
+    for (const found of next) {
+      if (found === null || found.from >= end) continue;
+      if (first === null || found.from < first.from) first = found;
+      else if (found.from === first.from && found.to > first.to) first = found;
     }
-    if (from >= end) return;
-    yield { from, to };
-    for (const [index, at] of next.entries())
-      if (at === from) next[index] = work.indexOf((forms[index] as Form).bytes, at + 1);
+    if (first === null) return;
+    yield first;
+    for (const [index, found] of next.entries())
+      if (found?.from === first.from) next[index] = find(forms[index] as Form, work, found.at + 1);
   }
+}
+
+type Found = { readonly at: number; readonly from: number; readonly to: number };
+
+function find(form: Form, work: Buffer, after: number): Found | null {
+  const at = work.indexOf(form.bytes, after);
+  if (at === -1) return null;
+  return { at, from: form.leads === 1 && isBase64(work[at - 1]) ? at - 1 : at, to: endOf(form, work, at) };
 }
 
 function endOf({ bytes, pads }: Form, work: Buffer, at: number): number {
@@ -107,17 +115,20 @@ function formsOf(secrets: readonly string[]): readonly Form[] {
       ...(/\n/.test(secret) ? secret.split(/\r?\n/).filter((line) => line.length >= shortestLine) : []),
     ])
     .filter((value) => value.length >= shortestMasked);
-  const forms = new Map<string, number>();
-  const add = (text: string, pads: number): void => {
-    if (text.length >= shortestMasked) forms.set(text, Math.max(pads, forms.get(text) ?? 0));
+  const forms = new Map<string, Shared>();
+  const add = (text: string, { leads, pads }: Shared): void => {
+    const known = forms.get(text) ?? { leads: 0, pads: 0 };
+    if (text.length >= shortestMasked)
+      forms.set(text, { leads: known.leads === 1 ? 1 : leads, pads: Math.max(pads, known.pads) });
   };
   for (const value of values) {
-    for (const text of encodings(value)) add(text, 0);
+    for (const text of encodings(value)) add(text, { leads: 0, pads: 0 });
     const bytes = Buffer.from(value, "utf8");
     for (const before of [0, 1, 2])
-      for (const text of base64Within(bytes, before)) add(text, (3 - ((before + bytes.length) % 3)) % 3);
+      for (const text of base64Within(bytes, before))
+        add(text, { leads: before === 0 ? 0 : 1, pads: (3 - ((before + bytes.length) % 3)) % 3 });
   }
-  return [...forms].map(([text, pads]) => ({ bytes: Buffer.from(text, "utf8"), pads }));
+  return [...forms].map(([text, shared]) => ({ bytes: Buffer.from(text, "utf8"), ...shared }));
 }
 
 function encodings(value: string): string[] {
