@@ -25,11 +25,11 @@ const old = releaseId("rel_old");
 const fresh = releaseId("rel_new");
 const failure: Failure = { code: "HEALTH_LOST", message: "lost", evidence: [], service: null };
 
-/** What a world did with an effect: well, badly (not at all, or half of it), or a person spoke up first. */
-type Outcome = "well" | "badly" | "half" | "unclear" | "cancel" | "pause" | "resume" | "promote";
+/** What a world did with an effect: well (`short`: while stable is sick), badly (not at all, or half of it), or a person spoke up first. */
+type Outcome = "well" | "short" | "badly" | "half" | "unclear" | "cancel" | "pause" | "resume" | "promote";
 const outcomes = fc.array(
   fc.oneof(
-    { weight: 12, arbitrary: fc.constant<Outcome>("well") },
+    { weight: 12, arbitrary: fc.constantFrom<Outcome>("well", "well", "well", "short") },
     { weight: 2, arbitrary: fc.constantFrom<Outcome>("badly", "half") },
     { weight: 1, arbitrary: fc.constantFrom<Outcome>("cancel", "pause", "resume", "promote", "unclear") },
   ),
@@ -241,9 +241,13 @@ function eventOf(outcome: Outcome, effect: Effect, deployment: Deployment, outsi
   if (outcome === "half") outside.perform(deployment, effect, { half: true });
   if ((outcome === "badly" || outcome === "half") && effect.do !== "await-resume") return { is: "failed", failure };
   // A crash repeats an effect: doing it twice must be the same as doing it once.
-  if (outcome === "well") {
+  if (outcome === "well" || outcome === "short") {
     outside.perform(deployment, effect, { half: false });
-    return outside.perform(deployment, effect, { half: false });
+    const event = outside.perform(deployment, effect, { half: false });
+    if (event.is !== "healthy" || outcome === "well") return event;
+    // Nothing of stable answers any more, of all services.
+    const short = deployment.course.rollouts.map(({ service }) => ({ service, left: 1, well: 0 }));
+    return { ...event, short };
   }
   if (outcome === "unclear") return { is: "unclear", missing: "web: 3 of at least 20 requests were seen" };
   return outcome === "badly" || outcome === "half"

@@ -2,6 +2,7 @@ import { personOf } from "../gates/person.ts";
 import type { EpochMs } from "../ids.ts";
 import { formatDuration } from "../product/units.ts";
 import { atStep, type Ending, noteOf, shareText, stepOf, stepText, switchText, withStepEnd } from "./canary.ts";
+import { keepingStable, shortText } from "./capacity.ts";
 import { start, stay, to, unexpected, withStopped } from "./decision.ts";
 import {
   allTraffic,
@@ -52,7 +53,7 @@ export function decide(deployment: Deployment, event: DeploymentEvent, now: Epoc
         ? to(deployment, { ...phase, is: "verifying" }, `${names(deployment)} started; waiting until healthy`)
         : unexpected(deployment, event);
     case "verifying":
-      return event.is === "healthy" ? onHealthy(deployment, phase) : unexpected(deployment, event);
+      return event.is === "healthy" ? onHealthy(deployment, phase, event) : unexpected(deployment, event);
     case "shifting":
       return event.is === "shifted" ? onShifted(deployment, phase.stage, event, now) : unexpected(deployment, event);
     case "draining":
@@ -150,14 +151,19 @@ function nextStep(deployment: Deployment, ending: Ending, reason: string): Decis
   return start(withStepEnd(deployment, ending), { stage: ending.stage + 1, wave: 0 }, reason);
 }
 
-function onHealthy(deployment: Deployment, phase: Extract<Phase, { is: "verifying" }>): Decision {
+function onHealthy(
+  deployment: Deployment,
+  phase: Extract<Phase, { is: "verifying" }>,
+  { short = [] }: Extract<DeploymentEvent, { is: "healthy" }>,
+): Decision {
   const { course } = deployment;
   const waves = phase.stage === 0 ? course.waves.length : 1;
   if (phase.wave + 1 < waves) {
     const next = { stage: phase.stage, wave: phase.wave + 1 };
     return start(deployment, next, "healthy; the services that need them start");
   }
-  return shift(deployment, phase.stage, "every candidate is healthy");
+  const able = { ...deployment, course: keepingStable(course, phase.stage, short) };
+  return shift(able, phase.stage, `every candidate is healthy${shortText(short)}`);
 }
 
 function shift(deployment: Deployment, stage: number, because: string): Decision {

@@ -6,6 +6,7 @@ import type { Counts } from "../judge/counts.ts";
 import type { StepGatesSpec } from "../product/gates-spec.ts";
 import type { LoneReason } from "../product/lone.ts";
 import type { ServiceKind } from "../product/spec.ts";
+import type { Short } from "./capacity.ts";
 import type { Clocks } from "./clocks.ts";
 
 /** Hundredths of a percent: 10,000 is all traffic. */
@@ -270,7 +271,8 @@ export type Effect =
 /** The result of an effect, or a request of a person. */
 export type DeploymentEvent =
   | { readonly is: "started" }
-  | { readonly is: "healthy" }
+  /** `short`: services that may not stop any of stable's instances in this step; absent: none. */
+  | { readonly is: "healthy"; readonly short?: readonly Short[] }
   | {
       readonly is: "shifted";
       readonly marks: Readonly<Record<RevisionId, Counts>>;

@@ -5,6 +5,7 @@ import { isSlipwayError, reasonOf, SlipwayError } from "../../core/errors/error.
 import type { RevisionId } from "../../core/ids.ts";
 import type { Counts } from "../../core/judge/counts.ts";
 import { linkedSignal } from "../../lib/linked-signal.ts";
+import type { RevisionStatus } from "../../ports/target.ts";
 import { untilStepGatesOpen } from "../gates/step.ts";
 import { logEvidence } from "../health/evidence.ts";
 import { noteChanges } from "../release/changes.ts";
@@ -22,6 +23,7 @@ import {
   stopWorkersBefore,
   switchOver,
 } from "./predecessors.ts";
+import { shortOfStable } from "./remaining.ts";
 import { someoneAsks } from "./requests.ts";
 import { doubtOf } from "./second-look.ts";
 import {
@@ -160,13 +162,14 @@ async function verifyCandidates(
     await holdRequests(world, deployment, { service, release: course.release });
   const site = await siteOf(world, course);
   return untilAsked(world, deployment, signal, async (aborted) => {
-    const failure = verify(world, checked, aborted, (running) => site.router.saw(running));
+    const seen = (running: readonly RevisionStatus[]): void => site.router.saw(running);
+    const result = verify(world, checked, aborted, seen).then(async (failure): Promise<DeploymentEvent> => {
+      if (failure !== null) return { is: "failed", failure };
+      const short = await shortOfStable(world, course, stage, { signal: aborted, seen });
+      return short.length === 0 ? { is: "healthy" } : { is: "healthy", short };
+    });
     // From the second step on the candidate has users: it is watched while its next instances start.
-    const first = await (deployment.shifted === 0
-      ? failure
-      : Promise.race([failure, watchOnly(world, deployment)(aborted)]));
-    if (first === null) return { is: "healthy" };
-    return "is" in first ? first : { is: "failed", failure: first };
+    return deployment.shifted === 0 ? result : Promise.race([result, watchOnly(world, deployment)(aborted)]);
   });
 }
 

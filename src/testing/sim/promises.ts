@@ -19,6 +19,7 @@ export const promises = {
   "can go back": "what a rollback needs is never pruned",
   "baked first": "nothing is called succeeded before its bake has passed",
   "who, when, why": "every change of state is in the history, and the history is never truncated",
+  enough: "a rolling deployment stops what answers only where all but a batch of the others answer",
   replaced: "what ran on a host that is lost runs on the others, and users are sent there",
   tended: "unhealthy instances are restarted, one at a time, and none that a rollout has",
   scaled: "instances follow the load, within their limits, never beside a rollout, and down again",

@@ -6,6 +6,7 @@ import { startDeployment } from "../../engine/commands/start-deployment.ts";
 import type { World } from "../../engine/world.ts";
 import type { RouteTable } from "../../ports/edge.ts";
 import type { RevisionSpec } from "../../ports/target.ts";
+import { Capacity } from "./capacity.ts";
 import { Crowd } from "./crowd.ts";
 import { drawFaults, type Fault, happen, heal } from "./faults.ts";
 import { drawKind, type Kind } from "./kind.ts";
@@ -78,6 +79,7 @@ class Story {
   readonly #ruling: Ruling;
   readonly #crowd: Crowd;
   readonly #losing: Losing;
+  readonly #capacity: Capacity;
   #world: SimWorld | null = null;
   #operator: Operator | null = null;
   readonly #users: Users;
@@ -108,6 +110,7 @@ class Story {
     };
     const programOf = (release: ReleaseId): Program | undefined => this.#versions.get(release)?.programs[api];
     this.#crowd = new Crowd({ ...matters, random: this.#random, programOf });
+    this.#capacity = new Capacity(matters);
     this.#losing = new Losing({ ...matters, random: new Random(seed, "hosts") });
     this.#ruling = new Ruling({ ...matters, random: this.#random });
     this.#kind = drawKind(seed, this.#random);
@@ -435,6 +438,8 @@ class Story {
 
   #onInstance(event: string, instance: Instance): void {
     this.#trace.note("host", () => `${instance.id} ${event} (${instance.state})`);
+    const tooFew = this.#capacity.onInstance(event, instance);
+    if (tooFew !== null) this.#promises.break("enough", tooFew);
     if (event !== "started") return;
     const tooMany = this.#promises.scaling.onStarted(instance, this.#shapeOf(instance.revision.spec.release));
     if (tooMany !== null) this.#promises.break("scaled", tooMany);
