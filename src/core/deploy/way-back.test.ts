@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import { serviceName } from "../ids.ts";
 import { courseWith, rolloutOf } from "./course.fixture.ts";
 import { begin, decide } from "./decide.ts";
-import type { Deployment, DeploymentEvent, Failure } from "./deployment.ts";
+import type { Deployment, DeploymentEvent, Failure, Phase } from "./deployment.ts";
+import { stages } from "./stages.ts";
+import { trafficOf } from "./traffic.ts";
 
 const web = serviceName("web");
 const course = courseWith([rolloutOf(web)], { bakeMs: 5_000 });
@@ -46,5 +48,25 @@ describe("the end of a way back", () => {
     const { next, reason } = endOf({ is: "cleaned", evidence: [], doubt });
     expect(reason).toBe(`rolled back: web: 12 of 39 requests failed; ${doubt}`);
     expect(next.phase).toMatchObject({ is: "rolled-back", failure: { message: `${failure.message}; ${doubt}` } });
+  });
+});
+
+describe("the way back of a rolling deployment", () => {
+  const rollout = rolloutOf(web, { candidateInstances: 3, stableInstances: 3 });
+  const rolling = courseWith([rollout], {
+    stages: stages([rollout], { strategy: "rolling", batch: { instances: 1 } }),
+  });
+  const calledOff = (phase: Phase, shifted: number) =>
+    decide({ ...begin(rolling), phase, shifted }, { is: "asked", to: "cancel", by: "ada", why: "no" }, 1).next;
+
+  it("starts nothing again while the first traffic is on its way: no step has stopped anything yet", () => {
+    const back = calledOff({ is: "shifting", stage: 0 }, 1);
+    expect(back.phase.is).toBe("unshifting");
+    expect(trafficOf(back).services[web]).toMatchObject([{ revision: rollout.stable, instances: 3, weight: 10_000 }]);
+  });
+
+  it("starts again what the steps before have stopped", () => {
+    expect(calledOff({ is: "draining", stage: 0 }, 1).phase).toMatchObject({ is: "restoring", services: [web] });
+    expect(calledOff({ is: "shifting", stage: 1 }, 2).phase).toMatchObject({ is: "restoring", services: [web] });
   });
 });

@@ -74,11 +74,15 @@ export function onUnshifted(deployment: Deployment, end: Undoing): Decision {
       );
 }
 
-/** The services whose stable side a stage has, or may have, stopped in part; or that was stopped for the next one. */
-export function notWhole({ course, shifted, stopped = [] }: Deployment): Rollout[] {
-  const stage = course.stages[shifted - 1];
+/**
+ * The services whose stable side a stage has, or may have, stopped in part; or that was stopped for the next one. A stage stops its part only
+ * when its traffic has moved: called off before that, there is nothing to start again, and going back is one change of weights.
+ */
+export function notWhole({ course, shifted, stopped = [], phase }: Deployment): Rollout[] {
+  const stage = course.stages[(phase.is === "shifting" ? phase.stage : shifted) - 1];
   return course.rollouts.filter(
     ({ service, stable, stableInstances }) =>
-      stable !== null && (stage?.[service]?.stable !== stableInstances || stopped.includes(service)),
+      stable !== null &&
+      ((stage !== undefined && stage[service]?.stable !== stableInstances) || stopped.includes(service)),
   );
 }

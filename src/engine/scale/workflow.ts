@@ -49,9 +49,15 @@ export function scaleWorkflow(world: World): Workflow<Json, Json> {
         return ctx.tx("record", (trx) => recordEnd(world, trx, job, failed));
       });
     world.changes.announce();
-    // They are healthy, and it is recorded that they take requests.
-    if (outcome.is === "done" && job.to > job.from) await ctx.step("route", () => route(world, job), patience);
-    return outcome;
+    if (outcome.is !== "done" || job.to < job.from) return outcome;
+    // They are healthy, and it is recorded that they take requests: an edge that is away is told by the keeper, when it is back.
+    return ctx
+      .step("route", () => route(world, job), patience)
+      .then(() => outcome)
+      .catch((error: unknown) => {
+        if (!isSlipwayError(error)) throw error;
+        return { ...outcome, says: `${outcome.says}; they take requests when the edge is back: ${error.message}` };
+      });
   };
 }
 
