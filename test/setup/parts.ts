@@ -63,7 +63,7 @@ const parts: readonly Part[] = [
     tests: [
       "src/drivers/probes/{postgres,mysql,redis,queue}/*.test.ts",
       "src/drivers/metrics/*.test.ts",
-      "test/metrics.test.ts",
+      "test/{metrics,prometheus}.test.ts",
       "test/preview-database.test.ts",
     ],
   },

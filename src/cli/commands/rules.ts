@@ -80,10 +80,24 @@ export function ruleLines(rule: Reading, turns: readonly HistoryView[]): string[
     ),
     ...(turns.length === 0 ? [style.quiet("  has not turned yet")] : ["  before"]),
     ...turns.flatMap((turn) => [
-      `    ${style.quiet(dateTime(turn.at))}  ${turn.event === "rule.fired" ? style.bad("fired   ") : style.good("resolved")}  ${turn.reason}`,
+      `    ${style.quiet(dateTime(turn.at))}  ${turnText(turn.event)}  ${turn.reason}`,
       ...turn.evidence.filter(([what]) => what === "plot").map(([, text]) => `      ${style.quiet(text)}`),
     ]),
   ];
+}
+
+/** As wide as each other. */
+function turnText(event: string): string {
+  switch (event) {
+    case "rule.fired":
+      return style.bad("fired   ");
+    case "rule.unmeasured":
+      return style.warn("unknown ");
+    case "rule.measured":
+      return style.quiet("measured");
+    default:
+      return style.good("resolved");
+  }
 }
 
 function markOf({ is }: Reading): string {

@@ -71,6 +71,7 @@ describe("Prometheus", () => {
         result(["now", "5"]),
         result(null),
         result([now - 900, "5"]),
+        result([now + 900, "5"]),
       ],
       "x".repeat(2_000_000),
     ];
@@ -80,11 +81,21 @@ describe("Prometheus", () => {
         "unknown",
       );
     }
-    // Its own clock may go ahead: that does not make the number old.
-    const ahead = await answering(() => ({ body: result([now + 900, "5"]) }));
-    expect(await prometheusMetric({ url: ahead, query: "up", headers: {} }).read(soon())).toMatchObject({
-      values: { value: 5 },
+    const saw = async (answer: Answer) => {
+      const url = await answering(() => answer);
+      return prometheusMetric({ url, query: "up", headers: {} }).read(soon());
+    };
+    expect(await saw({ status: 503, body: result([now, "5"]) })).toEqual({ is: "unknown", saw: "it answered 503" });
+    expect(await saw({ body: result([now + 3600, "5"]) })).toEqual({
+      is: "unknown",
+      saw: "the query gives 5, of 1h from now: its clock is wrong, or ours",
     });
+    expect(await saw({ body: "<html>\n  <b>Log in</b>" })).toEqual({
+      is: "unknown",
+      saw: "it answered 200, and not as a Prometheus: <html> <b>Log in</b>",
+    });
+    // A minute is what clocks differ by.
+    expect(await saw({ body: result([now + 60, "5"]) })).toMatchObject({ values: { value: 5 } });
     const hanging = await answering(() => null);
     const asked = prometheusMetric({ url: hanging, query: "up", headers: {} }).read(AbortSignal.timeout(50));
     await expect(asked).rejects.toMatchObject({ name: "TimeoutError" });

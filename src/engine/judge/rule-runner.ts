@@ -1,3 +1,4 @@
+import type { Evidence } from "../../core/errors/error.ts";
 import type { EpochMs } from "../../core/ids.ts";
 import { evaluate, queriesOf, quietRule, type RuleLook, type RuleState } from "../../core/judge/rule/evaluate.ts";
 import { rulesOf } from "../../core/judge/rule/of-spec.ts";
@@ -77,17 +78,49 @@ export class RuleRunner {
     const look = evaluate(rule, seen, state, now);
     const firedAt = look.turned === "fired" ? this.#world.clock.now() : (before?.firedAt ?? null);
     if (look.turned !== null) await this.#turn(place, rule, look, firedAt);
-    this.#world.standings.set(key, { place, rule, look, firedAt, windows });
+    const isUnread = before?.isUnread === true;
+    const unread = this.#unread(rule, place, look) ?? isUnread;
+    if (unread !== isUnread) await this.#record(place, rule, look, unread ? "rule.unmeasured" : "rule.measured");
+    this.#world.standings.set(key, { place, rule, look, firedAt, windows, isUnread: unread });
+  }
+
+  /** Whether it cannot be judged because what it asks for cannot be read, such as a Prometheus that hangs; null: nobody looked. */
+  #unread(rule: Rule, place: RulePlace, { measured }: RuleLook): boolean | null {
+    if (measured.length === 0) return null;
+    const isUnknown = measured.some(({ is }) => is === "unknown");
+    return isUnknown && queriesOf(rule, place).some((query) => this.#world.metrics.unread(query) !== null);
   }
 
   /** Recorded first, then acted on. */
   async #turn(place: RulePlace, rule: Rule, look: RuleLook, firedAt: EpochMs | null): Promise<void> {
-    const { store, changes, log, clock, metrics } = this.#world;
-    const { product, environment, release, underWay } = place;
-    const event = `rule.${look.turned}`;
-    const plot = await plotted(metrics, rule, place, look.measured);
     const would = rule.actions.map(actionText);
     const actions = rule.dryRun ? would.map((each) => `${each} (dry run)`) : would;
+    await this.#record(
+      place,
+      rule,
+      look,
+      `rule.${look.turned}`,
+      look.turned === "fired" && actions.length > 0 ? [["actions", actions.join(", ")]] : [],
+    );
+    if (rule.dryRun) return;
+    const acting = perform(
+      this.#world,
+      { place, rule, look, firedAt: firedAt ?? this.#world.clock.now() },
+      this.#rounds.signal,
+    );
+    this.#acting.add(acting);
+    void acting.finally(() => this.#acting.delete(acting));
+  }
+
+  async #record(
+    { product, environment, release, underWay }: RulePlace,
+    rule: Rule,
+    look: RuleLook,
+    event: string,
+    more: readonly Evidence[] = [],
+  ): Promise<void> {
+    const { store, changes, log, clock, metrics } = this.#world;
+    const plot = await plotted(metrics, rule, { environment, release }, look.measured);
     await store.db.transaction().execute((trx) =>
       appendHistory(trx, {
         at: clock.now(),
@@ -98,18 +131,10 @@ export class RuleRunner {
         event,
         actor: `rule ${rule.name}`,
         reason: look.reason,
-        evidence: [
-          ["rule", rule.text],
-          ...plot,
-          ...(look.turned === "fired" && actions.length > 0 ? ([["actions", actions.join(", ")]] as const) : []),
-        ],
+        evidence: [["rule", rule.text], ...plot, ...more],
       }),
     );
-    log.info(event, { environment, rule: rule.name, reason: look.reason });
+    log[event === "rule.unmeasured" ? "warn" : "info"](event, { environment, rule: rule.name, reason: look.reason });
     changes.announce();
-    if (rule.dryRun) return;
-    const acting = perform(this.#world, { place, rule, look, firedAt: firedAt ?? clock.now() }, this.#rounds.signal);
-    this.#acting.add(acting);
-    void acting.finally(() => this.#acting.delete(acting));
   }
 }

@@ -16,6 +16,8 @@ export type RuleStanding = {
   readonly firedAt: EpochMs | null;
   /** What its windows said when they were asked last. */
   readonly windows: readonly SeenWindow[];
+  /** What it asks for could not be read, which has been recorded. */
+  readonly isUnread: boolean;
 };
 
 /** Every rule in force, by environment, release and name. Written by whoever looks, read by whoever asks. */

@@ -1,5 +1,6 @@
 import type { EnvironmentName, ReleaseId, ServiceName } from "../../core/ids.ts";
 import type { Labels } from "../../core/metric/labels.ts";
+import type { Query } from "../../core/metric/memory.ts";
 import type { CheckSpec, MeasuredSpec } from "../../core/product/probe-spec.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Gauge } from "../../ports/gauge.ts";
@@ -65,6 +66,13 @@ export class DeclaredSource {
     return this.all()
       .filter(({ uptime }) => uptime)
       .map(({ environment, spec }) => ({ environment, service: spec.service, name: spec.name }));
+  }
+
+  /** What the last reading of what is asked for said, where it is declared and could not be read; null elsewhere. */
+  unread({ metric, labels }: Pick<Query, "metric" | "labels">): string | null {
+    const name = labels.probe ?? metric.series;
+    const found = this.all().find(({ environment, spec }) => environment === labels.environment && spec.name === name);
+    return found?.last?.is === "unknown" ? found.last.saw : null;
   }
 
   /** Reads the configs that are in force. What has not changed goes on undisturbed. */

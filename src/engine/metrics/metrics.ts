@@ -1,6 +1,6 @@
 import type { EpochMs } from "../../core/ids.ts";
 import { type Labels, matches, type Selector } from "../../core/metric/labels.ts";
-import type { Measured } from "../../core/metric/measured.ts";
+import { type Measured, unknown } from "../../core/metric/measured.ts";
 import { MetricMemory, type Query } from "../../core/metric/memory.ts";
 import type { Sample } from "../../core/metric/sample.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -65,12 +65,13 @@ export class Metrics implements Meter {
   }
 
   measure(query: Query): Measured {
-    return this.memory.measure(query, this.time.now());
+    return this.#explained(query, this.memory.measure(query, this.time.now()));
   }
 
   /** Without a past there are the last two hours at most, and the rest is not covered. */
   async measureLong(query: Query): Promise<Measured> {
-    return this.past === null || this.#remembers(query) ? this.measure(query) : this.past.measure(query);
+    if (this.past === null || this.#remembers(query)) return this.measure(query);
+    return this.#explained(query, await this.past.measure(query));
   }
 
   points(query: Query, stepMs: number): readonly (number | null)[] {
@@ -79,6 +80,18 @@ export class Metrics implements Meter {
 
   async pointsLong(query: Query, stepMs: number): Promise<readonly (number | null)[]> {
     return this.past === null || this.#remembers(query) ? this.points(query, stepMs) : this.past.points(query, stepMs);
+  }
+
+  /** Why what is declared could not be read, in the words of its last reading; null where it could, or is not declared. */
+  unread(query: Pick<Query, "metric" | "labels">): string | null {
+    return this.declared?.unread(query) ?? null;
+  }
+
+  /** Why nothing is known is said by who has tried, where somebody has. */
+  #explained(query: Query, measured: Measured): Measured {
+    if (measured.is === "known") return measured;
+    const why = this.unread(query);
+    return why === null ? measured : unknown(`${query.metric.name} could not be measured: ${why}`);
   }
 
   /** Whether memory reaches back as far: it begins with this process. */

@@ -64,7 +64,9 @@ export function metricReadings(metrics: Metrics, where: Where, windowMs: number)
   const read = (query: Omit<Query, "windowMs">, at: Pick<MetricReading, "environment" | "service" | "probe">): void => {
     const now = metrics.measure({ ...query, windowMs: minute });
     const points = metrics.points({ ...query, windowMs: stepMs * steps }, stepMs);
-    if (now.is === "unknown" && points.every((point) => point === null)) return;
+    // What is asked for and could not be read is shown, with the reason.
+    const isAsked = at.probe === query.metric.name && metrics.unread(query) !== null;
+    if (now.is === "unknown" && points.every((point) => point === null) && !isAsked) return;
     found.push({ ...at, metric: query.metric.name, unit: query.metric.unit, now, points, stepMs });
   };
   for (const { environment, service } of placesOf(metrics, where)) {

@@ -99,13 +99,14 @@ export async function startMariaDb(): Promise<Database> {
   });
 }
 
-/** That scrapes itself every second. */
-export async function startPrometheus(): Promise<Database> {
+/** That scrapes itself every second, and what is at those ports of this machine. */
+export async function startPrometheus(...others: readonly number[]): Promise<Database> {
   const prometheus = await startDatabase({
     name: "prometheus",
     command: (directory, port) => {
       const config = join(directory, "prometheus.yml");
-      const target = `[{ targets: ["127.0.0.1:${port}"] }]`;
+      const targets = [port, ...others].map((each) => `"127.0.0.1:${each}"`);
+      const target = `[{ targets: [${targets.join(", ")}] }]`;
       writeFileSync(config, `scrape_configs: [{ job_name: self, scrape_interval: 1s, static_configs: ${target} }]\n`);
       return [
         ...["prometheus", `--config.file=${config}`, `--storage.tsdb.path=${join(directory, "data")}`],

@@ -1,3 +1,5 @@
+import { cut, oneLine } from "../../../core/forge/report.ts";
+import { formatDuration } from "../../../core/product/units.ts";
 import { boundedGet } from "../../../lib/http/bounded-get.ts";
 import type { Gauge, Outcome } from "../../../ports/gauge.ts";
 
@@ -9,8 +11,13 @@ export type PrometheusOptions = {
 };
 
 const maxBytes = 1024 * 1024;
-/** An answer of an older moment comes out of somebody's cache, and says nothing about now. */
+/**
+ * An answer of an older moment comes out of somebody's cache, and says nothing about now. One of a moment that far ahead has the time of a
+ * clock that is wrong, by which nobody can tell how old it is.
+ */
 const maxAgeMs = 2 * 60_000;
+/** Of an answer that is something else, what a person is shown. */
+const shownChars = 60;
 
 /**
  * The number that a query gives at this moment (HTTP API, `/api/v1/query`; prometheus.io/docs/prometheus/latest/querying/api).
@@ -30,9 +37,11 @@ export function prometheusMetric({ url, query, headers }: PrometheusOptions, now
       });
       if (answer.cut) return unknown(`its answer is larger than ${maxBytes} bytes`);
       const parsed = parse(answer.body);
-      if (parsed === null) return unknown(`it answered ${answer.status}, and not as a Prometheus`);
+      if (parsed === null)
+        return unknown(`it answered ${answer.status}, and not as a Prometheus: ${shown(answer.body)}`);
       if (parsed.status !== "success")
         return unknown(`it refuses: ${String(parsed.error ?? answer.status).slice(0, 200)}`);
+      if (answer.status !== 200) return unknown(`it answered ${answer.status}`);
       return readingOf(parsed.data, now());
     },
   };
@@ -67,8 +76,15 @@ function numberOf(pair: unknown, now: number): Outcome {
   if (!Number.isFinite(value)) return unknown(`the query gives ${String(text).slice(0, 40)}`);
   if (typeof seconds !== "number") return unknown("its answer has no time");
   const ageMs = now - seconds * 1000;
-  if (ageMs > maxAgeMs) return unknown(`its answer is ${Math.round(ageMs / 1000)} s old`);
+  const ago = formatDuration(Math.round(Math.abs(ageMs) / 1000) * 1000);
+  if (ageMs > maxAgeMs) return unknown(`the query gives ${text}, of ${ago} ago`);
+  if (ageMs < -maxAgeMs) return unknown(`the query gives ${text}, of ${ago} from now: its clock is wrong, or ours`);
   return { is: "pass", saw: String(text), values: { value } };
+}
+
+function shown(body: string): string {
+  const text = oneLine(body);
+  return text === "" ? "(empty)" : cut(text, shownChars);
 }
 
 const unknown = (saw: string): Outcome => ({ is: "unknown", saw });
