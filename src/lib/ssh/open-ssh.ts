@@ -142,7 +142,7 @@ export class Ssh {
    * same. A host that does not allow it is only noticed when something connects.
    */
   async forward(remote: Remote, signal: AbortSignal): Promise<Forward> {
-    const key = "socket" in remote ? remote.socket : `${remote.host}:${remote.port}`;
+    const key = keyOf(remote);
     let forward = this.#forwards.get(key);
     if (forward === undefined) {
       forward = new Forward(remote, {
@@ -156,6 +156,11 @@ export class Ssh {
     }
     await forward.established(signal);
     return forward;
+  }
+
+  /** For a way that nobody will ask for again: it would be kept as long as the connection. Does nothing when there is none. */
+  async endForward(remote: Remote): Promise<void> {
+    await this.#forwards.get(keyOf(remote))?.close();
   }
 
   /** Writes a file on the host, whole or not at all, with this mode (octal digits). Its directory must exist. */
@@ -283,6 +288,8 @@ export class Ssh {
     throw new SshError(kind, `${destination}: ${tellingLine(stderr)}`, { destination, stderr });
   }
 }
+
+const keyOf = (remote: Remote): string => ("socket" in remote ? remote.socket : `${remote.host}:${remote.port}`);
 
 /** Bytes of one output up to a limit, and its lines. */
 class Output {

@@ -1,4 +1,3 @@
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Ssh } from "../../../lib/ssh/open-ssh.ts";
 import type { EdgeSample } from "../../../ports/edge.ts";
@@ -8,32 +7,60 @@ import type { Place } from "./place.ts";
 import type { Witness } from "./witness.ts";
 
 const sampleEveryMs = 200;
-const underWayEveryMs = 1_000;
+const underWayEveryMs = 500;
 const againAfterMs = 500;
+
+/** `$1` the log, `$2` and `$3` where the one before stood. Says first where it begins: the file's number, and the byte. */
+const followScript = `set -eu; umask 077; cd "\${1%/*}"; log=\${1##*/}; [ -e "$log" ] || : >> "$log"
+set -- "$log" "$2" "$3" $(stat -c '%i %s' -- "$log") $(find . -maxdepth 1 -type f -inum "\${2:-0}" -exec stat -c '%n %s' -- {} +)
+if [ "$2" = "$4" ] && [ "$3" -le "$5" ]; then from=$(($3 > 0 ? $3 : 0))
+elif [ "$2" != "$4" ] && [ $# = 7 ]; then from=$(($3 - $7))
+else from=$5; fi
+echo "$4 $from"
+if [ "$from" -lt 0 ]; then if [ $# = 7 ]; then tail -c "\${from#-}" -- "$6"; fi; from=0; fi
+exec tail -c "+$((from + 1))" -F -- "$log"`;
+
+/** Byte `at` of a file; below 0, it is so many before the end of the one that was rotated away for it. */
+type Stand = { readonly file: string; readonly at: number };
 
 /**
  * Reads the log of a Caddy on another host, by following its file: a file never waits for its reader. The counts live in this
- * process: they begin at 0 with it, and what is logged while the connection is away is not counted. Nobody holds requests.
+ * process and begin at 0 with it. What is logged while the connection is away is counted when it is back, unless the file was
+ * rotated twice since it was followed. Nobody holds requests.
  */
 export function logFollower(ssh: Ssh, place: Place): Witness {
   const file = `${place.paths.directory}/counts.log`;
   const counts = new LogCounts();
   let stop: AbortController | null = null;
+  let begun: Promise<void> = Promise.resolve();
   let underWay: ReadonlyMap<string | null, number> = new Map();
 
-  async function follow(signal: AbortSignal): Promise<void> {
+  async function follow(signal: AbortSignal, onTried: () => void): Promise<void> {
+    let stand: Stand | null = null;
     while (!signal.aborted) {
       try {
-        const stream = await ssh.stream(["tail", "-n", "0", "-F", "--", file], signal);
+        const words: readonly string[] = ["sh", "-c", followScript, "sh", file, stand?.file ?? "", `${stand?.at ?? 0}`];
+        const stream = await ssh.stream(words, signal);
         const end = () => stream.destroy();
         signal.addEventListener("abort", end, { once: true });
         stream.on("error", () => undefined);
-        for await (const line of createInterface({ input: stream })) counts.line(line);
+        let isTold = false;
+        for await (const line of wholeLines(stream)) {
+          if (!isTold) {
+            stand = standIn(line.toString("utf8"));
+            isTold = true;
+            onTried();
+            continue;
+          }
+          counts.line(line.toString("utf8"));
+          if (stand !== null) stand = { file: stand.file, at: stand.at + line.length + 1 };
+        }
         signal.removeEventListener("abort", end);
       } catch {
         // The host is away, or the connection was lost: whoever gives the next order is told so.
       }
-      await sleep(againAfterMs, undefined, { signal }).catch(() => undefined);
+      onTried();
+      await sleep(againAfterMs, undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
 
@@ -43,21 +70,25 @@ export function logFollower(ssh: Ssh, place: Place): Witness {
         .socket(place.paths.adminSocket)
         .then(requestsUnderWay)
         .catch(() => new Map<string | null, number>());
-      await sleep(underWayEveryMs, undefined, { signal }).catch(() => undefined);
+      await sleep(underWayEveryMs, undefined, { signal, ref: false }).catch(() => undefined);
     }
   }
 
-  function begin(): void {
-    if (stop !== null) return;
+  /** Resolves when the log is followed, or could not be: then it is tried again and again. */
+  function begin(): Promise<void> {
+    if (stop !== null) return begun;
     stop = new AbortController();
-    void follow(stop.signal);
-    void watch(stop.signal);
+    const { signal } = stop;
+    begun = new Promise((resolve) => void follow(signal, resolve));
+    void watch(signal);
+    return begun;
   }
 
   return {
     hold: null,
     async ready() {
-      begin();
+      // What is logged from now on is counted.
+      await begin();
       return { is: "file", file };
     },
     async routed(table) {
@@ -65,7 +96,7 @@ export function logFollower(ssh: Ssh, place: Place): Witness {
       return new Set();
     },
     async *samples(signal): AsyncGenerator<EdgeSample> {
-      begin();
+      void begin();
       while (!signal.aborted) {
         yield counts.sample(Date.now(), underWay);
         await sleep(sampleEveryMs, undefined, { signal }).catch(() => undefined);
@@ -78,4 +109,23 @@ export function logFollower(ssh: Ssh, place: Place): Witness {
       stop = null;
     },
   };
+}
+
+/** What ends with a line feed; what does not is read again by the next. */
+async function* wholeLines(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of stream) {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    let from = 0;
+    for (let to = rest.indexOf(10); to !== -1; to = rest.indexOf(10, from)) {
+      yield rest.subarray(from, to);
+      from = to + 1;
+    }
+    rest = rest.subarray(from);
+  }
+}
+
+function standIn(line: string): Stand | null {
+  const [, file, at] = /^(\d+) (-?\d+)$/.exec(line) ?? [];
+  return file === undefined ? null : { file, at: Number(at) };
 }

@@ -5,7 +5,6 @@ import { ackFolder, pathsIn } from "./paths.ts";
 import type { FileStep, Place } from "./place.ts";
 
 const callLimitMs = 60_000;
-const filesEveryMs = 60_000;
 /** Of a unix socket's path on the host (unix(7)): sockets of the edge lie in its directory. */
 const maxDirectoryChars = 80;
 
@@ -16,10 +15,14 @@ export type SshPlaceOptions = {
   readonly program: string;
   /** Has Caddy started on `<directory>/caddy.json`, and kept up; does nothing when it runs. Such as `systemctl start …`. */
   readonly launch: readonly string[];
+  /** How often certificate files on the host are looked at. Default: each minute. */
+  readonly filesEveryMs?: number;
 };
 
+const minuteMs = 60_000;
+
 /** Caddy on a host behind SSH: files are written there, its sockets are reached through the connection. */
-export function sshPlace(ssh: Ssh, { directory, program, launch }: SshPlaceOptions): Place {
+export function sshPlace(ssh: Ssh, { directory, program, launch, filesEveryMs = minuteMs }: SshPlaceOptions): Place {
   if (!/^\/[\w./-]+$/.test(directory) || directory.length > maxDirectoryChars)
     throw new TypeError(
       `the edge's directory on a host must be an absolute path of ${maxDirectoryChars} plain characters`,
@@ -35,6 +38,7 @@ export function sshPlace(ssh: Ssh, { directory, program, launch }: SshPlaceOptio
       evidence: [["stderr", done.stderr.trim().slice(-500)]],
     });
   };
+  let acknowledging: string | null = null;
   const near = async (remote: Parameters<Ssh["forward"]>[0]): Promise<string> => {
     const signal = AbortSignal.timeout(callLimitMs);
     return translated(ssh.forward(remote, signal).then((forward) => forward.established(signal)));
@@ -56,7 +60,16 @@ export function sshPlace(ssh: Ssh, { directory, program, launch }: SshPlaceOptio
     async perform(steps) {
       await run(["sh", "-c", script, "sh", paths.slots], steps.map(line).join(""));
     },
-    socket: (path) => near({ socket: path }),
+    async socket(path) {
+      const socket = await near({ socket: path });
+      // Each config has one of its own, and nobody comes back to the one before.
+      if (path.startsWith(`${paths.slots}/${ackFolder}/`) && path !== acknowledging) {
+        const before = acknowledging;
+        acknowledging = path;
+        if (before !== null) void ssh.endForward({ socket: before });
+      }
+      return socket;
+    },
     dial: async (host, port) => ({ path: await near({ host: host === "0.0.0.0" ? "127.0.0.1" : host, port }) }),
     async launchCaddy() {
       await run(launch);

@@ -20,7 +20,7 @@ export type Backend = {
   close(): Promise<void>;
 };
 
-export async function startBackend(label: string, port = 0): Promise<Backend> {
+export async function startBackend(label: string, host = "127.0.0.1"): Promise<Backend> {
   const seen = new Map<string, number>();
   const heads: { url: string; headers: IncomingMessage["headers"]; raw: string[] }[] = [];
   const sockets = new Set<Socket>();
@@ -55,7 +55,7 @@ export async function startBackend(label: string, port = 0): Promise<Backend> {
     );
     socket.on("error", () => socket.destroy()).pipe(socket);
   });
-  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(port, "127.0.0.1", resolve));
+  await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, host, resolve));
 
   function note(req: IncomingMessage, path: string): void {
     const key = `${req.method} ${path}`;
@@ -66,7 +66,7 @@ export async function startBackend(label: string, port = 0): Promise<Backend> {
 
   return {
     label,
-    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    address: `${host}:${(server.address() as AddressInfo).port}`,
     seen,
     heads,
     waiting: () => gate.length,

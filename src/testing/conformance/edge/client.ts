@@ -1,6 +1,12 @@
 import { Agent, type IncomingMessage, request } from "node:http";
 import { connect, type Socket } from "node:net";
 
+/** Where clients ask: a port of this machine, or of another. */
+export type Door = number | { readonly host: string; readonly port: number };
+
+export const doorAt = (door: Door): { readonly host: string; readonly port: number } =>
+  typeof door === "number" ? { host: "127.0.0.1", port: door } : door;
+
 export type Answer = {
   readonly status: number;
   readonly headers: IncomingMessage["headers"];
@@ -16,7 +22,7 @@ export type Ask = {
 
 /** One request and its whole answer; rejects when the connection fails or the answer is cut off. */
 export function ask(
-  port: number,
+  door: Door,
   path: string,
   { method = "GET", headers = {}, body, agent }: Ask = {},
 ): Promise<Answer> {
@@ -25,8 +31,7 @@ export function ask(
   return new Promise((resolve, reject) => {
     const call = request(
       {
-        host: "127.0.0.1",
-        port,
+        ...doorAt(door),
         path,
         method,
         headers: { Host: "test.example", ...length, ...headers },
@@ -55,7 +60,7 @@ export type Load = {
 };
 
 /** Clients that ask one request after the other over kept connections, and now and then over a new one. No retries. */
-export function startLoad(port: number, clients: number, paths: readonly string[] = ["/"]): Load {
+export function startLoad(door: Door, clients: number, paths: readonly string[] = ["/"]): Load {
   const agent = new Agent({ keepAlive: true, maxSockets: clients });
   const answers = new Map<string, number>();
   const failures: string[] = [];
@@ -66,7 +71,7 @@ export function startLoad(port: number, clients: number, paths: readonly string[
     for (let turn = 0; running; turn += 1) {
       const path = paths[(client + turn) % paths.length] ?? "/";
       try {
-        const answer = await ask(port, path, (client + turn) % 10 === 0 ? {} : { agent });
+        const answer = await ask(door, path, (client + turn) % 10 === 0 ? {} : { agent });
         if (answer.status === 200) answers.set(answer.body, (answers.get(answer.body) ?? 0) + 1);
         else failures.push(`${answer.status} ${answer.body}`);
       } catch (error) {
@@ -103,8 +108,8 @@ export type LongConnection = {
 };
 
 /** A connection that stays: sends `head` and keeps what comes. */
-export function openLong(port: number, head: string): LongConnection {
-  const socket = connect(port, "127.0.0.1");
+export function openLong(door: Door, head: string): LongConnection {
+  const socket = connect(doorAt(door));
   let received = "";
   let watchers: (() => void)[] = [];
   let gone = false;

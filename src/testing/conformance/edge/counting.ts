@@ -3,16 +3,16 @@ import { expect, test } from "vitest";
 import { latencyBoundsMs } from "../../../core/metric/latency.ts";
 import type { EdgeCounters } from "../../../ports/edge.ts";
 import type { EdgeBench } from "../edge.ts";
-import { ask, openLong, startLoad, webSocketHead, within } from "./client.ts";
+import { ask, doorAt, openLong, startLoad, webSocketHead, within } from "./client.ts";
 import { countsOf, sampleWith } from "./samples.ts";
 import { target } from "./tables.ts";
 
 export function countingTests(at: () => EdgeBench): void {
   test("every answer is counted once, by class, with its latency, within a second", async () => {
-    const { a, edge, port, route } = at();
+    const { a, edge, door, route } = at();
     const generation = await route([target(a, 10_000)]);
-    await Promise.all(Array.from({ length: 30 }, () => ask(port, "/")));
-    await ask(port, "/slow?ms=60");
+    await Promise.all(Array.from({ length: 30 }, () => ask(door, "/")));
+    await ask(door, "/slow?ms=60");
     // An edge that counts what is under way apart from what has ended may be a moment behind with the one.
     const agrees = ({ requests, inflight }: EdgeCounters) => requests === 31 && (edge.can.exactDrain || inflight === 0);
     const sample = await sampleWith(edge, (one) => agrees(countsOf(one, "a")), 1000);
@@ -41,10 +41,10 @@ export function countingTests(at: () => EdgeBench): void {
   });
 
   test("what is open now is seen now: requests in flight and WebSockets", async () => {
-    const { a, edge, port, route } = at();
+    const { a, edge, door, route } = at();
     await route([target(a, 10_000)]);
-    const asked = [ask(port, "/gate"), ask(port, "/gate"), ask(port, "/gate")];
-    const socket = openLong(port, webSocketHead());
+    const asked = [ask(door, "/gate"), ask(door, "/gate"), ask(door, "/gate")];
+    const socket = openLong(door, webSocketHead());
     await socket.receives("101 Switching Protocols");
     // An edge that cannot tell streams from requests counts both as under way.
     const [inflight, webSockets] = edge.can.exactDrain ? [3, 1] : [4, 0];
@@ -59,9 +59,9 @@ export function countingTests(at: () => EdgeBench): void {
   });
 
   test("a client that leaves is counted as that, and the service is told at once", async () => {
-    const { a, edge, port, route } = at();
+    const { a, edge, door, route } = at();
     await route([target(a, 10_000)]);
-    const call = request({ host: "127.0.0.1", port, path: "/gate", agent: false });
+    const call = request({ ...doorAt(door), path: "/gate", agent: false });
     call.on("error", () => undefined);
     call.end();
     await within(30_000, () => (a.waiting() === 1 ? true : null), "the request at the gate");
@@ -71,13 +71,13 @@ export function countingTests(at: () => EdgeBench): void {
   });
 
   test("a reader of samples that has stopped reading holds nobody up", async () => {
-    const { a, edge, port, route } = at();
+    const { a, edge, door, route } = at();
     await route([target(a, 10_000)]);
     const stop = new AbortController();
     const stalled = edge.samples(stop.signal)[Symbol.asyncIterator]();
     await stalled.next();
-    const load = startLoad(port, 8);
-    for (let index = 0; index < 100; index += 1) await ask(port, "/");
+    const load = startLoad(door, 8);
+    for (let index = 0; index < 100; index += 1) await ask(door, "/");
     const { failures } = await load.stop();
     expect(failures).toEqual([]);
     // When it reads again it gets what is true now, not what it has missed.

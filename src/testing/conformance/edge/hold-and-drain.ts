@@ -6,9 +6,9 @@ import { revisionOf, target } from "./tables.ts";
 
 export function holdAndDrainTests(at: () => EdgeBench): void {
   test("a drain ends when the last request has, and says that none is left", async () => {
-    const { a, b, edge, port, route } = at();
+    const { a, b, edge, door, route } = at();
     await route([target(a, 10_000)]);
-    const asked = Array.from({ length: 8 }, () => ask(port, "/gate"));
+    const asked = Array.from({ length: 8 }, () => ask(door, "/gate"));
     await within(30_000, () => (a.waiting() === 8 ? true : null), "8 requests at the gate");
     await route([target(b, 10_000), target(a, 0)]);
     let drained = false;
@@ -17,7 +17,7 @@ export function holdAndDrainTests(at: () => EdgeBench): void {
       return left;
     });
     // Traffic for the other revision does not hold it up, and the gate does.
-    for (let index = 0; index < 20; index += 1) expect((await ask(port, "/")).body).toBe("b");
+    for (let index = 0; index < 20; index += 1) expect((await ask(door, "/")).body).toBe("b");
     expect(drained).toBe(false);
     a.open();
     expect(await drain).toEqual({ inflight: 0 });
@@ -25,9 +25,9 @@ export function holdAndDrainTests(at: () => EdgeBench): void {
   });
 
   test("a drain that takes too long says how many are left, and cuts none of them", async () => {
-    const { a, b, edge, port, route } = at();
+    const { a, b, edge, door, route } = at();
     await route([target(a, 10_000)]);
-    const asked = [ask(port, "/gate"), ask(port, "/gate")];
+    const asked = [ask(door, "/gate"), ask(door, "/gate")];
     await within(30_000, () => (a.waiting() === 2 ? true : null), "2 requests at the gate");
     await route([target(b, 10_000), target(a, 0)]);
     expect(await edge.drain(revisionOf("a"), { timeoutMs: 100, streamLimitMs: 60_000 })).toEqual({ inflight: 2 });
@@ -36,12 +36,12 @@ export function holdAndDrainTests(at: () => EdgeBench): void {
   });
 
   test("streams do not hold up a drain, and are closed after their own limit", async ({ skip }) => {
-    const { a, b, edge, port, route } = at();
+    const { a, b, edge, door, route } = at();
     if (!edge.can.exactDrain) return skip();
     await route([target(a, 10_000)]);
-    const socket = openLong(port, webSocketHead());
+    const socket = openLong(door, webSocketHead());
     await socket.receives("101 Switching Protocols");
-    const events = openLong(port, "GET /sse HTTP/1.1\r\nHost: test.example\r\n\r\n");
+    const events = openLong(door, "GET /sse HTTP/1.1\r\nHost: test.example\r\n\r\n");
     await events.receives("data: a");
     await route([target(b, 10_000), target(a, 0)]);
     expect(await edge.drain(revisionOf("a"), { timeoutMs: 5000, streamLimitMs: 1500 })).toEqual({ inflight: 0 });
@@ -51,9 +51,9 @@ export function holdAndDrainTests(at: () => EdgeBench): void {
   });
 
   test("a drain of a revision that keeps its weight waits only for instances that were left out", async () => {
-    const { a, b, edge, port, route } = at();
+    const { a, b, edge, door, route } = at();
     await route([target([a, b], 10_000)]);
-    const asked = Array.from({ length: 8 }, () => ask(port, "/gate"));
+    const asked = Array.from({ length: 8 }, () => ask(door, "/gate"));
     await within(
       30_000,
       () => (a.waiting() + b.waiting() === 8 && b.waiting() > 0 ? true : null),
@@ -66,7 +66,7 @@ export function holdAndDrainTests(at: () => EdgeBench): void {
       drained = true;
       return left;
     });
-    for (let index = 0; index < 20; index += 1) expect((await ask(port, "/")).body).toBe("a");
+    for (let index = 0; index < 20; index += 1) expect((await ask(door, "/")).body).toBe("a");
     expect(drained).toBe(false);
     b.open();
     expect(await drain).toEqual({ inflight: 0 });
@@ -76,11 +76,11 @@ export function holdAndDrainTests(at: () => EdgeBench): void {
   });
 
   test("held requests wait and are all answered by what they are released to", async ({ skip }) => {
-    const { a, b, edge, port, route } = at();
+    const { a, b, edge, door, route } = at();
     if (!edge.can.hold) return skip();
     await route([target(a, 10_000)]);
     await edge.hold("web", { maxMs: 20_000, maxQueued: 200 });
-    const asked = Array.from({ length: 200 }, () => ask(port, "/"));
+    const asked = Array.from({ length: 200 }, () => ask(door, "/"));
     // Time for all to arrive, in the edge's own clock; the table may change while they wait.
     await samplesLater(edge, 3);
     await route([target(b, 10_000)]);
@@ -91,13 +91,13 @@ export function holdAndDrainTests(at: () => EdgeBench): void {
   });
 
   test("more than may wait are refused at once, the others keep their place", async ({ skip }) => {
-    const { a, edge, port, route } = at();
+    const { a, edge, door, route } = at();
     if (!edge.can.hold) return skip();
     await route([target(a, 10_000)]);
     await edge.hold("web", { maxMs: 20_000, maxQueued: 5 });
     let refused = 0;
     const asked = Array.from({ length: 12 }, async () => {
-      const answer = await ask(port, "/");
+      const answer = await ask(door, "/");
       if (answer.status === 503) refused += 1;
       return answer;
     });
@@ -108,22 +108,22 @@ export function holdAndDrainTests(at: () => EdgeBench): void {
   });
 
   test("a hold ends by itself: who waited is told, who comes later is served", async ({ skip }) => {
-    const { a, edge, port, route } = at();
+    const { a, edge, door, route } = at();
     if (!edge.can.hold) return skip();
     await route([target(a, 10_000)]);
     const began = performance.now();
     await edge.hold("web", { maxMs: 500, maxQueued: 10 });
-    expect((await ask(port, "/")).status).toBe(503);
+    expect((await ask(door, "/")).status).toBe(503);
     expect(performance.now() - began).toBeGreaterThan(450);
-    expect((await ask(port, "/")).body).toBe("a");
+    expect((await ask(door, "/")).body).toBe("a");
   });
 
   test("requests of what sleeps wait, are told of, and are answered when it is awake", async ({ skip }) => {
-    const { a, edge, port, route } = at();
+    const { a, edge, door, route } = at();
     if (edge.can.wake !== true) return skip();
     await route([target(a, 10_000, { instances: [] })], { mode: "asleep" });
-    const left = openLong(port, "GET / HTTP/1.1\r\nHost: test.example\r\n\r\n");
-    const asked = [ask(port, "/"), ask(port, "/x", { method: "POST", body: "hello" })];
+    const left = openLong(door, "GET / HTTP/1.1\r\nHost: test.example\r\n\r\n");
+    const asked = [ask(door, "/"), ask(door, "/x", { method: "POST", body: "hello" })];
     expect((await sampleWith(edge, (sample) => sample.asked !== undefined)).asked).toEqual(["web"]);
     left.socket.destroy();
     await left.closed;
@@ -134,6 +134,6 @@ export function holdAndDrainTests(at: () => EdgeBench): void {
       [200, "a"],
     ]);
     await sampleWith(edge, (sample) => sample.asked === undefined);
-    expect((await ask(port, "/")).body).toBe("a");
+    expect((await ask(door, "/")).body).toBe("a");
   });
 }

@@ -1,6 +1,7 @@
 import { instanceId, type ReleaseId, type RevisionId, revisionId } from "../../../core/ids.ts";
 import type { EdgeConfig, EdgeTarget, Route, RoutedService, RoutePolicy, RouteTable } from "../../../ports/edge.ts";
 import type { Backend } from "./backend.ts";
+import { type Door, doorAt } from "./client.ts";
 
 export const openPolicy: RoutePolicy = {
   redirectToHttps: false,
@@ -23,9 +24,9 @@ export const testLimits: EdgeConfig["limits"] = {
   maxConnections: 2000,
 };
 
-export function configOn(port: number, changes: Partial<EdgeConfig> = {}): EdgeConfig {
+export function configOn(door: Door, changes: Partial<EdgeConfig> = {}): EdgeConfig {
   return {
-    listeners: [{ name: "web", host: "127.0.0.1", port, tls: null }],
+    listeners: [{ name: "web", ...doorAt(door), tls: null }],
     trustedProxies: [],
     limits: testLimits,
     accessLog: null,

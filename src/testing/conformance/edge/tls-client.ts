@@ -1,7 +1,7 @@
 import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { request } from "node:https";
 import { connect, type TLSSocket } from "node:tls";
-import type { Answer, Load } from "./client.ts";
+import { type Answer, type Door, doorAt, type Load } from "./client.ts";
 
 export type SecureAsk = {
   readonly ca: string;
@@ -13,13 +13,12 @@ export type SecureAsk = {
 };
 
 /** One request in HTTP/1.1 over a new connection with TLS; the certificate must be valid for the host. */
-export function askSecure(port: number, path: string, ask: SecureAsk): Promise<Answer> {
+export function askSecure(door: Door, path: string, ask: SecureAsk): Promise<Answer> {
   const { ca, host = "test.example", method = "GET", headers = {}, body } = ask;
   return new Promise((resolve, reject) => {
     const call = request(
       {
-        port,
-        host: "127.0.0.1",
+        ...doorAt(door),
         path,
         method,
         ca,
@@ -43,10 +42,10 @@ export function askSecure(port: number, path: string, ask: SecureAsk): Promise<A
 }
 
 /** A connection in HTTP/2. Resolves when both sides have agreed on it. */
-export function openHttp2(port: number, { ca, host = "test.example" }: SecureAsk): Promise<ClientHttp2Session> {
+export function openHttp2(door: Door, { ca, host = "test.example" }: SecureAsk): Promise<ClientHttp2Session> {
   return new Promise((resolve, reject) => {
     const session = connectHttp2(`https://${host}`, {
-      createConnection: () => connect({ port, host: "127.0.0.1", ca, servername: host, ALPNProtocols: ["h2"] }),
+      createConnection: () => connect({ ...doorAt(door), ca, servername: host, ALPNProtocols: ["h2"] }),
     });
     session.once("error", reject);
     session.once("connect", () => {
@@ -86,7 +85,7 @@ export function askHttp2(
 
 /** Connects without trust and says what the server presented. */
 export function handshake(
-  port: number,
+  door: Door,
   options: {
     readonly host?: string;
     readonly protocols?: readonly string[];
@@ -101,8 +100,7 @@ export function handshake(
   const { host, protocols, maxVersion } = options;
   return new Promise((resolve, reject) => {
     const socket: TLSSocket = connect({
-      port,
-      host: "127.0.0.1",
+      ...doorAt(door),
       rejectUnauthorized: false,
       ...(host === undefined ? {} : { servername: host }),
       ...(protocols === undefined ? {} : { ALPNProtocols: [...protocols] }),
@@ -127,7 +125,7 @@ export function handshake(
  * GOAWAY. As browsers do, a request that was refused on a connection that is being left is asked on the next: a refused
  * stream was not processed (RFC 9113 §8.7). Nothing else is asked twice.
  */
-export function startHttp2Load(port: number, ask: SecureAsk, clients: number, paths: readonly string[]): Load {
+export function startHttp2Load(door: Door, ask: SecureAsk, clients: number, paths: readonly string[]): Load {
   const answers = new Map<string, number>();
   const failures: string[] = [];
   let running = true;
@@ -136,7 +134,7 @@ export function startHttp2Load(port: number, ask: SecureAsk, clients: number, pa
   const client = async (): Promise<void> => {
     let open = [...paths];
     while (running || open.length < paths.length) {
-      const session = await openHttp2(port, ask).catch((error: unknown) => void failures.push(String(error)));
+      const session = await openHttp2(door, ask).catch((error: unknown) => void failures.push(String(error)));
       if (session === undefined) continue;
       while (!session.closed && !session.destroyed && (running || open.length < paths.length)) {
         const refused: string[] = [];
