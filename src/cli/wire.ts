@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { reasonOf } from "../core/errors/error.ts";
 import type { MeasuredSpec } from "../core/product/probe-spec.ts";
@@ -424,11 +424,10 @@ function secretOf(name: string): Secret | null {
   return value === undefined || value === "" ? null : new Secret(value);
 }
 
-/** What an engine's address needs besides: the system's ssh, or the files of TLS, which are read once. */
+/** What an engine's address needs besides: the system's ssh, or the files of TLS. */
 function waysTo(places: Places, { url, tls }: Pick<HostSpec, "url" | "tls">) {
   if (url.startsWith("ssh:")) return { ssh: sshOf(places) };
-  if (tls === null) return {};
-  return { tls: { ca: readFileSync(tls.ca), cert: readFileSync(tls.cert), key: readFileSync(tls.key) } };
+  return tls === null ? {} : { tls };
 }
 
 /** ~/.ssh/config holds, unless another file is named. */

@@ -93,8 +93,12 @@ export class ContainerProduct {
 
   /** Kills the control plane as the kernel would. */
   killControlPlane(): void {
-    const { pid } = JSON.parse(readFileSync(this.state("control-plane.json"), "utf8")) as { pid: number };
-    process.kill(pid, "SIGKILL");
+    process.kill(this.controlPlane(), "SIGKILL");
+  }
+
+  /** Its process. */
+  controlPlane(): number {
+    return (JSON.parse(readFileSync(this.state("control-plane.json"), "utf8")) as { pid: number }).pid;
   }
 
   state(...path: readonly string[]): string {

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import type { DeploymentDetail, ErrorBody } from "../../src/api/contract.ts";
 import type { RouteTable } from "../../src/ports/edge.ts";
@@ -20,22 +21,36 @@ async function signed(authority: TestAuthority, name: string): Promise<Files> {
   return { ca: authority.caFile, cert: certFile, key: keyFile };
 }
 
+const both = async (authority: TestAuthority) => ({
+  server: await signed(authority, "server"),
+  client: await signed(authority, "client"),
+});
+
 let authorities: readonly TestAuthority[] = [];
 let engine: TestEngine;
 let scene: Scene;
 let url: string;
 let stranger: Files;
+/** What the engine and we are given, and what takes their places. */
+let given: { readonly server: Files; readonly client: Files };
+let renewed: typeof given;
 
 beforeAll(async () => {
-  const [ours, theirs] = [await makeAuthority("ours"), await makeAuthority("theirs")];
-  authorities = [ours, theirs];
-  const [server, client] = [await signed(ours, "server"), await signed(ours, "client")];
+  const [ours, theirs, next] = [
+    await makeAuthority("ours"),
+    await makeAuthority("theirs"),
+    await makeAuthority("next"),
+  ];
+  authorities = [ours, theirs, next];
+  given = await both(ours);
+  renewed = await both(next);
+  const { server, client } = given;
   stranger = { ...(await signed(theirs, "stranger")), ca: ours.caFile };
   const [port = 0, edge = 0] = await freePorts(2);
   url = `tcp://127.0.0.1:${port}`;
   const hosts = ["unix:///run/docker.sock", url];
   const tls = { tlsverify: true, tlscacert: server.ca, tlscert: server.cert, tlskey: server.key };
-  engine = await startEngine({ daemon: { hosts, ...tls } });
+  engine = await startEngine({ liveRestore: true, daemon: { hosts, ...tls } });
   await nodeImage(engine);
   const product = new ContainerProduct({
     services: { web },
@@ -71,6 +86,18 @@ it("an engine that listens by tcp with TLS is deployed to under load, and nobody
   await expectAtRest(scene, "v2");
 });
 
+it("when the files of both sides are replaced, by those of another authority, the control plane that runs finds the engine", async () => {
+  const before = scene.product.controlPlane();
+  for (const side of ["server", "client"] as const)
+    for (const name of ["ca", "cert", "key"] as const) await copyFile(renewed[side][name], given[side][name]);
+  // An engine reads its own at its start.
+  await engine.restartEngine();
+  const third = await deploy(scene, "v3");
+  expect(third.deployment.phase, third.deployment.reason).toBe("succeeded");
+  expect(scene.product.controlPlane()).toBe(before);
+  await expectAtRest(scene, "v3");
+});
+
 it.each([
   [
     "a certificate that it does not believe",
@@ -78,9 +105,15 @@ it.each([
     /does not accept our certificate/,
     /tls\.cert/,
   ],
+  [
+    "no certificate",
+    () => ({ url, tls: { ca: given.client.ca } }),
+    /wants a certificate of ours|does not accept our certificate/,
+    /tls\.cert/,
+  ],
   ["no TLS at all", () => ({ url }), /speaks TLS there/, /tls/],
 ] as const)("asked with %s, it is denied in words", async (_, host, says, hint) => {
-  scene.product.commit("v3", "good", { target: { driver: "docker", hosts: [host()] } });
+  scene.product.commit("v4", "good", { target: { driver: "docker", hosts: [host()] } });
   const { code, result, text } = await scene.product.slipway<DeploymentDetail & ErrorBody>(
     "deploy",
     "--env",

@@ -54,15 +54,21 @@ const hostSchema = named(
             meaning: "PEM file of the CA that the engine's certificate is signed by.",
             example: "/etc/docker/ca.pem",
           }),
-          cert: required(text(), { meaning: "PEM file of our certificate.", example: "/etc/docker/cert.pem" }),
-          key: required(text(), {
+          cert: optional(text(), {
+            meaning: "PEM file of our certificate, which an engine with --tlsverify wants to see.",
+            default: "(none is shown)",
+            example: "/etc/docker/cert.pem",
+          }),
+          key: optional(text(), {
             meaning: "PEM file of its key, readable only by us.",
+            default: "(none)",
             example: "/etc/docker/key.pem",
           }),
         }),
       ),
       {
-        meaning: "For tcp: the files of the connection's TLS. An engine is only spoken to without on this machine.",
+        meaning:
+          "For tcp: the files of the connection's TLS, read anew for each connection, so a renewal needs no restart. An engine is only spoken to without on this machine.",
         default: "(none)",
         example: { ca: "/etc/docker/ca.pem", cert: "/etc/docker/cert.pem", key: "/etc/docker/key.pem" },
       },

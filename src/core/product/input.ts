@@ -2128,7 +2128,8 @@ export interface HostInput {
    */
   name?: string | undefined;
   /**
-   * For tcp: the files of the connection's TLS. An engine is only spoken to without on this machine.
+   * For tcp: the files of the connection's TLS, read anew for each connection, so a renewal needs no restart. An engine
+   * is only spoken to without on this machine.
    * @default none
    * @example { ca: "/etc/docker/ca.pem", cert: "/etc/docker/cert.pem", key: "/etc/docker/key.pem" }
    */
@@ -2149,15 +2150,17 @@ export interface HostTlsInput {
    */
   ca: string;
   /**
-   * PEM file of our certificate.
+   * PEM file of our certificate, which an engine with --tlsverify wants to see.
+   * @default none is shown
    * @example "/etc/docker/cert.pem"
    */
-  cert: string;
+  cert?: string | undefined;
   /**
    * PEM file of its key, readable only by us.
+   * @default none
    * @example "/etc/docker/key.pem"
    */
-  key: string;
+  key?: string | undefined;
 }
 
 /** Something the services need that is not released: Redis, Postgres. */

@@ -4,7 +4,15 @@ import { parseListen } from "./addresses.ts";
 import { containerDefaults } from "./container.ts";
 import { edgeDefaults } from "./edge.ts";
 import { environmentDefaults } from "./environment.ts";
-import type { AccessoryInput, HostInput, RegistryInput, ServiceInput, TargetInput, TlsInput } from "./input.ts";
+import type {
+  AccessoryInput,
+  HostInput,
+  HostTlsInput,
+  RegistryInput,
+  ServiceInput,
+  TargetInput,
+  TlsInput,
+} from "./input.ts";
 import { parseHostPort, parseHostUrl, parseVolume } from "./mounts.ts";
 import { registryRetentionDefaults } from "./registry.ts";
 import { bytes, inside, ms, valid } from "./resolve-values.ts";
@@ -43,7 +51,11 @@ function resolveHost(host: string | HostInput): HostSpec {
   const input: HostInput = typeof host === "string" ? { url: host } : host;
   const { name, url } = valid(parseHostUrl(input.url), input.url);
   const address = input.address ?? (url.startsWith("unix:") ? null : name);
-  return { name: input.name ?? name, url, tls: input.tls ?? null, address };
+  return { name: input.name ?? name, url, tls: input.tls === undefined ? null : resolveHostTls(input.tls), address };
+}
+
+function resolveHostTls({ ca, cert, key }: HostTlsInput): NonNullable<HostSpec["tls"]> {
+  return { ca, ...(cert === undefined ? {} : { cert }), ...(key === undefined ? {} : { key }) };
 }
 
 /** What stays in a registry is no matter of who pulls from it: another retention is no other target. */

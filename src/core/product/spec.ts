@@ -139,8 +139,8 @@ export type DockerTargetSpec = {
 export type HostSpec = {
   readonly name: string;
   readonly url: string;
-  /** Files of the connection's TLS, for tcp. */
-  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string } | null;
+  /** Files of the connection's TLS, for tcp. Without a certificate of ours, with its key, none is shown. */
+  readonly tls: { readonly ca: string; readonly cert?: string; readonly key?: string } | null;
   /** At which the edge reaches its containers; null where only programs of that machine do. */
   readonly address: string | null;
 };

@@ -20,6 +20,21 @@ test("an image of several platforms is refused before anything is built, and nam
   );
 });
 
+test("an engine by tcp is spoken to in clear on this machine alone, and shown a certificate with its key", () => {
+  const at = (url: string, tls?: object) => ({ ...withWeb({}), target: { driver: "docker", hosts: [{ url, tls }] } });
+  const [ca, cert, key] = ["/tls/ca.pem", "/tls/cert.pem", "/tls/key.pem"];
+  expect(report(at("tcp://127.0.0.1:2375"))).toBe("");
+  expect(report(at("tcp://vm1:2375"))).toMatch(/target\.hosts +tcp:\/\/vm1:2375 would be spoken to in clear/);
+  expect(report(at("tcp://vm1:2376", { ca, cert, key }))).toBe("");
+  for (const half of [{ cert }, { key }])
+    expect(report(at("tcp://vm1:2376", { ca, ...half }))).toMatch(
+      /target\.hosts +.*tls\.cert and tls\.key go together/,
+    );
+  const alone = report(at("tcp://vm1:2376", { ca }));
+  expect(alone).toMatch(/warning/);
+  expect(alone).toMatch(/would be shown no certificate of ours/);
+});
+
 test("a key of each environment that is written one level too high is told where it belongs", () => {
   const text = report({ ...withWeb({}), previews: {}, gates: {} });
   expect(text).toMatch(/previews +unknown key here; it belongs in environments\.\*\.previews/);

@@ -4,8 +4,7 @@ import type { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 import { linkedSignal } from "../linked-signal.ts";
 import type { Ssh } from "../ssh/open-ssh.ts";
-
-export type TlsFiles = { readonly ca: string | Buffer; readonly cert: string | Buffer; readonly key: string | Buffer };
+import { type TlsFiles, tlsOf } from "./tls-files.ts";
 
 /** Where an engine listens. */
 export type Endpoint =
@@ -28,7 +27,7 @@ export function dialsOf(endpoint: Endpoint): readonly Dial[] {
     case "unix":
       return [(signal) => connected(createConnection(endpoint.socket), signal)];
     case "tcp":
-      return [(signal) => dialTcp(endpoint, signal)];
+      return [tcpDial(endpoint)];
     case "ssh":
       return [
         async (signal) => (await endpoint.ssh.forward({ socket: endpoint.socket }, signal)).connect(signal),
@@ -63,13 +62,16 @@ export function parseUrl(
   throw new TypeError(`${JSON.stringify(url)} is no engine: use unix:///path, ssh://user@host:port or tcp://host:port`);
 }
 
-async function dialTcp(endpoint: Extract<Endpoint, { kind: "tcp" }>, signal: AbortSignal): Promise<Duplex> {
-  const { host, port, tls } = endpoint;
-  if (tls === null) return connected(createConnection({ host, port, keepAlive: true, noDelay: true }), signal);
-  const socket = connectTls({ host, port, ...tls, minVersion: "TLSv1.2", rejectUnauthorized: true });
-  socket.setKeepAlive(true);
-  socket.setNoDelay(true);
-  return connected(socket, signal, "secureConnect");
+function tcpDial({ host, port, tls }: Extract<Endpoint, { kind: "tcp" }>): Dial {
+  if (tls === null)
+    return (signal) => connected(createConnection({ host, port, keepAlive: true, noDelay: true }), signal);
+  const context = tlsOf(tls, `tcp://${host}:${port}`);
+  return async (signal) => {
+    const socket = connectTls({ host, port, secureContext: await context(), rejectUnauthorized: true });
+    socket.setKeepAlive(true);
+    socket.setNoDelay(true);
+    return connected(socket, signal, "secureConnect");
+  };
 }
 
 async function connected(socket: Socket, signal: AbortSignal, event = "connect"): Promise<Socket> {

@@ -266,8 +266,9 @@ describe("a real engine", () => {
       "-out",
       file("cert"),
     );
-    const files = { ca: readFileSync(file("cert")), cert: readFileSync(file("cert")), key: readFileSync(file("key")) };
-    const relay = createTlsServer({ ...files, requestCert: true, rejectUnauthorized: true }, (near) => {
+    const files = { ca: file("cert"), cert: file("cert"), key: file("key") };
+    const read = { ca: readFileSync(files.ca), cert: readFileSync(files.cert), key: readFileSync(files.key) };
+    const relay = createTlsServer({ ...read, requestCert: true, rejectUnauthorized: true }, (near) => {
       const far = connect(engine.socket);
       near.pipe(far).pipe(near);
       near.on("error", () => far.destroy());

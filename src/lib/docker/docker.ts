@@ -5,8 +5,9 @@ import { linkedSignal } from "../linked-signal.ts";
 import { openSsh, type Ssh } from "../ssh/open-ssh.ts";
 import type { SshOptions } from "../ssh/options.ts";
 import { unlessAborted } from "../unless-aborted.ts";
-import { type Dial, dialsOf, type Endpoint, parseUrl, type TlsFiles } from "./dial.ts";
+import { type Dial, dialsOf, type Endpoint, parseUrl } from "./dial.ts";
 import { DockerError, fromTransport } from "./errors.ts";
+import type { TlsFiles } from "./tls-files.ts";
 import { isTlsPort, tlsPort } from "./tls-trouble.ts";
 
 /** API versions that this client speaks: Docker 20.10 to 28. */

@@ -7,8 +7,8 @@ import type { AddressInfo, Server } from "node:net";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { makeAuthority, type TestAuthority } from "../../testing/conformance/edge/authority.ts";
-import type { TlsFiles } from "./dial.ts";
 import { openDocker } from "./docker.ts";
+import type { TlsFiles } from "./tls-files.ts";
 
 const [ours, theirs] = [await makeAuthority("ours"), await makeAuthority("theirs")];
 afterAll(async () => {
@@ -16,10 +16,11 @@ afterAll(async () => {
 });
 
 const here = "127.0.0.1";
+type Own = { readonly ca: string; readonly cert: string; readonly key: string };
 
-async function signed(authority: TestAuthority, name: string, host = here, days = 2): Promise<TlsFiles> {
+async function signed(authority: TestAuthority, name: string, host = here, days = 2): Promise<Own> {
   const { certFile, keyFile } = await authority.issue(name, [host], { days });
-  return { ca: Buffer.from(authority.ca), cert: readFileSync(certFile), key: readFileSync(keyFile) };
+  return { ca: authority.caFile, cert: certFile, key: keyFile };
 }
 
 const client = await signed(ours, "client");
@@ -49,7 +50,14 @@ async function failureOf(url: string, tls: TlsFiles): Promise<unknown> {
   }
 }
 
-const secure = (files: TlsFiles) => createTlsServer({ ...files, requestCert: true, rejectUnauthorized: true });
+const secure = ({ ca, cert, key }: Own) =>
+  createTlsServer({
+    ca: readFileSync(ca),
+    cert: readFileSync(cert),
+    key: readFileSync(key),
+    requestCert: true,
+    rejectUnauthorized: true,
+  });
 const words = (what: string, hint: string) => ({
   code: "DENIED",
   message: expect.stringMatching(new RegExp(`^tcp://127\\.0\\.0\\.1:\\d+: .*${what}.*\\)$`, "s")),
@@ -67,7 +75,11 @@ test.each([
 
 // OpenSSL's own server: like an engine it says no with an alert, where Node's closes without a word. By TLS 1.3
 // the alert comes when our side is connected already.
-test.each(["-tls1_2", "-tls1_3"])("our certificate that the engine does not accept is told: %s", async (version) => {
+test.each([
+  ["-tls1_2", "that it does not accept", { ...stranger, ca: client.ca }, "our certificate"],
+  ["-tls1_3", "that it does not accept", { ...stranger, ca: client.ca }, "our certificate"],
+  ["-tls1_3", "that it is not shown", { ca: client.ca }, "wants a certificate of ours"],
+] as const)("an engine's word about our certificate is told: %s, one %s", async (version, _, tls, what) => {
   const files = [
     "-cert",
     join(ours.directory, "good.pem"),
@@ -96,7 +108,7 @@ test.each(["-tls1_2", "-tls1_3"])("our certificate that the engine does not acce
       if (/ACCEPT \S+:\d+\n/.test(said)) break;
     }
     const url = `tcp://127.0.0.1:${/ACCEPT \S+:(\d+)/.exec(said)?.[1]}`;
-    expect(await failureOf(url, { ...stranger, ca: client.ca })).toMatchObject(words("our certificate", "tls.cert"));
+    expect(await failureOf(url, tls)).toMatchObject(words(what, "tls.cert"));
   } finally {
     server.kill();
     await closed;

@@ -12,6 +12,11 @@ const plainPort: TlsTrouble = {
   hint: "give the port of --tlsverify (usually 2376), or start the engine with --tlsverify",
 };
 
+const noneShown: TlsTrouble = {
+  what: "it wants a certificate of ours, and was shown none",
+  hint: "give tls.cert and tls.key, signed by the authority of the engine's --tlscacert",
+};
+
 /** What is wrong where we speak in clear and the engine does not. */
 export const tlsPort: TlsTrouble = {
   what: "it speaks TLS there, and no certificates of ours are given",
@@ -46,6 +51,7 @@ export function tlsTrouble(code: string): TlsTrouble | null {
   const fault = certificateFault(code);
   if (fault !== null) return byFault[fault];
   if (plainPortCodes.has(code)) return plainPort;
+  if (/^ERR_SSL_.*ALERT_CERTIFICATE_REQUIRED/.test(code)) return noneShown;
   if (!/^ERR_SSL_.*ALERT_.*(CERTIFICATE|UNKNOWN_CA)/.test(code)) return null;
   return {
     what: "it does not accept our certificate",

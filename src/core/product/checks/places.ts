@@ -40,6 +40,21 @@ function targetOf({ spec, where }: Place): readonly Finding[] {
           { because },
         ),
       );
+    if (tls === null) continue;
+    if ((tls.cert === undefined) !== (tls.key === undefined))
+      findings.push(
+        error(where(["target", "hosts"]), `${url}: tls.cert and tls.key go together; give both, or neither`, {
+          because,
+        }),
+      );
+    else if (tls.cert === undefined)
+      findings.push(
+        warning(
+          where(["target", "hosts"]),
+          `${url} would be shown no certificate of ours: where nothing else asks who comes, whoever reaches it is root there`,
+          { because },
+        ),
+      );
   }
   const many = spec.target.hosts.length > 1;
   for (const { name, port, hostPorts } of Object.values(spec.accessories)) {
