@@ -23,7 +23,7 @@ function rankOf(path: string): number {
 
 /** Files that only call what is told elsewhere. */
 const told =
-  /\/(?:conformance[\w-]*|contract|quickstart|caddy\/tls)\.test\.ts$|^src\/drivers\/targets\/docker\/(?:local|newest|ssh)\.test\.ts$/;
+  /\/(?:conformance[\w-]*|contract|quickstart|caddy\/tls)\.test\.ts$|^src\/drivers\/targets\/docker\/(?:local|newest|ssh|tcp)\.test\.ts$/;
 /** Files that wait for real parts: engines, hosts, machines, processes. */
 const withParts =
   /^(?:test|src\/(?:testing|drivers|engine\/(?:server|sqlite)|lib\/(?:docker|ssh|supervisor)|cli\/commands\/server))\b/;

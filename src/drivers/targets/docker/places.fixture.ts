@@ -4,8 +4,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { TlsFiles } from "../../../lib/docker/tls-files.ts";
 import { compiledFile } from "../../../lib/entry.ts";
 import type { ImageArtifact, RevisionSpec } from "../../../ports/target.ts";
+import { makeAuthority, type TestAuthority } from "../../../testing/conformance/edge/authority.ts";
 import type { TargetHarness } from "../../../testing/conformance/target.ts";
 import { startEngine } from "../../../testing/hosts/engine.ts";
 import { engineRequest } from "../../../testing/hosts/engine-request.ts";
@@ -13,6 +15,7 @@ import { startHosts, type TestHosts } from "../../../testing/hosts/hosts.ts";
 import { layerOf, loadImage } from "../../../testing/hosts/image-archive.ts";
 import { nodeConfig, nodeLayer } from "../../../testing/hosts/node-image.ts";
 import { architecture } from "../../../testing/hosts/shell-image.ts";
+import { freePort } from "../../../testing/ports.ts";
 import { type DockerTargetOptions, dockerTarget, type HostOptions } from "./index.ts";
 
 type Reachable = { readonly socket: string };
@@ -31,6 +34,24 @@ export async function localPlace(
   const engine = await startEngine({ version });
   const hosts = [{ name: "local", url: engine.url, address: null }];
   return { ...(await placeOf(hosts, [engine], () => engine.down())), engine };
+}
+
+/** An engine that listens by tcp and speaks only to who shows a certificate of its authority. */
+export async function tcpPlace(): Promise<
+  Place & { engine: Awaited<ReturnType<typeof startEngine>>; authority: TestAuthority; tls: Required<TlsFiles> }
+> {
+  const authority = await makeAuthority();
+  const server = await authority.issue("engine", ["127.0.0.1"]);
+  const { certFile, keyFile } = await authority.issue("client", ["127.0.0.1"]);
+  const tls = { ca: authority.caFile, cert: certFile, key: keyFile };
+  const url = `tcp://127.0.0.1:${await freePort()}`;
+  const verified = { tlsverify: true, tlscacert: authority.caFile, tlscert: server.certFile, tlskey: server.keyFile };
+  const engine = await startEngine({ daemon: { hosts: ["unix:///run/docker.sock", url], ...verified } });
+  const place = await placeOf([{ name: "tcp", url, address: "127.0.0.1", tls }], [engine], async () => {
+    await engine.down();
+    await authority.dispose();
+  });
+  return { ...place, engine, authority, tls };
 }
 
 export async function sshPlace(count: number): Promise<Place & { machines: TestHosts }> {
