@@ -62,6 +62,30 @@ describe("the house is tidy:", () => {
     expect([...new Set(wrong)]).toEqual([]);
   });
 
+  it("the dashboard takes from src only core and what the API says, and of packages only its own", () => {
+    const page = join(root, "dashboard");
+    const manifest = JSON.parse(readFileSync(join(page, "package.json"), "utf8")) as Record<
+      string,
+      Record<string, string> | undefined
+    >;
+    const own = listFiles(page)
+      .filter((path) => /\.tsx?$/.test(path) && !path.includes("/node_modules/"))
+      .flatMap((path) => importsOf(readFileSync(path, "utf8")).map(({ from }) => ({ path, from })));
+    const wrong = own.filter(({ path, from }) => {
+      const room = from.startsWith(".") ? relative(source, resolve(dirname(path), from)) : "..";
+      return !room.startsWith("..") && !/^core\/|^api\/(?:[\w-]+-)?contract\.ts$/.test(room);
+    });
+    expect(wrong.map(({ path, from }) => `${relative(root, path)} imports ${from}`)).toEqual([]);
+    const used = new Set(own.flatMap(({ from }) => packageOf(from) ?? []));
+    expect(own.length).toBeGreaterThan(0);
+    const types = Object.keys(manifest.devDependencies ?? {}).filter((name) => name.startsWith("@types/"));
+    // Mantine needs the hooks beside itself.
+    const declared = new Set([...used, ...types, "@mantine/hooks"]);
+    expect(Object.keys(manifest.devDependencies ?? {}).sort()).toEqual([...declared].sort());
+    // Built into the package: whoever runs it installs none of them.
+    expect([manifest.dependencies, manifest.peerDependencies]).toEqual([undefined, undefined]);
+  });
+
   it("a driver never imports another driver, and only the wiring names drivers", () => {
     const driverOf = (path: string): string => path.split("/").slice(0, 3).join("/");
     const wrong = product.flatMap((file) =>

@@ -405,7 +405,10 @@ export type EnvironmentView = {
     readonly number: number;
     readonly version: string;
     readonly subject: string;
+    readonly commit: string;
     readonly since: EpochMs;
+    /** Who asked for the deployment that made it live; null where that is not known any more. */
+    readonly by: string | null;
   } | null;
   readonly locked: { readonly by: string; readonly reason: string; readonly at: EpochMs } | null;
   readonly deployment: DeploymentView | null;

@@ -1,14 +1,18 @@
-import Fastify, { type FastifyInstance } from "fastify";
+import type { IncomingMessage } from "node:http";
+import Fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import { SlipwayError } from "../core/errors/error.ts";
 import type { AgentDesk } from "../engine/agents/desk.ts";
 import type { Left } from "../engine/deploy/stop-all.ts";
 import type { World } from "../engine/world.ts";
 import { sendError } from "./answer-error.ts";
 import { refusal } from "./bearer.ts";
+import { cookieName, enter, halvesOf } from "./browser-entry.ts";
+import { type BrowserSession, BrowserSessions } from "./browser-sessions.ts";
 import { commandServer } from "./command-server.ts";
 import { accessoryRoutes } from "./routes/accessories.ts";
 import { agentAdminRoutes } from "./routes/agents.ts";
 import { alertRoutes, alertsPath } from "./routes/alerts.ts";
+import { type DashboardOptions, dashboardRoutes, isOfTheDoor } from "./routes/dashboard.ts";
 import { deploymentRoutes } from "./routes/deployments.ts";
 import { environmentRoutes } from "./routes/environments.ts";
 import { flagRoutes } from "./routes/flags.ts";
@@ -29,6 +33,8 @@ export type ApiOptions = {
   readonly alertToken: string;
   /** Without them no step is handed out. */
   readonly agents?: AgentDesk;
+  /** Without it there is none. */
+  readonly dashboard?: DashboardOptions;
   readonly version: string;
   readonly startedAt: number;
   /** Stops the edge and every instance, and tells what still runs. Nothing is decided any more after it was called. */
@@ -44,7 +50,10 @@ export type ApiOptions = {
 /** Largest request body. The API carries names and reasons, never files. */
 const bodyLimitBytes = 256 * 1024;
 
-/** The HTTP API over the engine. Every route but the liveness check needs the bearer token. */
+/**
+ * The HTTP API over the engine. Every route but the liveness check and the dashboard's door needs the bearer token, or a browser's session,
+ * which may do what the token may, as its person.
+ */
 export function apiServer(world: World, options: ApiOptions): FastifyInstance {
   const server = Fastify({
     bodyLimit: bodyLimitBytes,
@@ -57,11 +66,32 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
       sendError(world, reply, refusal(request.headers.authorization, options.token) ?? error);
     },
   });
-  server.addHook("onRequest", async (request) => {
-    const token = request.url === alertsPath ? options.alertToken : options.token;
-    const refused = request.url === "/v1/alive" ? null : refusal(request.headers.authorization, token);
-    if (refused !== null) throw refused;
-    if (request.method !== "GET" && request.url !== alertsPath) options.onCommand();
+  const sessions = new BrowserSessions(world.clock);
+  const cookie = cookieName(options.token);
+  const entered = new WeakMap<IncomingMessage, BrowserSession>();
+  const sessionOf = (request: FastifyRequest): BrowserSession | null => entered.get(request.raw) ?? null;
+  server.addHook("onRequest", async (request, reply) => {
+    const { url, headers } = request;
+    if (url === "/v1/alive" || (options.dashboard !== undefined && isOfTheDoor(request))) return;
+    const halves = headers.authorization === undefined && url !== alertsPath ? halvesOf(headers, cookie) : null;
+    if (halves !== null) {
+      const session = enter(sessions, request, halves);
+      entered.set(request.raw, session);
+      sessions.hold(session, reply.raw);
+    } else {
+      const refused = refusal(headers.authorization, url === alertsPath ? options.alertToken : options.token);
+      if (refused !== null) throw refused;
+    }
+    if (request.method !== "GET" && url !== alertsPath) options.onCommand();
+  });
+  server.addHook("preHandler", async (request) => {
+    const session = sessionOf(request);
+    const body = request.body as { readonly actor?: unknown } | null | undefined;
+    if (session === null || body?.actor === undefined || body.actor === session.person) return;
+    throw new SlipwayError("FORBIDDEN", {
+      message: `this session speaks as ${session.person}, and as nobody else`,
+      hint: "run slipway dashboard as the person who is meant",
+    });
   });
   // Connections that were upgraded are not closed with the server's others.
   server.addHook(
@@ -91,6 +121,8 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
   alertRoutes(server, world);
   logRoutes(server, world);
   if (options.agents !== undefined) agentAdminRoutes(server, world, options.agents);
+  if (options.dashboard !== undefined)
+    dashboardRoutes(server, world, { ...options.dashboard, ...options, sessions, sessionOf });
   flagRoutes(server, world);
   metricRoutes(server, world);
   ruleRoutes(server, world);

@@ -4,7 +4,15 @@ import { catalogue } from "../core/errors/catalogue.ts";
 import { type Evidence, SlipwayError } from "../core/errors/error.ts";
 import { decideGates } from "../core/gates/decide.ts";
 import { decideStepGates } from "../core/gates/step.ts";
-import type { DeploymentId, Digest, EnvironmentName, ReleaseId, RevisionId, ServiceName } from "../core/ids.ts";
+import type {
+  DeploymentId,
+  Digest,
+  EnvironmentName,
+  EpochMs,
+  ReleaseId,
+  RevisionId,
+  ServiceName,
+} from "../core/ids.ts";
 import { type Counts, noCounts } from "../core/judge/counts.ts";
 import { visitUrl } from "../core/product/visit-url.ts";
 import { type Restore, restorable, restoreOf } from "../core/recover/restore.ts";
@@ -117,7 +125,7 @@ export async function environmentView(
     product: at.product,
     name: at.name,
     url: routesOf === null ? null : visitUrl((await releaseView(db, routesOf, at.name)).spec),
-    live: live === null ? null : { ...live, since: await liveSince(world, at, live.id) },
+    live: live === null ? null : { ...live, ...(await howLive(world, at, live.id)) },
     locked:
       row.locked_by === null ? null : { by: row.locked_by, reason: row.locked_reason ?? "", at: row.locked_at ?? 0 },
     deployment: under === undefined ? null : await deploymentView(world, under),
@@ -323,19 +331,26 @@ async function shortRelease(world: World, id: ReleaseId): Promise<ShortRelease> 
   return row;
 }
 
-async function liveSince(
-  world: World,
+/** Since when it is, by whose word, and of which commit. */
+async function howLive(
+  { store: { db } }: World,
   at: { readonly product: string; readonly name: EnvironmentName },
   release: ReleaseId,
-): Promise<number> {
-  const rows = await world.store.db
+): Promise<{ readonly since: EpochMs; readonly by: string | null; readonly commit: string }> {
+  const { commit_hash: commit } = await releaseRow(db, release);
+  const rows = await db
     .selectFrom("deployment")
-    .select(["live_at", "ended_at", "created_at"])
+    .select(["live_at", "ended_at", "created_at", "created_by"])
     .where("product", "=", at.product)
     .where("environment", "=", at.name)
     .where("release_id", "=", release)
     .execute();
-  const live = rows.flatMap(({ live_at }) => live_at ?? []);
+  const live = rows.filter(({ live_at }) => live_at !== null);
   // One that stayed only because nothing was there before, and that the edge could not take, was never live in full.
-  return Math.max(...(live.length > 0 ? live : rows.map(({ ended_at, created_at }) => ended_at ?? created_at)), 0);
+  const told = (live.length > 0 ? live : rows).map(({ live_at, ended_at, created_at, created_by }) => ({
+    since: live_at ?? ended_at ?? created_at,
+    by: created_by,
+  }));
+  const newest = told.toSorted((a, b) => b.since - a.since)[0];
+  return { since: newest?.since ?? 0, by: newest?.by ?? null, commit };
 }

@@ -1,9 +1,11 @@
 import { appendFileSync, existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
+import { dirname } from "node:path";
 import { FlagServer } from "../api/flag-server.ts";
 import { HookServer } from "../api/hook-server.ts";
 import { apiServer } from "../api/server.ts";
 import { isSlipwayError, reasonOf, SlipwayError, type WireError } from "../core/errors/error.ts";
+import { compiledFile } from "../lib/entry.ts";
 import { writeJsonFile } from "../lib/json-file.ts";
 import { loadConfig } from "./config/load.ts";
 import { jsonLog } from "./log.ts";
@@ -75,6 +77,7 @@ async function main(): Promise<void> {
     token: readToken(at),
     alertToken,
     agents: wired.agents,
+    dashboard: { directory: dirname(compiledFile(import.meta.url, "../dashboard/index.html")), product },
     version,
     startedAt,
     stopEverything,

@@ -7,8 +7,8 @@ export default function setup(): void {
   const run = (...command: readonly string[]) => execFileSync(process.execPath, command, { stdio: ["ignore", 2, 2] });
   run("node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json");
   // `tsc` knows by itself what has not changed; whoever runs one test again and again waits for no bundle of the same.
-  const newest = Math.max(...["src", "rolldown.config.ts", "package-lock.json"].map(changedAt));
-  if (newest > changedAt("dist/programs/cli/main.js"))
+  const newest = Math.max(...["src", "dashboard", "rolldown.config.ts", "package-lock.json"].map(changedAt));
+  if (newest > Math.min(changedAt("dist/programs/cli/main.js"), changedAt("dist/dashboard/index.html")))
     execFileSync("npm", ["run", "--silent", "build"], { stdio: "inherit" });
 }
 

@@ -110,6 +110,13 @@ const parts: readonly Part[] = [
     tests: ["test/synth/integration.test.ts"],
   },
   {
+    what: "the dashboard in a browser",
+    root: false,
+    programs: ["chromium"],
+    packages: ["chromium"],
+    tests: ["test/dashboard.test.ts"],
+  },
+  {
     what: "machines that are made ready",
     root: true,
     programs: ["mmdebstrap", "systemd-nspawn", "shellcheck", "ssh", "gpg", "ip"],

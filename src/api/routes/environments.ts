@@ -1,18 +1,24 @@
 import type { FastifyInstance } from "fastify";
 import { environmentName } from "../../core/ids.ts";
 import { lock, unlock } from "../../engine/commands/lock.ts";
+import { untilChange } from "../../engine/until-change.ts";
 import type { World } from "../../engine/world.ts";
 import { listQuery, lockBody, type StatusView } from "../contract.ts";
+import { streamLines } from "../stream.ts";
 import { environmentView, historyView } from "../views.ts";
 
 const maxHistory = 1_000;
+
+/** To somebody who looks on: every change, so long after it, so that one that follows it at once is told with it; and without any, so often. */
+const calmMs = 500;
+const lookMs = 3_000;
 
 export function environmentRoutes(
   server: FastifyInstance,
   world: World,
   process_: { readonly version: string; readonly startedAt: number },
 ): void {
-  server.get("/v1/status", async (): Promise<StatusView> => {
+  const status = async (): Promise<StatusView> => {
     const rows = await world.store.db
       .selectFrom("environment")
       .select(["product", "name"])
@@ -27,7 +33,23 @@ export function environmentRoutes(
       edge: edgeView(world),
       environments: await Promise.all(rows.map((row) => environmentView(world, row, running))),
     };
-  });
+  };
+
+  server.get("/v1/status", status);
+
+  server.get("/v1/status/follow", (_, reply) =>
+    streamLines(reply, async function* (signal) {
+      while (!signal.aborted) {
+        const changed = untilChange(world, signal, { calmMs });
+        try {
+          yield await status();
+          await changed.wait(lookMs);
+        } finally {
+          changed.release();
+        }
+      }
+    }),
+  );
 
   server.get("/v1/history", async (request) => {
     const { product, environment, limit = 100 } = listQuery.parse(request.query);

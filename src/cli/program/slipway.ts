@@ -374,6 +374,13 @@ function plane(slipway: Command): void {
       .option("--all", "stop the edge and every revision too"),
     async (_, options) => (await import("../commands/plane.ts")).down(options),
   );
+  act(
+    slipway
+      .command("dashboard")
+      .description("print a link that opens the dashboard in a browser on this machine, once")
+      .option("--end", "end every browser's session instead"),
+    async (_, options) => (await import("../commands/dashboard.ts")).dashboard(options),
+  );
   const edge = slipway.command("edge").description("what routes the traffic");
   act(
     edge.command("reload").description("put new workers on the code on disk, without a failed request"),

@@ -1,0 +1,30 @@
+import "@mantine/core/styles.css";
+import "uplot/dist/uPlot.min.css";
+import "./style/base.css";
+import "./style/cards.css";
+import "./style/overview.css";
+import "./style/approvals.css";
+import "./style/narrow.css";
+import { MantineProvider } from "@mantine/core";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { createRoot } from "react-dom/client";
+import { router } from "./router.tsx";
+import { SessionGate } from "./session.tsx";
+import { theme } from "./theme.ts";
+
+/** Of this answer: styles without it are not taken by the browser. */
+const nonce = document.querySelector<HTMLMetaElement>('meta[name="style-nonce"]')?.content ?? "";
+// Where the library that holds the page still behind a dialog looks for it.
+Object.assign(globalThis, { __webpack_nonce__: nonce });
+const queries = new QueryClient({ defaultOptions: { queries: { retry: false, refetchOnWindowFocus: false } } });
+
+createRoot(document.getElementById("root") as HTMLElement).render(
+  <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={() => nonce}>
+    <QueryClientProvider client={queries}>
+      <SessionGate>
+        <RouterProvider router={router} />
+      </SessionGate>
+    </QueryClientProvider>
+  </MantineProvider>,
+);

@@ -1,0 +1,155 @@
+import { execFileSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it, onTestFailed } from "vitest";
+import type { DashboardLinkView } from "../src/api/dashboard-contract.ts";
+import { type Plane, release, startPlane, tearDown } from "./fixture/plane.ts";
+import { makeProduct, type TestProduct } from "./fixture/product.ts";
+
+const command = fileURLToPath(new URL("../bin/slipway.js", import.meta.url));
+
+let product: TestProduct;
+let plane: Plane;
+let browser: Browser;
+/** What a page has said that it should not: errors, and what its policy has stopped. */
+const complaints: string[] = [];
+
+beforeAll(async () => {
+  browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+  product = await makeProduct({ more: { teams: { ops: ["grace"] } } });
+  const gated = { gates: { approval: { teams: ["ops"], count: 1 } } };
+  product.commit("v1", "good", {
+    more: {
+      teams: { ops: ["grace"] },
+      environments: { production: { edge: { listen: `127.0.0.1:${product.port}` }, ...gated } },
+    },
+  });
+  plane = await startPlane(product);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await tearDown(product, plane);
+});
+
+/** What `slipway dashboard` prints to that person. */
+function linkFor(person: string): string {
+  const env = { ...process.env, SLIPWAY_ACTOR: person };
+  const args = [command, "dashboard", "--json"];
+  const said = execFileSync(process.execPath, args, { cwd: product.directory, env });
+  return (JSON.parse(said.toString()) as { readonly url: string }).url;
+}
+
+async function openAs(person: string): Promise<{ readonly context: BrowserContext; readonly page: Page }> {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("console", (message) => {
+    if (message.type() === "error") complaints.push(message.text());
+  });
+  onTestFailed(async () => {
+    if (!page.isClosed()) console.error(await page.locator("body").innerText());
+  });
+  await page.goto(linkFor(person));
+  return { context, page };
+}
+
+describe("the dashboard, in a browser", () => {
+  it("tells the story of an approval: who may not is told so, a refusal ends it, a yes begins it, and all is seen at once", async () => {
+    const first = await release(plane, product);
+    const { context, page } = await openAs("grace");
+    await page.getByRole("heading", { name: "Nothing of probe has been deployed yet" }).waitFor();
+    // What opened the session is not in the address, nor where a script could read it.
+    expect(page.url()).toMatch(/\/dashboard\/$/);
+    expect(await page.evaluate("document.cookie")).toBe("");
+    const ask = async (): Promise<string> => {
+      const body = { environment: "production", release: first, kind: "deploy", actor: "ada", reason: "the first" };
+      return (await plane.client.post<{ readonly deployment: string }>("/v1/deployments", body)).deployment;
+    };
+
+    const refused = await ask();
+    await page.getByRole("link", { name: /Approvals/ }).click();
+    const card = page.getByRole("region", { name: /^r1 for production$/ });
+    await card.getByText("waits for 1 approval from ops (grace)").waitFor();
+    await card.getByText("nothing, it is the first").waitFor();
+    await card.getByText("v1, good").first().waitFor();
+
+    const other = await openAs("mallory");
+    await other.page.getByRole("link", { name: /Approvals/ }).click();
+    await other.page.getByRole("button", { name: "Approve…" }).click();
+    await other.page.getByRole("button", { name: "Approve", exact: true }).click();
+    const told = other.page.getByRole("alert");
+    await told.getByText("Mallory is not among those who may approve: ops (grace)").waitFor();
+    await other.context.close();
+
+    await card.getByRole("button", { name: "Refuse…" }).click();
+    const dialog = page.getByRole("dialog");
+    const refuse = dialog.getByRole("button", { name: "Refuse" });
+    expect(await refuse.isDisabled()).toBe(true);
+    await dialog.getByLabel("What has to be mended").fill("the prices are wrong");
+    await refuse.click();
+    await page.getByRole("status").getByText("Refused: r1 0.1.0 for production").waitFor();
+    await page.getByRole("heading", { name: "Nothing waits for anybody" }).waitFor();
+    expect(await plane.client.get(`/v1/deployments/${refused}`)).toMatchObject({
+      phase: "cancelled",
+      reason: "rejected by grace: the prices are wrong",
+    });
+
+    const wanted = await ask();
+    await card.getByRole("button", { name: "Approve…" }).click();
+    await dialog.getByText("switch traffic: web 100 %").waitFor();
+    await page.keyboard.type("looks good");
+    await dialog.getByRole("button", { name: "Approve", exact: true }).click();
+    await page.getByText("By grace. Its gates are open, and it begins.").waitFor();
+
+    await page.getByRole("link", { name: "Overview", exact: true }).click();
+    const production = page.getByRole("region", { name: "production" });
+    await production.getByText("healthy", { exact: true }).waitFor();
+    await production.getByText(/live .*by ada/).waitFor();
+    expect(await plane.client.get(`/v1/deployments/${wanted}`)).toMatchObject({ phase: "succeeded" });
+
+    await page.getByRole("button", { name: "grace" }).click();
+    await page.getByRole("menuitem", { name: "End this session" }).click();
+    await page.getByRole("heading", { name: "Open the dashboard" }).waitFor();
+    await page.reload();
+    await page.getByRole("heading", { name: "Open the dashboard" }).waitFor();
+    await context.close();
+    expect(complaints.filter((text) => !/status of (?:401|403)/.test(text))).toEqual([]);
+  });
+
+  it("is good to look at on a telephone: nothing is wider than it, and by the keyboard alone", async () => {
+    const { context, page } = await openAs("grace");
+    await page.setViewportSize({ width: 380, height: 800 });
+    await page.getByRole("region", { name: "production" }).waitFor();
+    const tooWide = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+    expect(await page.evaluate(tooWide)).toBe(0);
+    await page.keyboard.press("Tab");
+    await page.getByRole("link", { name: "Skip to the content" }).waitFor();
+    for (const _ of ["brand", "overview", "approvals"]) await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Approvals" }).waitFor();
+    expect(await page.evaluate(tooWide)).toBe(0);
+    await context.close();
+  });
+
+  it("lets in by a link that is pasted, and says what is wrong with one that was used", async () => {
+    const link = await plane.client.post<DashboardLinkView>("/v1/dashboard/links", { actor: "ada" });
+    const { context, page } = await openAs("grace");
+    await page.getByRole("region", { name: "production" }).waitFor();
+    const { origin } = new URL(page.url());
+    await context.clearCookies();
+    await page.goto(`${origin}/dashboard/approvals`);
+    const door = page.getByLabel("Or paste the link here");
+    await door.fill(`http://127.0.0.1:1${link.path}`);
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "ada" }).waitFor();
+    expect(page.url()).toBe(`${origin}/dashboard/approvals`);
+    await context.clearCookies();
+    await page.goto(`${origin}${link.path}`);
+    await page
+      .getByRole("alert")
+      .getByText(/was used already/)
+      .waitFor();
+    await context.close();
+  });
+});
