@@ -17,7 +17,7 @@ export default defineConfig({
   test: {
     projects: [
       // One worker for many files loads what they share once: that was half of their processor time.
-      { test: { ...each, name: "core", include: [pure], isolate: false } },
+      { test: { ...each, name: "core", include: [pure, "dashboard/src/**/*.test.ts"], isolate: false } },
       {
         test: {
           ...each,

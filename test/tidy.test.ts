@@ -69,7 +69,7 @@ describe("the house is tidy:", () => {
       Record<string, string> | undefined
     >;
     const own = listFiles(page)
-      .filter((path) => /\.tsx?$/.test(path) && !path.includes("/node_modules/"))
+      .filter((path) => /(?<!\.test)\.tsx?$/.test(path) && !path.includes("/node_modules/"))
       .flatMap((path) => importsOf(readFileSync(path, "utf8")).map(({ from }) => ({ path, from })));
     const wrong = own.filter(({ path, from }) => {
       const room = from.startsWith(".") ? relative(source, resolve(dirname(path), from)) : "..";

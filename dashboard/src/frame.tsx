@@ -10,6 +10,8 @@ import { StatusStream, useStatus, waitingIn } from "./status.tsx";
 const places = [
   { to: "/", label: "Overview" },
   { to: "/approvals", label: "Approvals" },
+  { to: "/deployments", label: "Deployments" },
+  { to: "/runs", label: "Runs" },
 ] as const;
 
 /** What is around every page. */

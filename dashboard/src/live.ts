@@ -47,7 +47,8 @@ export function useLive<T>(path: string): Live<T> {
 
 const nothing = { value: null, trouble: null, isOver: false } as const;
 
-function useIsSeen(): boolean {
+/** Whether somebody can see the page: else it holds no connection. */
+export function useIsSeen(): boolean {
   const [isSeen, setSeen] = useState(!document.hidden);
   useEffect(() => {
     const look = (): void => setSeen(!document.hidden);

@@ -1,3 +1,4 @@
+import type { RunView } from "../../src/api/contract.ts";
 import type { Phase } from "../../src/core/deploy/deployment.ts";
 import type { StepPhase } from "../../src/core/pipeline/decide.ts";
 
@@ -34,6 +35,14 @@ const deploymentPhases: Readonly<Record<DeploymentPhase, Word>> = {
 export function deploymentWord(phase: string): Word {
   return deploymentPhases[phase as DeploymentPhase] ?? { word: phase, tone: "quiet" };
 }
+
+export const runWords: Readonly<Record<RunView["phase"], Word>> = {
+  queued: { word: "waits its turn", tone: "quiet" },
+  checking: { word: "is checked", tone: "busy" },
+  building: { word: "is built", tone: "busy" },
+  succeeded: { word: "succeeded", tone: "good" },
+  failed: { word: "failed", tone: "bad" },
+};
 
 export const stepWords: Readonly<Record<StepPhase, Word>> = {
   waiting: { word: "waits", tone: "quiet" },

@@ -114,6 +114,7 @@ export const rollbackBody = z.strictObject({
   /** When the person asked, ms since 1970: what has gone back since then is the answer, so that it may be asked again. */
   askedAt: z.int().min(0).optional(),
 });
+export const rollbackPlanBody = z.strictObject({ product: name, environment: name });
 export const askBody = z.strictObject({
   kind: z.enum(["cancel", "pause", "resume", "promote"]),
   actor: person,
@@ -436,6 +437,10 @@ export type StatusView = {
 /** What a person is shown before they say yes. */
 export type EvidenceView = GateEvidence;
 export type PlanView = Plan;
+/** What going back would mean now: the deployment under way is called off, or a release is deployed again. */
+export type RollbackPlanView =
+  | { readonly is: "call off"; readonly deployment: DeploymentView }
+  | { readonly is: "release"; readonly release: ReleaseId; readonly plan: PlanView };
 
 /** Names and versions; a value is never given out. */
 export type SecretView = KeptSecret;

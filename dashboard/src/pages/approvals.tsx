@@ -1,12 +1,13 @@
-import { Alert, Paper, Skeleton, Title } from "@mantine/core";
+import { Paper, Skeleton, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import type { DeploymentView, EvidenceView } from "../../../src/api/contract.ts";
 import { get, wireOf } from "../api.ts";
 import { Empty } from "../parts/empty.tsx";
 import { Gates } from "../parts/gates.tsx";
 import { ReleaseEvidence } from "../parts/release-evidence.tsx";
-import { sentence, Trouble } from "../parts/trouble.tsx";
+import { Trouble } from "../parts/trouble.tsx";
 import { type Said, WordButtons } from "../parts/word.tsx";
 import { useStatus, waitingIn } from "../status.tsx";
 import { Ago } from "../time.tsx";
@@ -42,11 +43,19 @@ export function Approvals() {
 function Outcome({ said: { deployment, verdict, by, opens } }: { readonly said: Said }) {
   const what = `r${deployment.release.number} ${deployment.release.version} for ${deployment.environment}`;
   const isYes = verdict === "approved";
-  const then = isYes ? opens : deployment.canary === null ? "nothing was touched" : "it goes back";
+  const outcome = isYes ? opens : deployment.canary === null ? "nothing was touched" : "it goes back";
   return (
-    <Alert color={isYes ? "teal" : "orange"} role="status" title={`${isYes ? "Approved" : "Refused"}: ${what}`}>
-      By {by}. {sentence(then)}.
-    </Alert>
+    <div role="status" className={`note ${isYes ? "good" : "warn"}`}>
+      <strong>
+        {isYes ? "Approved" : "Refused"}: {what}
+      </strong>
+      <p>
+        By {by}: {outcome}.{" "}
+        <Link to="/deployments/$id" params={{ id: deployment.id }}>
+          Look at it
+        </Link>
+      </p>
+    </div>
   );
 }
 

@@ -8,6 +8,7 @@ import { Empty } from "../parts/empty.tsx";
 import { Mark } from "../parts/mark.tsx";
 import { Measured } from "../parts/measured.tsx";
 import { Progress } from "../parts/progress.tsx";
+import { RollbackButton } from "../parts/rollback.tsx";
 import { useSession } from "../session.tsx";
 import { useStatus } from "../status.tsx";
 import { Ago } from "../time.tsx";
@@ -120,6 +121,7 @@ function Environment({ environment, metrics }: Shown) {
           <Service key={service.service} service={service} environment={name} metrics={metrics} />
         ))}
       </div>
+      {(live !== null || deployment !== null) && <RollbackButton environment={name} />}
       {accessories.length > 0 && (
         <ul className="accessories" aria-label="Accessories">
           {accessories.map((accessory) => (
@@ -147,9 +149,9 @@ function UnderWay({ deployment }: { readonly deployment: DeploymentView }) {
     <div className="under-way">
       <p>
         <Mark tone={tone}>
-          <strong>
+          <Link to="/deployments/$id" params={{ id: deployment.id }} className="plain">
             r{release.number} {release.version}
-          </strong>{" "}
+          </Link>{" "}
           {word}
         </Mark>
         <span className="quiet small">

@@ -1,10 +1,12 @@
 import type { PlanView } from "../../../src/api/contract.ts";
 
 /** What will be done, in order, and how it would be taken back. */
-export function PlanSteps({ plan }: { readonly plan: PlanView }) {
+export function PlanSteps({ plan, when }: { readonly plan: PlanView; readonly when: string }) {
   return (
     <div className="plan">
-      <p className="quiet small">When every gate is open ({plan.strategy}):</p>
+      <p className="quiet small">
+        {when} ({plan.strategy}):
+      </p>
       <ol>
         {plan.steps.map((step) => (
           <li key={step}>{step}</li>

@@ -5,11 +5,11 @@ import { Evidence } from "./evidence.tsx";
 /** What went wrong, with what was seen, and what to do about it. */
 export function Trouble({ error }: { readonly error: WireError }) {
   return (
-    <Alert color="red" title={sentence(error.message)} role="alert" className="trouble">
+    <Alert color="red" title={error.message} role="alert" className="trouble">
       {error.evidence.length > 0 && <Evidence lines={error.evidence} />}
       {error.hint !== "" && (
         <Text size="sm" mt={4}>
-          {sentence(error.hint)}
+          {error.hint}
         </Text>
       )}
       <Text size="xs" c="dimmed" mt={4}>
@@ -18,5 +18,3 @@ export function Trouble({ error }: { readonly error: WireError }) {
     </Alert>
   );
 }
-
-export const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

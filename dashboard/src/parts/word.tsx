@@ -120,5 +120,5 @@ function WhatWillHappen({ deployment: { release, environment } }: { readonly dep
   });
   if (plan.isPending) return <Skeleton height={90} radius="md" />;
   if (plan.isError) return <Trouble error={wireOf(plan.error)} />;
-  return <PlanSteps plan={plan.data} />;
+  return <PlanSteps plan={plan.data} when="When every gate is open" />;
 }

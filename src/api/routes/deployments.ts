@@ -5,7 +5,8 @@ import { type DeploymentId, deploymentId, environmentName, releaseId } from "../
 import { makeApprovalLink } from "../../engine/approvals/links.ts";
 import { approve, shown } from "../../engine/commands/approve.ts";
 import { ask } from "../../engine/commands/ask.ts";
-import { rollback } from "../../engine/commands/rollback.ts";
+import { plan } from "../../engine/commands/plan.ts";
+import { rollback, wayBack } from "../../engine/commands/rollback.ts";
 import { startDeployment } from "../../engine/commands/start-deployment.ts";
 import { untilChange } from "../../engine/until-change.ts";
 import type { World } from "../../engine/world.ts";
@@ -14,7 +15,9 @@ import {
   type DeploymentDetail,
   linkBody,
   listQuery,
+  type RollbackPlanView,
   rollbackBody,
+  rollbackPlanBody,
   startDeploymentBody,
   wordBody,
 } from "../contract.ts";
@@ -61,6 +64,14 @@ export function deploymentRoutes(server: FastifyInstance, world: World): void {
       to: body.to === null ? null : releaseId(body.to),
     });
     return { deployment };
+  });
+
+  server.post("/v1/rollbacks/plans", async (request): Promise<RollbackPlanView> => {
+    const { product, environment: name } = rollbackPlanBody.parse(request.body);
+    const environment = environmentName(name);
+    const way = await wayBack(world, { product, environment });
+    if ("callsOff" in way) return { is: "call off", deployment: await deploymentDetail(world, way.callsOff) };
+    return { is: "release", release: way.release, plan: await plan(world, { release: way.release, environment }) };
   });
 
   server.get("/v1/deployments", async (request) => {

@@ -75,6 +75,23 @@ export async function rollback(world: World, input: Rollback): Promise<Deploymen
   });
 }
 
+/** What going back would mean now: calling off what is under way, or a deployment of the last good release. */
+export type WayBack = { readonly callsOff: DeploymentId } | { readonly release: ReleaseId };
+
+/** What `rollback` would do, if it were asked now. Changes nothing. Errors: NOTHING_TO_ROLL_BACK. */
+export async function wayBack(
+  { store: { db } }: World,
+  at: { readonly product: string; readonly environment: EnvironmentName },
+): Promise<WayBack> {
+  const [under] = await openDeployments(db, at);
+  if (under !== undefined) return { callsOff: under.id };
+  const attempts = await attemptsIn(db, at.product, at.environment);
+  const live = (await findEnvironment(db, at))?.live_release_id ?? null;
+  const release = rollbackTarget(live, attempts);
+  if (release === null) throw await nowhere(db, at, { live, attempts });
+  return { release };
+}
+
 /**
  * The newest deployment, where it went back, or was called off, after that moment: asked again, the release before would be taken away as
  * well. Null: nothing did.
@@ -102,7 +119,7 @@ async function wentBackSince(
 /** Nothing is left to go back to: there never was, or it has been so long ago that it was pruned. */
 async function nowhere(
   db: Db,
-  { environment }: Rollback,
+  { environment }: Pick<Rollback, "environment">,
   { live, attempts }: { readonly live: ReleaseId | null; readonly attempts: readonly Attempt[] },
 ): Promise<SlipwayError> {
   const pruned = rollbackTarget(

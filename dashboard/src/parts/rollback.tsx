@@ -1,0 +1,105 @@
+import { Button, Group, Modal, Skeleton, Textarea } from "@mantine/core";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { type FormEvent, useState } from "react";
+import type { RollbackPlanView } from "../../../src/api/contract.ts";
+import { post, wireOf } from "../api.ts";
+import { useSession } from "../session.tsx";
+import { PlanSteps } from "./plan.tsx";
+import { Trouble } from "./trouble.tsx";
+
+/** Back to the last good release; what that means now is shown before it is done. */
+export function RollbackButton({ environment }: { readonly environment: string }) {
+  const [isAsked, setAsked] = useState(false);
+  return (
+    <div className="foot">
+      <Button variant="default" size="xs" onClick={() => setAsked(true)}>
+        Roll back…
+      </Button>
+      {isAsked && <RollbackDialog environment={environment} onClose={() => setAsked(false)} />}
+    </div>
+  );
+}
+
+function RollbackDialog({ environment, onClose }: { readonly environment: string; readonly onClose: () => void }) {
+  const { person, product } = useSession();
+  const navigate = useNavigate();
+  const [reason, setReason] = useState("");
+  const plan = useQuery({
+    queryKey: ["rollback", environment],
+    queryFn: () => post<RollbackPlanView>("/v1/rollbacks/plans", { product, environment }),
+    gcTime: 0,
+    staleTime: 0,
+  });
+  const back = useMutation({
+    mutationFn: () =>
+      post<{ readonly deployment: string }>("/v1/rollbacks", {
+        product,
+        environment,
+        // To what was shown, also when something else has happened meanwhile: then it is refused or begins as it was read.
+        to: plan.data?.is === "release" ? plan.data.release : null,
+        force: false,
+        actor: person,
+        reason: reason.trim() || "by hand",
+      }),
+    onSuccess: ({ deployment }) => navigate({ to: "/deployments/$id", params: { id: deployment } }),
+  });
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    back.mutate();
+  };
+  return (
+    <Modal opened onClose={onClose} title={`Roll ${environment} back?`} size="lg">
+      <form onSubmit={submit} className="dialog">
+        {plan.isPending && <Skeleton height={90} radius="md" />}
+        {plan.isError && <Trouble error={wireOf(plan.error)} />}
+        {plan.isSuccess && <WhatWillHappen plan={plan.data} />}
+        <Textarea
+          label="Why (kept in the history)"
+          placeholder="by hand"
+          maxLength={500}
+          autosize
+          minRows={2}
+          value={reason}
+          onChange={(event) => setReason(event.currentTarget.value)}
+          data-autofocus
+        />
+        {back.isError && <Trouble error={wireOf(back.error)} />}
+        <Group justify="flex-end" gap="sm">
+          <span className="quiet small speaks">as {person}</span>
+          <Button variant="default" onClick={onClose}>
+            Leave it
+          </Button>
+          <Button type="submit" color="red" loading={back.isPending} disabled={!plan.isSuccess}>
+            Roll back
+          </Button>
+        </Group>
+      </form>
+    </Modal>
+  );
+}
+
+function WhatWillHappen({ plan }: { readonly plan: RollbackPlanView }) {
+  if (plan.is === "call off") {
+    const { release, stable, environment } = plan.deployment;
+    return (
+      <p>
+        r{release.number} is under way in {environment}: it is called off, with all that wait behind it, and{" "}
+        {stable === null ? "nothing is live after it." : `all traffic returns to r${stable.number} ${stable.version}.`}
+      </p>
+    );
+  }
+  const { release, live } = plan.plan;
+  return (
+    <>
+      <p>
+        {live !== null && `r${live.number} ${live.version} is taken away, and `}
+        <strong>
+          r{release.number} {release.version}
+        </strong>
+        , the last that was good there, takes its place with its own config. Gates, windows and locks do not hold it.
+      </p>
+      <PlanSteps plan={{ ...plan.plan, blocked: [] }} when="What is done" />
+    </>
+  );
+}
