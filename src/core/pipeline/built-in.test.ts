@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { builtIn, type Found } from "./built-in.ts";
 
-const nothing: Found = { scripts: null, packageManager: null, files: [], pyproject: "", package: null };
+const nothing: Found = { path: ".", scripts: null, packageManager: null, files: [], pyproject: "", package: null };
 const node = (files: string[], more: Partial<Found> = {}): Found => ({
   ...nothing,
   scripts: {},
@@ -75,6 +75,19 @@ describe("publish", () => {
     ],
   ])("by %s", (_, found, wanted) => {
     expect(own(found, found)).toBe(wanted);
+  });
+
+  it("by pnpm is with the token that .npmrc names, wherever that is: pnpm believes no variable of a project's own", () => {
+    const cart = { packageManager: "pnpm@12.21.0", path: "packages/cart" };
+    const begins = (here: Found, top: Found) => said("publish", here, top).split(" if npm view")[0];
+    const plain = "sh -euc";
+    const rc = [".npmrc"];
+    expect(begins(named("1.0.0", cart), node([]))).toBe(plain);
+    expect(begins(named("1.0.0", { ...cart, files: rc }), node(rc))).toBe(
+      `${plain} export npm_config_userconfig="$PWD/.npmrc";`,
+    );
+    expect(begins(named("1.0.0", cart), node(rc))).toBe(`${plain} export npm_config_userconfig="$PWD/../../.npmrc";`);
+    expect(begins(named("1.0.0", { packageManager: "npm@11.0.0" }), node(rc))).toBe(plain);
   });
 
   it("is what the tool itself does where it leaves alone what is there already", () => {

@@ -4,6 +4,8 @@ const [npmReport, pipReport] = scanFiles;
 
 /** What a directory of the checkout has that says how it is installed and checked. */
 export type Found = {
+  /** From the top of the checkout; `.` is the top itself. */
+  readonly path: string;
   /** Of package.json; null: it has none, or one that cannot be read. */
   readonly scripts: Readonly<Record<string, string>> | null;
   /** `pnpm@9.1.0`, as package.json pins it. */
@@ -33,6 +35,7 @@ export const tellingFiles = [
   "pyproject.toml",
   "pytest.ini",
   "package.json",
+  ".npmrc",
   pipelineDefaults.composeFile,
 ] as const;
 
@@ -140,7 +143,19 @@ function publishNode({ name, version }: PackageName, here: Found, top: Found): r
   // A registry that does not answer has it not: then publishing itself says what is wrong.
   const line =
     'if npm view "$1" version 2>/dev/null | grep -q .; then echo "$1 is there already"; else shift; "$@"; fi';
-  return ["sh", "-euc", line, "publish", `${name}@${version}`, ...own[tool ?? "npm"]];
+  const trusted = tool === "pnpm" ? trustedSettings(here, top) : "";
+  return ["sh", "-euc", `${trusted}${line}`, "publish", `${name}@${version}`, ...own[tool ?? "npm"]];
+}
+
+/**
+ * Since version 11 pnpm takes no `${NPM_TOKEN}` of a project's own .npmrc, but does of the user's: here the user is the step, which was
+ * given the token by name. Absolute, because pnpm 10 has npm publish from elsewhere.
+ */
+function trustedSettings(here: Found, top: Found): string {
+  const at = [here, top].find(({ files }) => files.includes(".npmrc"));
+  if (at === undefined) return "";
+  const up = at === here || here.path === "." ? "" : `${here.path.replaceAll(/[^/]+/g, "..")}/`;
+  return `export npm_config_userconfig="$PWD/${up}.npmrc"; `;
 }
 
 /** Exactly what the lock file says; a lock file that does not fit is a failure. */

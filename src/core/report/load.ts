@@ -69,15 +69,18 @@ function artillery(aggregate: unknown): LoadReport {
     .filter((code) => code.startsWith("2") || code.startsWith("3"))
     .reduce((sum, code) => sum + countOf(counters, `http.codes.${code}`), 0);
   const requests = Math.max(countOf(counters, "http.requests"), answered);
-  // A visitor whose expectation failed got an answer of the right code and the wrong content.
-  const lost = countOf(counters, "vusers.failed");
+  // A visitor fails who got no answer, or nothing in it that was to be captured. Expectations that fail are counted by themselves, each: an
+  // answer that fails two counts twice, for what is not known must not make it look better.
+  const lost = Math.max(0, countOf(counters, "vusers.failed") - (requests - answered));
+  const wrong = lost + countOf(counters, "plugins.expect.failed");
   const rate = fieldOf(aggregate, "rates", "http.request_rate");
   const names: Readonly<Record<string, number>> = { p50: 50, p75: 75, p90: 90, p95: 95, p99: 99, p999: 99.9 };
   return {
     tool: "Artillery",
     requests,
-    succeeded: Math.max(0, Math.min(good, requests - lost)),
-    perSecond: typeof rate === "number" && rate >= 0 ? rate : null,
+    succeeded: Math.max(0, good - wrong),
+    // Its own rate is of what was asked.
+    perSecond: typeof rate === "number" && rate >= 0 && requests > 0 ? (rate * answered) / requests : null,
     latency: quantilesOf(fieldOf(aggregate, "summaries", "http.response_time"), (name) => names[name] ?? null),
   };
 }

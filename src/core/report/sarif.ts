@@ -40,7 +40,7 @@ function findingOf(
   const message = textOf(fieldOf(result, "message", "text"));
   const theirs = theirPrint(result);
   return {
-    fingerprint: theirs === null ? printOf(tool, rule, file, message) : printOf(tool, rule, theirs),
+    fingerprint: printOf(tool, rule, file, theirs ?? message),
     tool,
     severity,
     rule,
@@ -51,7 +51,7 @@ function findingOf(
   };
 }
 
-/** What the tool itself calls the same from commit to commit. */
+/** What the tool itself calls the same from commit to commit. It may be of a line alone, and is the same in each file then: Flawfinder's is. */
 function theirPrint(result: unknown): string | null {
   for (const key of ["fingerprints", "partialFingerprints"]) {
     const prints = fieldOf(result, key);

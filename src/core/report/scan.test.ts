@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { collected, findingReport, insideOf, mostFindings, mostShown } from "./finding.ts";
+import eslint from "./recorded/eslint-10.15.0.json" with { type: "json" };
+import flawfinder from "./recorded/flawfinder-2.0.19.json" with { type: "json" };
 import { readScan } from "./scan.ts";
 import { UnreadableReport } from "./xml.ts";
 
@@ -146,6 +148,33 @@ describe("what a scanner has written", () => {
   });
 });
 
+describe("SARIF as real tools have written it", () => {
+  it("of ESLint 10.15 with Microsoft's formatter 3.1: whole paths, levels, and what the source says may stay", () => {
+    expect(read(eslint).map(({ tool, severity, rule, file, line }) => [tool, severity, rule, file, line])).toEqual([
+      ["ESLint", "high", "no-unused-vars", "src/app.js", 2],
+      ["ESLint", "medium", "eqeqeq", "src/app.js", 6],
+      ["ESLint", "medium", "no-debugger", "src/app.js", 6],
+      ["ESLint", "high", "no-eval", "src/app.js", 7],
+    ]);
+    // As it was when a file could not be parsed: of that file nothing is known.
+    const notification = { level: "error", message: { text: "Parsing error: Unexpected token ;" } };
+    const invocations = [{ toolConfigurationNotifications: [notification], executionSuccessful: false }];
+    expect(() => read({ runs: eslint.runs.map((run) => ({ ...run, invocations })) })).toThrow("not run to its end");
+  });
+
+  it("of Flawfinder 2.0.19: the same line in two files is two findings, although it calls both the same", () => {
+    const findings = read(flawfinder);
+    expect(findings.map(({ severity, rule, file, line }) => [severity, rule, file, line])).toEqual([
+      ["high", "FF1001", "src/copy.c", 4],
+      ["high", "FF1016", "src/copy.c", 5],
+      ["high", "FF1014", "src/copy.c", 7],
+      ["high", "FF1001", "src/again.c", 3],
+    ]);
+    expect(new Set(flawfinder.runs[0]?.results.map((each) => each.fingerprints["contextHash/v1"])).size).toBe(3);
+    expect(collected(findings).all).toHaveLength(4);
+  });
+});
+
 describe("a fingerprint", () => {
   const sarif = (line: number, uri: string, more: object = {}) =>
     read({
@@ -167,7 +196,10 @@ describe("a fingerprint", () => {
     expect(sarif(1, "src/a.ts")).toBe(sarif(9, `file://${top}/src/a.ts`));
     expect(sarif(1, "src/a.ts")).not.toBe(sarif(1, "src/b.ts"));
     const partialFingerprints = { primaryLocationLineHash: "39fa2ee980eb94b0:1" };
-    expect(sarif(1, "src/a.ts", { partialFingerprints })).toBe(sarif(1, "src/b.ts", { partialFingerprints }));
+    expect(sarif(1, "src/a.ts", { partialFingerprints, message: { text: "other words" } })).toBe(
+      sarif(9, "src/a.ts", { partialFingerprints }),
+    );
+    expect(sarif(1, "src/a.ts", { partialFingerprints })).not.toBe(sarif(1, "src/b.ts", { partialFingerprints }));
   });
 
   it("makes one of an advisory on a package, whichever tool and version", () => {

@@ -191,13 +191,14 @@ const maxFileBytes = 1024 * 1024;
 export function looker(directory: string): (path: string) => Promise<Found> {
   const known = new Map<string, Promise<Found>>();
   return (path) => {
-    const found = known.get(path) ?? lookAt(join(directory, path));
+    const found = known.get(path) ?? lookAt(directory, path);
     known.set(path, found);
     return found;
   };
 }
 
-async function lookAt(directory: string): Promise<Found> {
+async function lookAt(top: string, path: string): Promise<Found> {
+  const directory = join(top, path);
   const there = await Promise.all(
     tellingFiles.map(async (name) => ({ name, size: await sizeOf(join(directory, name)) })),
   );
@@ -206,6 +207,7 @@ async function lookAt(directory: string): Promise<Found> {
     return size === null || size > maxFileBytes ? "" : readFile(join(directory, name), "utf8");
   };
   return {
+    path,
     ...packageOf(await text("package.json")),
     files: there.flatMap(({ name, size }) => (size === null ? [] : [name])),
     pyproject: await text("pyproject.toml"),
