@@ -17,24 +17,26 @@ const askMs = 30_000;
 
 /** Named by its content, so that whatever is there belongs to this archive or is thrown away. */
 const place = `set -eu; umask 077; d="\${XDG_CACHE_HOME:-$HOME/.cache}/slipway/ship"; mkdir -p "$d"; f="$d/$1.tar"`;
-/** What nobody has gone on with for a day is given up. */
-const standingScript = `${place}; find "$d" -name '*.tar' -mtime +0 -delete; [ ! -e "$f" ] || wc -c < "$f"`;
+/** What nobody has gone on with for a day is given up. Nothing is sent to a host that could not load it afterwards. */
+const standingScript = `command -v docker > /dev/null || exit 90; ${place}; find "$d" -name '*.tar' -mtime +0 -delete; [ ! -e "$f" ] || wc -c < "$f"`;
 /** Only where it stands as we think: a part that comes late from a lost connection must not come in between. */
-const appendScript = `${place}; [ "$(cat "$f" 2>/dev/null | wc -c)" -eq "$2" ] || exit 93; cat >> "$f"`;
+const appendScript = `${place}; [ "$(cat "$f" 2>/dev/null | wc -c)" -eq "$2" ] || exit 93
+cat >> "$f" || { rm -f "$f"; exit 94; }`;
 const loadScript = `${place}
-command -v docker > /dev/null || exit 90
 if [ "$(sha256sum < "$f" | cut -d ' ' -f 1)" != "$1" ]; then rm -f "$f"; exit 91; fi
 docker --host "unix://$2" load --quiet --input "$f" || { rm -f "$f"; exit 92; }
 rm -f "$f"`;
 const noDocker = 90;
 const isOther = 91;
 const hasMoved = 93;
+const hasNoRoom = 94;
 /** None of the scripts ends so: a session that was killed does, sometimes before its connection is known to be lost. */
 const sshFailed = 255;
 
 /**
  * Writes the archive to a file on the host, going on where it stood after each drop, also one of an earlier process, and has the
- * host's own `docker` load it once its digest is right. False when the host has no such program.
+ * host's own `docker` load it once its digest is right. False, with nothing left there, when the host has no such program, or no room for
+ * the file beside what the engine makes of it.
  */
 export async function loadOverSsh(way: {
   readonly engine: Docker;
@@ -52,7 +54,7 @@ export async function loadOverSsh(way: {
       let done = await upload({ ...way, name });
       if (done.code === 0) done = await shell(ssh, loadScript, [name, address.socket], { signal, timeoutMs: loadMs });
       if (done.code === 0) return true;
-      if (done.code === noDocker) return false;
+      if (done.code === noDocker || done.code === hasNoRoom) return false;
       if ((done.code !== isOther && done.code !== hasMoved) || attempt >= attempts) throw notTaken(ssh, done);
     } catch (error) {
       signal.throwIfAborted();

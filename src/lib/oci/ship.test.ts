@@ -4,11 +4,13 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { z } from "zod";
+import { makeAuthority } from "../../testing/conformance/edge/authority.ts";
 import { type EngineOptions, startEngine, type TestEngine } from "../../testing/hosts/engine.ts";
 import { startHosts, type TestHost, type TestHosts } from "../../testing/hosts/hosts.ts";
 import { noise, sampleImage } from "../../testing/hosts/sample-image.ts";
+import { freePort } from "../../testing/ports.ts";
 import { type Docker, openDocker } from "../docker/docker.ts";
-import { getImages, removeImage } from "../docker/images.ts";
+import { getImages, inspectImage, listImages, removeImage } from "../docker/images.ts";
 import { type ImportedImage, importArchive } from "./import-archive.ts";
 import { Layout } from "./layout.ts";
 import { ship } from "./ship.ts";
@@ -122,6 +124,20 @@ describe.each<EngineOptions>([
   });
 });
 
+it("an engine by tcp with TLS gets an image whole, and of the next release only its own layer", async () => {
+  const authority = await makeAuthority();
+  onTestFinished(() => authority.dispose());
+  const [server, client] = [await authority.issue("engine", ["127.0.0.1"]), await authority.issue("us", ["127.0.0.1"])];
+  const url = `tcp://127.0.0.1:${await freePort()}`;
+  const verified = { tlsverify: true, tlscacert: authority.caFile, tlscert: server.certFile, tlskey: server.keyFile };
+  const engine = await startEngine({ daemon: { hosts: ["unix:///run/docker.sock", url], ...verified } });
+  onTestFinished(() => engine.down());
+  const docker = openDocker({ url, tls: { ca: authority.caFile, cert: client.certFile, key: client.keyFile } });
+  onTestFinished(() => docker.close());
+  expect(await ship(made("big"), docker, quiet, signal)).toMatchObject({ layersSent: 3, layersThere: 0 });
+  expect(await ship(made("v1"), docker, quiet, signal)).toMatchObject({ layersSent: 1, layersThere: 1 });
+});
+
 describe("hosts over SSH", () => {
   let hosts: TestHosts;
   let host: TestHost;
@@ -141,25 +157,79 @@ describe("hosts over SSH", () => {
     await hosts.down();
   });
 
-  it("go on where they stood when the connection is lost in the middle", async () => {
+  /**
+   * Ends every connection to the host once, when 20 MB have gone over of the archive that comes as `inArchive`. Says where each try began.
+   * `meanwhile` is done as soon as the first byte is on its way.
+   */
+  const shippedWithDrop = async (
+    inArchive: 1 | 2,
+    meanwhile: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<readonly number[]> => {
     const starts: number[] = [];
-    let last = 0;
+    const archives = new Set<number>();
+    let last: number | null = null;
+    let done: Promise<void> | null = null;
     let cut: Promise<string> | null = null;
-    const shipment = await ship(
+    const { bytes } = await ship(
       made("big"),
       docker,
-      ({ doneBytes }) => {
-        if (doneBytes > 20_000_000) cut ??= host.run(["pkill", "-KILL", "-x", "-f", "sshd: root.*"]);
-        if (doneBytes < last || last === 0) starts.push(doneBytes);
+      ({ doneBytes, totalBytes }) => {
+        done ??= meanwhile();
+        archives.add(totalBytes);
+        if (archives.size === inArchive && doneBytes > 20_000_000)
+          cut ??= host.run(["pkill", "-KILL", "-x", "-f", "sshd: root.*"]);
+        if (last === null || doneBytes < last) starts.push(doneBytes);
         last = doneBytes;
       },
       signal,
     );
+    await done;
     expect(await cut).toBe("");
-    expect(shipment.bytes).toBeGreaterThan(70_000_000);
+    expect(bytes).toBeGreaterThan(70_000_000);
+    expect(last).toBe(bytes);
+    return starts;
+  };
+  /** The image as it was made, and of its journey nothing, neither of ours nor of the engine's. */
+  const expectIt = async (): Promise<void> => {
+    const image = await inspectImage(docker, made("big").id, signal);
+    expect(image?.RootFS?.Layers).toHaveLength(3);
+    const files = "find /root/.cache /var/lib/docker/tmp -type f 2>/dev/null || true";
+    expect(await host.run(["sh", "-c", files])).toBe("");
+    expect(await listImages(docker, { dangling: ["true"] }, signal)).toMatchObject([{ Id: made("big").id }]);
+  };
+
+  it("go on where they stood when the connection is lost in the middle", async () => {
+    const starts = await shippedWithDrop(1);
     expect(starts.length).toBeGreaterThan(1);
     expect(starts.at(-1)).toBeGreaterThan(0);
-    expect(await host.run(["find", "/root/.cache/slipway/ship", "-type", "f"])).toBe("");
+    await expectIt();
+  });
+
+  it("without a docker program get it over the engine's own connection, from its beginning after a drop", async () => {
+    await removeImage(docker, made("big").id, signal);
+    const programs = (await host.run(["which", "-a", "docker"])).trim().split("\n");
+    const move = (from: string, to: string) => host.run(["sh", "-c", `[ ! -e ${from} ] || mv ${from} ${to}`]);
+    for (const each of programs) await move(each, `${each}.away`);
+    expect(await shippedWithDrop(1)).toEqual([0, 0]);
+    await expectIt();
+    for (const each of programs) await move(`${each}.away`, each);
+  });
+
+  it("without room for the file get it over the engine's own connection too", async () => {
+    await removeImage(docker, made("big").id, signal);
+    await host.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", "/root/.cache"]);
+    await ship(made("big"), docker, quiet, signal);
+    await expectIt();
+    await host.run(["umount", "/root/.cache"]);
+  });
+
+  it("that lose a layer while the others come are sent the whole, and go on with that after a drop", async () => {
+    await removeImage(docker, made("big").id, signal);
+    await ship(made("v1"), docker, quiet, signal);
+    const starts = await shippedWithDrop(2, () => removeImage(docker, made("v1").id, signal));
+    expect(starts.slice(0, 2)).toEqual([0, 0]);
+    expect(starts.at(-1)).toBeGreaterThan(0);
+    await expectIt();
   });
 
   it("get small differences over the engine's own connection", async () => {
