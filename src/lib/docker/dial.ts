@@ -17,6 +17,8 @@ export type SshAddress = { readonly destination: string; readonly port: number |
 const defaultSocket = "/var/run/docker.sock";
 const defaultTlsPort = 2376;
 const connectTimeoutMs = 10_000;
+/** Of silence, before the other side is asked whether it is there; Node then asks ten times, once a second. As long as SSH takes. */
+const aliveAfterMs = 5_000;
 
 /** Another way to the engine, tried in turn for an ssh host: its socket forwarded, else the docker program there. */
 export type Dial = (signal: AbortSignal) => Promise<Duplex>;
@@ -64,11 +66,15 @@ export function parseUrl(
 
 function tcpDial({ host, port, tls }: Extract<Endpoint, { kind: "tcp" }>): Dial {
   if (tls === null)
-    return (signal) => connected(createConnection({ host, port, keepAlive: true, noDelay: true }), signal);
+    return (signal) =>
+      connected(
+        createConnection({ host, port, keepAlive: true, keepAliveInitialDelay: aliveAfterMs, noDelay: true }),
+        signal,
+      );
   const context = tlsOf(tls, `tcp://${host}:${port}`);
   return async (signal) => {
     const socket = connectTls({ host, port, secureContext: await context(), rejectUnauthorized: true });
-    socket.setKeepAlive(true);
+    socket.setKeepAlive(true, aliveAfterMs);
     socket.setNoDelay(true);
     return connected(socket, signal, "secureConnect");
   };
