@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Ajv, type ValidateFunction } from "ajv";
+import type { ForgeKind } from "../../core/product/forges.ts";
 
 /** A part of what a forge describes of its API; where it is from stands in the file. */
 type Description = {
@@ -25,7 +26,7 @@ export class ForgeDescription {
 
   readonly #forge: string;
 
-  constructor(forge: "github" | "gitlab" | "gitea") {
+  constructor(forge: ForgeKind) {
     this.#forge = forge;
     const file = new URL(`./${forge}.openapi.json`, import.meta.url.replace("/dist/", "/src/"));
     this.#description = JSON.parse(readFileSync(file, "utf8")) as Description;

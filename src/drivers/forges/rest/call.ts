@@ -60,16 +60,26 @@ export function isGone(error: unknown): boolean {
 /** So many pages are read of a list. */
 const maxPages = 10;
 
-/** All of a list whose pages are full until the last. */
-export async function pages<T>(
+/** Pages by their number, until one that is not full. */
+export async function* numbered<T>(
   pageSize: number,
   page: (number: number) => Promise<readonly T[]>,
-): Promise<readonly T[]> {
-  const all: T[] = [];
-  for (let number = 1; number <= maxPages; number += 1) {
+): AsyncGenerator<readonly T[]> {
+  for (let number = 1; ; number += 1) {
     const some = await page(number);
-    all.push(...some);
-    if (some.length < pageSize) break;
+    yield some;
+    if (some.length < pageSize) return;
+  }
+}
+
+/** All that the first pages have. */
+export async function allOf<T>(pages: AsyncIterable<readonly T[]>): Promise<readonly T[]> {
+  const all: T[] = [];
+  let count = 0;
+  for await (const page of pages) {
+    all.push(...page);
+    count += 1;
+    if (count === maxPages) break;
   }
   return all;
 }

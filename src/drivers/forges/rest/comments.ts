@@ -3,10 +3,8 @@ import type { Comment } from "../../../ports/forge.ts";
 import { isGone } from "./call.ts";
 
 export type Comments = {
-  /** So many make a full page; one that is not full is the last. */
-  readonly pageSize: number;
-  /** Oldest first, the first page is 1. */
-  readonly page: (number: number) => Promise<readonly { readonly id: string; readonly body: string }[]>;
+  /** Oldest first. */
+  readonly pages: () => AsyncIterable<readonly { readonly id: string; readonly body: string }[]>;
   readonly edit: (id: string, body: string) => Promise<void>;
   readonly add: (body: string) => Promise<string>;
 };
@@ -18,16 +16,18 @@ const maxPages = 20;
 export async function keepComment(comments: Comments, comment: Comment, known: string | null): Promise<string> {
   const { marker, body } = comment;
   if (known !== null && (await edited(comments, known, body))) return known;
-  for (let number = 1; number <= maxPages; number += 1) {
-    const page = await comments.page(number);
+  let looked = 0;
+  for await (const page of comments.pages()) {
+    looked += 1;
+    if (looked > maxPages)
+      throw new ForgeProblem(
+        "refused",
+        `ours is not among the first comments of pull request ${comment.pull}, which has too many`,
+      );
     for (const { id, body: text } of page)
       if (text.startsWith(marker) && (await edited(comments, id, body).catch(notOurs))) return id;
-    if (page.length < comments.pageSize) return comments.add(body);
   }
-  throw new ForgeProblem(
-    "refused",
-    `ours is not among the first comments of pull request ${comment.pull}, which has too many`,
-  );
+  return comments.add(body);
 }
 
 async function edited({ edit }: Comments, id: string, body: string): Promise<boolean> {

@@ -1,7 +1,18 @@
 import { z } from "zod";
 import type { ReportState } from "../../../core/forge/report.ts";
 import type { Forge } from "../../../ports/forge.ts";
-import { anything, type Call, caller, newestOf, type Opened, orNone, pages, tokenOf, withId } from "./call.ts";
+import {
+  allOf,
+  anything,
+  type Call,
+  caller,
+  newestOf,
+  numbered,
+  type Opened,
+  orNone,
+  tokenOf,
+  withId,
+} from "./call.ts";
 import { keepComment } from "./comments.ts";
 import { noneOf } from "./none-of.ts";
 
@@ -47,10 +58,12 @@ export function giteaForge(opened: Opened): Forge {
     },
 
     async checks(commit, signal) {
-      const all = await pages(pageSize, (number) => {
-        const path = `${at}/commits/${commit}/statuses?sort=highestindex&limit=${pageSize}&page=${number}`;
-        return call(statusesShape, { path, signal });
-      });
+      const all = await allOf(
+        numbered(pageSize, (number) => {
+          const path = `${at}/commits/${commit}/statuses?sort=highestindex&limit=${pageSize}&page=${number}`;
+          return call(statusesShape, { path, signal });
+        }),
+      );
       return newestOf(
         all.map(({ context, status, description }) => ({
           name: context,
@@ -64,10 +77,10 @@ export function giteaForge(opened: Opened): Forge {
       const issue = `${at}/issues/${comment.pull}/comments`;
       return keepComment(
         {
-          pageSize: Number.POSITIVE_INFINITY,
           // All at once: this list has no pages.
-          page: async () =>
-            (await call(commentsShape, { path: issue, signal })).map(({ id, body }) => ({ id: `${id}`, body })),
+          pages: async function* () {
+            yield (await call(commentsShape, { path: issue, signal })).map(({ id, body }) => ({ id: `${id}`, body }));
+          },
           edit: async (id, body) => {
             await call(anything, { method: "PATCH", path: `${at}/issues/comments/${id}`, body: { body }, signal });
           },

@@ -2,7 +2,18 @@ import { z } from "zod";
 import type { CommitCheck } from "../../../core/forge/check.ts";
 import type { ReportState } from "../../../core/forge/report.ts";
 import type { CheckReport, DeploymentReport, Forge } from "../../../ports/forge.ts";
-import { anything, type Call, caller, newestOf, type Opened, orNone, pages, tokenOf, withId } from "./call.ts";
+import {
+  allOf,
+  anything,
+  type Call,
+  caller,
+  newestOf,
+  numbered,
+  type Opened,
+  orNone,
+  tokenOf,
+  withId,
+} from "./call.ts";
 import { keepComment } from "./comments.ts";
 import { installationTokens } from "./github-app.ts";
 
@@ -94,13 +105,17 @@ export function githubForge(opened: Opened): Forge {
     },
 
     async checks(commit, signal) {
-      const statuses = await pages(pageSize, (number) =>
-        call(statusesShape, { path: `${at}/commits/${commit}/statuses?per_page=${pageSize}&page=${number}`, signal }),
+      const statuses = await allOf(
+        numbered(pageSize, (number) =>
+          call(statusesShape, { path: `${at}/commits/${commit}/statuses?per_page=${pageSize}&page=${number}`, signal }),
+        ),
       );
-      const runs = await pages(pageSize, async (number) => {
-        const query = `filter=latest&per_page=${pageSize}&page=${number}`;
-        return (await call(runsShape, { path: `${at}/commits/${commit}/check-runs?${query}`, signal })).check_runs;
-      });
+      const runs = await allOf(
+        numbered(pageSize, async (number) => {
+          const query = `filter=latest&per_page=${pageSize}&page=${number}`;
+          return (await call(runsShape, { path: `${at}/commits/${commit}/check-runs?${query}`, signal })).check_runs;
+        }),
+      );
       return [
         ...newestOf(
           statuses.map(({ context, state, description }) => ({
@@ -118,11 +133,11 @@ export function githubForge(opened: Opened): Forge {
       const issue = `${at}/issues/${comment.pull}/comments`;
       return keepComment(
         {
-          pageSize,
-          page: async (number) => {
-            const all = await call(commentsShape, { path: `${issue}?per_page=${pageSize}&page=${number}`, signal });
-            return all.map(({ id, body }) => ({ id: `${id}`, body: body ?? "" }));
-          },
+          pages: () =>
+            numbered(pageSize, async (number) => {
+              const all = await call(commentsShape, { path: `${issue}?per_page=${pageSize}&page=${number}`, signal });
+              return all.map(({ id, body }) => ({ id: `${id}`, body: body ?? "" }));
+            }),
           edit: async (id, body) => {
             await call(anything, { method: "PATCH", path: `${at}/issues/comments/${id}`, body: { body }, signal });
           },

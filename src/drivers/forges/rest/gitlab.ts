@@ -2,7 +2,7 @@ import { z } from "zod";
 import { ForgeProblem } from "../../../core/forge/problem.ts";
 import { cut, type ReportState } from "../../../core/forge/report.ts";
 import type { Forge } from "../../../ports/forge.ts";
-import { anything, type Call, caller, type Opened, orNone, pages, tokenOf, withId } from "./call.ts";
+import { allOf, anything, type Call, caller, numbered, type Opened, orNone, tokenOf, withId } from "./call.ts";
 import { keepComment } from "./comments.ts";
 import { noneOf } from "./none-of.ts";
 
@@ -95,10 +95,12 @@ export function gitlabForge(opened: Opened): Forge {
     },
 
     async checks(commit, signal) {
-      const all = await pages(pageSize, (number) => {
-        const path = `${at}/repository/commits/${commit}/statuses?per_page=${pageSize}&page=${number}`;
-        return call(statusesShape, { path, signal });
-      });
+      const all = await allOf(
+        numbered(pageSize, (number) => {
+          const path = `${at}/repository/commits/${commit}/statuses?per_page=${pageSize}&page=${number}`;
+          return call(statusesShape, { path, signal });
+        }),
+      );
       // Those that ran again are listed only as they ran last.
       return all.map(({ name, status, description }) => ({
         name,
@@ -112,14 +114,14 @@ export function gitlabForge(opened: Opened): Forge {
       return keepComment(
         {
           // Notes that the token may not read are taken out of their page, so only an empty one is surely the last.
-          pageSize: 1,
-          page: async (number) => {
-            const query = `per_page=${pageSize}&page=${number}&sort=asc&order_by=created_at`;
-            return (await call(notesShape, { path: `${notes}?${query}`, signal })).map(({ id, body }) => ({
-              id: `${id}`,
-              body,
-            }));
-          },
+          pages: () =>
+            numbered(1, async (number) => {
+              const query = `per_page=${pageSize}&page=${number}&sort=asc&order_by=created_at`;
+              return (await call(notesShape, { path: `${notes}?${query}`, signal })).map(({ id, body }) => ({
+                id: `${id}`,
+                body,
+              }));
+            }),
           edit: async (id, body) => {
             await call(anything, { method: "PUT", path: `${notes}/${id}`, body: { body }, signal });
           },

@@ -21,7 +21,7 @@ type Answers = Readonly<Record<string, unknown>>;
  */
 async function forgeOf(forge: ForgeKind, answers: Answers, token = "token-of-the-test") {
   const asked: Asked[] = [];
-  const description = forge === "bitbucket" ? null : new ForgeDescription(forge);
+  const description = new ForgeDescription(forge);
   const faults: string[] = [];
   onTestFinished(() => expect(faults).toEqual([]));
   const server = createServer(async (request, response) => {
@@ -32,7 +32,7 @@ async function forgeOf(forge: ForgeKind, answers: Answers, token = "token-of-the
     const body: unknown = text === "" ? null : JSON.parse(text);
     asked.push({ line, body, headers: request.headers });
     try {
-      description?.check(request.method ?? "", new URL(request.url ?? "", "http://forge"), body);
+      description.check(request.method ?? "", new URL(request.url ?? "", "http://forge"), body);
     } catch (error) {
       faults.push((error as Error).message);
     }
@@ -220,41 +220,100 @@ it("Gitea gets a status; an open pull request is found by its head, a merged one
 });
 
 /** Shapes: developer.atlassian.com/cloud/bitbucket/rest/api-group-commit-statuses, -pullrequests. */
-it("Bitbucket gets a status with a key that fits and an address; a deleted comment is not ours any more", async () => {
+it("Bitbucket gets a status with texts that fit and an address; a deleted comment is not ours any more", async () => {
   const at = "/repositories/acme/shop";
   const comments = `${at}/pullrequests/4/comments`;
   const { forge, asked } = await forgeOf(
     "bitbucket",
     {
       [`POST ${at}/commit/${commit}/statuses/build`]: { key: "k", state: "INPROGRESS" },
-      [`GET ${at}/commit/${commit}/pullrequests?pagelen=50`]: { values: [{ type: "pullrequest", id: 4 }], pagelen: 50 },
-      [`GET ${comments}?pagelen=100&page=1`]: {
+      [`GET ${comments}?pagelen=100`]: {
         values: [{ id: 9, deleted: true, content: { raw: "[//]: # (slipway:shop)" } }],
         pagelen: 100,
       },
       [`POST ${comments}`]: { id: 10, content: { raw: "x" } },
-      [`GET ${at}/commit/${commit}/statuses?pagelen=100&page=1`]: {
-        values: [
-          { key: "k1", name: "build", state: "SUCCESSFUL" },
-          { key: "k2", state: "STOPPED", description: "by ada" },
-        ],
-      },
     },
     "ada:app-password",
   );
   await everyState(forge);
   expect(statesIn(asked)).toEqual(["INPROGRESS", "INPROGRESS", "SUCCESSFUL", "FAILED", "STOPPED"]);
   expect(asked[0]?.headers.authorization).toBe(`Basic ${Buffer.from("ada:app-password").toString("base64")}`);
-  const long = `slipway/${"a".repeat(40)}/production`;
-  await forge.setStatus({ commit, context: long, state: "running", description: "d", url: null }, signal);
-  const body = asked.at(-1)?.body as { key: string; name: string; url: string };
-  expect(body.key.length).toBe(40);
-  expect(body).toMatchObject({ name: long, url: `https://bitbucket.org/acme/shop/commits/${commit}` });
+  expect(asked[0]?.body).toEqual({
+    ...{ key: "slipway/shop", name: "slipway/shop", state: "INPROGRESS" },
+    ...{ description: "said", url: "https://s.example/1" },
+  });
+  const long = `slipway/${"a".repeat(300)}/production`;
+  const told = { commit, context: long, state: "running", description: "d" } as const;
+  const commitUrl = `https://bitbucket.org/acme/shop/commits/${commit}`;
+  for (const url of [null, `https://s.example/${"x".repeat(450)}`]) {
+    await forge.setStatus({ ...told, url }, signal);
+    expect(asked.at(-1)?.body).toMatchObject({ name: `${long.slice(0, 254)}…`, url: commitUrl });
+  }
+  const [one, other] = asked.slice(-2).map(({ body }) => (body as { key: string }).key);
+  expect([one?.length, one]).toEqual([40, other]);
+  const marker = "[//]: # (slipway:shop)";
+  expect(await forge.setComment({ pull: 4, marker, body: `${marker}\n\nhello` }, null, signal)).toBe("10");
+});
+
+it("Bitbucket's open pull requests are known by their heads, which it shortens; others only by an app that may not be on", async () => {
+  const at = "/repositories/acme/shop";
+  const [mine, theirs, past] = ["a", "b", "c"].map((letter) => letter.repeat(40)) as [string, string, string];
+  const head = (hash: string) => ({ commit: { type: "commit", hash: hash.slice(0, 12) }, branch: { name: "x" } });
+  const open = { pagelen: 50, size: 51, page: 1 };
+  const answers: Record<string, unknown> = {
+    [`GET ${at}/pullrequests?state=OPEN&pagelen=50`]: {
+      ...open,
+      values: [{ type: "pullrequest", id: 3, state: "OPEN", source: head(theirs) }],
+      // As it says it, and with the token of nobody else's API.
+      next: `https://elsewhere.example${at}/pullrequests?state=OPEN&pagelen=50&page=2`,
+    },
+    [`GET ${at}/pullrequests?state=OPEN&pagelen=50&page=2`]: {
+      values: [
+        { type: "pullrequest", id: 4, state: "OPEN", source: { commit: null } },
+        { type: "pullrequest", id: 5, state: "OPEN", source: head(mine) },
+      ],
+    },
+  };
+  const { forge } = await forgeOf("bitbucket", answers);
+  expect(await forge.pullRequest(mine, signal)).toBe(5);
+  expect(await forge.pullRequest(past, signal)).toBeNull();
+  answers[`GET ${at}/commit/${past}/pullrequests?pagelen=50`] = {
+    values: [{ type: "pullrequest", id: 2 }],
+    pagelen: 50,
+  };
+  expect(await forge.pullRequest(past, signal)).toBe(2);
+});
+
+it("Bitbucket's one comment is edited, wherever it is, and its statuses are read to the last page", async () => {
+  const at = "/repositories/acme/shop";
+  const comments = `${at}/pullrequests/4/comments`;
+  const statuses = `${at}/commit/${commit}/statuses`;
+  const marker = "[//]: # (slipway:shop)";
+  const next = (path: string) => `http://forge.example${path}`;
+  const { forge, asked } = await forgeOf("bitbucket", {
+    // A page that is not full, and not the last either: what was deleted may be left out.
+    [`GET ${comments}?pagelen=100`]: {
+      values: [{ id: 7, content: { raw: `as ${marker} says` } }],
+      next: next(`${comments}?pagelen=100&page=2`),
+    },
+    [`GET ${comments}?pagelen=100&page=2`]: { values: [{ id: 8, content: { raw: `${marker}\n\nold` } }] },
+    [`PUT ${comments}/8`]: { id: 8 },
+    [`GET ${statuses}?pagelen=100`]: {
+      values: [{ key: "k1", name: "build", state: "SUCCESSFUL" }],
+      next: next(`${statuses}?pagelen=100&page=oOPaque`),
+    },
+    [`GET ${statuses}?pagelen=100&page=oOPaque`]: { values: [{ key: "k2", state: "STOPPED", description: "by ada" }] },
+  });
+  const body = `${marker}\n\nnew`;
+  expect(await forge.setComment({ pull: 4, marker, body }, null, signal)).toBe("8");
+  expect(await forge.setComment({ pull: 4, marker, body: `${body}er` }, "8", signal)).toBe("8");
+  expect(asked.map(({ line }) => line)).toEqual([
+    ...[`GET ${comments}?pagelen=100`, `GET ${comments}?pagelen=100&page=2`, `PUT ${comments}/8`],
+    `PUT ${comments}/8`,
+  ]);
+  expect(asked.at(-1)?.body).toEqual({ content: { raw: `${body}er` } });
   expect(await forge.checks(commit, signal)).toEqual([
     { name: "build", state: "succeeded", says: "SUCCESSFUL" },
     { name: "k2", state: "failed", says: "STOPPED: by ada" },
   ]);
-  expect(await forge.pullRequest(commit, signal)).toBe(4);
-  const marker = "[//]: # (slipway:shop)";
-  expect(await forge.setComment({ pull: 4, marker, body: `${marker}\n\nhello` }, null, signal)).toBe("10");
 });
