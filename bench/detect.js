@@ -47,7 +47,7 @@ export async function detectBench({ quick = false, seed = 1 }) {
   };
   try {
     const cells = shares.map((share) => ({ share, samples: [] }));
-    const goods = { deployed: 0, takenBack: 0 };
+    const goods = { deployed: 0, takenBack: 0, byRules: 0 };
     for (let round = 0; round < rounds; round += 1)
       for (const { share, samples } of cells) {
         const number = `${round}-${share * 100}`;
@@ -57,6 +57,9 @@ export async function detectBench({ quick = false, seed = 1 }) {
         if (before.phase !== "succeeded") goods.takenBack += 1;
         const bad = { seed: seed * 1_000 + round * shares.length + shares.indexOf(share), share };
         const caught = await deploy({ name: `judged-${number}`, ...bad }, judged);
+        // What the rules would have made of the good one, from the same answers.
+        const seconds = secondsOf(users.answersOf(base.name));
+        if (Object.values(rules).some((rule) => rule(seconds) !== null)) goods.byRules += 1;
         await deploy({ name: `alone-${number}`, ...bad }, leftAlone);
         samples.push(await sampleOf({ caught, bad, users, number }));
       }
@@ -167,7 +170,9 @@ function report(cells, goods) {
       ...others.map((other) => (other === null ? "never" : `${other} (${(other / ours).toFixed(1)} x)`)),
     ]),
   ]);
-  console.log(`  good versions taken back: ${goods.takenBack} of ${goods.deployed}`);
+  console.log(
+    `  good versions taken back: ${goods.takenBack} of ${goods.deployed}; by either rule it would have been ${goods.byRules}`,
+  );
   const clear = rows.filter(({ share }) => share >= clearShare);
   const least = Math.min(...clear.flatMap(({ ours, others }) => others.map((other) => (other ?? Number.NaN) / ours)));
   return [

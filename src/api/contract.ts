@@ -393,6 +393,8 @@ export type InstanceView = {
   /** When its place was seen last; null: it is seen now. */
   readonly lastSeen: EpochMs | null;
   readonly restarts: number;
+  /** As it answers its health check now, past the edge; null: not known, or it takes no requests. */
+  readonly healthy: boolean | null;
   readonly cpu: number | null;
   readonly memoryBytes: number | null;
 };
@@ -420,6 +422,8 @@ export type EnvironmentView = {
   readonly gated: readonly DeploymentView[];
   readonly services: readonly ServiceTraffic[];
   readonly accessories: readonly AccessoryView[];
+  /** Rules that fire now. */
+  readonly firing: readonly { readonly rule: string; readonly says: string }[];
   /** Hosts that do not answer, and what is done about them. */
   readonly away: readonly { readonly host: string; readonly says: string }[];
   /** Certificates of its edge that are not well, as they were seen last. */

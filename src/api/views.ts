@@ -9,11 +9,13 @@ import type {
   Digest,
   EnvironmentName,
   EpochMs,
+  InstanceId,
   ReleaseId,
   RevisionId,
   ServiceName,
 } from "../core/ids.ts";
 import { type Counts, noCounts } from "../core/judge/counts.ts";
+import { type Metric, metricOf } from "../core/metric/catalogue.ts";
 import { visitUrl } from "../core/product/visit-url.ts";
 import { type Restore, restorable, restoreOf } from "../core/recover/restore.ts";
 import { accessoriesIn } from "../engine/accessories/state.ts";
@@ -137,6 +139,9 @@ export async function environmentView(
     certificates: world.certificates
       .of({ product: at.product, environment: at.name })
       .filter(({ is }) => is !== "well"),
+    firing: [...world.standings.values()]
+      .filter(({ place, look }) => place.environment === at.name && look.is === "firing")
+      .map(({ rule, look }) => ({ rule: rule.name, says: look.reason })),
     away: await awayIn(world, at, row.live_release_id),
   };
 }
@@ -297,6 +302,7 @@ async function serviceTraffic(
         host: instance.host,
         lastSeen: instance.lastSeen ?? null,
         restarts: instance.restarts,
+        healthy: isHealthy(world, environment.name, instance.id),
         cpu: instance.cpu,
         memoryBytes: instance.memoryBytes,
       })),
@@ -307,6 +313,13 @@ async function serviceTraffic(
   const readings = await scaleReadings(world, { product: environment.product, environment: environment.name });
   const limits = new Map(readings.map((reading) => [reading.service, reading.limits]));
   return [...services].map(([service, revisions]) => ({ service, limits: limits.get(service) ?? null, revisions }));
+}
+
+const health = metricOf("health") as Metric;
+
+function isHealthy({ metrics }: World, environment: EnvironmentName, instance: InstanceId): boolean | null {
+  const seen = metrics.measure({ metric: health, labels: { environment, instance }, windowMs: 0, take: "last" });
+  return seen.is === "unknown" ? null : seen.value >= 1;
 }
 
 /** Of the one edge that has counted the revision; an environment that moves to another begins anew there. */

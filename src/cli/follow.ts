@@ -92,11 +92,12 @@ function liveView(): (detail: DeploymentDetail) => void {
 }
 
 /** One line a step: what was done, how long it took, what was said. */
-function stepLines(detail: DeploymentDetail, now: number): string[] {
+export function stepLines(detail: DeploymentDetail, now: number): string[] {
   const steps = detail.history.filter((entry) => entry.event !== "deployment.queued");
   const first = steps.findIndex((entry) => phaseOf(entry) === "shifting");
   const rows = steps.map((entry, index) => {
-    const next = steps[index + 1];
+    if (isOfRule(entry)) return [`  ${ruleSign(entry)} ${entry.actor}`, "", style.quiet(entry.reason)];
+    const next = steps.slice(index + 1).find((later) => !isOfRule(later));
     const running = next === undefined && !detail.ended;
     const time = next === undefined ? (running ? style.quiet("…") : "") : style.quiet(took(next.at - entry.at));
     return [`  ${stepSign(phaseOf(entry), running)} ${phaseOf(entry)}`, time, style.quiet(entry.reason)];
@@ -110,6 +111,16 @@ function stepLines(detail: DeploymentDetail, now: number): string[] {
     ...canaryLines(detail, now),
     ...table(rows.slice(first).filter((_, index) => !isFolded(first + index))),
   ];
+}
+
+/** What a rule saw meanwhile is no step, and takes no time. */
+function isOfRule({ event }: HistoryView): boolean {
+  return event.startsWith("rule.");
+}
+
+function ruleSign({ event }: HistoryView): string {
+  if (event === "rule.fired") return style.bad(sign.failed);
+  return event === "rule.unmeasured" ? style.warn(sign.warn) : style.good(sign.done);
 }
 
 const folded: ReadonlySet<string> = new Set(["starting", "verifying", "shifting", "watching", "waiting"]);
@@ -145,13 +156,16 @@ export function trafficLines(services: readonly ServiceTraffic[]): string[] {
   );
 }
 
-/** `2/1–3 instances` where they come and go. What is away is not counted as running: nobody knows. */
+/** `2 instances (1–3)` where they come and go. What is away is not counted as running: nobody knows. */
 function instancesText(instances: ServiceTraffic["revisions"][number]["instances"], limits: string | null): string {
   const running = instances.filter(({ state, lastSeen }) => state === "running" && lastSeen === null).length;
   const away = instances.flatMap(({ lastSeen }) => lastSeen ?? []);
-  if (away.length === 0) return limits === null ? plural(running, "instance") : `${running}/${limits} instances`;
-  const seen = `${away.length} away, last seen ${ago(Math.max(...away), Date.now())}`;
-  return style.warn(running === 0 ? seen : `${plural(running, "instance")}, ${seen}`);
+  const sick = instances.filter(({ healthy, lastSeen }) => healthy === false && lastSeen === null).length;
+  const there = `${plural(running, "instance")}${limits === null ? "" : ` (${limits})`}`;
+  const seen = away.length === 0 ? [] : [`${away.length} away, last seen ${ago(Math.max(...away), Date.now())}`];
+  const wrong = [...seen, ...(sick === 0 ? [] : [`${sick} unhealthy`])];
+  if (wrong.length === 0) return there;
+  return style.warn([...(running === 0 && away.length > 0 ? [] : [there]), ...wrong].join(", "));
 }
 
 export function endLines(detail: DeploymentDetail): string[] {

@@ -68,8 +68,14 @@ function metricRow(reading: Reading, before: Reading | undefined): string[] {
     isSame ? "" : own,
     metric,
     plot(points),
-    now.is === "known" ? valueText(now.value, reading) : style.quiet(`unknown: ${now.why}`),
+    now.is === "known" ? valueText(now.value, reading) : style.quiet(`unknown: ${whyOf(now.why, metric)}`),
   ];
+}
+
+/** What it is of stands in front of it here. */
+function whyOf(why: string, metric: string): string {
+  const of = `${metric} could not be measured: `;
+  return why.startsWith(of) ? why.slice(of.length) : why;
 }
 
 function probeRow({ name, kind, last, points }: MetricsView["probes"][number]): string[] {

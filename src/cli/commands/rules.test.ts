@@ -42,11 +42,17 @@ it("one rule shows its line, its plot, and how it turned before with what it saw
   });
   const turns = [
     turn("rule.resolved", "error ratio is 1 %", []),
+    turn("rule.action-failed", "error ratio is high, and rollback was not done", []),
+    turn("rule.measured", "error ratio is 30 %", []),
+    turn("rule.unmeasured", "error ratio could not be measured", []),
     turn("rule.fired", "error ratio is 30 %", [["plot", "▁█  highest 30 % in 6m, limit 10 %"]]),
   ];
   const text = ruleLines(firing, turns).map(plain).join("\n");
   expect(text).toContain("rule    error ratio > 10% for 5m -> rollback");
   expect(text).toContain("plot    ▁▁▇█  highest 12 % in 6m, limit 10 %");
+  expect(text.split("\n").flatMap((line) => / {2}([a-z ]+?) +error ratio (?:is|could)/.exec(line)?.[1] ?? [])).toEqual([
+    ...["resolved", "not done", "measured", "unknown", "fired"],
+  ]);
   expect(text).toMatch(/fired +error ratio is 30 %\n +▁█ {2}highest 30 % in 6m, limit 10 %$/);
   expect(ruleLines(quiet, []).map(plain).at(-1)).toContain("has not turned yet");
 });

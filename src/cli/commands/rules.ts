@@ -95,6 +95,8 @@ function turnText(event: string): string {
       return style.warn("unknown ");
     case "rule.measured":
       return style.quiet("measured");
+    case "rule.action-failed":
+      return style.bad("not done");
     default:
       return style.good("resolved");
   }

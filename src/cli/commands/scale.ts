@@ -98,10 +98,10 @@ export function listLines(all: readonly Reading[]): string[] {
   ]);
 }
 
-/** `2/1–3`; on its way `2 → 3/1–3`. */
+/** `2 (1–3)`; on its way `2 → 3 (1–3)`. */
 export function countText({ instances, wanted, limits }: Pick<Reading, "instances" | "wanted" | "limits">): string {
   const now = wanted === null || wanted === instances ? `${instances}` : `${instances} → ${wanted}`;
-  return limits === null ? now : `${now}/${limits}`;
+  return limits === null ? now : `${now} (${limits})`;
 }
 
 function serviceLines(reading: Reading, changes: readonly HistoryView[]): string[] {

@@ -65,6 +65,7 @@ export function statusLines(environment: EnvironmentView): string[] {
       ...gateLines(each).map((line) => `  ${line}`),
     ]),
     ...environment.certificates.map(({ says }) => `  ${style.warn(`${sign.warn} certificate of ${says}`)}`),
+    ...environment.firing.map(({ rule, says }) => `  ${style.bad(`${sign.failed} rule ${rule}`)}  ${says}`),
     ...environment.away.map(({ says }) => `  ${style.warn(`${sign.warn} ${says}`)}`),
     ...trafficLines(environment.services),
     ...table(environment.accessories.map((each) => ["   ", ...accessoryRow(each, now)])),

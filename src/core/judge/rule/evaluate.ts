@@ -68,11 +68,16 @@ function settle(rule: Rule, state: RuleState, now: EpochMs, seen: Seen): RuleLoo
   const isLong = now - brokenSince >= rule.forMs && brokenLooks >= rule.looks;
   const next = { brokenSince, brokenLooks, firingSince: state.firingSince ?? (isLong ? now : null) };
   if (next.firingSince === null) {
-    const held = `for ${formatDuration(now - brokenSince)} of ${formatDuration(rule.forMs)}`;
+    const held = `for ${lasting(now - brokenSince)} of ${formatDuration(rule.forMs)}`;
     return { next, is: "pending", turned: null, reason: `${reason}, ${held}`, measured };
   }
-  const held = rule.forMs === 0 ? "" : `, for ${formatDuration(now - brokenSince)}`;
+  const held = rule.forMs === 0 ? "" : `, for ${lasting(now - brokenSince)}`;
   return { next, is: "firing", turned: isFiring ? null : "fired", reason: `${reason}${held}`, measured };
+}
+
+/** Looks come once a second: what is less than that says nothing. */
+function lasting(ms: number): string {
+  return formatDuration(Math.floor(ms / 1_000) * 1_000);
 }
 
 function lookAtThreshold(
