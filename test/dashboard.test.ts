@@ -1,14 +1,27 @@
 import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, onTestFailed } from "vitest";
 import type { DashboardLinkView } from "../src/api/dashboard-contract.ts";
-import { type Plane, release, startPlane, tearDown } from "./fixture/plane.ts";
-import { makeProduct, type TestProduct } from "./fixture/product.ts";
+import { ended, type Plane, release, startPlane, tearDown } from "./fixture/plane.ts";
+import { makeProduct, type ProductOptions, type TestProduct } from "./fixture/product.ts";
 
 const command = fileURLToPath(new URL("../bin/slipway.js", import.meta.url));
 
+/** A test with colours, and a report of what has failed. */
+const unit = `
+import { writeFileSync } from "node:fs";
+console.log("\\u001b[31mnot ok\\u001b[39m totals, " + process.env.SLIPWAY_PARAM_LEVEL + " " + process.env.SLIPWAY_PARAM_SHARDS);
+const failed = process.env.SLIPWAY_PARAM_LEVEL === "full";
+writeFileSync("junit.xml", '<testsuite><testcase classname="cart" name="adds"/><testcase classname="cart" name="totals">' +
+  (failed ? "<failure>expected 3, saw 4</failure>" : "") + "</testcase></testsuite>");
+process.exit(failed ? 1 : 0);
+`;
+
 let product: TestProduct;
+let options: ProductOptions;
 let plane: Plane;
 let browser: Browser;
 /** What a page has said that it should not: errors, and what its policy has stopped. */
@@ -16,14 +29,22 @@ const complaints: string[] = [];
 
 beforeAll(async () => {
   browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
-  product = await makeProduct({ more: { teams: { ops: ["grace"] } } });
-  const gated = { gates: { approval: { teams: ["ops"], count: 1 } } };
-  product.commit("v1", "good", {
-    more: {
-      teams: { ops: ["grace"] },
-      environments: { production: { edge: { listen: `127.0.0.1:${product.port}` }, ...gated } },
+  product = await makeProduct();
+  const pipeline = {
+    parameters: {
+      level: { allowed: ["quick", "full"], default: "quick" },
+      shards: { default: 2, type: "integer", min: 1, max: 8 },
     },
-  });
+    steps: {
+      lint: { command: ["node", "--check", "web/server.mjs"] },
+      unit: { command: ["node", "unit.mjs"], needs: ["lint"], reports: { junit: ["junit.xml"] } },
+    },
+  };
+  writeFileSync(join(product.directory, "unit.mjs"), unit);
+  const gated = { gates: { approval: { teams: ["ops"], count: 1 } } };
+  const environments = { production: { edge: { listen: `127.0.0.1:${product.port}` }, ...gated } };
+  options = { more: { teams: { ops: ["grace"] }, pipeline, environments } };
+  product.commit("v1", "good", options);
   plane = await startPlane(product);
 });
 
@@ -117,6 +138,61 @@ describe("the dashboard, in a browser", () => {
     await page.getByRole("heading", { name: "Open the dashboard" }).waitFor();
     await context.close();
     expect(complaints).toEqual([]);
+  });
+
+  it("begins a run with parameters of their types, and shows its steps, its log with colours and what has failed", async () => {
+    const { context, page } = await openAs("ada");
+    await page.getByRole("link", { name: "Runs" }).click();
+    await page.getByRole("link", { name: "New run" }).click();
+    const begin = page.getByRole("button", { name: "Begin the run" });
+    await page.getByLabel("shards").fill("9");
+    await page.getByText("must be a whole number from 1 to 8").waitFor();
+    expect([await begin.isDisabled(), await begin.getAttribute("title")]).toEqual([
+      true,
+      "shards must be a whole number from 1 to 8",
+    ]);
+    await page.getByLabel("shards").fill("3");
+    await page.getByLabel("level").selectOption("full");
+    await begin.click();
+    const step = page.getByRole("region", { name: "Step unit" });
+    await step.getByText("2 tests, 1 failed").waitFor();
+    await step.getByText("cart totals").click();
+    await step.getByText("expected 3, saw 4").waitFor();
+    const log = page.getByRole("region", { name: "Log of unit" });
+    await log.getByText("totals, full 3").waitFor();
+    expect(await log.getByText("not ok", { exact: true }).getAttribute("class")).toBe("ansi-1");
+    await page.getByRole("button", { name: /^lint/ }).click();
+    await page.getByRole("region", { name: "Step lint" }).waitFor();
+    expect(new URL(page.url()).search).toBe("?step=lint");
+    await context.close();
+  });
+
+  it("rolls back to what it has shown, and tells who, when and why of a deployment", async () => {
+    product.commit("v2", "good", options);
+    const second = await release(plane, product);
+    const asked = { environment: "production", release: second, kind: "deploy", actor: "ada", reason: "the second" };
+    const { deployment } = await plane.client.post<{ readonly deployment: string }>("/v1/deployments", asked);
+    const word = { verdict: "approved", actor: "grace", reason: "looks good" };
+    await plane.client.post(`/v1/deployments/${deployment}/approvals`, word);
+    expect((await ended(plane, deployment)).phase).toBe("succeeded");
+    const { context, page } = await openAs("grace");
+    await page.getByRole("button", { name: "Roll back…" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("r2 0.2.0 is taken away, and r1 0.1.0, the last that was good there").waitFor();
+    await dialog.getByText("switch traffic: web 100 %").waitFor();
+    await page.keyboard.type("the prices again");
+    await dialog.getByRole("button", { name: "Roll back", exact: true }).click();
+    const history = page.getByRole("region", { name: "History" });
+    await history.getByText("succeeded", { exact: true }).waitFor();
+    await history.getByText("the prices again").waitFor();
+    await page.getByRole("region", { name: "Deployment" }).getByText("rollback by grace").waitFor();
+    await page.getByRole("link", { name: "Deployments" }).click();
+    await page
+      .getByRole("link", { name: /^r2 0\.2\.0.*production/ })
+      .first()
+      .click();
+    await history.getByText("approved by grace: looks good").waitFor();
+    await context.close();
   });
 
   it("is good to look at on a telephone: nothing is wider than it, and by the keyboard alone", async () => {

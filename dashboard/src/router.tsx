@@ -3,6 +3,7 @@ import { Frame } from "./frame.tsx";
 import { Approvals } from "./pages/approvals.tsx";
 import { Deployment } from "./pages/deployment.tsx";
 import { Deployments } from "./pages/deployments.tsx";
+import { NewRun } from "./pages/new-run.tsx";
 import { NotFound } from "./pages/not-found.tsx";
 import { Overview } from "./pages/overview.tsx";
 import { Run } from "./pages/run.tsx";
@@ -16,6 +17,7 @@ const routes = [
   createRoute({ getParentRoute: () => root, path: "/deployments", component: Deployments }),
   createRoute({ getParentRoute: () => root, path: "/deployments/$id", component: Deployment }),
   createRoute({ getParentRoute: () => root, path: "/runs", component: Runs }),
+  createRoute({ getParentRoute: () => root, path: "/runs/new", component: NewRun }),
   createRoute({
     getParentRoute: () => root,
     path: "/runs/$id",

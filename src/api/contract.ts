@@ -16,6 +16,7 @@ import type { Left } from "../engine/deploy/stop-all.ts";
 import type { GateEvidence } from "../engine/gates/evidence.ts";
 import type { RuleReading } from "../engine/judge/standings.ts";
 import type { MetricReading, ProbeReading, UptimeReading } from "../engine/metrics/view.ts";
+import type { PipelineNow } from "../engine/pipeline/describe.ts";
 import type { LogPiece } from "../engine/pipeline/read-log.ts";
 import type { Reports } from "../engine/pipeline/read-reports.ts";
 import type { PreviewsNow } from "../engine/previews/view.ts";
@@ -72,6 +73,8 @@ export const startRunBody = z.strictObject({
     })
     .optional(),
 });
+/** What can be asked of the pipeline of a commit, branch or tag. */
+export const pipelineBody = z.strictObject({ product: name, revision: z.string().min(1).max(255) });
 export const cancelRunBody = z.strictObject({ actor: person, reason });
 export const runLogsQuery = z.object({
   step: z.string().max(200).optional(),
@@ -290,6 +293,7 @@ export type StepView = {
   readonly scan: ScanView | null;
 };
 
+export type PipelineView = PipelineNow;
 export type ReportsView = Reports;
 export type ScanView = Omit<ScanVerdict, "fingerprints">;
 

@@ -13,7 +13,8 @@ import { Progress } from "../parts/progress.tsx";
 import { Rules } from "../parts/rules.tsx";
 import { Timeline } from "../parts/timeline.tsx";
 import { Trouble } from "../parts/trouble.tsx";
-import { Ago, tookText } from "../time.tsx";
+import { Ago } from "../time.tsx";
+import { tookText } from "../time-text.ts";
 import { deploymentWord } from "../words.ts";
 
 /** One attempt to make one release live in one environment: how it stands, what it was judged by, and every step it took. */

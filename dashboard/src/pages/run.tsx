@@ -1,6 +1,7 @@
-import { Button, Group, Paper, Skeleton, Title } from "@mantine/core";
+import { Button, Group, Modal, Paper, Skeleton, Title } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
+import { useState } from "react";
 import type { RunDetail, StepView } from "../../../src/api/contract.ts";
 import { post, wireOf } from "../api.ts";
 import { useLive } from "../live.ts";
@@ -11,7 +12,8 @@ import { Reports } from "../parts/reports.tsx";
 import { StepLanes } from "../parts/step-lanes.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { useSession } from "../session.tsx";
-import { Ago, tookText } from "../time.tsx";
+import { Ago } from "../time.tsx";
+import { tookText } from "../time-text.ts";
 import { runWords, stepWords } from "../words.ts";
 
 /** One commit's way through the pipeline: its steps, and of the one that is chosen its log and reports. */
@@ -85,24 +87,33 @@ function Head({ run }: { readonly run: RunDetail }) {
 
 function CancelRun({ id }: { readonly id: string }) {
   const { person } = useSession();
+  const [isAsked, setAsked] = useState(false);
+  const close = (): void => setAsked(false);
   const cancel = useMutation({
     mutationFn: () => post(`/v1/runs/${id}/cancel`, { actor: person, reason: "by hand" }),
+    onSuccess: close,
   });
   return (
-    <>
-      <Group>
-        <Button
-          variant="default"
-          c="red"
-          loading={cancel.isPending}
-          title="Steps under way are stopped, and no release is made"
-          onClick={() => cancel.mutate()}
-        >
-          Cancel this run
-        </Button>
-      </Group>
-      {cancel.isError && <Trouble error={wireOf(cancel.error)} />}
-    </>
+    <Group>
+      <Button variant="default" c="red" onClick={() => setAsked(true)}>
+        Cancel…
+      </Button>
+      <Modal opened={isAsked} onClose={close} title="Cancel this run?">
+        <div className="dialog">
+          <p>Its steps that are under way are stopped, no other one begins, and no release is made.</p>
+          {cancel.isError && <Trouble error={wireOf(cancel.error)} />}
+          <Group justify="flex-end" gap="sm">
+            <span className="quiet small speaks">as {person}</span>
+            <Button variant="default" onClick={close}>
+              Leave it
+            </Button>
+            <Button color="red" loading={cancel.isPending} onClick={() => cancel.mutate()} data-autofocus>
+              Cancel the run
+            </Button>
+          </Group>
+        </div>
+      </Modal>
+    </Group>
   );
 }
 

@@ -7,7 +7,8 @@ import { Empty } from "../parts/empty.tsx";
 import { Mark } from "../parts/mark.tsx";
 import { Trouble } from "../parts/trouble.tsx";
 import { useSession } from "../session.tsx";
-import { Ago, tookText } from "../time.tsx";
+import { Ago } from "../time.tsx";
+import { tookText } from "../time-text.ts";
 import { runWords } from "../words.ts";
 
 const limit = 50;
@@ -27,9 +28,14 @@ export function Runs() {
   });
   return (
     <div className="stack">
-      <Title order={1} size="h3">
-        Runs
-      </Title>
+      <div className="card-head">
+        <Title order={1} size="h3">
+          Runs
+        </Title>
+        <Link to="/runs/new" className="button url">
+          New run
+        </Link>
+      </div>
       {list.isPending ? (
         <Skeleton height={320} radius="lg" />
       ) : list.isError ? (

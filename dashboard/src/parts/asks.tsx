@@ -1,21 +1,11 @@
 import { Button, Group, Modal, Textarea } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import type { AskBody, DeploymentDetail } from "../../../src/api/contract.ts";
+import type { DeploymentDetail } from "../../../src/api/contract.ts";
 import { post, wireOf } from "../api.ts";
+import { type Ask, asksOf } from "../asks.ts";
 import { useSession } from "../session.tsx";
 import { Trouble } from "./trouble.tsx";
-
-type Kind = AskBody["kind"];
-
-type Ask = {
-  readonly kind: Kind;
-  readonly label: string;
-  /** What will happen, in a sentence. */
-  readonly will: string;
-  /** Why it cannot be asked now; null where it can. */
-  readonly not: string | null;
-};
 
 /** What a person may ask of a deployment that is under way; a button that does nothing says why. */
 export function Asks({ deployment }: { readonly deployment: DeploymentDetail }) {
@@ -40,48 +30,6 @@ export function Asks({ deployment }: { readonly deployment: DeploymentDetail }) 
       {asked !== null && <AskDialog ask={asked} deployment={deployment} onClose={() => setAsked(null)} />}
     </>
   );
-}
-
-const goingBack: ReadonlySet<string> = new Set(["restoring", "unshifting", "cleaning"]);
-
-export function asksOf({ phase, canary, stable, environment, release }: DeploymentDetail): readonly Ask[] {
-  const isBefore = phase === "queued" || phase === "gated";
-  const isBack = goingBack.has(phase) ? "it goes back already" : null;
-  const isHeld = phase === "paused" || phase === "held" || canary?.waits != null;
-  const back =
-    stable === null ? "nothing is live before it, so nothing is after it" : `all traffic returns to r${stable.number}`;
-  const cancel: Ask = {
-    kind: "cancel",
-    label: "Cancel",
-    will: isBefore
-      ? `r${release.number} is not deployed to ${environment}: it ends before it has begun, and nothing is touched.`
-      : `r${release.number} is called off in ${environment}: ${back}.`,
-    not: isBack,
-  };
-  const hold: Ask = isHeld
-    ? {
-        kind: "resume",
-        label: "Go on",
-        will: "It goes on where it was held; a step that could not be judged is looked at again.",
-        not: isBack ?? (canary?.waits?.for === "gates" ? "it waits for its gates" : null),
-      }
-    : {
-        kind: "pause",
-        label: "Pause",
-        will: "It holds where it is, before its next step; what has traffic keeps it, and goes on being watched.",
-        not: isBack ?? (isBefore ? "it has not begun" : null),
-      };
-  const step = canary?.step ?? null;
-  if (canary === null || step === null) return [hold, cancel];
-  const next = canary.steps[step];
-  const to = next === undefined ? "all traffic" : `${next.weight / 100} % of the traffic`;
-  const promote: Ask = {
-    kind: "promote",
-    label: "Next step",
-    will: `The canary gets ${to} now, on your word, without the rest of this step's watch.`,
-    not: isBack ?? (canary.waits?.for === "gates" ? "it waits for its gates" : null),
-  };
-  return [promote, hold, cancel];
 }
 
 type DialogProps = { readonly ask: Ask; readonly deployment: DeploymentDetail; readonly onClose: () => void };

@@ -1,5 +1,5 @@
 import type { DeploymentView } from "../../../src/api/contract.ts";
-import { tookText } from "../time.tsx";
+import { tookText } from "../time-text.ts";
 import type { Tone } from "../words.ts";
 import { Mark } from "./mark.tsx";
 

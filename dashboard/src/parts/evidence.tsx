@@ -1,5 +1,5 @@
 import type { Evidence as Line } from "../../../src/core/errors/error.ts";
-import { dateTime } from "../time.tsx";
+import { dateTime } from "../time-text.ts";
 
 /** Labels on the left, what was seen on the right; a label is said once for lines that follow each other. */
 export function Evidence({ lines }: { readonly lines: readonly Line[] }) {

@@ -1,5 +1,5 @@
 import type { GateReading } from "../../../src/core/gates/reading.ts";
-import { dateTime } from "../time.tsx";
+import { dateTime } from "../time-text.ts";
 import { Mark } from "./mark.tsx";
 
 /** What must be open, and what each waits for. */

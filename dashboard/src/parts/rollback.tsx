@@ -32,17 +32,8 @@ function RollbackDialog({ environment, onClose }: { readonly environment: string
     staleTime: 0,
   });
   const back = useMutation({
-    mutationFn: () =>
-      post<{ readonly deployment: string }>("/v1/rollbacks", {
-        product,
-        environment,
-        // To what was shown, also when something else has happened meanwhile: then it is refused or begins as it was read.
-        to: plan.data?.is === "release" ? plan.data.release : null,
-        force: false,
-        actor: person,
-        reason: reason.trim() || "by hand",
-      }),
-    onSuccess: ({ deployment }) => navigate({ to: "/deployments/$id", params: { id: deployment } }),
+    mutationFn: () => goBack(plan.data as RollbackPlanView, { product, environment, actor: person, reason }),
+    onSuccess: (id) => navigate({ to: "/deployments/$id", params: { id } }),
   });
   const submit = (event: FormEvent): void => {
     event.preventDefault();
@@ -79,13 +70,34 @@ function RollbackDialog({ environment, onClose }: { readonly environment: string
   );
 }
 
+type Asked = {
+  readonly product: string;
+  readonly environment: string;
+  readonly actor: string;
+  readonly reason: string;
+};
+
+/** What was shown and nothing else, also when something has ended meanwhile. Answers the deployment that goes back. */
+async function goBack(plan: RollbackPlanView, { product, environment, actor, reason: said }: Asked): Promise<string> {
+  const reason = said.trim() || "by hand";
+  if (plan.is === "call off") {
+    const { id } = plan.deployment;
+    await post(`/v1/deployments/${id}/requests`, { kind: "cancel", actor, reason });
+    return id;
+  }
+  const body = { product, environment, to: plan.release, force: false, actor, reason };
+  return (await post<{ readonly deployment: string }>("/v1/rollbacks", body)).deployment;
+}
+
 function WhatWillHappen({ plan }: { readonly plan: RollbackPlanView }) {
   if (plan.is === "call off") {
     const { release, stable, environment } = plan.deployment;
     return (
       <p>
-        r{release.number} is under way in {environment}: it is called off, with all that wait behind it, and{" "}
-        {stable === null ? "nothing is live after it." : `all traffic returns to r${stable.number} ${stable.version}.`}
+        r{release.number} is under way in {environment}: it is called off, and{" "}
+        {stable === null
+          ? "nothing was live before it, so there is nothing to go back to."
+          : `all traffic returns to r${stable.number} ${stable.version}.`}
       </p>
     );
   }

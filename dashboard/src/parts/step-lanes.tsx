@@ -1,5 +1,7 @@
 import type { StepView } from "../../../src/api/contract.ts";
-import { tookText, useNow } from "../time.tsx";
+import { lanesOf } from "../lanes.ts";
+import { useNow } from "../time.tsx";
+import { tookText } from "../time-text.ts";
 import { stepWords } from "../words.ts";
 import { Mark } from "./mark.tsx";
 
@@ -57,24 +59,4 @@ function Step({
       {lastLine !== null && <code className="last-line">{lastLine}</code>}
     </button>
   );
-}
-
-/** By how many steps must have ended one after the other before it may begin. */
-export function lanesOf(steps: readonly StepView[]): readonly (readonly StepView[])[] {
-  const depths = new Map<string, number>();
-  const depthOf = (id: string): number => {
-    const known = depths.get(id);
-    if (known !== undefined) return known;
-    depths.set(id, 0); // a circle is refused before there is a run; here it must only end
-    const needs = steps.find((step) => step.id === id)?.needs ?? [];
-    const depth = needs.length === 0 ? 0 : 1 + Math.max(...needs.map(depthOf));
-    depths.set(id, depth);
-    return depth;
-  };
-  const lanes: StepView[][] = [];
-  for (const step of steps) {
-    const depth = depthOf(step.id);
-    lanes[depth] = [...(lanes[depth] ?? []), step];
-  }
-  return lanes.filter((lane) => lane !== undefined);
 }

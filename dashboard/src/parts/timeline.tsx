@@ -1,5 +1,5 @@
 import type { HistoryView } from "../../../src/api/contract.ts";
-import { dateTime, tookText } from "../time.tsx";
+import { dateTime, tookText } from "../time-text.ts";
 import { deploymentWord, type Tone } from "../words.ts";
 import { Evidence } from "./evidence.tsx";
 

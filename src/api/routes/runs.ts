@@ -5,10 +5,19 @@ import { type RunId, runId } from "../../core/ids.ts";
 import { cancelRun } from "../../engine/commands/cancel-run.ts";
 import { startRun } from "../../engine/commands/start-run.ts";
 import { artifactsFile } from "../../engine/pipeline/artifacts.ts";
+import { describePipeline } from "../../engine/pipeline/describe.ts";
 import { runLogs } from "../../engine/pipeline/read-log.ts";
 import { untilChange } from "../../engine/until-change.ts";
 import type { World } from "../../engine/world.ts";
-import { cancelRunBody, listQuery, type RunDetail, runLogsQuery, startRunBody } from "../contract.ts";
+import {
+  cancelRunBody,
+  listQuery,
+  type PipelineView,
+  pipelineBody,
+  type RunDetail,
+  runLogsQuery,
+  startRunBody,
+} from "../contract.ts";
 import { digestHeader } from "../digest-header.ts";
 import { hasEnded, runDetail, runViews } from "../run-views.ts";
 import { streamLines } from "../stream.ts";
@@ -25,6 +34,13 @@ export function runRoutes(server: FastifyInstance, world: World): void {
       ...(id === undefined ? {} : { id: runId(id) }),
       ...(asked === undefined ? {} : { asked }),
     });
+  });
+
+  server.post("/v1/pipelines", async (request, reply): Promise<PipelineView> => {
+    const body = pipelineBody.parse(request.body);
+    const gone = new AbortController();
+    reply.raw.on("close", () => gone.abort(new Error("the client has gone")));
+    return describePipeline(world, body, gone.signal);
   });
 
   server.get("/v1/runs", async (request) => {

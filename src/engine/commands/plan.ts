@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ReleaseView } from "../../core/deploy/course.ts";
 import { type Plan, type PlanInput, planOf } from "../../core/deploy/plan.ts";
@@ -20,7 +20,8 @@ import { lookAtBudget } from "../gates/budgets.ts";
 import { lookAtCondition } from "../gates/conditions.ts";
 import { loadTestsOf } from "../pipeline/load.ts";
 import { changesFor } from "../release/changes.ts";
-import { readReleaseConfig, targetsOf } from "../release/config.ts";
+import { readReleaseConfig, releaseConfigOf, targetsOf } from "../release/config.ts";
+import { configOfCommit, planPrefix } from "../release/config-of-commit.ts";
 import { artifactsOf, type ReleaseConfig, releaseRow, releaseView, viewOf } from "../release/read.ts";
 import { heldCounts } from "../scale/held.ts";
 import type { World } from "../world.ts";
@@ -60,8 +61,6 @@ export type PlanSource = {
 
 /** Commits that a plan names at most. */
 const maxCommits = 200;
-/** Beside the workspaces of runs. */
-const planPrefix = "plan-";
 
 /**
  * The same for a release that is not made yet: from the config of a commit, or of the working tree; nothing is built. A commit
@@ -151,18 +150,11 @@ export async function sweepPlans({ runsDirectory }: Pick<World, "runsDirectory">
 /** Through a checkout of its own: a config may import what lies beside it. */
 async function configOf(
   world: World,
-  { repository, product }: PlanSource,
-  { hash, prefix }: Checkout,
+  source: PlanSource,
+  checkout: Checkout,
   signal: AbortSignal,
 ): Promise<ReleaseConfig> {
-  await mkdir(world.runsDirectory, { recursive: true, mode: 0o700 });
-  const directory = await mkdtemp(join(world.runsDirectory, planPrefix));
-  try {
-    await world.source.export(repository, { hash, dirty: false }, directory, signal);
-    return await readReleaseConfig(world, { directory: join(directory, prefix), workingTree: repository }, product);
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+  return releaseConfigOf(world, await configOfCommit(world, source, checkout, signal));
 }
 
 /** Number and version that a release would get if it were made now. */
