@@ -1,3 +1,4 @@
+import type { EpochMs } from "../core/ids.ts";
 import type { RevisionSelector, RevisionStatus } from "./target.ts";
 
 /** One machine of a target, as it was when it was last asked. */
@@ -20,8 +21,19 @@ export type HostCondition = {
   readonly aheadMs: number | null;
   /** On the disk with its images and volumes. */
   readonly freeBytes: number | null;
+  /** Of the connection's TLS; none without. */
+  readonly certificates: readonly CertificateLife[];
   /** Why it could not be asked. */
   readonly trouble: string | null;
+  /** What to do about that, where it is known. */
+  readonly hint: string | null;
+};
+
+export type CertificateLife = {
+  /** The machine's, or the one by which it knows us. */
+  readonly whose: "its" | "our";
+  readonly notBefore: EpochMs;
+  readonly notAfter: EpochMs;
 };
 
 /** What a target of several machines does besides. */

@@ -10,7 +10,17 @@ import { freePort } from "../../testing/ports.ts";
 import { type Domain, domainReport, domainsIn } from "./check-domains.ts";
 import { hostReport } from "./check-hosts.ts";
 
-const well: HostCondition = { name: "h1", url: "ssh://h1", aheadMs: 0, freeBytes: 12_340_000_000, trouble: null };
+const well: HostCondition = {
+  name: "h1",
+  url: "ssh://h1",
+  aheadMs: 0,
+  freeBytes: 12_340_000_000,
+  certificates: [],
+  trouble: null,
+  hint: null,
+};
+const day = 86_400_000;
+const now = 1_000 * day;
 
 it.each([
   [{}, "its clock is right; 12.3 GB are free for images"],
@@ -28,8 +38,25 @@ it.each([
     { trouble: "host h1: Connection refused", aheadMs: null, freeBytes: null },
     { says: "host h1: Connection refused", hint: expect.stringContaining("server check") },
   ],
-])("a host that is %j is told of in words", (change, words) => {
-  expect(hostReport({ ...well, ...change })).toEqual(words);
+  [
+    { trouble: "host h1: its certificate is over", aheadMs: null, hint: "renew the engine's certificate" },
+    { says: "host h1: its certificate is over", hint: "renew the engine's certificate" },
+  ],
+  [
+    { certificates: [{ whose: "its", notBefore: now - 300 * day, notAfter: now + 65 * day }] },
+    "its clock is right; 12.3 GB are free for images",
+  ],
+  [
+    {
+      certificates: [
+        { whose: "its", notBefore: now - 300 * day, notAfter: now + 65 * day },
+        { whose: "our", notBefore: now - 361 * day, notAfter: now + 4 * day },
+      ],
+    },
+    { says: "our certificate: ends in 4 days, and was not renewed", hint: expect.stringContaining("renew") },
+  ],
+] satisfies [Partial<HostCondition>, unknown][])("a host that is %j is told of in words", (change, words) => {
+  expect(hostReport({ ...well, ...change }, now)).toEqual(words);
 });
 
 it("a name that leads nowhere, a port where nobody is, and one that speaks no TLS are told apart", async () => {

@@ -31,7 +31,7 @@ export async function checks(world: World): Promise<Check[]> {
     }),
     ...(await world.targets.inUse()).map((target) => check(`target ${target.name}`, () => targetCheck(world, target))),
     ...(await world.targets.conditions(AbortSignal.timeout(hostPatienceMs))).map((condition) =>
-      check(`host ${condition.name}`, async () => hostReport(condition)),
+      check(`host ${condition.name}`, async () => hostReport(condition, world.clock.now())),
     ),
     ...(await domainsOf(world)).map((domain) => check(`domain ${domain.name}`, () => domainReport(world, domain))),
     ...world.edges.all().flatMap((site) => edgeChecks(world, site)),

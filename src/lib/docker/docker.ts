@@ -1,4 +1,5 @@
 import { type Duplex, Readable } from "node:stream";
+import { TLSSocket } from "node:tls";
 import { type Dispatcher, Pool } from "undici";
 import { z } from "zod";
 import { linkedSignal } from "../linked-signal.ts";
@@ -7,7 +8,7 @@ import type { SshOptions } from "../ssh/options.ts";
 import { unlessAborted } from "../unless-aborted.ts";
 import { type Dial, dialsOf, type Endpoint, parseUrl } from "./dial.ts";
 import { DockerError, fromTransport } from "./errors.ts";
-import type { TlsFiles } from "./tls-files.ts";
+import { type CertificateLife, livesOf, type TlsFiles } from "./tls-files.ts";
 import { isTlsPort, tlsPort } from "./tls-trouble.ts";
 
 /** API versions that this client speaks: Docker 20.10 to 28. */
@@ -81,6 +82,7 @@ export class Docker {
   readonly ssh: Ssh | null;
   #pool: Pool;
   readonly #closing = new AbortController();
+  readonly #isTls: boolean;
   readonly #dials: readonly Dial[];
   #way = 0;
   #version: Promise<EngineVersion> | null = null;
@@ -90,6 +92,7 @@ export class Docker {
   constructor(url: string, endpoint: Endpoint, ssh: Ssh | null) {
     this.url = url;
     this.ssh = ssh;
+    this.#isTls = endpoint.kind === "tcp" && endpoint.tls !== null;
     this.#dials = dialsOf(endpoint);
     this.#pool = this.#newPool();
   }
@@ -176,6 +179,18 @@ export class Docker {
       });
     } catch (error) {
       throw this.#translated(error, call);
+    }
+  }
+
+  /** How long the certificates of both sides hold, as a new connection shows them: the engine's, and ours. None where there is no TLS. */
+  async certificates(signal: AbortSignal): Promise<readonly CertificateLife[]> {
+    const [dial] = this.#dials;
+    if (!this.#isTls || dial === undefined) return [];
+    const socket = await dial(signal);
+    try {
+      return socket instanceof TLSSocket ? livesOf(socket) : [];
+    } finally {
+      socket.destroy();
     }
   }
 

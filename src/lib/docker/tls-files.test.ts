@@ -66,6 +66,19 @@ test("a certificate that was renewed is shown to the next connection", async () 
   expect(second).not.toBe(first);
 });
 
+test("a new connection tells how long the certificates of both sides hold", async () => {
+  docker = open(tls);
+  await authority.issue("client", [here], { days: 7 });
+  const lives = await docker.certificates(never);
+  expect(lives.map(({ whose, notBefore, notAfter }) => [whose, (notAfter - notBefore) / 86_400_000])).toEqual([
+    ["its", 1],
+    ["our", 7],
+  ]);
+  await docker.close();
+  docker = open({ ca: tls.ca });
+  expect(await docker.certificates(never)).toMatchObject([{ whose: "its" }]);
+});
+
 test("files in the middle of a renewal, or gone, leave what was read before in use", async () => {
   docker = open(tls);
   const first = await askAnew();

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { createSecureContext, type SecureContext } from "node:tls";
+import { createSecureContext, type PeerCertificate, type SecureContext, type TLSSocket } from "node:tls";
 import { DockerError } from "./errors.ts";
 
 /** PEM files of a connection's TLS: whom we believe to be the engine, and who we are; without the latter we show nothing. */
@@ -8,6 +8,9 @@ export type TlsFiles = {
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
 };
+
+/** From when to when a certificate holds, in milliseconds since 1970. */
+export type CertificateLife = { readonly whose: "its" | "our"; readonly notBefore: number; readonly notAfter: number };
 
 type Contents = Readonly<Record<"ca" | "cert" | "key", Buffer | null>>;
 
@@ -26,6 +29,16 @@ export function tlsOf(files: TlsFiles, where: string): () => Promise<SecureConte
     }
     return good.context;
   };
+}
+
+/** Of both sides of a connection; of ours where one was shown. */
+export function livesOf(socket: TLSSocket): readonly CertificateLife[] {
+  return [lifeOf("its", socket.getPeerCertificate()), lifeOf("our", socket.getCertificate())].flat();
+}
+
+function lifeOf(whose: CertificateLife["whose"], certificate: PeerCertificate | object | null): CertificateLife[] {
+  if (certificate === null || !("valid_from" in certificate)) return [];
+  return [{ whose, notBefore: Date.parse(certificate.valid_from), notAfter: Date.parse(certificate.valid_to) }];
 }
 
 async function contentsOf({ ca, cert, key }: TlsFiles): Promise<Contents> {

@@ -1,5 +1,5 @@
 import { statfs } from "node:fs/promises";
-import { reasonOf } from "../../../core/errors/error.ts";
+import { isSlipwayError, reasonOf } from "../../../core/errors/error.ts";
 import { systemOf } from "../../../lib/docker/system.ts";
 import { linkedSignal } from "../../../lib/linked-signal.ts";
 import type { HostCondition } from "../../../ports/hosts.ts";
@@ -17,11 +17,16 @@ export async function conditionOf(host: Host, signal: AbortSignal): Promise<Host
     const askedAt = Date.now();
     const { clockMs, directory } = await host.do(() => systemOf(docker, until));
     const aheadMs = aheadOf(clockMs, { askedAt, answeredAt: Date.now() });
-    return { ...known, aheadMs, freeBytes: await freeIn(host, directory, until).catch(() => null), trouble: null };
+    const [freeBytes, certificates] = await Promise.all([
+      freeIn(host, directory, until).catch(() => null),
+      docker.certificates(until).catch(() => []),
+    ]);
+    return { ...known, aheadMs, freeBytes, certificates, trouble: null, hint: null };
   } catch (error) {
     signal.throwIfAborted();
     const trouble = until.aborted ? `host ${name}: no answer within ${patienceMs / 1_000} s` : reasonOf(error);
-    return { ...known, aheadMs: null, freeBytes: null, trouble };
+    const hint = isSlipwayError(error) ? error.hint : null;
+    return { ...known, aheadMs: null, freeBytes: null, certificates: [], trouble, hint };
   } finally {
     release();
   }
