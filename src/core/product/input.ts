@@ -621,7 +621,7 @@ export interface StepReportsInput {
    */
   sarif?: string[] | undefined;
   /**
-   * Findings as the JSON of npm audit, pip-audit, Trivy or Gitleaks, or as SARIF; which, is seen.
+   * Findings as the JSON of npm audit, pip-audit, Bandit, Trivy or Gitleaks, or as SARIF; which, is seen.
    * @default none; those of the built-in scan
    * @example ["npm-audit.json"]
    */

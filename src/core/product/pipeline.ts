@@ -120,7 +120,7 @@ const reportsSchema = named(
       example: ["reports/*.sarif"],
     }),
     scan: optional(globs(), {
-      meaning: "Findings as the JSON of npm audit, pip-audit, Trivy or Gitleaks, or as SARIF; which, is seen.",
+      meaning: "Findings as the JSON of npm audit, pip-audit, Bandit, Trivy or Gitleaks, or as SARIF; which, is seen.",
       default: "(none; those of the built-in scan)",
       example: ["npm-audit.json"],
     }),

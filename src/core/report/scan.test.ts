@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { collected, findingReport, insideOf, mostFindings, mostShown } from "./finding.ts";
+import bandit from "./recorded/bandit-1.6.2.json" with { type: "json" };
 import eslint from "./recorded/eslint-10.15.0.json" with { type: "json" };
 import flawfinder from "./recorded/flawfinder-2.0.19.json" with { type: "json" };
 import { readScan } from "./scan.ts";
@@ -148,8 +149,30 @@ describe("what a scanner has written", () => {
   });
 });
 
-describe("SARIF as real tools have written it", () => {
-  it("of ESLint 10.15 with Microsoft's formatter 3.1: whole paths, levels, and what the source says may stay", () => {
+describe("what real tools have written", () => {
+  it("as Bandit 1.6.2: the same line in two files is two, and stays when it moves; a file that it could not read is no clean one", () => {
+    const findings = read(bandit);
+    expect(findings.slice(0, 5).map(({ severity, rule, file, line }) => [severity, rule, file, line])).toEqual([
+      ["low", "B404", "py/app.py", 2],
+      ["low", "B101", "py/app.py", 7],
+      ["high", "B602", "py/app.py", 8],
+      ["medium", "B303", "py/app.py", 9],
+      ["medium", "B506", "py/app.py", 13],
+    ]);
+    expect(findings.slice(5).map(({ rule, file }) => [rule, file])).toEqual(
+      findings.slice(0, 5).map(({ rule }) => [rule, "py/copy.py"]),
+    );
+    expect(collected(findings).all).toHaveLength(10);
+    const [first] = bandit.results;
+    const at = (line_number: number, code: string) =>
+      read({ ...bandit, results: [{ ...first, line_number, code }] })[0]?.fingerprint;
+    expect(at(12, "11 \n12 import subprocess\n")).toBe(findings[0]?.fingerprint);
+    expect(at(12, "11 \n12 import subprocess as other\n")).not.toBe(findings[0]?.fingerprint);
+    const errors = [{ filename: "py/broken.py", reason: "syntax error while parsing AST from file" }];
+    expect(() => read({ ...bandit, errors })).toThrow("could not read py/broken.py: syntax error");
+  });
+
+  it("as ESLint 10.15 with Microsoft's formatter 3.1: whole paths, levels, and what the source says may stay", () => {
     expect(read(eslint).map(({ tool, severity, rule, file, line }) => [tool, severity, rule, file, line])).toEqual([
       ["ESLint", "high", "no-unused-vars", "src/app.js", 2],
       ["ESLint", "medium", "eqeqeq", "src/app.js", 6],
@@ -162,7 +185,7 @@ describe("SARIF as real tools have written it", () => {
     expect(() => read({ runs: eslint.runs.map((run) => ({ ...run, invocations })) })).toThrow("not run to its end");
   });
 
-  it("of Flawfinder 2.0.19: the same line in two files is two findings, although it calls both the same", () => {
+  it("as Flawfinder 2.0.19: the same line in two files is two findings, although it calls both the same", () => {
     const findings = read(flawfinder);
     expect(findings.map(({ severity, rule, file, line }) => [severity, rule, file, line])).toEqual([
       ["high", "FF1001", "src/copy.c", 4],

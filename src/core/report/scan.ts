@@ -4,8 +4,8 @@ import { readSarif } from "./sarif.ts";
 import { UnreadableReport } from "./xml.ts";
 
 /**
- * What a scanner has found: the JSON of npm audit, pip-audit, Trivy or Gitleaks, or SARIF, told apart by what it is made of. Their
- * shapes: npm 11's own output; https://github.com/pypa/pip-audit/blob/main/README.md;
+ * What a scanner has found: the JSON of npm audit, pip-audit, Bandit, Trivy or Gitleaks, or SARIF, told apart by what it is made of. Their
+ * shapes: npm 11's and Bandit 1.6's own output; https://github.com/pypa/pip-audit/blob/main/README.md;
  * https://github.com/aquasecurity/trivy/tree/main/integration/testdata;
  * https://github.com/gitleaks/gitleaks/tree/master/testdata/expected/report. `top`: where the checkout was. Errors: UnreadableReport.
  */
@@ -14,13 +14,14 @@ export function readScan(text: string, top: string): readonly Finding[] {
   if (fieldOf(report, "runs") !== undefined) return readSarif(report, top);
   if (fieldOf(report, "auditReportVersion") !== undefined) return npmAudit(report);
   if (fieldOf(report, "SchemaVersion") !== undefined) return trivy(report, top);
+  if (isObject(fieldOf(report, "metrics")) && Array.isArray(fieldOf(report, "results"))) return bandit(report, top);
   if (Array.isArray(fieldOf(report, "dependencies"))) return pipAudit(listOf(fieldOf(report, "dependencies")));
   // An older pip-audit writes the list itself, and so does Gitleaks; of an empty one it is the same.
   if (Array.isArray(report))
     return report.some((one) => fieldOf(one, "vulns") !== undefined) ? pipAudit(report) : gitleaks(report, top);
   const why = textOf(fieldOf(report, "message")) || textOf(fieldOf(report, "error", "summary"));
   if (why !== "") throw new UnreadableReport(`its tool has failed: ${why}`);
-  throw new UnreadableReport("it is none of npm audit, pip-audit, Trivy, Gitleaks and SARIF");
+  throw new UnreadableReport("it is none of npm audit, pip-audit, Bandit, Trivy, Gitleaks and SARIF");
 }
 
 function npmAudit(report: unknown): readonly Finding[] {
@@ -58,6 +59,37 @@ function pipAudit(dependencies: readonly unknown[]): readonly Finding[] {
       }),
     ),
   );
+}
+
+function bandit(report: unknown, top: string): readonly Finding[] {
+  const [unread] = listOf(fieldOf(report, "errors"));
+  if (unread !== undefined) {
+    const [file, reason] = [fieldOf(unread, "filename"), fieldOf(unread, "reason")].map(textOf);
+    throw new UnreadableReport(`its tool could not read ${file}: ${reason}`);
+  }
+  return listOf(fieldOf(report, "results")).map((result) => {
+    const rule = textOf(fieldOf(result, "test_id"));
+    if (rule === "") throw new UnreadableReport("it is no report of Bandit: a finding has no test_id");
+    const file = insideOf(textOf(fieldOf(result, "filename")), top);
+    const line = lineOf(fieldOf(result, "line_number"));
+    const message = textOf(fieldOf(result, "issue_text"));
+    return {
+      fingerprint: printOf("Bandit", rule, file, message, lineIn(fieldOf(result, "code"), line)),
+      tool: "Bandit",
+      severity: severityOf(fieldOf(result, "issue_severity")),
+      rule,
+      message,
+      file,
+      line,
+      package: null,
+    };
+  });
+}
+
+/** The line of an excerpt whose lines begin with their numbers, without that. */
+function lineIn(code: unknown, line: number | null): string {
+  const lines = typeof code === "string" ? code.split("\n") : [];
+  return textOf(lines.find((each) => each.startsWith(`${line} `))?.slice(`${line} `.length));
 }
 
 function trivy(report: unknown, top: string): readonly Finding[] {
