@@ -5,13 +5,17 @@ import type { Word } from "./words.ts";
 export type Health = Word & { readonly why: readonly string[] };
 
 export function healthOf(environment: EnvironmentView): Health {
-  const { live, services, accessories, away, certificates } = environment;
+  const { live, services, accessories, away, certificates, firing } = environment;
   const down = [
     ...services.flatMap((service) => (isServing(service) ? [] : [`nothing of ${service.service} runs`])),
+    ...services.flatMap((service) =>
+      isServing(service) && isSick(service) ? [`no instance of ${service.service} is healthy`] : [],
+    ),
     ...accessories.flatMap(({ name, state }) => (state === "running" ? [] : [`${name} is ${state}`])),
   ];
   const worse = [
     ...services.flatMap(shortOf),
+    ...firing.map(({ rule, says }) => `rule ${rule}: ${says}`),
     ...away.map(({ says }) => says),
     ...certificates.map(({ says }) => `certificate of ${says}`),
   ];
@@ -33,11 +37,22 @@ function isServing(service: ServiceTraffic): boolean {
   return revisions.length === 0 || revisions.some(({ instances }) => instances.some(runs));
 }
 
+/** All that runs of what serves is known to fail its health check. */
+function isSick(service: ServiceTraffic): boolean {
+  const all = serving(service).flatMap(({ instances }) => instances.filter(runs));
+  return all.length > 0 && all.every(({ healthy }) => healthy === false);
+}
+
 function shortOf(service: ServiceTraffic): string[] {
   return serving(service).flatMap(({ instances, number }) => {
     const well = instances.filter(runs).length;
     // One that stops on purpose is not missed.
     const wanted = instances.filter(({ state }) => state !== "stopping" && state !== "stopped").length;
-    return well < wanted && well > 0 ? [`${well} of ${wanted} instances of ${service.service} r${number} run`] : [];
+    const sick = instances.filter((each) => runs(each) && each.healthy === false).length;
+    const name = `instances of ${service.service} r${number}`;
+    return [
+      ...(well < wanted && well > 0 ? [`${well} of ${wanted} ${name} run`] : []),
+      ...(sick > 0 && sick < well ? [`${sick} of ${well} ${name} are unhealthy`] : []),
+    ];
   });
 }
