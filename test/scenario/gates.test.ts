@@ -121,7 +121,15 @@ describe("a deployment that must be approved", () => {
 
   it("holds nothing: another goes past it, and then what was approved before is asked again", async () => {
     here = "urgent";
-    await approved(one);
+    const first = await plane.start(here, one);
+    // Nothing says where it has to come from, so where it is already is shown.
+    const { lines } = await shown(plane.world, first);
+    expect(lines.filter(([, text]) => text.includes("went live")).map(([where]) => where)).toEqual([
+      "asked",
+      "staging",
+    ]);
+    await say(first, "grace");
+    expect((await plane.ended(first)).phase).toBe("succeeded");
     const waits = await plane.start(here, two);
     await say(waits, "grace");
     await plane.ended(waits);

@@ -43,7 +43,7 @@ export async function gateEvidence(world: World, row: DeploymentRow): Promise<Ga
       ...stepsSeen(row),
       ...changesOf(JSON.parse(row.change_log) as Commit[]),
       ...(await stepsOf(world, row.release_id)),
-      ...(spec.promoteFrom === null ? [] : await healthIn(world, row, spec.promoteFrom)),
+      ...(await healthBefore(world, row, spec.promoteFrom)),
     ],
   };
 }
@@ -116,6 +116,30 @@ function scanOf(step: string, outcome: StepOutcome | null, now: EpochMs): readon
       return ["scan", `${finding.severity} ${finding.rule} ${placeOf(finding)}: ${waiverText(waiver)}${over}`];
     }),
   ];
+}
+
+/** Where it has to come from; else where it has succeeded. */
+async function healthBefore(
+  world: World,
+  row: DeploymentRow,
+  promoteFrom: EnvironmentName | null,
+): Promise<readonly Evidence[]> {
+  const places = promoteFrom === null ? await placesBefore(world, row) : [promoteFrom];
+  return (await Promise.all(places.map((place) => healthIn(world, row, place)))).flat();
+}
+
+async function placesBefore({ store }: World, row: DeploymentRow): Promise<readonly EnvironmentName[]> {
+  const rows = await store.db
+    .selectFrom("deployment")
+    .select("environment")
+    .distinct()
+    .where("product", "=", row.product)
+    .where("release_id", "=", row.release_id)
+    .where("environment", "!=", row.environment)
+    .where("phase", "=", "succeeded")
+    .orderBy("environment")
+    .execute();
+  return rows.map(({ environment }) => environment);
 }
 
 /** How the release has been there since it went live. What is not known is said. */
