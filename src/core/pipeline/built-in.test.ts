@@ -15,6 +15,11 @@ const said = (...args: Parameters<typeof builtIn>): string => {
 
 describe("install", () => {
   it.each([
+    [
+      "pnpm, with a registry's token",
+      node(["pnpm-lock.yaml", ".npmrc"]),
+      'sh -euc export npm_config_userconfig="${npm_config_userconfig:-$PWD/.npmrc}"; exec "$@" install pnpm install --frozen-lockfile',
+    ],
     ["npm", node(["package-lock.json"]), "npm ci --no-audit --no-fund"],
     ["npm without a lock file", node([]), "npm install --no-audit --no-fund"],
     ["pnpm", node(["pnpm-lock.yaml"]), "pnpm install --frozen-lockfile"],
@@ -84,9 +89,11 @@ describe("publish", () => {
     const rc = [".npmrc"];
     expect(begins(named("1.0.0", cart), node([]))).toBe(plain);
     expect(begins(named("1.0.0", { ...cart, files: rc }), node(rc))).toBe(
-      `${plain} export npm_config_userconfig="$PWD/.npmrc";`,
+      `${plain} export npm_config_userconfig="\${npm_config_userconfig:-$PWD/.npmrc}";`,
     );
-    expect(begins(named("1.0.0", cart), node(rc))).toBe(`${plain} export npm_config_userconfig="$PWD/../../.npmrc";`);
+    expect(begins(named("1.0.0", cart), node(rc))).toBe(
+      `${plain} export npm_config_userconfig="\${npm_config_userconfig:-$PWD/../../.npmrc}";`,
+    );
     expect(begins(named("1.0.0", { packageManager: "npm@11.0.0" }), node(rc))).toBe(plain);
   });
 

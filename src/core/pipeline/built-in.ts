@@ -77,7 +77,7 @@ export function builtIn(uses: BuiltInStep, here: Found, top: Found): BuiltIn {
 
 function install(here: Found, top: Found): BuiltIn {
   const at = lockOf(here) === null && here.packageManager === null && !isPython(here) ? top : here;
-  const node = at.files.includes("package.json") || at.scripts !== null ? nodeInstall(at) : null;
+  const node = at.files.includes("package.json") || at.scripts !== null ? nodeInstall(at, top) : null;
   const python = isPython(at) ? pythonInstall(at) : null;
   const commands = [...(node === null ? [] : [node]), ...(python ?? [])];
   if (commands.length > 0) return { is: "commands", commands, atTop: at === top };
@@ -148,24 +148,27 @@ function publishNode({ name, version }: PackageName, here: Found, top: Found): r
 }
 
 /**
- * Since version 11 pnpm takes no `${NPM_TOKEN}` of a project's own .npmrc, but does of the user's: here the user is the step, which was
- * given the token by name. Absolute, because pnpm 10 has npm publish from elsewhere.
+ * pnpm takes no `${NPM_TOKEN}` of a project's own .npmrc any more (seen: 10.34, 12.21), but does of the user's: here the user is the step,
+ * which was given the token by name. Absolute, because pnpm 10 has npm publish from elsewhere. Who names another file is left alone.
  */
 function trustedSettings(here: Found, top: Found): string {
   const at = [here, top].find(({ files }) => files.includes(".npmrc"));
   if (at === undefined) return "";
   const up = at === here || here.path === "." ? "" : `${here.path.replaceAll(/[^/]+/g, "..")}/`;
-  return `export npm_config_userconfig="$PWD/${up}.npmrc"; `;
+  return `export npm_config_userconfig="\${npm_config_userconfig:-$PWD/${up}.npmrc}"; `;
 }
 
 /** Exactly what the lock file says; a lock file that does not fit is a failure. */
-function nodeInstall(at: Found): readonly string[] {
+function nodeInstall(at: Found, top: Found): readonly string[] {
   const manager = managerOf(at, at);
   const tool = lockOf(at) ?? toolOf(at.packageManager) ?? "npm";
   const isLocked = lockOf(at) !== null;
   switch (tool) {
-    case "pnpm":
-      return [...manager, "install", ...(isLocked ? ["--frozen-lockfile"] : [])];
+    case "pnpm": {
+      const command = [...manager, "install", ...(isLocked ? ["--frozen-lockfile"] : [])];
+      const trusted = trustedSettings(at, top);
+      return trusted === "" ? command : ["sh", "-euc", `${trusted}exec "$@"`, "install", ...command];
+    }
     case "yarn": {
       const berry = at.files.includes(".yarnrc.yml") || /^yarn@[2-9]/.test(at.packageManager ?? "");
       return [...manager, "install", ...(isLocked ? [berry ? "--immutable" : "--frozen-lockfile"] : [])];
