@@ -53,12 +53,11 @@ afterAll(async () => {
   await tearDown(product, plane);
 });
 
-/** What `slipway dashboard` prints to that person. */
-function linkFor(person: string): string {
+/** What `slipway dashboard` answers to that person. */
+function dashboard(person: string, ...options: readonly string[]): unknown {
   const env = { ...process.env, SLIPWAY_ACTOR: person };
-  const args = [command, "dashboard", "--json"];
-  const said = execFileSync(process.execPath, args, { cwd: product.directory, env });
-  return (JSON.parse(said.toString()) as { readonly url: string }).url;
+  const args = [command, "dashboard", "--json", ...options];
+  return JSON.parse(execFileSync(process.execPath, args, { cwd: product.directory, env }).toString());
 }
 
 async function openAs(person: string): Promise<{ readonly context: BrowserContext; readonly page: Page }> {
@@ -73,7 +72,7 @@ async function openAs(person: string): Promise<{ readonly context: BrowserContex
   onTestFailed(async () => {
     if (!page.isClosed()) console.error(await page.locator("body").innerText());
   });
-  await page.goto(linkFor(person));
+  await page.goto((dashboard(person) as { readonly url: string }).url);
   return { context, page };
 }
 
@@ -222,7 +221,9 @@ describe("the dashboard, in a browser", () => {
     await page.keyboard.press("Enter");
     await page.getByRole("button", { name: "ada" }).waitFor();
     expect(page.url()).toBe(`${origin}/dashboard/approvals`);
-    await context.clearCookies();
+    // Ended from elsewhere: its stream is cut, and the page says so by itself.
+    expect(dashboard("ada", "--end")).toEqual({ ended: expect.any(Number) });
+    await page.getByRole("heading", { name: "Open the dashboard" }).waitFor();
     await page.goto(`${origin}${link.path}`);
     await page
       .getByRole("alert")

@@ -38,7 +38,7 @@ export function Deployment() {
 }
 
 function Head({ deployment }: { readonly deployment: DeploymentDetail }) {
-  const { id, release, stable, environment, kind, phase, ended, reason, createdAt, createdBy, gates, canary } =
+  const { id, release, stable, environment, kind, phase, ended, reason, createdAt, createdBy, gates, canary, failure } =
     deployment;
   const { word, tone } = deploymentWord(phase);
   return (
@@ -54,12 +54,14 @@ function Head({ deployment }: { readonly deployment: DeploymentDetail }) {
         </span>
       </div>
       <p className="subject">{release.subject}</p>
-      {ended ? <p className="quiet">{reason}</p> : gates === null && <Progress deployment={deployment} />}
-      {deployment.failure !== null && (
+      {ended
+        ? failure === null && <p className="quiet">{reason}</p>
+        : gates === null && <Progress deployment={deployment} />}
+      {failure !== null && (
         <div className="note bad">
-          <strong>{deployment.failure.message}</strong>
-          <Evidence lines={deployment.failure.evidence} />
-          {deployment.failure.hint != null && <p className="quiet">{deployment.failure.hint}</p>}
+          <strong>{failure.message}</strong>
+          <Evidence lines={failure.evidence} />
+          {failure.hint != null && <p className="quiet">{failure.hint}</p>}
         </div>
       )}
       {gates !== null && <Gates gates={gates} />}

@@ -10,7 +10,7 @@ export function Timeline({ entries }: { readonly entries: readonly HistoryView[]
       {entries.map((entry, index) => {
         const { at, event, actor, reason, evidence } = entry;
         const next = entries[index + 1];
-        const name = event.slice(event.indexOf(".") + 1);
+        const name = event.replace(/^deployment\./, "").replace(".", " ");
         return (
           <li key={`${at} ${event} ${reason}`}>
             <span className={`dot ${toneOf(event, next !== undefined)}`} aria-hidden="true" />
