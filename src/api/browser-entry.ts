@@ -41,6 +41,24 @@ export function enter(
   });
 }
 
+/** What gives somebody else the right to speak: another session, a link in a person's name, an agent's token. */
+const handsOut: ReadonlySet<string> = new Set(["/v1/dashboard/links", "/v1/deployments/:id/links", "/v1/agent-tokens"]);
+
+/** A session is its person's own: it speaks in no other name, and makes nothing that would. Errors: FORBIDDEN. */
+export function mustBeOwn({ person }: BrowserSession, route: string | undefined, body: unknown): void {
+  if (route !== undefined && handsOut.has(route))
+    throw new SlipwayError("FORBIDDEN", {
+      message: "a session of a browser gives nobody else the right to speak",
+      hint: "type it where the control plane runs: slipway --help",
+    });
+  const { actor = person } = (body ?? {}) as { readonly actor?: unknown };
+  if (actor === person) return;
+  throw new SlipwayError("FORBIDDEN", {
+    message: `this session speaks as ${person}, and as nobody else`,
+    hint: "run slipway dashboard as the person who is meant",
+  });
+}
+
 /** Tunnels to this machine end on another port there, so any port of a name for this machine is right. */
 const loopback = /^(?:127\.0\.0\.1|\[::1\]|localhost|[a-z0-9-]+\.localhost)(?::\d{1,5})?$/i;
 

@@ -126,6 +126,10 @@ describe("a link to the dashboard", () => {
   it("is made with the token only: a browser makes no further sessions, nor does anybody without one", async () => {
     const ada = headersOf(await browser());
     expect(saidBy(await post("/v1/dashboard/links", ada, { actor: "ada" }))).toEqual([403, "FORBIDDEN"]);
+    // Nor what speaks in another's name: with the token the same goes on to the engine.
+    const link = { person: "grace", actor: "ada", forMs: 60_000 };
+    expect(saidBy(await post("/v1/deployments/dep_none/links", ada, link))).toEqual([403, "FORBIDDEN"]);
+    expect(saidBy(await post("/v1/deployments/dep_none/links", bearer, link))).toEqual([404, "UNKNOWN_DEPLOYMENT"]);
     expect(saidBy(await post("/v1/dashboard/links", ours, { actor: "ada" }))).toEqual([401, "UNAUTHORIZED"]);
   });
 

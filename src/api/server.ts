@@ -6,7 +6,7 @@ import type { Left } from "../engine/deploy/stop-all.ts";
 import type { World } from "../engine/world.ts";
 import { sendError } from "./answer-error.ts";
 import { refusal } from "./bearer.ts";
-import { cookieName, enter, halvesOf } from "./browser-entry.ts";
+import { cookieName, enter, halvesOf, mustBeOwn } from "./browser-entry.ts";
 import { type BrowserSession, BrowserSessions } from "./browser-sessions.ts";
 import { commandServer } from "./command-server.ts";
 import { accessoryRoutes } from "./routes/accessories.ts";
@@ -86,12 +86,7 @@ export function apiServer(world: World, options: ApiOptions): FastifyInstance {
   });
   server.addHook("preHandler", async (request) => {
     const session = sessionOf(request);
-    const body = request.body as { readonly actor?: unknown } | null | undefined;
-    if (session === null || body?.actor === undefined || body.actor === session.person) return;
-    throw new SlipwayError("FORBIDDEN", {
-      message: `this session speaks as ${session.person}, and as nobody else`,
-      hint: "run slipway dashboard as the person who is meant",
-    });
+    if (session !== null) mustBeOwn(session, request.routeOptions.url, request.body);
   });
   // Connections that were upgraded are not closed with the server's others.
   server.addHook(
