@@ -47,7 +47,10 @@ export async function* follow<T>(path: string, signal: AbortSignal): AsyncGenera
   if (reader === undefined) return;
   let rest = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await reader.read().catch((error: unknown) => {
+      signal.throwIfAborted();
+      throw away(error);
+    });
     if (done) throw away(new Error("the stream was cut"));
     const lines = (rest + value).split("\n");
     rest = lines.pop() ?? "";
