@@ -95,6 +95,8 @@ it("when the files of both sides are replaced, by those of another authority, th
   const third = await deploy(scene, "v3");
   expect(third.deployment.phase, third.deployment.reason).toBe("succeeded");
   expect(scene.product.controlPlane()).toBe(before);
+  const { result } = await scene.product.slipway<{ checks: readonly { name: string; ok: boolean }[] }>("doctor");
+  expect(result.checks).toContainEqual(expect.objectContaining({ name: "host 127.0.0.1", ok: true }));
   await expectAtRest(scene, "v3");
 });
 

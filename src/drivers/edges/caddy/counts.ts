@@ -81,9 +81,10 @@ export class LogCounts {
     return Object.fromEntries(this.#troubles);
   }
 
+  /** What has been counted until now: a reader may keep it, to tell later what came since. */
   sample(at: number, underWay: ReadonlyMap<string | null, number>): EdgeSample {
     const revisions: Record<RevisionId, EdgeCounters> = {};
-    for (const [id, counts] of this.#revisions) revisions[id] = { ...counts, inflight: 0 };
+    for (const [id, counts] of this.#revisions) revisions[id] = { ...structuredClone(counts), inflight: 0 };
     for (const [address, inflight] of underWay) {
       const owner = address === null ? undefined : this.#owners.get(address);
       const counts = owner === undefined ? undefined : revisions[owner];

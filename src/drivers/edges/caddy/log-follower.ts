@@ -9,6 +9,7 @@ import type { Witness } from "./witness.ts";
 const sampleEveryMs = 200;
 const underWayEveryMs = 500;
 const againAfterMs = 500;
+const begunWithinMs = 10_000;
 
 /** `$1` the log, `$2` and `$3` where the one before stood. Says first where it begins: the file's number, and the byte. */
 const followScript = `set -eu; umask 077; cd "\${1%/*}"; log=\${1##*/}; [ -e "$log" ] || : >> "$log"
@@ -18,7 +19,9 @@ elif [ "$2" != "$4" ] && [ $# = 7 ]; then from=$(($3 - $7))
 else from=$5; fi
 echo "$4 $from"
 if [ "$from" -lt 0 ]; then if [ $# = 7 ]; then tail -c "\${from#-}" -- "$6"; fi; from=0; fi
-exec tail -c "+$((from + 1))" -F -- "$log"`;
+# Where the kernel tells of no changes, as for files of an overlay, GNU's looks each second unless it is told to look more often.
+case $(tail --version 2>/dev/null) in *GNU*) often='-s 0.2';; *) often=;; esac
+exec tail $often -c "+$((from + 1))" -F -- "$log"`;
 
 /** Byte `at` of a file; below 0, it is so many before the end of the one that was rotated away for it. */
 type Stand = { readonly file: string; readonly at: number };
@@ -87,8 +90,8 @@ export function logFollower(ssh: Ssh, place: Place): Witness {
   return {
     hold: null,
     async ready() {
-      // What is logged from now on is counted.
-      await begin();
+      // What is logged from now on is counted. A host that takes this long has other troubles, and says so at the next step.
+      await Promise.race([begin(), sleep(begunWithinMs, undefined, { ref: false })]);
       return { is: "file", file };
     },
     async routed(table) {
