@@ -18,8 +18,13 @@ export class LongestFirst extends BaseSequencer {
 }
 
 function rankOf(path: string): number {
-  return told.test(path) ? 0 : withParts.test(path) ? 1 : path.startsWith("src/core/") ? 3 : 2;
+  if (path.startsWith("src/core/")) return 4;
+  return stories.test(path) ? 0 : told.test(path) ? 1 : withParts.test(path) ? 2 : 3;
 }
+
+/** Whole stories of engines, hosts and machines: two to six minutes each. */
+const stories =
+  /^test\/docker\/|^src\/engine\/server\/bootstrap\.|^src\/drivers\/(?:builders\/docker\/docker-builder|targets\/docker\/trouble)\./;
 
 /** Files that only call what is told elsewhere. */
 const told =
