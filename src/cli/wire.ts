@@ -341,6 +341,7 @@ function makeTarget(places: Places, spec: TargetSpec): Place {
         hosts,
         directory: join(directory, "docker"),
         whenAway: spec.whenAway,
+        ...(spec.waitAtMostMs === undefined ? {} : { waitAtMostMs: spec.waitAtMostMs }),
         shipper: makeShipper(transfers.toHosts(hosts)),
         registryLogin: (repository, refused) => logins.at(spec.registry, repository.split("/")[0] ?? "", refused),
         log,

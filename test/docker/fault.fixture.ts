@@ -44,8 +44,9 @@ export async function deployAnd(
   version: string,
   trouble: () => Promise<unknown>,
   how: Parameters<typeof deploy>[2] = "slow",
+  more: Parameters<typeof deploy>[3] = {},
 ): Promise<Outcome> {
-  const deploying = deploy(scene, version, how);
+  const deploying = deploy(scene, version, how, more);
   // A failure of either is told when both have ended.
   const [done, troubled] = await Promise.allSettled([deploying, trouble()]);
   if (troubled.status === "rejected") throw troubled.reason;

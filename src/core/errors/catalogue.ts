@@ -11,7 +11,7 @@ export const catalogue = {
   // Usage and config
   USAGE: entry(2, 400, "run: slipway --help"),
   CONFIG_NOT_FOUND: entry(2, 404, "run: slipway init"),
-  CONFIG_UNREADABLE: entry(2, 400, "fix the file's syntax, then run: slipway validate"),
+  CONFIG_UNREADABLE: entry(2, 400, "mend the file where it says, then run: slipway validate"),
   CONFIG_INVALID: entry(2, 422, "fix the problems listed, then run: slipway validate"),
   CONFIG_EXISTS: entry(2, 409, "check it: slipway validate; or write it anew: slipway init --force"),
   UNKNOWN_ENVIRONMENT: entry(2, 404, "name one of the environments in the config"),
@@ -92,6 +92,11 @@ export const catalogue = {
   SECRET_MISSING: entry(2, 409, "run: slipway secret list, then: slipway secret set <name> -e <environment>"),
   // Hosts, images, registries
   HOST_AWAY: entry(1, 503, "check that the host is up and reachable: slipway server check <host>", true),
+  HOST_STAYED_AWAY: entry(
+    1,
+    503,
+    "bring it back: slipway server check <host>; or leave it out with target.whenAway: skip, or wait longer with target.waitAtMost",
+  ),
   HOST_KEY_UNKNOWN: entry(
     2,
     424,

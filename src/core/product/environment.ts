@@ -29,9 +29,13 @@ export const environmentDefaults = {
   releases: 3,
   driver: "process",
   whenAway: "stop",
+  waitAtMost: "15m",
   whenLost: "wait",
   lostAfter: "2m",
 } as const;
+
+/** How long a host is waited for where the config does not say. */
+export const defaultWaitAtMostMs = 15 * 60_000;
 
 const later = 'is not there yet; use "docker", "compose" or "process"';
 
@@ -116,9 +120,15 @@ const targetShape = {
   }),
   whenAway: optional(choice(["stop", "wait", "skip"]), {
     meaning:
-      "For docker and compose, when a host does not answer: stop and take nothing on anywhere, wait for it, or skip it and say so.",
+      "For docker and compose, when a host does not answer while something is deployed: stop and take nothing on anywhere, wait for it (`waitAtMost`), or skip it and say so. What a skipped host still runs of an older release is stopped when it is back; new instances it gets with the next deployment.",
     default: environmentDefaults.whenAway,
     example: "wait",
+  }),
+  waitAtMost: optional(duration({ min: "1s", max: "1d" }), {
+    meaning:
+      'For docker and compose with `whenAway: "wait"`: how long a host is waited for. After that the deployment fails.',
+    default: environmentDefaults.waitAtMost,
+    example: "1h",
   }),
   whenLost: optional(choice(["wait", "replace"]), {
     meaning:

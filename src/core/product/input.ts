@@ -2051,12 +2051,19 @@ export interface TargetInput {
    */
   builder?: string | undefined;
   /**
-   * For docker and compose, when a host does not answer: stop and take nothing on anywhere, wait for it, or skip it and
-   * say so.
+   * For docker and compose, when a host does not answer while something is deployed: stop and take nothing on anywhere,
+   * wait for it (`waitAtMost`), or skip it and say so. What a skipped host still runs of an older release is stopped
+   * when it is back; new instances it gets with the next deployment.
    * @default "stop"
    * @example "wait"
    */
   whenAway?: "stop" | "wait" | "skip" | undefined;
+  /**
+   * For docker and compose with `whenAway: "wait"`: how long a host is waited for. After that the deployment fails.
+   * @default "15m"
+   * @example "1h"
+   */
+  waitAtMost?: Duration | undefined;
   /**
    * For docker and compose with several hosts, about the instances of a host that does not answer for `lostAfter`: wait
    * for it, or replace them on the others. Never what writes a volume, nor accessories, nor while a deployment is under
@@ -4300,12 +4307,19 @@ export interface TargetOverride {
    */
   builder?: string | null | undefined;
   /**
-   * For docker and compose, when a host does not answer: stop and take nothing on anywhere, wait for it, or skip it and
-   * say so.
+   * For docker and compose, when a host does not answer while something is deployed: stop and take nothing on anywhere,
+   * wait for it (`waitAtMost`), or skip it and say so. What a skipped host still runs of an older release is stopped
+   * when it is back; new instances it gets with the next deployment.
    * @default the product's value
    * @example "wait"
    */
   whenAway?: "stop" | "wait" | "skip" | null | undefined;
+  /**
+   * For docker and compose with `whenAway: "wait"`: how long a host is waited for. After that the deployment fails.
+   * @default the product's value
+   * @example "1h"
+   */
+  waitAtMost?: Duration | null | undefined;
   /**
    * For docker and compose with several hosts, about the instances of a host that does not answer for `lostAfter`: wait
    * for it, or replace them on the others. Never what writes a volume, nor accessories, nor while a deployment is under

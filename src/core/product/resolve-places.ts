@@ -3,7 +3,7 @@ import { resolveAccessoryHealth } from "./accessory-health.ts";
 import { parseListen } from "./addresses.ts";
 import { containerDefaults } from "./container.ts";
 import { edgeDefaults } from "./edge.ts";
-import { environmentDefaults } from "./environment.ts";
+import { defaultWaitAtMostMs, environmentDefaults } from "./environment.ts";
 import type {
   AccessoryInput,
   HostInput,
@@ -41,10 +41,17 @@ export function resolveTarget(target: TargetInput | undefined, registry: Registr
     builder,
     registry: resolveRegistry(registry),
     whenAway: target?.whenAway ?? environmentDefaults.whenAway,
+    ...waitLimit(target),
     ...((target?.whenLost ?? environmentDefaults.whenLost) === "wait"
       ? {}
       : { lost: { act: "replace", afterMs: ms(target?.lostAfter ?? environmentDefaults.lostAfter) } }),
   };
+}
+
+/** Only where it is another than usual: a target is known by what its spec says, also by that of an older release. */
+function waitLimit(target: TargetInput | undefined): { readonly waitAtMostMs?: number } {
+  const limitMs = ms(target?.waitAtMost ?? environmentDefaults.waitAtMost);
+  return target?.whenAway !== "wait" || limitMs === defaultWaitAtMostMs ? {} : { waitAtMostMs: limitMs };
 }
 
 function resolveHost(host: string | HostInput): HostSpec {

@@ -230,6 +230,7 @@ describe("an environment", () => {
         passwordCommand: ["aws", "ecr", "get-login-password"],
       },
       whenAway: "wait",
+      waitAtMostMs: 3_600_000,
       lost: { act: "replace", afterMs: 300_000 },
     });
     expect(production.accessories.redis).toMatchObject({

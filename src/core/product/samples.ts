@@ -216,6 +216,7 @@ export const fullProduct: ProductInput = {
     hosts: ["ssh://deploy@vm1", { url: "ssh://deploy@vm2:2222", name: "second", address: "10.0.0.5" }],
     builder: "ssh://build@builder1",
     whenAway: "wait",
+    waitAtMost: "1h",
     whenLost: "replace",
     lostAfter: "5m",
   },

@@ -132,6 +132,8 @@ export type DockerTargetSpec = {
   /** Whose images its hosts pull, and as whom. */
   readonly registry: RegistrySpec | null;
   readonly whenAway: "stop" | "wait" | "skip";
+  /** How long one that is away is waited for; absent where that is the default, or nobody waits. */
+  readonly waitAtMostMs?: number;
   /** What is done about instances of a host that is away for long. Absent: they are waited for. */
   readonly lost?: { readonly act: "replace"; readonly afterMs: number };
 };

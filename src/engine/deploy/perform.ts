@@ -109,7 +109,17 @@ function effects(
   }
 }
 
-async function start(
+/** Who calls it off while a host or an accessory is waited for, or an image comes, waits for none of them. */
+function start(
+  world: World,
+  deployment: Deployment,
+  effect: Extract<Effect, { do: "start" }>,
+  signal: AbortSignal,
+): Promise<DeploymentEvent | null> {
+  return untilAsked(world, deployment, signal, (aborted) => startCandidates(world, deployment, effect, aborted));
+}
+
+async function startCandidates(
   world: World,
   deployment: Deployment,
   { stage, services, stopping: stopped }: Extract<Effect, { do: "start" }>,
@@ -229,7 +239,7 @@ async function drainStable(world: World, { course }: Deployment, stage: number, 
         const { service } = rollout;
         const stable = { release: course.stable, service };
         await (share.stable === 0
-          ? stop(world, course, stable, signal)
+          ? stop(world, course, stable, signal, "left out")
           : scale(world, course, { ...stable, count: share.stable }, signal));
       }
       return inflight;
@@ -309,7 +319,7 @@ async function retire(world: World, { course }: Deployment, signal: AbortSignal)
       const { spec: old } = await releaseView(world.store.db, release, course.environment);
       const kind = old.services[service]?.kind;
       if (kind === "web" || kind === "static") await untilAnswered(world, course, id, signal);
-      await stop(world, course, { release, service }, signal);
+      await stop(world, course, { release, service }, signal, "left out");
     }),
   ]);
   return { is: "retired" };
@@ -440,7 +450,8 @@ async function clean(
     course.rollouts.map(async (rollout) => {
       const { candidate, service } = rollout;
       if (candidate === null) return;
-      if (keepsCandidate(deployment, rollout)) await stop(world, course, { release: course.release, service }, signal);
+      if (keepsCandidate(deployment, rollout))
+        await stop(world, course, { release: course.release, service }, signal, "left out");
       else await world.targets.remove(candidate, signal);
     }),
   );

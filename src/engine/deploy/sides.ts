@@ -43,16 +43,20 @@ export async function prepare(
   if (!isThere) await target.ensure(spec, 0, signal);
 }
 
-/** Stops all instances of one service of a release, and keeps it. Does nothing where it is not there. */
+/**
+ * Stops all instances of one service of a release, and keeps it. Does nothing where it is not there. Hosts that are away: as configured,
+ * or left out, where it is only too much: the keeper stops it there when they are back.
+ */
 export async function stop(
   world: World,
   course: Deployment["course"],
   side: Omit<Scaled, "count">,
   signal: AbortSignal,
+  hostsAway?: HostsAway,
 ): Promise<void> {
   const { target, spec, isThere } = await found(world, course, side);
   // What is not there would be prepared for a start.
-  if (isThere) await target.ensure(spec, 0, signal);
+  if (isThere) await target.ensure(spec, 0, signal, hostsAway);
 }
 
 async function found(world: World, course: Deployment["course"], { release, service }: Omit<Scaled, "count">) {

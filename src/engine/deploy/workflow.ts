@@ -9,6 +9,7 @@ import { nameImages } from "../release/name-images.ts";
 import { prune } from "../retention.ts";
 import type { World } from "../world.ts";
 import { clocksOf } from "./clocks.ts";
+import { tellingOfHosts } from "./hosts-away.ts";
 import { failureFrom, perform, siteOf } from "./perform.ts";
 import { recordBegin, recordEvent } from "./record.ts";
 import { releaseEverywhere } from "./stop-first.ts";
@@ -48,7 +49,7 @@ export function deployWorkflow(world: World): Workflow<DeployInput, Json> {
       const attempt = (signal: AbortSignal): Promise<DeploymentEvent | null> => {
         // Each attempt anew: the wall clock may have been set since it was recorded when a watch ends.
         const due = redated(now, clocksOf(world.clock));
-        return perform(world, due, effectOf(due) ?? effect, signal);
+        return tellingOfHosts(world, due, signal, () => perform(world, due, effectOf(due) ?? effect, signal));
       };
       deployment = await ctx
         .act(effect.do, ({ signal }) => attempt(signal), record, {

@@ -97,7 +97,7 @@ export async function awayHosts(
     host: host.name,
     says: host.givenUp
       ? `host ${host.name} is given up until it answers; its instances run on other hosts`
-      : decide({ target, hosts }, host, { held, knownLost: false }).reason,
+      : `${decide({ target, hosts }, host, { held, knownLost: false }).reason}${target.whenAway === "skip" ? "; deployments go on without it" : ""}`,
   }));
 }
 

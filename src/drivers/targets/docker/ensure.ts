@@ -58,6 +58,7 @@ export async function ensureRevision(
     ({ seen }) => seen.identity.revision !== spec.id && seen.identity.mode === "accessory" && !isReplaced(seen),
   );
   const present = all.filter(({ seen }) => seen.identity.revision === spec.id);
+  checkHostPorts(spec, { instances, hosts: hosts.length, all: room.fleet.hosts.length });
   if (instances === 0 && present.length === 0) await bring(room, spec, artifact, { hosts, signal });
   // Data must not be in two hands, nor change their version unasked: the answer's id and digest say what runs.
   if (other !== undefined)
@@ -433,10 +434,14 @@ export function needsImage(spec: Pick<RevisionSpec, "service">): SlipwayError {
 }
 
 /** A revision with a host port cannot run twice on one host. */
-export function checkHostPorts(spec: RevisionSpec, { instances, hosts }: { instances: number; hosts: number }): void {
+export function checkHostPorts(
+  spec: RevisionSpec,
+  { instances, hosts, all = hosts }: { instances: number; hosts: number; all?: number },
+): void {
   if (containerOf(spec).hostPorts.length === 0 || instances <= hosts) return;
+  const which = all === hosts ? `${hosts} hosts` : `the ${hosts} of ${all} hosts that answer`;
   throw new SlipwayError("PORT_TAKEN", {
-    message: `${spec.service} has a port of its own on its host, so at most ${hosts} of its ${instances} instances fit on ${hosts} hosts`,
+    message: `${spec.service} has a port of its own on its host, so at most ${hosts} of its ${instances} instances fit on ${which}`,
     hint: "lower instances, add a host, or leave hostPorts out and route to it by the edge",
   });
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
 import type { RevisionId } from "../../../core/ids.ts";
+import { formatDuration } from "../../../core/product/units.ts";
 import type { HostStatus } from "../../../ports/hosts.ts";
 import type { Log } from "../../../ports/log.ts";
 import type { HostsAway, RevisionSelector } from "../../../ports/target.ts";
@@ -9,7 +10,7 @@ import { Host, type HostOptions } from "./host.ts";
 import type { Seen } from "./status.ts";
 
 /**
- * What to do when a host does not answer. `stop`: the call fails and names it. `wait`: until it is back, or the caller's signal.
+ * What to do when a host does not answer. `stop`: the call fails and names it. `wait`: until it is back, for so long, or the caller's signal.
  * `skip`: the others carry on alone; what is on it is put right when it is back.
  */
 export type WhenAway = "stop" | "wait" | "skip";
@@ -30,6 +31,7 @@ type Attempt<T> = { readonly value: T } | { readonly error: unknown; readonly ho
 export class Fleet {
   readonly hosts: readonly Host[];
   readonly #whenAway: WhenAway;
+  readonly #waitAtMostMs: number;
   readonly #log: Log | null;
   readonly #answering = new Map<string, Answering>();
   readonly #closed = new AbortController();
@@ -41,11 +43,13 @@ export class Fleet {
     {
       product,
       whenAway,
+      waitAtMostMs,
       log,
       onAnswer,
     }: {
       readonly product: string;
       readonly whenAway: WhenAway;
+      readonly waitAtMostMs: number;
       readonly log: Log | null;
       readonly onAnswer: (host: Host) => void;
     },
@@ -55,6 +59,7 @@ export class Fleet {
     if (names.size < hosts.length) throw new TypeError("hosts of a docker target have different names");
     this.hosts = hosts.map((host) => new Host(host, { product, isOnly: hosts.length === 1 }));
     this.#whenAway = whenAway;
+    this.#waitAtMostMs = waitAtMostMs;
     this.#log = log;
     this.#onAnswer = onAnswer;
   }
@@ -82,7 +87,7 @@ export class Fleet {
 
   /**
    * The same work at every host at once; the results of those that answer, of one at least. What the others mean is said by `hostsAway`, and as
-   * configured by `whenAway`. Errors: HOST_AWAY with the name of the host, and what else keeps us out.
+   * configured by `whenAway`. Errors: HOST_AWAY with the name of the host, HOST_STAYED_AWAY where it was waited for, and what else keeps us out.
    */
   async each<T>(
     work: (host: Host) => Promise<T>,
@@ -103,7 +108,7 @@ export class Fleet {
   }
 
   /**
-   * What is there, host by host. Of one that does not answer that is told which was seen there last, and nobody waits for it; nothing
+   * What is there, host by host; nobody waits for one that does not answer. Of that one is told what was seen there last; nothing
    * where it is given up or may be left out. What one means that was never seen is said by `unseen`: as `each`, or nothing as long as
    * another is known. Errors: as `each`.
    */
@@ -112,10 +117,9 @@ export class Fleet {
     signal: AbortSignal,
     { unseen }: { readonly unseen: "as each" | "nothing" } = { unseen: "as each" },
   ): Promise<readonly Look[]> {
-    const isOver = (host: Host) => unseen === "nothing" || host.seenLast(selector) !== null;
     const lookAt = async (host: Host): Promise<Attempt<Look>> => {
       const work = async () => ({ host, seen: await host.look(selector, signal) });
-      const attempt = await this.#attempt(host, work, signal, () => isOver(host));
+      const attempt = await this.#attempt(host, work, signal, () => true);
       const last = host.seenLast(selector);
       const isKnown = "error" in attempt && isAway(attempt.error) && !this.#mayBeLeft(host) && last !== null;
       return isKnown ? { value: { host, seen: last } } : attempt;
@@ -188,6 +192,7 @@ export class Fleet {
     signal: AbortSignal,
     isOver: () => boolean,
   ): Promise<Attempt<T>> {
+    const beganMs = performance.now();
     for (;;) {
       if (this.#isGivenUp(host)) {
         void this.#askGivenUp(host);
@@ -205,6 +210,8 @@ export class Fleet {
         if (!isAway(error)) return { error, host };
         this.#noteAbsence(host, error);
         if (this.#whenAway !== "wait" || isOver()) return { error, host };
+        const waitedMs = performance.now() - beganMs;
+        if (waitedMs >= this.#waitAtMostMs) return { error: stayedAway(host, error, waitedMs), host };
         await sleep(askAgainMs, null, { signal });
       }
     }
@@ -253,4 +260,15 @@ export class Fleet {
       if (now !== undefined) now.asking = false;
     }
   }
+}
+
+/** Another try would only wait as long again. */
+function stayedAway(host: Host, error: unknown, waitedMs: number): SlipwayError {
+  const { evidence } = error as SlipwayError;
+  const waited = formatDuration(Math.round(waitedMs / 1_000) * 1_000);
+  return new SlipwayError("HOST_STAYED_AWAY", {
+    message: `host ${host.name} did not come back within ${waited}`,
+    evidence: [["the last time", reasonOf(error)], ...evidence],
+    cause: error,
+  });
 }

@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import { join } from "node:path";
 import { reasonOf, SlipwayError } from "../../../core/errors/error.ts";
 import type { EnvironmentName, EpochMs, InstanceId, RevisionId } from "../../../core/ids.ts";
+import { defaultWaitAtMostMs } from "../../../core/product/environment.ts";
 import { restartContainer } from "../../../lib/docker/containers.ts";
 import { linkedSignal } from "../../../lib/linked-signal.ts";
 import type { Forward } from "../../../lib/ssh/forward.ts";
@@ -51,6 +52,8 @@ export type DockerTargetOptions = {
   readonly directory: string;
   /** Default `stop`. */
   readonly whenAway?: WhenAway;
+  /** With `whenAway: "wait"`, for one call. Default 15 minutes. */
+  readonly waitAtMostMs?: number;
   /** Brings an image that no registry has. Default: such an image is missing. */
   readonly shipper?: Shipper;
   /** Name and password for a repository; null pulls without. */
@@ -114,6 +117,7 @@ class DockerTarget implements Target, Sessions, Restarts, Stopping, Clearing, Ho
     this.#fleet = new Fleet(options.hosts, {
       product,
       whenAway: options.whenAway ?? "stop",
+      waitAtMostMs: options.waitAtMostMs ?? defaultWaitAtMostMs,
       log,
       onAnswer: (host) => void this.#settle(host),
     });

@@ -356,6 +356,17 @@ describe("a host that is cut off", () => {
         const waiting = dockerTarget(place.options("shop", { directory: join(directory, "w"), whenAway: "wait" }));
         // Nobody who looks waits with it.
         expect(hostsOf((await waiting.present({ revision: kept.id }))[0]).sort()).toEqual(["h1", "h3"]);
+        // Not for ever.
+        const hasty = dockerTarget(
+          place.options("shop", { directory: join(directory, "q"), whenAway: "wait", waitAtMostMs: 1_000 }),
+        );
+        expect(await hasty.ensure(web, 3, never).catch((error: unknown) => error)).toMatchObject({
+          code: "HOST_STAYED_AWAY",
+          retryable: false,
+          message: expect.stringMatching(/^host h2 did not come back within \d+s$/),
+          evidence: expect.arrayContaining([["the last time", expect.stringContaining("host h2: ")]]),
+        });
+        await hasty.close();
         const done = waiting.ensure(web, 3, never);
         await machine("h2").mend();
         expect(hostsOf(await done).sort()).toEqual(["h1", "h2", "h3"]);
