@@ -369,6 +369,8 @@ export type DeploymentDetail = DeploymentView & {
   readonly services: readonly ServiceTraffic[];
   /** Images on their way to hosts. */
   readonly transfers: readonly TransferView[];
+  /** What it waits for at this moment: accessories that are not well yet, and what is seen of them. */
+  readonly awaits: readonly { readonly what: string; readonly seen: string }[];
 };
 
 export type ServiceTraffic = {

@@ -19,6 +19,7 @@ import { type Metric, metricOf } from "../core/metric/catalogue.ts";
 import { visitUrl } from "../core/product/visit-url.ts";
 import { type Restore, restorable, restoreOf } from "../core/recover/restore.ts";
 import { accessoriesIn } from "../engine/accessories/state.ts";
+import { awaitedBy } from "../engine/deploy/awaited.ts";
 import { gatedDeployments, openDeployments } from "../engine/deploy/open.ts";
 import { findEnvironment } from "../engine/environment.ts";
 import { gateInput } from "../engine/gates/read.ts";
@@ -104,6 +105,7 @@ export async function deploymentDetail(world: World, id: DeploymentId): Promise<
     history: history.map(historyView),
     services: await serviceTraffic(world, await environmentRow(world, row), running),
     transfers: row.ended_at === null ? world.transfers.among(await imagesOf(world, row.release_id)) : [],
+    awaits: row.ended_at === null ? awaitedBy(world, row.id) : [],
   };
 }
 

@@ -64,12 +64,18 @@ function mustNotWait({ id, canary, reason, environment }: DeploymentDetail): voi
 
 function plainView(out: Output): (detail: DeploymentDetail) => void {
   let shown = 0;
+  const awaited = new Set<string>();
   const tell = transferTeller((line) => out.line(line));
   return (detail) => {
     for (const entry of detail.history.slice(shown))
       out.line(`${clockTime(entry.at)}  ${detail.environment}  ${phaseOf(entry)}  ${entry.reason}`);
     shown = detail.history.length;
     tell(detail.environment, detail.transfers);
+    for (const { what, seen } of detail.awaits) {
+      if (awaited.has(what)) continue;
+      awaited.add(what);
+      out.line(`${clockTime(Date.now())}  ${detail.environment}  waiting  for ${what}: ${seen}`);
+    }
     if (detail.ended) for (const line of endLines(detail)) out.line(line);
   };
 }
@@ -82,7 +88,12 @@ function liveView(): (detail: DeploymentDetail) => void {
       ...gateLines(detail),
       ...(detail.ended
         ? []
-        : [...transferLines(detail.transfers), ...bakeLines(detail), ...trafficLines(detail.services)]),
+        : [
+            ...transferLines(detail.transfers),
+            ...awaitedLines(detail),
+            ...bakeLines(detail),
+            ...trafficLines(detail.services),
+          ]),
     ]);
     if (!detail.ended) return;
     live.done();
@@ -129,7 +140,13 @@ function stepSign(phase: string, running: boolean): string {
   if (phase === "failed" || phase === "rollback-failed") return style.bad(sign.failed);
   if (phase === "rolled-back" || phase === "unshifting" || phase === "restoring" || phase === "cancelled")
     return style.warn(sign.back);
+  if (phase === "host.away" || phase === "host.awaited" || phase === "host.skipped")
+    return style.warn(running ? sign.running : sign.warn);
   return running ? style.accent(sign.running) : style.good(sign.done);
+}
+
+function awaitedLines({ awaits }: DeploymentDetail): string[] {
+  return awaits.map(({ what, seen }) => `    ${style.quiet("waiting for")} ${what}  ${style.quiet(seen)}`);
 }
 
 function bakeLines(detail: DeploymentDetail): string[] {

@@ -1,7 +1,9 @@
-import type { ReleaseView } from "../core/deploy/course.ts";
+import { type ReleaseView, revisionOf } from "../core/deploy/course.ts";
 import { reasonOf } from "../core/errors/error.ts";
 import { deploymentId } from "../core/ids.ts";
+import type { ServiceSpec } from "../core/product/spec.ts";
 import type { RevisionStatus } from "../ports/target.ts";
+import { AccessoriesFirst } from "./accessories/before-services.ts";
 import { beginRun } from "./commands/start-run.ts";
 import { ensureAccessories } from "./deploy/accessories.ts";
 import { beginWorkflow } from "./deploy/open.ts";
@@ -30,6 +32,10 @@ export class Keeper {
   /** The same trouble again is not news. */
   #lastTrouble = "";
 
+  readonly #first: AccessoriesFirst;
+  /** Ends the pause between two looks. */
+  #lookNow = (): void => {};
+
   /** Revisions that cannot be brought to what they should be. */
   readonly #stuck: Troubles;
 
@@ -45,6 +51,7 @@ export class Keeper {
       world.log.warn("revision.not-started", { revision, reason }),
     );
     this.#gates = new GateKeeper(world);
+    this.#first = new AccessoriesFirst(world, this.#stop.signal, () => this.#lookNow());
   }
 
   open(): void {
@@ -60,6 +67,9 @@ export class Keeper {
   async #look(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
+      const now = new Promise<void>((resolve) => {
+        this.#lookNow = resolve;
+      });
       await this.#guarded("keeper.look", async () => {
         await this.#startLostWorkflows();
         await this.#startLostRuns();
@@ -67,7 +77,7 @@ export class Keeper {
         await this.#runLive();
         await this.#routeToLive();
       });
-      await this.#world.clock.sleep(lookMs, signal).catch(() => {});
+      await Promise.race([this.#world.clock.sleep(lookMs, signal).catch(() => {}), now]);
     }
   }
 
@@ -182,8 +192,10 @@ export class Keeper {
       if (away.length === 0 && !Object.keys(view.spec.accessories).every(isThere)) {
         await ensureAccessories(this.#world, { release: live_release_id, environment: name }, this.#stop.signal);
       }
-      for (const service of Object.values(view.spec.services)) {
-        if (service.kind === "job") continue;
+      const services = Object.values<ServiceSpec>(view.spec.services).filter(({ kind }) => kind !== "job");
+      const runs = services.some(({ name: service }) => (running.get(revisionOf(view, service))?.wanted ?? 0) > 0);
+      if (runs) this.#first.forget(view);
+      for (const service of runs || this.#first.mayStart(view) ? services : []) {
         const spec = await revisionSpec(this.#world, view, service.name);
         // Asked only now: what is being scaled is its own business, and may have begun since we looked.
         const instances = await restingCount(store.db, view, service);
@@ -228,7 +240,8 @@ export class Keeper {
         if (role === "removed") return targets.remove(id, this.#stop.signal);
         const old = await releaseView(store.db, release_id, environment);
         const spec = await revisionSpec(this.#world, old, service);
-        await targets.of(old.spec.target).ensure(spec, 0, this.#stop.signal);
+        // One that is away gets it at a later look: nobody waits for it here.
+        await targets.of(old.spec.target).ensure(spec, 0, this.#stop.signal, "left out");
       });
     }
   }

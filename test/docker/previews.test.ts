@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import type { DeploymentDetail, PreviewsView } from "../../src/api/contract.ts";
 import { startEngine, type TestEngine } from "../../src/testing/hosts/engine.ts";
+import { engineRequest } from "../../src/testing/hosts/engine-request.ts";
 import { nodeImage } from "../../src/testing/hosts/node-image.ts";
 import { redisImage } from "../../src/testing/hosts/redis-image.ts";
 import { startRegistry, type TestRegistry } from "../../src/testing/hosts/registry.ts";
@@ -80,6 +81,15 @@ async function found(isOf: (name: string) => boolean) {
 const ofPreviews = (name: string): boolean => name.startsWith("preview");
 const ofProduction = (name: string): boolean => name.startsWith("production");
 
+/** When the engine has started what runs of a service. */
+async function startOf(service: string, isOf: (name: string) => boolean): Promise<number> {
+  const running = (await containersOf(engine)).filter(({ state, labels }) => {
+    return state === "running" && labels["slipway.service"] === service && isOf(labels["slipway.environment"] ?? "");
+  });
+  const seen = await engineRequest(engine, "GET", `/containers/${running[0]?.name}/json`);
+  return Date.parse((JSON.parse(seen) as { State: { StartedAt: string } }).State.StartedAt);
+}
+
 const commit = (version: string): void => {
   product.commit(version);
   execFileSync("git", ["push", "--quiet", remote, "HEAD"], { cwd: product.directory });
@@ -109,6 +119,9 @@ it("a preview of containers has services, data and a network of its own, sleeps,
     expect.arrayContaining([expect.stringMatching(/^v2 \d$/)]),
   );
   expect((await previews()).map(({ phase }) => phase)).toEqual(["awake"]);
+  // What needs the cache has waited until it was well: it has lived for two seconds by then.
+  const [cache = 0, web = 0] = await Promise.all(["cache", "web"].map((service) => startOf(service, ofPreviews)));
+  expect(web - cache).toBeGreaterThanOrEqual(2_000);
 
   expect((await product.slipway("preview", "remove", preview?.name ?? "")).code).toBe(0);
   await expect.poll(previews, patient).toEqual([]);

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync, rmSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { AccessoryView, DeploymentDetail, PlanView } from "../../src/api/contract.ts";
+import type { AccessoryView, DeploymentDetail, PlanView, StatusView } from "../../src/api/contract.ts";
 import type { AccessoryInput, ServiceInput } from "../../src/core/product/input.ts";
 import { spawnOnTerminal } from "../../src/lib/terminal.ts";
 import { startEngine, type TestEngine } from "../../src/testing/hosts/engine.ts";
@@ -75,6 +75,18 @@ describe("what a person does by hand with containers", () => {
     );
   }
 
+  /** When the engine has started what runs of a service; 0 where nothing does. */
+  async function startOf(service: string): Promise<number> {
+    const running = (await containersOf(engine)).find(
+      ({ state, labels }) => state === "running" && labels["slipway.service"] === service,
+    );
+    if (running === undefined) return 0;
+    const seen = JSON.parse(await engineRequest(engine, "GET", `/containers/${running.name}/json`)) as {
+      State: { StartedAt: string };
+    };
+    return Date.parse(seen.State.StartedAt);
+  }
+
   const accessory = async (): Promise<AccessoryView | undefined> =>
     (await product.slipway<{ accessories: AccessoryView[] }>("accessory", "list")).result.accessories[0];
 
@@ -114,6 +126,9 @@ describe("what a person does by hand with containers", () => {
     expect(await caches()).toMatchObject([{ name: before?.name, state: "exited" }]);
     await product.slipway("up");
     await expect.poll(async () => (await accessory())?.state, { timeout: 20_000 }).toBe("running");
+    // What needs it starts when it is well, so not before it has lived for two seconds.
+    await expect.poll(() => startOf("web"), { timeout: 60_000 }).toBeGreaterThan(0);
+    expect((await startOf("web")) - (await startOf("cache"))).toBeGreaterThanOrEqual(2_000);
     const restarted = await product.slipway("accessory", "restart", "cache", "-e", "production");
     expect(restarted, product.log()).toMatchObject({ code: 0, result: { event: "restarted" } });
     expect(await caches()).toMatchObject([{ name: before?.name, state: "running" }]);
@@ -306,6 +321,13 @@ describe("what a person does by hand with containers", () => {
       return outcome(await pantry.slipway<DeploymentDetail>("deploy", "--env", "production", "--yes"));
     }
 
+    const awaited = async () => {
+      const { environments } = await pantry.ask<StatusView>("/v1/status");
+      const under = environments.find(({ deployment }) => deployment !== null)?.deployment ?? null;
+      if (under === null) return null;
+      return (await pantry.ask<DeploymentDetail>(`/v1/deployments/${under.id}`)).awaits[0] ?? null;
+    };
+
     const here = async () =>
       (await containersOf(engine)).filter(({ labels }) => labels["slipway.product"] === "pantry");
 
@@ -351,7 +373,14 @@ describe("what a person does by hand with containers", () => {
       const slow = "setTimeout(() => require('http').createServer((_, to) => to.end()).listen(3000), 4_000)";
       const command = ["node", "-e", slow];
       const check = ["node", "-e", "fetch('http://127.0.0.1:3000')"];
-      const first = await deployWith(store({ port: 3_000, command, health: { command: check } }));
+      const deploying = deployWith(store({ port: 3_000, command, health: { command: check } }));
+      deploying.catch(() => {}); // told when it is awaited
+      // Who looks on is told for what it waits, and what is seen of it.
+      await expect.poll(awaited, { timeout: 60_000 }).toEqual({
+        what: "the accessory store",
+        seen: expect.stringMatching(/^last probe: connection to \S+ -> /),
+      });
+      const first = await deploying;
       expect(first.deployment.phase, first.deployment.reason).toBe("succeeded");
       expect(JSON.stringify(first.deployment.history)).not.toContain("as root");
       const before = await here();

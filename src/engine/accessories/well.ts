@@ -20,13 +20,14 @@ export type Unwell = { readonly is: "looping" | "unhealthy" | "late"; readonly e
 
 /**
  * Waits until an accessory is well: it has lived for a while, takes connections at its port, its image's own HEALTHCHECK, where
- * it has one, says so, and so does its command. Null when it is; else what was seen last.
+ * it has one, says so, and so does its command. Null when it is; else what was seen last. `onSeen` is told why it is not, at each look.
  */
 export async function untilWell(
   world: Looking,
   revision: RevisionId,
   health: AccessoryHealthSpec,
   signal: AbortSignal,
+  onSeen: (seen: Evidence) => void = () => {},
 ): Promise<Unwell | null> {
   const until = world.clock.monotonicMs() + health.deadlineMs;
   let last: Evidence = ["seen", "it is not there"];
@@ -35,6 +36,7 @@ export async function untilWell(
     const seen = instance === undefined ? last : await whyNotWell(world, instance, health, signal);
     if (seen === null) return null;
     last = seen;
+    onSeen(seen);
     if (instance?.state === "crash-looping") return { is: "looping", evidence: [last] };
     if (instance?.health === "unhealthy") return { is: "unhealthy", evidence: [last] };
     const [how, what] = last;

@@ -1,5 +1,5 @@
 import type { Deployment } from "../../core/deploy/deployment.ts";
-import { isSlipwayError, reasonOf, SlipwayError } from "../../core/errors/error.ts";
+import { type Evidence, isSlipwayError, reasonOf, SlipwayError } from "../../core/errors/error.ts";
 import type { DeploymentId, EpochMs, RevisionId } from "../../core/ids.ts";
 import { healthOf } from "../../core/product/accessory-health.ts";
 import { canonicalJson } from "../../core/product/canonical.ts";
@@ -14,6 +14,7 @@ import { findEnvironment } from "../environment.ts";
 import { logEvidence } from "../health/evidence.ts";
 import { releaseView } from "../release/read.ts";
 import type { World } from "../world.ts";
+import { nowAwaits } from "./awaited.ts";
 
 /**
  * Waits until every accessory that services start with is well: they would crash without. Not asked again is what the live release has
@@ -28,25 +29,68 @@ export async function untilAccessoriesWell(
   signal: AbortSignal,
 ): Promise<void> {
   const { spec } = await releaseView(world.store.db, release, environment);
-  const asked = Object.values(spec.accessories).filter((each) => isAsked(world, spec, each));
-  if (asked.length === 0 || (await isRollback(world, id))) return;
-  const running = await world.targets.observe({ environment });
+  if (Object.keys(spec.accessories).length === 0 || (await isRollback(world, id))) return;
   const live = await liveAccessories(world, spec);
+  await allWell(world, spec, signal, async ({ accessory, there, untilWellNow }) => {
+    const before = live[accessory.name];
+    const isKnown = before !== undefined && canonicalJson(healthOf(before)) === canonicalJson(healthOf(accessory));
+    if (isKnown && isRight(there, healthOf(accessory).deadlineMs, world.clock.now())) return;
+    const what = `the accessory ${accessory.name}`;
+    const unwell = await untilWellNow(([how, seen]) =>
+      nowAwaits(world, id, { what, seen: how === "seen" ? seen : `${how}: ${seen}` }),
+    ).finally(() => nowAwaits(world, id, { what, seen: null }));
+    if (unwell === null) return;
+    const failure = await failureOf(world, { spec, accessory, there, since, isLive: before !== undefined }, unwell);
+    const isOurs = before === undefined && accessory.composed === undefined && there.release === release;
+    if (isOurs) await takeAway(world, there.id, signal);
+    throw failure;
+  });
+}
+
+/**
+ * The same for what was stopped and starts again as it was: all of them are asked. `since`: of the log lines that are shown. Changes
+ * nothing. Errors: PROBE_DEADLINE, CRASH_LOOP.
+ */
+export async function untilAccessoriesWellAgain(
+  world: World,
+  spec: EnvironmentSpec,
+  since: EpochMs,
+  signal: AbortSignal,
+): Promise<void> {
+  await allWell(world, spec, signal, async ({ accessory, there, untilWellNow }) => {
+    const unwell = await untilWellNow();
+    if (unwell !== null) throw await failureOf(world, { spec, accessory, there, since, isLive: true }, unwell);
+  });
+}
+
+type Asked = {
+  readonly accessory: AccessorySpec;
+  readonly there: RevisionStatus;
+  readonly untilWellNow: (onSeen?: (seen: Evidence) => void) => Promise<Unwell | null>;
+};
+
+/** Those that are asked, and are not on a host that is away, side by side; the first that fails ends it for all. */
+async function allWell(
+  world: World,
+  spec: EnvironmentSpec,
+  signal: AbortSignal,
+  each: (asked: Asked) => Promise<void>,
+): Promise<void> {
+  const { environment } = spec;
+  const asked = Object.values(spec.accessories).filter((accessory) => isAsked(world, spec, accessory));
+  if (asked.length === 0) return;
+  const running = await world.targets.observe({ environment });
   const { signal: all, end } = linkedSignal([signal]);
   try {
     await Promise.all(
       asked.map(async (accessory) => {
         const there = runningOf(running, { environment, name: accessory.name });
-        const before = live[accessory.name];
-        const isKnown = before !== undefined && canonicalJson(healthOf(before)) === canonicalJson(healthOf(accessory));
         if (there === undefined || isAway(there)) return;
-        if (isKnown && isRight(there, healthOf(accessory).deadlineMs, world.clock.now())) return;
-        const unwell = await untilWell(world, there.id, healthOf(accessory), all);
-        if (unwell === null) return;
-        const failure = await failureOf(world, { spec, accessory, there, since, isLive: before !== undefined }, unwell);
-        const isOurs = before === undefined && accessory.composed === undefined && there.release === release;
-        if (isOurs) await takeAway(world, there.id, signal);
-        throw failure;
+        await each({
+          accessory,
+          there,
+          untilWellNow: (onSeen) => untilWell(world, there.id, healthOf(accessory), all, onSeen),
+        });
       }),
     );
   } finally {

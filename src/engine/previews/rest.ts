@@ -1,7 +1,7 @@
 import { revisionOf } from "../../core/deploy/course.ts";
 import type { Traffic, TrafficTarget } from "../../core/deploy/traffic.ts";
 import { waves } from "../../core/deploy/waves.ts";
-import { isSlipwayError } from "../../core/errors/error.ts";
+import { type Evidence, isSlipwayError } from "../../core/errors/error.ts";
 import { type EnvironmentName, environmentName, type Json } from "../../core/ids.ts";
 import { capReached } from "../../core/previews/cost.ts";
 import type { ServiceSpec } from "../../core/product/spec.ts";
@@ -10,6 +10,7 @@ import type { Workflow } from "../../ports/engine.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { RevisionStatus } from "../../ports/target.ts";
 import { ensureAccessories } from "../deploy/accessories.ts";
+import { untilAccessoriesWellAgain } from "../deploy/accessories-well.ts";
 import { openDeployments } from "../deploy/open.ts";
 import { revisionSpec } from "../deploy/revision-spec.ts";
 import { stopContainersOf } from "../deploy/stop-all.ts";
@@ -133,21 +134,25 @@ async function sleeps({ store }: World, at: At): Promise<boolean> {
   return (await findPreview(store.db, at))?.phase === "asleep";
 }
 
+/** Null: it is healthy. */
+type Woken = { readonly failure: string | null; readonly evidence: readonly Evidence[] };
+
 /** Who waits goes on when it is recorded that everything is healthy; where it does not become so, it sleeps on. */
 export function wakeWorkflow(world: World): Workflow<Input, Json> {
   return async (ctx, input) => {
     const at = atOf(input);
-    const failure = await ctx
+    const { failure, evidence } = await ctx
       .step("start", ({ signal }) => startAll(world, at, signal), patience)
-      .catch((error: unknown) => {
+      .then((why): Woken => ({ failure: why, evidence: [] }))
+      .catch((error: unknown): Woken => {
         if (!isSlipwayError(error)) throw error;
-        return `${error.code} ${error.message}`;
+        return { failure: `${error.code} ${error.message}`, evidence: error.evidence };
       });
     const { actor } = input;
     await ctx.tx("record", async (trx) => {
       if ((await findPreview(trx, at))?.phase !== "waking") return null;
       const reason = failure === null ? "it is healthy" : `it could not be started: ${failure}`;
-      await changed(world, trx, { ...at, actor, reason }, failure === null ? "awake" : "asleep");
+      await changed(world, trx, { ...at, actor, reason, evidence }, failure === null ? "awake" : "asleep");
       return null;
     });
     world.changes.announce();
@@ -162,7 +167,9 @@ async function startAll(world: World, at: At, signal: AbortSignal): Promise<stri
   if (live === null) return null;
   const view = await releaseView(store.db, live, at.environment);
   const { spec } = view;
+  const began = world.clock.now();
   await ensureAccessories(world, { release: live, environment: at.environment }, signal);
+  await untilAccessoriesWellAgain(world, spec, began, signal);
   const held = await heldCounts(store.db, at);
   const services = Object.values<ServiceSpec>(spec.services).filter(({ kind }) => kind !== "job");
   for (const wave of waves(services)) {
@@ -189,10 +196,10 @@ async function startAll(world: World, at: At, signal: AbortSignal): Promise<stri
 async function changed(
   { clock }: World,
   trx: Trx,
-  { product, environment, actor, reason }: Resting,
+  { product, environment, actor, reason, evidence = [] }: Resting & { readonly evidence?: readonly Evidence[] },
   phase: "awake" | "asleep" | "waking",
 ): Promise<void> {
   const now = clock.now();
   await setPreview(trx, { product, environment }, { phase, reason, ...(phase === "asleep" ? {} : { asked_at: now }) });
-  await appendHistory(trx, { at: now, product, environment, event: `preview.${phase}`, actor, reason });
+  await appendHistory(trx, { at: now, product, environment, event: `preview.${phase}`, actor, reason, evidence });
 }
