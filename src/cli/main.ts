@@ -12,11 +12,11 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 try {
   await program().parseAsync();
 } catch (error) {
-  // Commander has printed its own words for a person; help and version are no failure.
+  // Commander has printed help and version by itself: asked for, they are no failure; in the place of a command that is missing they are.
   const json = process.argv.includes("--json");
   if (!(error instanceof CommanderError)) process.exitCode = fail(error, json);
   else if (error.exitCode !== 0) {
     process.exitCode = 2;
-    if (json) fail(new SlipwayError("USAGE", { message: error.message.replace(/^error: /, "") }), json);
+    if (json) fail(new SlipwayError("USAGE", { message: "a command is missing" }), json);
   }
 }

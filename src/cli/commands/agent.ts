@@ -8,6 +8,7 @@ import { agentMeans } from "../agent/means.ts";
 import { clearLeft, type Working, work } from "../agent/work.ts";
 import { type GlobalOptions, withRunning, withSession } from "../session.ts";
 import { sign, style, table } from "../terminal/style.ts";
+import { dateTime } from "../terminal/words.ts";
 
 export type AgentOptions = {
   readonly controlPlane: string;
@@ -37,7 +38,7 @@ export async function agent(options: AgentOptions): Promise<number> {
   const token = tokenIn(options.tokenFile);
   await mkdir(options.directory, { recursive: true, mode: 0o700 });
   const directory = await realpath(options.directory);
-  const log = (line: string): void => void process.stdout.write(`${new Date().toISOString()} ${line}\n`);
+  const log = (line: string): void => void process.stdout.write(`${dateTime(Date.now())} ${line}\n`);
   const engine = options.engine ?? null;
   const tokenFile = await realpath(options.tokenFile);
   const guarded = await Guarded.open({ directory, tokenFile, url: url.href });
@@ -157,8 +158,8 @@ export function agents(options: GlobalOptions): Promise<number> {
       [...labels, ...(engine ? ["with an engine"] : [])].join(", "),
       revoked === null
         ? running.map(stepText).join(", ") || "idle"
-        : `revoked ${new Date(revoked.at).toISOString()} by ${revoked.by}: ${revoked.reason}`,
-      lastSeenAt === null ? "" : `last seen ${new Date(lastSeenAt).toISOString()}`,
+        : `revoked ${dateTime(revoked.at)} by ${revoked.by}: ${revoked.reason}`,
+      lastSeenAt === null ? "" : `last seen ${dateTime(lastSeenAt)}`,
     ]);
     for (const line of table(rows)) out.line(line);
     return 0;

@@ -6,6 +6,7 @@ import { evidenceLines } from "../output.ts";
 import { type GlobalOptions, knownEnvironment, type Session, withSession } from "../session.ts";
 import { confirm } from "../terminal/confirm.ts";
 import { sign, style } from "../terminal/style.ts";
+import { dateTime } from "../terminal/words.ts";
 
 export type ApproveOptions = GlobalOptions & {
   readonly reason?: string;
@@ -36,7 +37,7 @@ function makeLink(what: string, options: ApproveOptions): Promise<number> {
       forMs,
     });
     out.line(made.url);
-    out.line(style.quiet(`for ${person}, for one word, until ${new Date(made.until).toISOString()}`));
+    out.line(style.quiet(`for ${person}, for one word, until ${dateTime(made.until)}`));
     out.json({ deployment: id, person, ...made });
     return 0;
   });

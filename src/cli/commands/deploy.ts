@@ -17,6 +17,7 @@ import {
   withSession,
 } from "../session.ts";
 import { confirm } from "../terminal/confirm.ts";
+import { dateTime } from "../terminal/words.ts";
 import { planLines } from "./plan-text.ts";
 import { givenParameters } from "./run-parameters.ts";
 
@@ -226,7 +227,7 @@ async function mustBeOpen(session: Session, { env: environment, commit, release 
   if (locked == null) return;
   throw new SlipwayError("ENVIRONMENT_LOCKED", {
     message: `${environment} is locked by ${locked.by}: ${locked.reason}`,
-    evidence: [["since", new Date(locked.at).toISOString()]],
+    evidence: [["since", dateTime(locked.at)]],
     hint: `run: slipway unlock ${environment}, or ask ${locked.by}`,
   });
 }

@@ -39,19 +39,26 @@ export function parseYamlConfig(text: string, name: string): unknown {
   throw new SlipwayError("CONFIG_UNREADABLE", { message: `${name} uses more than ${maxAliases} aliases` });
 }
 
-export type Place = { readonly line: number; readonly column: number | null; readonly message: string };
+export type Place = {
+  readonly line: number;
+  readonly column: number | null;
+  readonly message: string;
+  /** Where it is no matter of syntax. */
+  readonly hint?: string;
+};
 
 /** A text that cannot be read from one place on, with that line as evidence. */
 export function unreadableAt(
   text: string,
   name: string,
-  { line, column, message }: Place,
+  { line, column, message, hint }: Place,
   cause?: unknown,
 ): SlipwayError {
   const shown = (text.split("\n")[line - 1] ?? "").trim().slice(0, 100);
   return new SlipwayError("CONFIG_UNREADABLE", {
     message: `${name}:${line}${column === null ? "" : `:${column}`}: ${message}`,
     evidence: shown === "" ? [] : [["line", shown]],
+    ...(hint === undefined ? {} : { hint }),
     cause,
   });
 }

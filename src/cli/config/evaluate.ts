@@ -11,7 +11,10 @@ export type Evaluated =
   | { readonly is: "value"; readonly value: unknown }
   /** It ran, but what it exports is not a config. */
   | { readonly is: "unusable"; readonly why: string; readonly hint: string }
-  | { readonly is: "threw"; readonly message: string; readonly stack: string };
+  | { readonly is: "threw"; readonly kind: ThrownKind; readonly message: string; readonly stack: string };
+
+/** What it is that was thrown: the file could not be read as code, something that it imports is not there, or its code failed. */
+export type ThrownKind = "syntax" | "module" | "code";
 
 const maxDepth = 32;
 
@@ -39,8 +42,17 @@ export async function evaluate({ file, text, entry }: EvaluateTask): Promise<Eva
   } catch (error) {
     const isError = error instanceof Error || (typeof error === "object" && error !== null && "stack" in error);
     const { message, stack } = isError ? (error as Error) : { message: String(error), stack: "" };
-    return { is: "threw", message: String(message), stack: String(stack) };
+    return { is: "threw", kind: kindOf(error), message: String(message), stack: String(stack) };
   }
+}
+
+function kindOf(error: unknown): ThrownKind {
+  const { code = "", message = "" } = (error ?? {}) as { code?: unknown; message?: unknown };
+  // Code that runs throws errors of syntax too, such as JSON.parse.
+  if (String(message).startsWith("ParseError: ")) return "syntax";
+  return /^(?:ERR_)?MODULE_NOT_FOUND$/.test(String(code)) || /^Cannot find (?:module|package)/.test(String(message))
+    ? "module"
+    : "code";
 }
 
 /** A copy that holds data only; anything else in it is named with its place. */

@@ -188,20 +188,24 @@ describe("a config that cannot be read says where and why", () => {
     [
       "slipway.config.ts",
       "const a = null as never;\n\nexport default { name: (a as any).b.c };",
-      "slipway.config.ts:3: Cannot read properties of null (reading 'b')",
+      "slipway.config.ts:3: its code failed: Cannot read properties of null (reading 'b')",
     ],
     [
       "slipway.config.ts",
       'import x from "not-there";\nexport default x;',
       "slipway.config.ts:1: Cannot find module 'not-there'",
     ],
-    ["slipway.config.ts", 'throw "just so";', "slipway.config.ts: just so"],
+    ["slipway.config.ts", 'throw "just so";', "slipway.config.ts: its code failed: just so"],
     ["slipway.config.ts", "export const product = {};", "slipway.config.ts: it has no default export"],
     ["slipway.config.ts", "export default () => ({});", "slipway.config.ts: it exports a function"],
     ["slipway.config.ts", "export default { a: [{ b() {} }] };", "slipway.config.ts: a[0].b is a function"],
     ["slipway.config.ts", "export default { at: new Date() };", "slipway.config.ts: at is a Date"],
     ["slipway.config.ts", "const a: any = {}; a.a = a; export default a;", /deeper than 32 levels/],
-    ["slipway.config.ts", "export default { get name() { throw new Error('no'); } };", "slipway.config.ts:1: no"],
+    [
+      "slipway.config.ts",
+      "export default { get name() { throw new Error('no'); } };",
+      "slipway.config.ts:1: its code failed: no",
+    ],
     ["slipway.config.ts", "process.exit(0);", "slipway.config.ts: it ended before it exported anything"],
     [
       "slipway.config.ts",
@@ -216,10 +220,25 @@ describe("a config that cannot be read says where and why", () => {
     else expect(error.message).toMatch(message);
   });
 
+  test.each([
+    ["export default { name: };", /^fix the file's syntax there/],
+    ['import x from "@acme/ports/web";\nexport default x;', /npm install @acme\/ports;/],
+    ['import x from "./ports.ts";\nexport default x;', /^correct the path of the import/],
+    ['export default JSON.parse("{");', /what it does there failed: mend that line/],
+    ["export default { name: 'x' + };", /^fix the file's syntax there/],
+    ["throw new Error('not today');", /what it does there failed: mend that line/],
+  ])("and what is to be done about it: %j", async (text, hint) => {
+    put("slipway.config.ts", text);
+    expect(await refusal(loadConfig({ directory }))).toMatchObject({
+      code: "CONFIG_UNREADABLE",
+      hint: expect.stringMatching(hint),
+    });
+  });
+
   test("also when another file of the product is at fault", async () => {
     put("slipway.config.ts", 'import "./config/ports.ts";\nexport default {};');
     put("config/ports.ts", "\n\nthrow new Error('no ports');");
-    expect((await refusal(loadConfig({ directory }))).message).toBe("config/ports.ts:3: no ports");
+    expect((await refusal(loadConfig({ directory }))).message).toBe("config/ports.ts:3: its code failed: no ports");
   });
 
   test.each([

@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 import { SlipwayError } from "../../core/errors/error.ts";
 import { compiledFile } from "../../lib/entry.ts";
 import { unreadableAt } from "./data.ts";
-import type { Evaluated, EvaluateTask } from "./evaluate.ts";
+import type { Evaluated, EvaluateTask, ThrownKind } from "./evaluate.ts";
 
 export type ModuleOptions = {
   /** How long the config may run, promise included. Default 10 s. */
@@ -89,9 +89,12 @@ function resultOf(worker: Worker, name: string, timeoutMs: number): Promise<Eval
  * What the config threw, with the place in it, or in a file of the product that it imports. Only a syntax error has a
  * column: code runs without its types, so lines are the same and columns are not.
  */
-function thrown({ message, stack }: Thrown, text: string, file: string, name: string): SlipwayError {
+function thrown({ kind, message, stack }: Thrown, text: string, file: string, name: string): SlipwayError {
   const [first = "", ...rest] = message.split("\n").map((line) => line.trim());
   const reason = first.replace(/^ParseError: /, "");
+  const missing = kind === "module" ? (/^Cannot find (?:module|package) '([^']+)'/.exec(reason)?.[1] ?? null) : null;
+  const said = kind === "code" ? `its code failed: ${reason}` : reason;
+  const hint = hintOf(kind, missing);
   const top = file.slice(0, -name.length);
   const placeIn = (lines: readonly string[]) =>
     lines
@@ -100,11 +103,32 @@ function thrown({ message, stack }: Thrown, text: string, file: string, name: st
   const syntax = placeIn(rest);
   const place = syntax ?? placeIn(stack.split("\n"));
   if (place === undefined || place === null)
-    return new SlipwayError("CONFIG_UNREADABLE", { message: `${name}: ${reason}` });
+    return new SlipwayError("CONFIG_UNREADABLE", { message: `${name}: ${said}`, hint });
   const [, at = file, line, column] = place;
   return unreadableAt(at === file ? text : "", relative(top, at), {
     line: Number(line),
     column: syntax === undefined ? null : Number(column),
-    message: reason,
+    message: said,
+    hint,
   });
+}
+
+/** Only what cannot be read as code is a matter of syntax. */
+function hintOf(kind: ThrownKind, missing: string | null): string {
+  switch (kind) {
+    case "syntax":
+      return "fix the file's syntax there, then run: slipway validate";
+    case "module": {
+      const isPackage = missing !== null && !/^[./]/.test(missing);
+      const name = missing
+        ?.split("/")
+        .slice(0, missing.startsWith("@") ? 2 : 1)
+        .join("/");
+      return isPackage
+        ? `install it where the config is: npm install ${name}; a deployment reads the config of a commit, where nothing is installed, so better leave it out`
+        : "correct the path of the import, with its ending, or add the file to git; then run: slipway validate";
+    }
+    case "code":
+      return "the file can be read, and what it does there failed: mend that line, then run: slipway validate";
+  }
 }

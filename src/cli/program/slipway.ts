@@ -1,17 +1,17 @@
-import { Command, Option } from "commander";
+import { type Command, Option } from "commander";
 import { slipwayVersion } from "../version.ts";
 import { act, count, several } from "./act.ts";
 import { agents } from "./agents.ts";
 import { flags } from "./flags.ts";
 import { loadTest, pipeline, previews, triggers } from "./pipeline.ts";
 import { synth } from "./synth.ts";
+import { SlipwayCommand } from "./usage.ts";
 
 /** The command line. Each command's code is loaded when it is asked for, so that a short one starts fast. */
 export function program(): Command {
-  const slipway = new Command("slipway")
+  const slipway = new SlipwayCommand("slipway")
     .description("Build, ship, watch and take back releases, from one typed file.")
     .version(slipwayVersion(), "-v, --version")
-    .showSuggestionAfterError()
     .configureHelp({ showGlobalOptions: true })
     .option("--json", "print the result as JSON")
     .option("--state-dir <directory>", "where the control plane keeps its state (default: .slipway beside the config)")

@@ -12,6 +12,18 @@ export function nearest(seen: string, known: Iterable<string>): string | null {
   return best === null ? null : best.name;
 }
 
+const fewNames = 12;
+
+/** `there is no service "wbe"; did you mean "web"?`, or which there are where none is near. */
+export function noSuch(what: string, seen: string, known: readonly string[]): string {
+  const guess = nearest(seen, known);
+  if (guess !== null) return `there is no ${what} ${JSON.stringify(seen)}; did you mean ${JSON.stringify(guess)}?`;
+  if (known.length === 0) return `there is no ${what} ${JSON.stringify(seen)}, and no other`;
+  const more = known.length > fewNames ? ` and ${known.length - fewNames} more` : "";
+  const there = known.length === 1 ? `the only ${what} is` : `the ${what}s are`;
+  return `there is no ${what} ${JSON.stringify(seen)}; ${there} ${known.slice(0, fewNames).join(", ")}${more}`;
+}
+
 /** Letters to insert, remove, change, or swap with their neighbour (Damerau-Levenshtein, optimal string alignment). */
 function editDistance(a: string, b: string): number {
   let before: number[] = [];

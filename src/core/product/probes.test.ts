@@ -20,7 +20,9 @@ describe("a probe", () => {
     expect(probe({ queue: { urlFrom: "A", stream: "s" } })).toEqual([
       "probes.one.queue: a stream and its group go together",
     ]);
-    expect(probe({ tcp: "a:1", service: "wep" })).toEqual(["probes.one.service: there is no service of that name"]);
+    expect(probe({ tcp: "a:1", service: "wep" })).toEqual([
+      'probes.one.service: there is no service "wep"; did you mean "web"?',
+    ]);
     expect(probe({ tcp: "a:1", every: "2s", timeout: "3s" })).toEqual([expect.stringContaining("longer than 2s")]);
     expect(probe({ tcp: "a:1", variables: ["A"] })).toEqual([
       "probes.one.variables: only a command is given variables",

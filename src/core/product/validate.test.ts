@@ -458,7 +458,7 @@ describe("scaling", () => {
       "services.web.scale.memory  a share of what? set resources.memory too",
       'services.web.scale.when  "queue delay > 30s": no probe of web measures it; give one service: "web", or write "queue delay at mails …"',
       'services.web.scale.when  "loud > 3": there is no metric "loud"; did you mean "load"?',
-      'services.web.scale.when  "queue depth of api > 3": there is no service "api"',
+      'services.web.scale.when  "queue depth of api > 3": there is no service "api"; the services are web, mailer',
       'services.web.scale.when  "response time > 2s": no probe measures it; declare one in probes, with service: "web"',
       "services.web.scale  a job runs once in each deployment; leave it out",
       "services.web.scale  it writes to a volume, so a second instance cannot run beside it; leave it out",

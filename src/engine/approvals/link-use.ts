@@ -1,4 +1,5 @@
 import { SlipwayError } from "../../core/errors/error.ts";
+import { timeText } from "../../core/gates/window.ts";
 import type { EpochMs } from "../../core/ids.ts";
 import type { Trx } from "../../ports/store.ts";
 import type { ApprovalLinkRow } from "../../ports/tables.ts";
@@ -12,8 +13,8 @@ export async function useApprovalLink(trx: Trx, id: string, now: EpochMs): Promi
 
 /** Errors: LINK_INVALID. */
 export function mustBeUsable({ used_at, expires_at }: ApprovalLinkRow, now: EpochMs): void {
-  if (used_at !== null) throw invalid(`this link was used ${new Date(used_at).toISOString()}`);
-  if (now >= expires_at) throw invalid(`this link was good until ${new Date(expires_at).toISOString()}`);
+  if (used_at !== null) throw invalid(`this link was used ${timeText(used_at, "UTC")}`);
+  if (now >= expires_at) throw invalid(`this link was good until ${timeText(expires_at, "UTC")}`);
 }
 
 function invalid(message: string): SlipwayError {

@@ -1,5 +1,6 @@
 import { standingOf } from "../../core/certificates/standing.ts";
 import { type CertificateTold, certificateNews } from "../../core/certificates/watch.ts";
+import { timeText } from "../../core/gates/window.ts";
 import type { EnvironmentName, EpochMs, ReleaseId } from "../../core/ids.ts";
 import type { Notice } from "../../core/judge/rule/notice.ts";
 import type { EnvironmentSpec } from "../../core/product/spec.ts";
@@ -138,7 +139,7 @@ export class CertificateWatch {
         ? []
         : ([
             ["issuer", seen.issuer],
-            ["ends", new Date(seen.notAfter).toISOString()],
+            ["ends", timeText(seen.notAfter, "UTC")],
           ] as const)),
     ];
     const entry = { at: clock.now(), product, environment, release, event, actor: self, reason, evidence };

@@ -1,6 +1,7 @@
 import { unsetSecrets } from "../../core/deploy/plan.ts";
 import { noTraffic } from "../../core/deploy/traffic.ts";
 import { type Evidence, SlipwayError } from "../../core/errors/error.ts";
+import { timeText } from "../../core/gates/window.ts";
 import { type DeploymentId, deploymentId, type EnvironmentName, type ReleaseId } from "../../core/ids.ts";
 import type { EnvironmentSpec, RolloutSpec } from "../../core/product/spec.ts";
 import type { Commit } from "../../core/release/commit.ts";
@@ -142,7 +143,7 @@ async function mustBeKept(trx: Trx, { id, number }: ReleaseRow): Promise<void> {
   const { pruned_at } = await releaseRow(trx, id);
   if (pruned_at === null) return;
   throw new SlipwayError("ARTIFACT_MISSING", {
-    message: `the artifacts of r${number} were pruned at ${new Date(pruned_at).toISOString()}`,
+    message: `the artifacts of r${number} were pruned at ${timeText(pruned_at, "UTC")}`,
   });
 }
 
@@ -168,7 +169,7 @@ async function mustBeAllowed(
   if (row?.locked_by != null && input.kind !== "rollback") {
     throw new SlipwayError("ENVIRONMENT_LOCKED", {
       message: `${input.environment} is locked by ${row.locked_by}: ${row.locked_reason}`,
-      evidence: [["since", new Date(row.locked_at ?? 0).toISOString()]],
+      evidence: [["since", timeText(row.locked_at ?? 0, "UTC")]],
       hint: `run: slipway unlock ${input.environment}, or ask ${row.locked_by}`,
     });
   }

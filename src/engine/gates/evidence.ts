@@ -1,6 +1,7 @@
 import { shareText, stepOf, stepText } from "../../core/deploy/canary.ts";
 import type { Deployment } from "../../core/deploy/deployment.ts";
 import type { Evidence } from "../../core/errors/error.ts";
+import { timeText } from "../../core/gates/window.ts";
 import type { EnvironmentName, EpochMs, ReleaseId } from "../../core/ids.ts";
 import { metricOf } from "../../core/metric/catalogue.ts";
 import { waiverText } from "../../core/pipeline/scan.ts";
@@ -161,7 +162,7 @@ async function healthIn(
   if (last?.live_at == null) return [[environment, "it has never succeeded there"]];
   const isLive = (await findEnvironment(db, { product, environment }))?.live_release_id === release;
   const sinceMs = Math.max(0, world.clock.now() - last.live_at);
-  const said = `went live ${new Date(last.live_at).toISOString()}, ${formatDuration(Math.round(sinceMs / 1_000) * 1_000)} ago`;
+  const said = `went live ${timeText(last.live_at, "UTC")}, ${formatDuration(Math.round(sinceMs / 1_000) * 1_000)} ago`;
   return [
     [environment, isLive ? `${said}, and is live there` : `${said}; another release is live there by now`],
     ...(isLive ? [[environment, await measured(world, environment, sinceMs)] as const] : []),
@@ -213,7 +214,7 @@ async function incidentsIn(world: World, at: Place & { readonly since: EpochMs }
   const rows = await toldOf(world, at, ["rule.fired"]).where("at", ">=", at.since).orderBy("id", "desc").execute();
   if (rows.length === 0) return [[at.environment, "no rule has fired"]];
   const shown = rows.slice(0, maxIncidents).map(({ at: when, actor, reason }): Evidence => {
-    return [at.environment, `${actor} fired ${new Date(when).toISOString()}: ${reason}`];
+    return [at.environment, `${actor} fired ${timeText(when, "UTC")}: ${reason}`];
   });
   const more = rows.length - shown.length;
   return more > 0 ? [...shown, [at.environment, `and ${more} more`]] : shown;

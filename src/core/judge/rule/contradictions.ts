@@ -1,3 +1,4 @@
+import { noSuch } from "../../product/guess.ts";
 import type { Action, Condition, Rule } from "./rule.ts";
 
 /** What cannot be meant, or does nothing: one sentence each, with the rule that it is about. */
@@ -19,14 +20,14 @@ function alone(rule: Rule, known: Known): RuleDoubt[] {
   const doubts: RuleDoubt[] = [];
   const say = (is: RuleDoubt["is"], why: string) => doubts.push({ rule: rule.name, is, why });
   const { service } = rule.condition;
-  if (service !== null && !known.services.includes(service)) say("error", `there is no service "${service}"`);
+  if (service !== null && !known.services.includes(service)) say("error", noSuch("service", service, known.services));
   for (const action of rule.actions) {
     if (action.do === "notify" && !known.notifiers.includes(action.to))
-      say("error", `there is no notifier "${action.to}"`);
+      say("error", noSuch("notifier", action.to, known.notifiers));
     if ((action.do === "suggest-scale-up" || action.do === "restart") && service === null)
       say("error", `${action.do} needs a service: write "… of api"`);
     if (action.do === "flag-off" && !(known.flags ?? []).includes(action.flag))
-      say("error", `there is no flag "${action.flag}"`);
+      say("error", noSuch("flag", action.flag, known.flags ?? []));
     if (action.do === "page" && known.notifiers.length === 0)
       say("warning", "there is no notifier, so a page is only written to the history");
   }

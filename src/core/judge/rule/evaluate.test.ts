@@ -177,8 +177,8 @@ describe("rules together", () => {
       }),
     ).toEqual([
       "error c: a deployment cannot be held and taken back at once",
-      'error d: there is no service "web"',
-      'error d: there is no notifier "nobody"',
+      'error d: there is no service "web"; the only service is api',
+      'error d: there is no notifier "nobody"; the only notifier is team',
       'error e: suggest-scale-up needs a service: write "… of api"',
       "warning f: it can never be broken",
       "error g: it is always broken",

@@ -1,4 +1,5 @@
 import { parseGateCondition } from "../../gates/condition.ts";
+import { noSuch } from "../guess.ts";
 import { hstsHeader, preloadLeastS } from "../https.ts";
 import type { Path } from "../problems.ts";
 import type { EdgeSpec, EnvironmentSpec, RolloutSpec } from "../spec.ts";
@@ -89,7 +90,7 @@ function conditionsOf({ rollout, services, metrics, gates: own }: EnvironmentSpe
     if (parsed.is === "wrong") return [error(at, parsed.why)];
     const { service } = parsed.rule.condition;
     if (service === null || services[service] !== undefined) return [];
-    return [error(at, `there is no service "${service}"`, { because: [["services"]] })];
+    return [error(at, noSuch("service", service, Object.keys(services)), { because: [["services"]] })];
   };
   const steps = (rollout.canary?.steps ?? []).flatMap(({ gates }, step) =>
     (gates?.conditions ?? []).flatMap((text, index) =>

@@ -1,5 +1,5 @@
 import { metricOf } from "../../metric/catalogue.ts";
-import { nearest } from "../guess.ts";
+import { nearest, noSuch } from "../guess.ts";
 import { probeDefaults } from "../probes.ts";
 import type { Path } from "../problems.ts";
 import { parseDuration } from "../units.ts";
@@ -64,5 +64,5 @@ export function checkProbes({ merged, where }: Place): readonly Finding[] {
 
 function unknownService(at: Path, service: string, services: object): Finding {
   const guess = nearest(service, Object.keys(services));
-  return error(at, "there is no service of that name", guess === null ? {} : { guess });
+  return error(at, noSuch("service", service, Object.keys(services)), guess === null ? {} : { guess });
 }

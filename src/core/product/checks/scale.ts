@@ -1,5 +1,6 @@
 import { metricOf } from "../../metric/catalogue.ts";
 import { parseScaleTarget, type ScaleTarget } from "../../scale/target.ts";
+import { noSuch } from "../guess.ts";
 import type { ScaleInput } from "../input.ts";
 import { loneReason } from "../lone.ts";
 import type { CheckSpec } from "../probe-spec.ts";
@@ -104,7 +105,7 @@ function whyUnknown({ condition }: ScaleTarget, own: Scaled, spec: EnvironmentSp
   const { metric, asked } = condition;
   const service = condition.service ?? own.name;
   if (!Object.values<ServiceSpec>(spec.services).some(({ name }) => name === service))
-    return `there is no service "${service}"`;
+    return noSuch("service", service, Object.keys(spec.services));
   const isProbed = probed[metric.series];
   if (metricOf(metric.name) === null || isProbed === undefined) return null;
   const probes = (spec.probes ?? []).filter(({ check }) => isProbed(check));
