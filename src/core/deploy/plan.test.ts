@@ -343,7 +343,23 @@ it("of a release that is not made yet says what it would be made of, and what is
     ["web", "rebuilt"],
     ["api", "changed"],
   ]);
+  const pipeline = ["install", "unit"];
+  const passed = plan(next, live, { making: { commit, dirtyPaths: 0, wantsDirty: false, pipeline } });
+  expect(passed.steps.slice(0, 2)).toEqual([
+    "take c0ffee0 through the pipeline: install, unit",
+    "make r2 from c0ffee0; build web",
+  ]);
   const dirty = plan(next, live, { making: { commit, dirtyPaths: 2, wantsDirty: true } });
   expect(dirty.steps[0]).toBe("make r2 from the working tree; build web");
   expect(dirty.warnings).toContain("the working tree differs from HEAD in 2 paths: commit, or deploy with --dirty");
+});
+
+it("names the accessories that start first, and not those that what is live has already", () => {
+  const redis = { image: "redis:7" };
+  const product = { services: { web: { ...web, image: {} } }, target: { driver: "docker" as const } };
+  const first = side(1, { ...product, accessories: { cache: redis } });
+  const next = side(2, { ...product, accessories: { cache: redis, db: { image: "postgres:16" } } });
+  expect(plan(first, null).steps[0]).toBe("start cache; wait until it is well");
+  expect(plan(next, first).steps[0]).toBe("start db; wait until it is well");
+  expect(plan(next, next).steps.join()).not.toContain("well");
 });

@@ -53,7 +53,13 @@ export type Plan = {
 export type PlanInput = {
   readonly release: ReleaseView & { readonly version: string };
   /** What the release would be made of; null when it is made. */
-  readonly making: { readonly commit: string; readonly dirtyPaths: number; readonly wantsDirty: boolean } | null;
+  readonly making: {
+    readonly commit: string;
+    readonly dirtyPaths: number;
+    readonly wantsDirty: boolean;
+    /** Steps of the pipeline that it has to pass first, in their order; absent where it has none. */
+    readonly pipeline?: readonly string[];
+  } | null;
   readonly live: (ReleaseView & { readonly version: string }) | null;
   readonly artifacts: {
     readonly release: ReleaseArtifacts;
@@ -97,7 +103,7 @@ export function planOf(input: PlanInput): Plan {
     steps:
       live?.id === release.id
         ? ["nothing: this release is live already"]
-        : [...makingSteps(input), ...takeover.steps, ...stepsOf(course, input)],
+        : [...makingSteps(input), ...takeover.steps, ...accessorySteps(input), ...stepsOf(course, input)],
     services: course.rollouts.map((rollout) => servicePlan(rollout, input)),
     changeLog: changeLog(input.commits),
     blocked: blockedBy(input),
@@ -128,7 +134,20 @@ function makingSteps({ making, release }: PlanInput): string[] {
   const built = Object.values<ServiceSpec>(release.spec.services).filter((service) => service.build !== null);
   const from = making.wantsDirty ? "the working tree" : making.commit.slice(0, 7);
   const building = built.length === 0 ? "" : `; build ${built.map((service) => service.name).join(", ")}`;
-  return [`make r${release.number} from ${from}${building}`];
+  const { pipeline = [] } = making;
+  return [
+    ...(pipeline.length === 0 ? [] : [`take ${from} through the pipeline: ${pipeline.join(", ")}`]),
+    `make r${release.number} from ${from}${building}`,
+  ];
+}
+
+/** What what is live has already goes on as it is. */
+function accessorySteps({ release, live }: PlanInput): string[] {
+  if (release.spec.target.driver === "process") return [];
+  const fresh = Object.keys(release.spec.accessories).filter((name) => live?.spec.accessories[name] === undefined);
+  return fresh.length === 0
+    ? []
+    : [`start ${fresh.join(", ")}; wait until ${fresh.length === 1 ? "it is" : "they are"} well`];
 }
 
 function stepsOf(course: Course, input: PlanInput): string[] {

@@ -7,6 +7,9 @@ import { nothingSeen } from "../../core/forge/check.ts";
 import { readGates } from "../../core/gates/decide.ts";
 import { policiesOf } from "../../core/gates/policy.ts";
 import { type EnvironmentName, type ReleaseId, releaseId } from "../../core/ids.ts";
+import { planRun } from "../../core/pipeline/plan.ts";
+import { resolvePipeline } from "../../core/pipeline/resolve.ts";
+import type { ProductConfig } from "../../core/product/schema.ts";
 import type { EnvironmentSpec } from "../../core/product/spec.ts";
 import type { ReleaseArtifacts } from "../../core/release/artifacts.ts";
 import { standingOf } from "../../core/release/standing.ts";
@@ -18,11 +21,12 @@ import { findEnvironment } from "../environment.ts";
 import { beforeOf } from "../gates/before.ts";
 import { lookAtBudget } from "../gates/budgets.ts";
 import { lookAtCondition } from "../gates/conditions.ts";
+import { askedForRelease } from "../pipeline/asked.ts";
 import { loadTestsOf } from "../pipeline/load.ts";
 import { changesFor } from "../release/changes.ts";
-import { readReleaseConfig, releaseConfigOf, targetsOf } from "../release/config.ts";
+import { readProductConfig, releaseConfigOf, targetsOf } from "../release/config.ts";
 import { configOfCommit, planPrefix } from "../release/config-of-commit.ts";
-import { artifactsOf, type ReleaseConfig, releaseRow, releaseView, viewOf } from "../release/read.ts";
+import { artifactsOf, releaseRow, releaseView, viewOf } from "../release/read.ts";
 import { heldCounts } from "../scale/held.ts";
 import type { World } from "../world.ts";
 import { attemptsIn } from "./attempts.ts";
@@ -78,9 +82,10 @@ export async function planSource(
   const dirty = source.dirty && paths.length > 0;
   const made = dirty ? null : await madeFrom(world, source, checkout.hash);
   if (made !== null) return plan(world, { release: made, environment });
-  const config = dirty
-    ? await readReleaseConfig(world, { directory: source.repository, workingTree: source.repository }, source.product)
-    : await configOf(world, source, checkout, signal);
+  const product = dirty
+    ? await readProductConfig(world, { directory: source.repository, workingTree: source.repository }, source.product)
+    : await configOfCommit(world, source, checkout, signal);
+  const config = await releaseConfigOf(world, product);
   const highest = await world.targets.highestNumber(targetsOf(config));
   const next = await nextRelease(world, source, checkout, { dirty, highest });
   const row = { id: releaseId("rel_planned"), number: next.number, config: JSON.stringify(config) };
@@ -94,7 +99,12 @@ export async function planSource(
     artifacts: { release: {}, live: {} },
     commits: await world.source.commits(source.repository, { from, to: checkout.hash }, maxCommits),
     gates: await gatesNow(world, environment, { product: source.product }, view),
-    making: { commit: checkout.hash, dirtyPaths: paths.length, wantsDirty: dirty },
+    making: {
+      commit: checkout.hash,
+      dirtyPaths: paths.length,
+      wantsDirty: dirty,
+      pipeline: pipelineOf(product, checkout.branch),
+    },
     kept: true,
     ...(await foundOf(world, view.spec)),
   });
@@ -147,14 +157,14 @@ export async function sweepPlans({ runsDirectory }: Pick<World, "runsDirectory">
   await Promise.all(left.map((name) => rm(join(runsDirectory, name), { recursive: true, force: true })));
 }
 
-/** Through a checkout of its own: a config may import what lies beside it. */
-async function configOf(
-  world: World,
-  source: PlanSource,
-  checkout: Checkout,
-  signal: AbortSignal,
-): Promise<ReleaseConfig> {
-  return releaseConfigOf(world, await configOfCommit(world, source, checkout, signal));
+/** What the commit has to pass before a release is made of it. Which files have changed is only looked at then. */
+function pipelineOf(product: ProductConfig, branch: string | null): readonly string[] {
+  const pipeline = resolvePipeline(product);
+  if (pipeline === null) return [];
+  const { event, steps, services } = askedForRelease;
+  return planRun(pipeline, { event, branch, changed: null, steps, services }).flatMap(({ step, skipped }) =>
+    skipped === null ? [step.id] : [],
+  );
 }
 
 /** Number and version that a release would get if it were made now. */
