@@ -5,18 +5,26 @@ import { validateProduct } from "../../core/product/validate.ts";
 import { nameGuess } from "../../core/product/wording.ts";
 import { readComposeProject } from "./detect/compose.ts";
 import { readDocker } from "./detect/docker.ts";
+import { readFolders } from "./detect/folders.ts";
 import { nodeBuild, readNode } from "./detect/node.ts";
 import { readProcfile } from "./detect/procfile.ts";
 import { pythonBuild, readPython } from "./detect/python.ts";
 import { readSite } from "./detect/site.ts";
 import { type Draft, type Reading, type Sources, sourcesOf } from "./detect/sources.ts";
 
+type Told = {
+  readonly from: string;
+  readonly guesses: readonly string[];
+  /** Its own Dockerfile, from the top of the repository. */
+  readonly dockerfile?: string;
+};
+
 /** A first config for a repository, and what it rests on. */
 export type Detection = {
   /** Passes `validateProduct` without an error. */
   readonly product: ProductInput;
   /** For each service: the file that told of it, and what was only guessed. */
-  readonly services: Readonly<Record<string, { readonly from: string; readonly guesses: readonly string[] }>>;
+  readonly services: Readonly<Record<string, Told>>;
   /** What a person should know besides, such as accessories. */
   readonly notes: readonly string[];
 };
@@ -24,7 +32,7 @@ export type Detection = {
 /**
  * A Compose file of which something is released is the product, whatever else is there; see `readComposeProject`. Else it
  * looks at a repository's files (never runs them) and proposes a config. A Procfile says best what runs; then a Compose
- * file's services; then package.json and Python's files; then a Dockerfile alone; then files to serve. Changes nothing.
+ * file's services; then package.json, of workspaces too, and Python's files; then a Dockerfile alone; then directories that are programs of their own; then files to serve. Changes nothing.
  */
 export function detectProduct(directory: string): Detection {
   const compose = readComposeProject(directory);
@@ -42,7 +50,11 @@ export function detectProduct(directory: string): Detection {
   const { config, problems } = validateProduct(product);
   // What was read from somebody's files has gone through our own names and paths, so this is a bug of ours, not of theirs.
   if (config === null) throw new Error(`the detected config is not valid: ${JSON.stringify(problems)}`);
-  const services = Object.fromEntries(drafts.map(({ name, from, guesses }) => [name, { from, guesses }]));
+  const services = Object.fromEntries(
+    drafts.map(({ name, from, guesses, dockerfile }): [string, Told] => {
+      return [name, { from, guesses, ...(dockerfile === undefined ? {} : { dockerfile }) }];
+    }),
+  );
   const odd = all.flatMap((draft) => refused.get(draft) ?? []);
   return { product, services, notes: [...compose.notes, ...readings.flatMap(({ notes }) => notes), ...odd] };
 }
@@ -66,6 +78,8 @@ function read(sources: Sources): readonly Reading[] {
   if (several) return [docker, notesOnly(node), notesOnly(python)];
   if (byLanguage.length > 0) return [...byLanguage, notesOnly(docker)];
   if (docker.drafts.length > 0) return [docker, notesOnly(node), notesOnly(python)];
+  const folders = readFolders(sources);
+  if (folders.drafts.length > 0) return [folders, notesOnly(node), notesOnly(python)];
   const site = readSite(sources);
   return [site.drafts.length > 0 ? site : unknown, notesOnly(node), notesOnly(python), notesOnly(docker)];
 }

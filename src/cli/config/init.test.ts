@@ -129,6 +129,49 @@ const samples: readonly (readonly [string, Tree, object])[] = [
     },
   ],
   [
+    "pnpm workspaces that the top starts together: one service each, those with a Dockerfile alone too",
+    {
+      "pnpm-lock.yaml": "",
+      "pnpm-workspace.yaml": "packages: ['apps/*', \"!apps/old\"]\n",
+      "package.json": npm({ scripts: { start: "turbo run start", build: "turbo run build" } }),
+      "apps/api/package.json": JSON.stringify({ scripts: { start: "node index.js" }, dependencies: { hono: "4" } }),
+      "apps/mailer/package.json": JSON.stringify({ name: "@acme/mailer" }),
+      "apps/mailer/Dockerfile": 'FROM node:22\nCOPY . .\nCMD ["node", "mail.js"]\n',
+      "apps/lib/package.json": JSON.stringify({ name: "@acme/lib", scripts: { build: "tsc" } }),
+    },
+    {
+      api: {
+        kind: "web",
+        build: { command: ["sh", "-c", "pnpm install --frozen-lockfile && pnpm -r --if-present run build"] },
+        command: ["pnpm", "--filter", "./apps/api", "run", "start"],
+      },
+      mailer: { kind: "worker", path: "apps/mailer", command: ["node", "mail.js"] },
+    },
+  ],
+  [
+    "directories that nothing ties together",
+    {
+      "readme.md": "",
+      "api/package.json": JSON.stringify({ scripts: { start: "node index.js" }, dependencies: { express: "5" } }),
+      "services/ml/requirements.txt": "fastapi\nuvicorn\n",
+      "services/ml/main.py": "app = FastAPI()\n",
+      "relay/Dockerfile": 'FROM scratch\nEXPOSE 80\nCMD ["/relay"]\n',
+      "examples/demo/package.json": JSON.stringify({ scripts: { start: "node demo.js" } }),
+    },
+    {
+      api: { kind: "web", path: "api", build: { command: ["npm", "install"] }, command: ["node", "index.js"] },
+      relay: { kind: "web", path: "relay", command: ["/relay"], routes: "/relay" },
+      ml: {
+        kind: "web",
+        path: "services/ml",
+        build: { command: ["python3", "-m", "pip", "install", "--target", ".python", "-r", "requirements.txt"] },
+        env: { PYTHONPATH: ".python" },
+        command: ["sh", "-c", 'exec python3 -m uvicorn main:app --host 127.0.0.1 --port "$PORT"'],
+        routes: "/ml",
+      },
+    },
+  ],
+  [
     "FastAPI with Celery",
     {
       "requirements.txt": "fastapi==0.120\nuvicorn[standard]\ncelery\n",
@@ -320,6 +363,34 @@ describe("init --docker", () => {
     expect(config.target).toEqual({ driver: "docker", hosts: ["ssh://deploy@203.0.113.7"] });
     expect(config.edge).toEqual({ driver: "caddy", server: "ssh://deploy@203.0.113.7", listen: ":80" });
     expect(readFileSync(join(directory, "slipway.config.ts"), "utf8")).toMatch(/Fill in.*\/\/ registry: .*\/\/ tls:/s);
+  });
+
+  test("takes each workspace's own, built from where what it copies is", async () => {
+    const member = (name: string) => JSON.stringify({ name: `@acme/${name}`, scripts: { start: "node index.js" } });
+    plant({
+      ...lock,
+      "package.json": npm({ workspaces: ["apps/*"] }),
+      "apps/web/package.json": member("web"),
+      "apps/web/Dockerfile":
+        "FROM node:22\nCOPY package.json package-lock.json ./\nCOPY apps/web apps/web\nEXPOSE 3000\nCMD node apps/web",
+      "apps/api/package.json": member("api"),
+      "apps/api/Dockerfile":
+        "FROM node:22 AS made\nCOPY . .\nFROM node:22\nCOPY --from=made /app /app\nCMD node index.js",
+      "apps/jobs/package.json": member("jobs"),
+    });
+    const { product, services } = containers();
+    expect(product.services).toMatchObject({
+      web: { kind: "web", port: 3000, image: { dockerfile: "apps/web/Dockerfile" } },
+      api: { kind: "web", path: "apps/api", routes: "/api" },
+      jobs: { kind: "web", command: ["npm", "run", "start", "--workspace", "apps/jobs"] },
+    });
+    for (const name of ["web", "api"]) expect(product.services?.[name]).not.toHaveProperty("command");
+    expect(product.services?.web?.path).toBeUndefined();
+    const said = (name: string) => services[name]?.guesses.join(" ");
+    expect(said("web")).toContain("Built from apps/web/Dockerfile.");
+    expect(said("jobs")).toContain("its image is generated");
+    await writeConfig(directory, containers());
+    expect((await loadConfig({ directory })).problems).toEqual([]);
   });
 
   test.each(samples)("without one its image is generated: %s", (_, tree) => {

@@ -22,21 +22,29 @@ const composeFiles = ["compose.yaml", "compose.yml", "docker-compose.yaml", "doc
 export function readDocker(sources: Sources): Reading {
   const file = composeFiles.find((name) => sources.has(name));
   if (file !== undefined) return readCompose(sources, file);
-  const image = readDockerfile(sources, "Dockerfile");
-  if (image === null || image.command === null) return nothing;
+  const draft = dockerfileDraft(sources, "");
+  return draft === null ? nothing : { drafts: [draft], notes: [] };
+}
+
+/** One service, of the Dockerfile in a directory; null where there is none that says what runs. */
+export function dockerfileDraft(sources: Sources, directory: string): Draft | null {
+  const file = directory === "" ? "Dockerfile" : `${directory}/Dockerfile`;
+  const image = readDockerfile(sources, file);
+  if (image === null || image.command === null) return null;
   const { guesses, ...health } = healthOf(image.health);
   const listens = image.exposes;
   const service: ServiceInput = {
     kind: listens ? "web" : "worker",
+    ...(directory === "" ? {} : { path: directory }),
     command: image.command,
     ...(listens ? health : {}),
   };
-  const from = `Dockerfile: CMD${listens ? ", EXPOSE" : ""}`;
   return {
-    drafts: [
-      { name: listens ? "web" : "worker", from, service, guesses: [...(listens ? guesses : []), ...image.guesses] },
-    ],
-    notes: [],
+    name: listens ? "web" : "worker",
+    from: `${file}: CMD${listens ? ", EXPOSE" : ""}`,
+    service,
+    guesses: [...(listens ? guesses : []), ...image.guesses],
+    dockerfile: file,
   };
 }
 

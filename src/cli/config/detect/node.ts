@@ -1,4 +1,7 @@
+import { basename } from "node:path";
+import { parse } from "yaml";
 import type { ServiceInput } from "../../../core/product/input.ts";
+import { dockerfileDraft } from "./docker.ts";
 import {
   commandOf,
   type Draft,
@@ -59,7 +62,7 @@ export function readNode(sources: Sources): Reading {
   const product = root.name === null ? {} : { product: root.name };
   const members = workspaces(sources);
   const drafts = members.flatMap((path) => memberDrafts(sources, path));
-  const own = rootDrafts(sources, root, members.length > 0);
+  const own = rootDrafts(sources, root, drafts.length > 0);
   const migration = Object.keys(root.scripts).find((name) => /^(db:)?migrate(:deploy)?$/.test(name));
   const notes =
     migration === undefined
@@ -82,7 +85,7 @@ export function nodeBuild(sources: Sources): ServiceInput["build"] {
 function rootDrafts(sources: Sources, own: Package, hasMembers: boolean): readonly Draft[] {
   const build = nodeBuild(sources);
   const run = (script: string) => [manager(sources), "run", script];
-  const main = startDraft(sources, own, "", build, run);
+  const main = hasMembers && startsMembers(own) ? null : startDraft(sources, own, "", build, run);
   const others = Object.keys(own.scripts).flatMap((script): Draft[] => {
     const name =
       /^start:(?!dev|prod|watch|debug|test)([a-z][\w-]*)$/.exec(script)?.[1] ??
@@ -107,6 +110,14 @@ function rootDrafts(sources: Sources, own: Package, hasMembers: boolean): readon
     : [staticDraft(sources, own, ""), devDraft(own, build, run)].filter((draft) => draft !== null).slice(0, 1);
 }
 
+/** It starts the workspaces, all of them at once: each is a service of its own here. */
+function startsMembers({ scripts }: Package): boolean {
+  const line = String(scripts["start:prod"] ?? scripts.start ?? "");
+  return /--workspaces?\b|\s-ws?\b|\b(?:turbo|nx|lerna|concurrently|npm-run-all2?|run-p)\b|\bpnpm\s.*(?:-r|--recursive|--filter|-F)\b|\byarn\s+workspaces?\b/.test(
+    line,
+  );
+}
+
 /**
  * A workspace is packed with the whole repository, because its lock file and its neighbours are there. All workspaces have
  * the same build, so they share one artifact.
@@ -117,8 +128,11 @@ function memberDrafts(sources: Sources, path: string): readonly Draft[] {
   const tool = manager(sources);
   const build = buildOf(installCommand(sources), buildAll[tool] ?? buildAll.npm!);
   const draft = startDraft(sources, own, path, build, (script) => runIn(tool, path, own.name ?? path, script));
-  const found = draft ?? staticDraft(sources, own, path);
-  return found === null ? [] : [{ ...found, name: own.name?.replace(/^@[^/]+\//, "") ?? path }];
+  const found = draft ?? staticDraft(sources, own, path) ?? dockerfileDraft(sources, path);
+  if (found === null) return [];
+  const dockerfile = `${path}/Dockerfile`;
+  const image = sources.has(dockerfile) ? { dockerfile } : {};
+  return [{ ...found, ...image, name: own.name?.replace(/^@[^/]+\//, "") ?? basename(path) }];
 }
 
 function startDraft(
@@ -222,12 +236,11 @@ function packageAt(sources: Sources, path: string): Package | null {
 
 const maxMembers = 30;
 
-function workspaces(sources: Sources): readonly string[] {
+/** Their directories. */
+export function workspaces(sources: Sources): readonly string[] {
   const json = readObject(sources, "package.json");
   const listed = isObject(json?.workspaces) ? texts(json.workspaces.packages) : texts(json?.workspaces);
-  const pnpm = [...(sources.read("pnpm-workspace.yaml") ?? "").matchAll(/^\s+-\s*["']?([^"'#\s]+)["']?\s*$/gm)].map(
-    (match) => match[1]!,
-  );
+  const pnpm = pnpmWorkspaces(sources.read("pnpm-workspace.yaml") ?? "");
   const patterns = [...listed, ...pnpm]
     .map((pattern) => pattern.replace(/^\.\//, "").replace(/\/$/, ""))
     .filter((pattern) => !/^!|\.\.|^\//.test(pattern));
@@ -237,6 +250,15 @@ function workspaces(sources: Sources): readonly string[] {
     return sources.folders(above === "" ? "." : above).map((name) => joined(above, name));
   });
   return [...new Set(paths)].filter((path) => sources.has(`${path}/package.json`)).slice(0, maxMembers);
+}
+
+function pnpmWorkspaces(text: string): readonly string[] {
+  try {
+    const root: unknown = parse(text, { logLevel: "silent", maxAliasCount: 100 });
+    return isObject(root) ? texts(root.packages) : [];
+  } catch {
+    return [];
+  }
 }
 
 function manager(sources: Sources): string {

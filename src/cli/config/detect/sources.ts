@@ -11,6 +11,8 @@ export type Draft = {
   readonly from: string;
   /** What may be wrong about it, each in a sentence for a comment. */
   readonly guesses: readonly string[];
+  /** Its own, from the top of the repository; where there is none, that of its path counts. */
+  readonly dockerfile?: string;
 };
 
 /** What one kind of file told. */
@@ -49,6 +51,15 @@ export function sourcesOf(directory: string): Sources {
         return [];
       }
     },
+  };
+}
+
+/** The same, of a directory in it. */
+export function sourcesIn(sources: Sources, directory: string): Sources {
+  return {
+    read: (path) => sources.read(`${directory}/${path}`),
+    has: (path) => sources.has(`${directory}/${path}`),
+    folders: (path) => sources.folders(path === "." ? directory : `${directory}/${path}`),
   };
 }
 
