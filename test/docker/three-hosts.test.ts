@@ -2,7 +2,6 @@ import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { DeploymentDetail, HistoryView } from "../../src/api/contract.ts";
-import type { ProductInput, TargetInput } from "../../src/core/product/input.ts";
 import { openSsh } from "../../src/lib/ssh/open-ssh.ts";
 import type { RouteTable } from "../../src/ports/edge.ts";
 import { caddyPart } from "../../src/testing/caddy.ts";
@@ -257,74 +256,53 @@ describe("three hosts over SSH, behind Caddy on the first, without a registry of
     });
   });
 
-  describe("one that is away when a deployment begins:", () => {
-    const target = (policy: Partial<TargetInput>): Pick<ProductInput, "target"> => ({
-      target: { driver: "docker", hosts: machines.hosts.map(({ name, url }) => ({ url, name })), ...policy },
-    });
+  it("one that is away when a deployment begins: is waited for until somebody calls that off, or skipped; and it goes on when it is back", async () => {
+    const hosts = machines.hosts.map(({ name, url }) => ({ url, name }));
+    const away = (whenAway: "wait" | "skip") => ({ target: { driver: "docker", hosts, whenAway } }) as const;
     const toldOf = ({ history }: DeploymentDetail) =>
       history.flatMap(({ event, reason }) => (event.startsWith("host.") ? [[event, reason]] : []));
-    const detailOf = async () => {
-      const { deployment } = await status(scene);
-      if (deployment === null) throw new Error("nothing is under way");
-      return scene.product.ask<DeploymentDetail>(`/v1/deployments/${deployment.id}`);
+    const silent = `host ${victim.name} does not answer; `;
+    /** Resolves when the deployment under way has told of a host. */
+    const untilTold = () =>
+      expect
+        .poll(async () => {
+          const { deployment } = await status(scene);
+          if (deployment === null) return [];
+          const detail = await scene.product.ask<DeploymentDetail>(`/v1/deployments/${deployment.id}`);
+          return [detail.phase, ...toldOf(detail)];
+        }, patient)
+        .toEqual(["starting", ["host.awaited", `${silent}it is waited for, 15m at most`]]);
+    // Nobody gives it up by itself.
+    expect((await deploy(scene, "v10", "good", away("wait"))).code).toBe(0);
+    await victim.cut();
+
+    const cancel = async () => {
+      await untilTold();
+      const { code, text } = await scene.product.slipway("cancel", "production", "--reason", "it takes too long");
+      expect(code, text).toBe(0);
     };
-    /** Resolves when the deployment under way has told of a host, with what it says. */
-    const told = async () => {
-      await expect.poll(async () => toldOf(await detailOf()).length, patient).toBe(1);
-      return detailOf();
-    };
+    const off = await deployAnd(scene, "v11", cancel, "good", away("wait"));
+    expect([off.deployment.phase, off.deployment.reason]).toEqual(["cancelled", expect.stringContaining("too long")]);
 
-    it("is waited for; who calls the deployment off does not wait, and it goes on by itself when it is back", async () => {
-      // Nobody gives it up by itself.
-      expect((await deploy(scene, "v10", "good", target({ whenAway: "wait" }))).code).toBe(0);
-      await victim.cut();
-      const off = await deployAnd(
-        scene,
-        "v11",
-        async () => {
-          await told();
-          const cancelled = await scene.product.slipway("cancel", "production", "--reason", "it takes too long");
-          expect(cancelled.code, cancelled.text).toBe(0);
-        },
-        "good",
-        target({ whenAway: "wait" }),
-      );
-      expect([off.deployment.phase, off.deployment.reason]).toEqual(["cancelled", expect.stringContaining("too long")]);
+    const others = await deploy(scene, "v12", "good", away("skip"));
+    expect([others.code, others.deployment.phase], others.deployment.reason).toEqual([0, "succeeded"]);
+    const says = `${silent}the release goes to the others without it`;
+    expect(toldOf(others.deployment)).toEqual([["host.skipped", says]]);
+    expect(await runningElsewhere()).toBe(3);
+    expect((await status(scene)).away).toEqual([
+      { host: victim.name, says: expect.stringMatching(/has not answered for .*; deployments go on without it$/) },
+    ]);
 
-      const good = await deployAnd(
-        scene,
-        "v12",
-        async () => {
-          const { phase, history } = await told();
-          expect([phase, history.at(-1)?.reason]).toEqual([
-            "starting",
-            expect.stringContaining("waited for, 15m at most"),
-          ]);
-          await victim.mend();
-        },
-        "good",
-        target({ whenAway: "wait" }),
-      );
-      expect([good.code, good.deployment.phase], good.deployment.reason).toEqual([0, "succeeded"]);
-      expect(toldOf(good.deployment).map(([event]) => event)).toEqual(["host.awaited", "host.answers"]);
-      await expectAtRest(scene, "v12");
-      expect(new Set((await runningWeb()).map(({ host }) => host)).size).toBe(3);
-    });
-
-    it("is skipped and named, and what it runs of the release before is stopped when it is back", async () => {
-      await victim.cut();
-      const good = await deploy(scene, "v13", "good", target({ whenAway: "skip" }));
-      expect([good.code, good.deployment.phase], good.deployment.reason).toEqual([0, "succeeded"]);
-      const says = `host ${victim.name} does not answer; the release goes to the others without it`;
-      expect(toldOf(good.deployment)).toEqual([["host.skipped", says]]);
-      expect(await runningElsewhere()).toBe(3);
-      expect((await status(scene)).away).toEqual([
-        { host: victim.name, says: expect.stringMatching(/has not answered for .*; deployments go on without it$/) },
-      ]);
+    const mend = async () => {
+      await untilTold();
       await victim.mend();
-      await expect.poll(async () => (await status(scene)).away, patient).toEqual([]);
-      await expectAtRest(scene, "v13");
-    });
+    };
+    const all = await deployAnd(scene, "v13", mend, "good", away("wait"));
+    expect([all.code, all.deployment.phase], all.deployment.reason).toEqual([0, "succeeded"]);
+    expect(toldOf(all.deployment).map(([event]) => event)).toEqual(["host.awaited", "host.answers"]);
+    // What it had of the release before last runs no more, and it has its part of this one.
+    await expectAtRest(scene, "v13");
+    expect(new Set((await runningWeb()).map(({ host }) => host)).size).toBe(3);
   });
 
   /** How many times a deployment has switched traffic. */

@@ -385,7 +385,7 @@ describe("init --docker", () => {
       jobs: { kind: "web", command: ["npm", "run", "start", "--workspace", "apps/jobs"] },
     });
     for (const name of ["web", "api"]) expect(product.services?.[name]).not.toHaveProperty("command");
-    expect(product.services?.web?.path).toBeUndefined();
+    expect(product.services?.web).not.toHaveProperty("path");
     const said = (name: string) => services[name]?.guesses.join(" ");
     expect(said("web")).toContain("Built from apps/web/Dockerfile.");
     expect(said("jobs")).toContain("its image is generated");

@@ -18,7 +18,7 @@ const fewNames = 12;
 export function noSuch(what: string, seen: string, known: readonly string[]): string {
   const guess = nearest(seen, known);
   if (guess !== null) return `there is no ${what} ${JSON.stringify(seen)}; did you mean ${JSON.stringify(guess)}?`;
-  if (known.length === 0) return `there is no ${what} ${JSON.stringify(seen)}, and no other`;
+  if (known.length === 0) return `there is no ${what} ${JSON.stringify(seen)}, nor any other`;
   const more = known.length > fewNames ? ` and ${known.length - fewNames} more` : "";
   const there = known.length === 1 ? `the only ${what} is` : `the ${what}s are`;
   return `there is no ${what} ${JSON.stringify(seen)}; ${there} ${known.slice(0, fewNames).join(", ")}${more}`;

@@ -33,9 +33,12 @@ export function asContainers(directory: string, detection: Detection): Detection
     const path = dockerfile ?? (service.path === undefined ? "Dockerfile" : `${service.path}/Dockerfile`);
     const found = sources.read(path);
     const text = service.kind === "static" ? null : found;
-    const own = text === null || dockerfile === undefined ? {} : contextOf(sources, dockerfile, text);
     const isShared = dockerfile === undefined || dockerfile === "Dockerfile";
-    services[name] = text === null ? service : { ...ofDockerfile(service, text, { isShared }), ...own };
+    services[name] = text === null ? service : ofDockerfile(service, text, { isShared });
+    if (text !== null && dockerfile !== undefined && !isShared) {
+      const { path: _, ...rest } = services[name];
+      services[name] = { ...rest, ...contextOf(sources, dockerfile, text) } as ServiceInput;
+    }
     // What only a process lacks, an image has.
     const isTold =
       services[name]?.port === undefined
@@ -62,7 +65,6 @@ export function asContainers(directory: string, detection: Detection): Detection
  */
 function contextOf(sources: Sources, dockerfile: string, text: string): Pick<ServiceInput, "path" | "image"> {
   const directory = dirname(dockerfile);
-  if (directory === ".") return {};
   const copied = text
     .replaceAll(/\\\r?\n/g, " ")
     .split("\n")
@@ -78,7 +80,7 @@ function contextOf(sources: Sources, dockerfile: string, text: string): Pick<Ser
   const isOfTop = copied.some((word) => {
     return `${word}/`.startsWith(`${directory}/`) || (sources.has(word) && !sources.has(`${directory}/${word}`));
   });
-  return isOfTop ? { path: undefined, image: { dockerfile } } : { path: directory };
+  return isOfTop ? { image: { dockerfile } } : { path: directory };
 }
 
 /** The command is the image's own, but where one Dockerfile makes several services. */
