@@ -43,7 +43,7 @@ it("what runs is told with its limits, with what is unhealthy, and with what is 
   expect(traffic([away])).toContain("stable  100 %  1 away, last seen 1 min ago  8");
 });
 
-it("what a rule saw meanwhile is no step of the deployment, and takes none of its time", () => {
+it("what a rule saw meanwhile, or a host that is away, is no step of the deployment, and takes none of its time", () => {
   const entry = (event: string, at: number, actor = "slipway"): HistoryView => ({
     at,
     environment: environmentName("production"),
@@ -51,10 +51,12 @@ it("what a rule saw meanwhile is no step of the deployment, and takes none of it
     event,
     actor,
     reason: `${event} it is`,
-    evidence: [],
+    evidence: event.startsWith("host.") ? [["host", "h3"]] : [],
   });
   const history = [
     entry("deployment.queued", 0),
+    entry("host.awaited", 500),
+    entry("host.answers", 700),
     entry("deployment.baking", 1_000),
     entry("rule.unmeasured", 2_000, "rule backlog"),
     entry("rule.fired", 2_500, "rule errors"),
@@ -62,6 +64,8 @@ it("what a rule saw meanwhile is no step of the deployment, and takes none of it
   ];
   const detail = { history, canary: null, ended: true } as unknown as DeploymentDetail;
   expect(stepLines(detail, 5_000).map(plain)).toEqual([
+    "  ! h3                    host.awaited it is",
+    "  ✔ h3                    host.answers it is",
     "  ✔ baking        3.00 s  deployment.baking it is",
     "  ! rule backlog          rule.unmeasured it is",
     "  ✖ rule errors           rule.fired it is",

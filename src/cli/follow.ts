@@ -107,8 +107,8 @@ export function stepLines(detail: DeploymentDetail, now: number): string[] {
   const steps = detail.history.filter((entry) => entry.event !== "deployment.queued");
   const first = steps.findIndex((entry) => phaseOf(entry) === "shifting");
   const rows = steps.map((entry, index) => {
-    if (isOfRule(entry)) return [`  ${ruleSign(entry)} ${entry.actor}`, "", style.quiet(entry.reason)];
-    const next = steps.slice(index + 1).find((later) => !isOfRule(later));
+    if (isAside(entry)) return [`  ${asideSign(entry)} ${asideName(entry)}`, "", style.quiet(entry.reason)];
+    const next = steps.slice(index + 1).find((later) => !isAside(later));
     const running = next === undefined && !detail.ended;
     const time = next === undefined ? (running ? style.quiet("…") : "") : style.quiet(took(next.at - entry.at));
     return [`  ${stepSign(phaseOf(entry), running)} ${phaseOf(entry)}`, time, style.quiet(entry.reason)];
@@ -124,14 +124,19 @@ export function stepLines(detail: DeploymentDetail, now: number): string[] {
   ];
 }
 
-/** What a rule saw meanwhile is no step, and takes no time. */
-function isOfRule({ event }: HistoryView): boolean {
-  return event.startsWith("rule.");
+/** What a rule saw meanwhile, or that a host is away, is no step, and takes no time. */
+function isAside({ event }: HistoryView): boolean {
+  return event.startsWith("rule.") || event.startsWith("host.");
 }
 
-function ruleSign({ event }: HistoryView): string {
+function asideName({ event, actor, evidence }: HistoryView): string {
+  return event.startsWith("rule.") ? actor : (evidence.find(([label]) => label === "host")?.[1] ?? "host");
+}
+
+function asideSign({ event }: HistoryView): string {
   if (event === "rule.fired") return style.bad(sign.failed);
-  return event === "rule.unmeasured" ? style.warn(sign.warn) : style.good(sign.done);
+  const isWarning = event === "rule.unmeasured" || (event.startsWith("host.") && event !== "host.answers");
+  return isWarning ? style.warn(sign.warn) : style.good(sign.done);
 }
 
 const folded: ReadonlySet<string> = new Set(["starting", "verifying", "shifting", "watching", "waiting"]);
@@ -140,8 +145,6 @@ function stepSign(phase: string, running: boolean): string {
   if (phase === "failed" || phase === "rollback-failed") return style.bad(sign.failed);
   if (phase === "rolled-back" || phase === "unshifting" || phase === "restoring" || phase === "cancelled")
     return style.warn(sign.back);
-  if (phase === "host.away" || phase === "host.awaited" || phase === "host.skipped")
-    return style.warn(running ? sign.running : sign.warn);
   return running ? style.accent(sign.running) : style.good(sign.done);
 }
 
