@@ -6,7 +6,7 @@ import { lanesOf } from "./lanes.ts";
 import { leftMs, stationsOf } from "./stations.ts";
 import { agoText, tookText } from "./time-text.ts";
 
-const instance = { id: "i", host: null, state: "running", address: null, lastSeen: null, restarts: 0, cpu: null };
+const instance = { id: "i", host: null, state: "running", address: null, lastSeen: null, healthy: null, restarts: 0 };
 const instances = (...states: readonly (string | { readonly awaySince: number })[]) =>
   states.map((state) =>
     typeof state === "string" ? { ...instance, state } : { ...instance, lastSeen: state.awaySince },
@@ -14,7 +14,7 @@ const instances = (...states: readonly (string | { readonly awaySince: number })
 
 function environment(more: object, ...revisions: readonly object[]): EnvironmentView {
   const services = [{ service: "web", limits: null, revisions: revisions.map((each) => ({ number: 1, ...each })) }];
-  const empty = { live: { number: 1 }, accessories: [], away: [], certificates: [] };
+  const empty = { live: { number: 1 }, accessories: [], away: [], certificates: [], firing: [] };
   return { ...empty, services: revisions.length === 0 ? [] : services, ...more } as unknown as EnvironmentView;
 }
 
