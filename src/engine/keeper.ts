@@ -1,7 +1,9 @@
+import { expressionBuilder, type JoinBuilder } from "kysely";
 import { type ReleaseView, revisionOf } from "../core/deploy/course.ts";
 import { reasonOf } from "../core/errors/error.ts";
 import { deploymentId } from "../core/ids.ts";
 import type { ServiceSpec } from "../core/product/spec.ts";
+import type { Database } from "../ports/tables.ts";
 import type { RevisionStatus } from "../ports/target.ts";
 import { AccessoriesFirst } from "./accessories/before-services.ts";
 import { beginRun } from "./commands/start-run.ts";
@@ -155,29 +157,12 @@ export class Keeper {
     const { store, targets } = this.#world;
     const environments = await store.db
       .selectFrom("environment")
-      .leftJoin("deployment", (join) =>
-        join
-          .onRef("deployment.product", "=", "environment.product")
-          .onRef("deployment.environment", "=", "environment.name")
-          .on("deployment.ended_at", "is", null)
-          .on("deployment.phase", "not in", ["queued", "gated"]),
-      )
+      .leftJoin("deployment", underWay)
       .select(["environment.name", "environment.live_release_id"])
       .where("environment.live_release_id", "is not", null)
       .where("deployment.id", "is", null)
       // What sleeps, or goes, is not started again.
-      .where((is) =>
-        is.not(
-          is.exists(
-            is
-              .selectFrom("preview")
-              .select("preview.name")
-              .whereRef("preview.product", "=", "environment.product")
-              .whereRef("preview.name", "=", "environment.name")
-              .where("preview.phase", "!=", "awake"),
-          ),
-        ),
-      )
+      .where(isAwake)
       .execute();
     const all = await targets.observe({});
     const running = new Map(all.map((revision) => [revision.id, revision]));
@@ -262,3 +247,23 @@ export class Keeper {
     }
   }
 }
+
+/** These are outside of the call, so that a store may keep the query. */
+const underWay = (join: JoinBuilder<Database, "environment" | "deployment">) =>
+  join
+    .onRef("deployment.product", "=", "environment.product")
+    .onRef("deployment.environment", "=", "environment.name")
+    .on("deployment.ended_at", "is", null)
+    .on("deployment.phase", "not in", ["queued", "gated"]);
+
+const { not, exists, selectFrom } = expressionBuilder<Database, "environment">();
+const isAwake = () =>
+  not(
+    exists(
+      selectFrom("preview")
+        .select("preview.name")
+        .whereRef("preview.product", "=", "environment.product")
+        .whereRef("preview.name", "=", "environment.name")
+        .where("preview.phase", "!=", "awake"),
+    ),
+  );

@@ -19,65 +19,128 @@ export type Run = (query: CompiledQuery) => Promise<QueryResult<unknown>>;
 /** A query that was compiled once, and where its values go. */
 type Kept = {
   readonly query: CompiledQuery;
-  /** For each parameter: the number of the value that it takes, or what it always is. */
-  readonly slots: readonly ({ readonly value: number } | { readonly always: unknown })[];
+  /** For each parameter: the number of the value that it takes, or what it always is. Null where they are the values as they come. */
+  readonly slots: readonly ({ readonly value: number } | { readonly always: unknown })[] | null;
   readonly results: (result: QueryResult<unknown>) => unknown[];
 };
 
 type Builder = Readonly<Record<string, (...args: unknown[]) => unknown>>;
 
-/** Queries are few and written in the code; the limit only guards against a key with values in it. */
-const maxKept = 2_000;
+/** Queries are few and written in the code; the limit only guards against words with values in them. */
+const maxPlaces = 50_000;
 
 /**
  * The same database, whose queries are built and compiled once for each place in the code that asks them. To do it anew took half of the
  * time of a transaction in a control plane that deploys now and then (2026-11-27: 4.6 of 8 ms, 20 queries), because code that seldom runs is
  * interpreted. What it cannot tell by its words and the shape of its values, such as a closure, is Kysely's own each time.
  */
-export function keepingQueries<DB>(db: Kysely<DB>, run: Run, onHeld: Run): Kysely<DB> {
-  const kept = new Map<string, Kept>();
-  const around = (base: Kysely<DB>, runs: Run): Kysely<DB> => {
-    const origin: Origin = { base: base as unknown as Builder, run: runs, kept };
-    const begin = (method: string) => [method, (...args: unknown[]) => new Chain(origin, null, method, args)] as const;
-    const own: Record<string, unknown> = {
-      ...Object.fromEntries(["selectFrom", "insertInto", "updateTable", "deleteFrom"].map(begin)),
-      transaction: () => holding(() => base.transaction()),
-      connection: () => holding(() => base.connection()),
-    };
-    return new Proxy(base, {
-      get(target, name) {
-        const known = own[name as string];
-        if (known !== undefined) return known;
-        const value: unknown = Reflect.get(target, name);
-        return typeof value === "function" ? value.bind(target) : value;
-      },
-    });
+export function keepingQueries<DB>(db: Kysely<DB>, run: Run, onHeld: Run, { start } = keptQueries()): Kysely<DB> {
+  const around = (base: Kysely<DB>, runs: Run): Kysely<DB> =>
+    new Keeping({ base: base as unknown as Builder, run: runs, start }, held) as unknown as Kysely<DB>;
+  const held = async (base: unknown, work: (held: unknown) => Promise<unknown>): Promise<unknown> => {
+    let isHeld = true;
+    const runs: Run = (query) =>
+      isHeld ? onHeld(query) : Promise.reject(new Error("the transaction of this query is over"));
+    try {
+      return await work(around(base as Kysely<DB>, runs));
+    } finally {
+      isHeld = false;
+    }
   };
-  const holding = (builder: () => { execute: (work: (held: Kysely<DB>) => Promise<unknown>) => Promise<unknown> }) => ({
-    execute: (work: (held: Kysely<DB>) => Promise<unknown>) =>
-      builder().execute(async (held) => {
-        let isHeld = true;
-        const runs: Run = (query) =>
-          isHeld ? onHeld(query) : Promise.reject(new Error("the transaction of this query is over"));
-        try {
-          return await work(around(held, runs));
-        } finally {
-          isHeld = false;
-        }
-      }),
-  });
   return around(db, run);
 }
 
+/** What is kept: of databases of one schema and one dialect, for which a query is compiled in the same way. */
+export type KeptQueries = { readonly start: Place };
+
+export function keptQueries(): KeptQueries {
+  return { start: new Place({ count: 0 }) };
+}
+
 /** Where a query begins, and where it goes in the end. */
-type Origin = { readonly base: Builder; readonly run: Run; readonly kept: Map<string, Kept> };
+type Origin = { readonly base: Builder; readonly run: Run; readonly start: Place };
+
+type Work = (held: unknown) => Promise<unknown>;
+type Holding = { execute(work: Work): Promise<unknown> };
+
+/** The database as it is asked: what begins a query or holds a connection is here, everything else is Kysely's. */
+class Keeping {
+  readonly origin: Origin;
+  readonly #held: (base: unknown, work: Work) => Promise<unknown>;
+
+  constructor(origin: Origin, held: (base: unknown, work: Work) => Promise<unknown>) {
+    this.origin = origin;
+    this.#held = held;
+  }
+
+  selectFrom(...args: unknown[]): Chain {
+    return new Chain(this.origin, null, "selectFrom", args);
+  }
+
+  insertInto(...args: unknown[]): Chain {
+    return new Chain(this.origin, null, "insertInto", args);
+  }
+
+  updateTable(...args: unknown[]): Chain {
+    return new Chain(this.origin, null, "updateTable", args);
+  }
+
+  deleteFrom(...args: unknown[]): Chain {
+    return new Chain(this.origin, null, "deleteFrom", args);
+  }
+
+  transaction(): Holding {
+    return this.#holding("transaction");
+  }
+
+  connection(): Holding {
+    return this.#holding("connection");
+  }
+
+  #holding(method: "transaction" | "connection"): Holding {
+    const builder = called(this.origin.base, method, []) as Holding;
+    return { execute: (work) => builder.execute((base) => this.#held(base, work)) };
+  }
+}
+
+Object.setPrototypeOf(
+  Keeping.prototype,
+  new Proxy(Kysely.prototype, {
+    get(_, name, receiver: Keeping) {
+      const base: object = receiver.origin.base;
+      const value: unknown = Reflect.get(base, name);
+      return typeof value === "function" ? value.bind(base) : value;
+    },
+  }),
+);
+
+/** Where the words of queries lead: each word, and each thing that it is told, leads on to a place of its own. */
+class Place {
+  kept: Kept | null = null;
+  readonly #made: { count: number };
+  readonly #next = new Map<unknown, Place>();
+
+  constructor(made: { count: number }) {
+    this.#made = made;
+  }
+
+  /** Null where there have been too many. */
+  after(word: unknown): Place | null {
+    const known = this.#next.get(word);
+    if (known !== undefined) return known;
+    if (this.#made.count >= maxPlaces) return null;
+    this.#made.count += 1;
+    const place = new Place(this.#made);
+    this.#next.set(word, place);
+    return place;
+  }
+}
 
 /** What is known of the words so far. */
 type Words = {
-  readonly key: string;
-  readonly values: readonly unknown[];
-  /** Its words and values say all of it. */
-  readonly isPlain: boolean;
+  /** Null where its words and values do not say all of it. */
+  place: Place | null;
+  values: readonly unknown[];
 };
 
 /** A query that is being built, up to this word. As Kysely's builders it never changes: it can be gone on from twice. */
@@ -93,7 +156,7 @@ class Chain {
     this.#before = before;
     this.#method = method;
     this.#args = args;
-    this.#words = wordsOf(before === null ? none : before.#words, method, args);
+    this.#words = wordsOf(before === null ? { place: origin.start, values: [] } : before.#words, method, args);
   }
 
   word(method: string, args: readonly unknown[]): Chain {
@@ -101,10 +164,11 @@ class Chain {
   }
 
   async execute(): Promise<unknown[]> {
-    const { isPlain, values } = this.#words;
-    if (!isPlain) return (await this.kysely("execute")) as unknown[];
-    const { query, slots, results } = this.#query();
-    const parameters = slots.map((slot) => ("value" in slot ? values[slot.value] : slot.always));
+    const { place, values } = this.#words;
+    if (place === null) return (await this.kysely("execute")) as unknown[];
+    const { query, slots, results } = place.kept ?? this.#query(place);
+    const parameters =
+      slots === null ? values : slots.map((slot) => ("value" in slot ? values[slot.value] : slot.always));
     return results(await this.#origin.run({ ...query, parameters }));
   }
 
@@ -129,19 +193,17 @@ class Chain {
     return called(this.#built(null), method, args);
   }
 
-  #query(): Kept {
-    const { kept } = this.#origin;
-    const { key, values } = this.#words;
-    const known = kept.get(key);
-    if (known !== undefined) return known;
+  #query(place: Place): Kept {
+    const { values } = this.#words;
     const marks = values.map((_, index) => `${mark}${index}`);
     const query = called(this.#built(marks), "compile", []) as CompiledQuery;
     const slots = query.parameters.map((each) =>
       typeof each === "string" && each.startsWith(mark) ? { value: Number(each.slice(mark.length)) } : { always: each },
     );
-    const made: Kept = { query, slots, results: resultsOf(query) };
-    if (kept.size < maxKept) kept.set(key, made);
-    return made;
+    const isInOrder =
+      slots.length === values.length && slots.every((slot, index) => "value" in slot && slot.value === index);
+    place.kept = { query, slots: isInOrder ? null : slots, results: resultsOf(query) };
+    return place.kept;
   }
 
   /** Kysely's builder after this word; with these in the place of the values. */
@@ -166,8 +228,6 @@ function called(builder: Builder, method: string, args: readonly unknown[]): unk
   return own.call(builder, ...args);
 }
 
-const none: Words = { key: "", values: [], isPlain: true };
-
 const isRow = (method: string): boolean => method === "values" || method === "set";
 
 /** One with a value that differs from call to call. */
@@ -175,7 +235,8 @@ const isComparison = (method: string, args: readonly unknown[]): boolean =>
   method === "where" && args.length === 3 && args[1] !== "is" && args[1] !== "is not";
 
 function wordsOf(before: Words, method: string, args: readonly unknown[]): Words {
-  const words = { key: `${before.key}${method}(`, values: before.values, isPlain: before.isPlain };
+  const words: Words = { place: before.place, values: before.values };
+  addWord(words, markOf(method));
   if (isRow(method)) addRow(words, args);
   else if (isComparison(method, args)) {
     addWord(words, args[0]);
@@ -185,25 +246,25 @@ function wordsOf(before: Words, method: string, args: readonly unknown[]): Words
   return words;
 }
 
-type Growing = { key: string; values: readonly unknown[]; isPlain: boolean };
-
-function addRow(words: Growing, [row, ...rest]: readonly unknown[]): void {
+function addRow(words: Words, [row, ...rest]: readonly unknown[]): void {
   if (rest.length > 0 || typeof row !== "object" || row === null || Object.getPrototypeOf(row) !== Object.prototype) {
-    words.isPlain = false;
+    words.place = null;
     return;
   }
-  const entries = Object.entries(row);
-  for (const [name, value] of entries) {
-    words.key += `${name}:?`;
-    words.isPlain &&= isPlainValue(value);
+  const values = [...words.values];
+  for (const name of Object.keys(row)) {
+    const value = (row as Readonly<Record<string, unknown>>)[name];
+    words.place = isPlainValue(value) ? (words.place?.after(name) ?? null) : null;
+    values.push(value);
   }
-  words.values = [...words.values, ...entries.map(([, value]) => value)];
+  words.values = values;
 }
 
-function addCompared(words: Growing, compared: unknown): void {
-  const values = Array.isArray(compared) ? compared : [compared];
-  words.key += Array.isArray(compared) ? `[${values.length}]` : "?";
-  words.isPlain &&= values.length > 0 && values.every(isPlainValue);
+function addCompared(words: Words, compared: unknown): void {
+  const isList = Array.isArray(compared);
+  const values: readonly unknown[] = isList ? compared : [compared];
+  if (values.length === 0 || !values.every(isPlainValue)) words.place = null;
+  words.place = words.place?.after(isList ? values.length : aValue) ?? null;
   words.values = [...words.values, ...values];
 }
 
@@ -211,28 +272,42 @@ const isPlainValue = (value: unknown): boolean =>
   value === null || typeof value === "string" || typeof value === "number";
 
 /** What says which query it is. */
-function addWord(words: Growing, word: unknown): void {
-  if (word === null || typeof word === "string" || typeof word === "number") words.key += `${word},`;
+function addWord(words: Words, word: unknown): void {
+  if (words.place === null) return;
+  if (word === null || typeof word === "string" || typeof word === "number" || typeof word === "symbol")
+    words.place = words.place.after(word);
   else if (Array.isArray(word)) {
-    words.key += "[";
+    words.place = words.place.after(begin);
     for (const each of word) addWord(words, each);
-    words.key += "]";
+    words.place = words.place?.after(end) ?? null;
   } else if (typeof word === "function") addFunction(words, word);
-  else words.isPlain = false;
+  else words.place = null;
 }
 
 /** One that is written outside of every call is the same each time, and can close over nothing that changes. */
-function addFunction(words: Growing, known: object): void {
-  const number = functions.get(known);
-  if (number === undefined) {
-    functions.set(known, functionCount++);
-    words.isPlain = false;
-  } else words.key += `#${number},`;
+function addFunction(words: Words, known: object): void {
+  const name = functions.get(known);
+  if (name === undefined) functions.set(known, Symbol());
+  words.place = name === undefined ? null : (words.place?.after(name) ?? null);
 }
 
+const begin = Symbol("[");
+const end = Symbol("]");
+const aValue = Symbol("?");
+
+/** A method is no word that a query may have in it. */
+function markOf(method: string): symbol {
+  const known = methods.get(method);
+  if (known !== undefined) return known;
+  const made = Symbol(method);
+  methods.set(method, made);
+  return made;
+}
+
+const methods = new Map<string, symbol>();
+
 const mark = "\u0000value ";
-const functions = new WeakMap<object, number>();
-let functionCount = 0;
+const functions = new WeakMap<object, symbol>();
 
 /** As Kysely's builders make them of what the driver tells. */
 function resultsOf({ query }: CompiledQuery): Kept["results"] {

@@ -1,8 +1,9 @@
+import type { JoinBuilder } from "kysely";
 import type { Deployment } from "../../core/deploy/deployment.ts";
 import { isExposed } from "../../core/deploy/traffic.ts";
 import type { DeploymentId, EnvironmentName, ReleaseId } from "../../core/ids.ts";
 import type { Db } from "../../ports/store.ts";
-import type { DeploymentRow } from "../../ports/tables.ts";
+import type { Database, DeploymentRow } from "../../ports/tables.ts";
 
 /** An environment with something live or on its way, whose rules are in force. */
 export type RulePlace = {
@@ -23,13 +24,7 @@ export type RulePlace = {
 export async function rulePlaces(db: Db): Promise<readonly RulePlace[]> {
   const rows = await db
     .selectFrom("environment")
-    .leftJoin("deployment", (join) =>
-      join
-        .onRef("deployment.product", "=", "environment.product")
-        .onRef("deployment.environment", "=", "environment.name")
-        .on("deployment.ended_at", "is", null)
-        .on("deployment.state", "!=", ""),
-    )
+    .leftJoin("deployment", underWay)
     .select(["environment.product", "environment.name", "environment.live_release_id as live"])
     .select(["deployment.id", "deployment.kind", "deployment.state"])
     .orderBy("environment.name")
@@ -43,6 +38,14 @@ export async function rulePlaces(db: Db): Promise<readonly RulePlace[]> {
   const places = await Promise.all([...environments.values()].map((row) => placeOf(db, row)));
   return places.filter((place) => place !== null);
 }
+
+/** Outside of the call, so that a store may keep the query. */
+const underWay = (join: JoinBuilder<Database, "environment" | "deployment">) =>
+  join
+    .onRef("deployment.product", "=", "environment.product")
+    .onRef("deployment.environment", "=", "environment.name")
+    .on("deployment.ended_at", "is", null)
+    .on("deployment.state", "!=", "");
 
 type Row = {
   readonly product: string;

@@ -1,5 +1,7 @@
+import { expressionBuilder } from "kysely";
 import type { EpochMs } from "../../core/ids.ts";
 import type { Db } from "../../ports/store.ts";
+import type { Database } from "../../ports/tables.ts";
 
 /** In one transaction, so that a large clean-up does not hold up work under way. */
 const batchSize = 200;
@@ -14,12 +16,7 @@ export async function forgetEnded(db: Db, before: EpochMs): Promise<number> {
       .selectFrom("workflow")
       .select("id")
       .where("ended_at", "<", before)
-      .where(({ or, exists, selectFrom }) =>
-        or([
-          exists(selectFrom("workflow_step as step").select("seq").whereRef("step.workflow_id", "=", "workflow.id")),
-          exists(selectFrom("workflow_signal as sent").select("key").whereRef("sent.workflow_id", "=", "workflow.id")),
-        ]),
-      )
+      .where(isKept)
       .limit(batchSize)
       .execute();
     if (ended.length === 0) return forgotten;
@@ -31,3 +28,12 @@ export async function forgetEnded(db: Db, before: EpochMs): Promise<number> {
     forgotten += ids.length;
   }
 }
+
+const { or, exists, selectFrom } = expressionBuilder<Database, "workflow">();
+
+/** Outside of the call, so that a store may keep the query. */
+const isKept = () =>
+  or([
+    exists(selectFrom("workflow_step as step").select("seq").whereRef("step.workflow_id", "=", "workflow.id")),
+    exists(selectFrom("workflow_signal as sent").select("key").whereRef("sent.workflow_id", "=", "workflow.id")),
+  ]);
