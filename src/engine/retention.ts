@@ -1,10 +1,11 @@
+import { isSlipwayError } from "../core/errors/error.ts";
 import type { Digest, EnvironmentName, ReleaseId } from "../core/ids.ts";
 import { builtImagesOf, directoriesOf } from "../core/release/artifacts.ts";
 import { planRetention, type RetentionView, waysKept } from "../core/release/retention.ts";
 import { standingOf, waysBack } from "../core/release/standing.ts";
 import type { Trx } from "../ports/store.ts";
 import { attemptsIn } from "./commands/attempts.ts";
-import { artifactsOf, viewOf } from "./release/read.ts";
+import { artifactsOf, releaseView } from "./release/read.ts";
 import { pruneRegistries } from "./release/registry-retention.ts";
 import type { World } from "./world.ts";
 
@@ -54,7 +55,8 @@ async function removeRevisions(world: World, signal: AbortSignal): Promise<void>
 async function removeArtifacts(world: World): Promise<void> {
   const { db } = world.store;
   const releases = await db.selectFrom("release").select("artifacts").where("pruned_at", "is", null).execute();
-  const needed = new Set(releases.flatMap((row) => directoriesOf(artifactsOf(row))));
+  const kept = releases.map(artifactsOf);
+  const needed = new Set(kept.flatMap(directoriesOf));
   const known = await db.selectFrom("artifact").select("digest").execute();
   const all = new Set([...known.map(({ digest }) => digest), ...(await world.artifacts.kept())]);
   for (const digest of [...all].filter((each) => !needed.has(each))) {
@@ -66,7 +68,7 @@ async function removeArtifacts(world: World): Promise<void> {
     await db.deleteFrom("artifact").where("digest", "=", digest).execute();
   }
   if (await isBuilding(world)) return;
-  await world.images.collect(releases.flatMap((row) => builtImagesOf(artifactsOf(row))));
+  await world.images.collect(kept.flatMap(builtImagesOf));
 }
 
 async function isNeeded({ store }: World, digest: Digest): Promise<boolean> {
@@ -82,19 +84,26 @@ async function isBuilding({ store }: World): Promise<boolean> {
 async function retentionView(db: Trx, product: string): Promise<RetentionView> {
   const releases = await db
     .selectFrom("release")
-    .selectAll()
+    .select(["id", "pinned", "artifacts"])
     .where("product", "=", product)
     .where("pruned_at", "is", null)
     .orderBy("number", "desc")
     .execute();
-  const environments = await db.selectFrom("environment").selectAll().where("product", "=", product).execute();
+  const environments = await db
+    .selectFrom("environment")
+    .select(["name", "live_release_id"])
+    .where("product", "=", product)
+    .execute();
   const newest = releases[0];
   return {
-    releases: releases.map((row) => ({
-      id: row.id,
-      pinned: row.pinned === 1,
-      artifacts: [...directoriesOf(artifactsOf(row)), ...builtImagesOf(artifactsOf(row))],
-    })),
+    releases: releases.map((row) => {
+      const artifacts = artifactsOf(row);
+      return {
+        id: row.id,
+        pinned: row.pinned === 1,
+        artifacts: [...directoriesOf(artifacts), ...builtImagesOf(artifacts)],
+      };
+    }),
     environments: await Promise.all(
       environments.map(async (environment) => {
         const attempts = await attemptsIn(db, product, environment.name);
@@ -102,7 +111,7 @@ async function retentionView(db: Trx, product: string): Promise<RetentionView> {
           .filter((attempt) => attempt.phase === "succeeded" && standingOf(attempt.release, attempts) === "good")
           .sort((a, b) => (b.ended ?? 0) - (a.ended ?? 0))
           .map((attempt) => attempt.release);
-        const keep = newest === undefined ? defaultKeep : keepOf(newest, environment.name);
+        const keep = newest === undefined ? defaultKeep : await keepOf(db, newest.id, environment.name);
         return {
           name: environment.name,
           good: [...new Set(good)],
@@ -144,10 +153,11 @@ async function inUse(
   return [...new Set(ids.filter((id) => id !== null))];
 }
 
-function keepOf(newest: Parameters<typeof viewOf>[0], environment: EnvironmentName): number {
+async function keepOf(db: Trx, newest: ReleaseId, environment: EnvironmentName): Promise<number> {
   try {
-    return viewOf(newest, environment).spec.retention.releases;
-  } catch {
+    return (await releaseView(db, newest, environment)).spec.retention.releases;
+  } catch (error) {
+    if (!isSlipwayError(error) || error.code !== "UNKNOWN_ENVIRONMENT") throw error;
     // The environment is no longer in the config; what it had is kept like the default.
     return defaultKeep;
   }

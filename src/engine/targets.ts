@@ -47,6 +47,8 @@ const highestWithinMs = 5_000;
 export class Targets implements Everywhere {
   readonly #deps: Deps;
   readonly #targets = new Map<string, Place>();
+  /** The same, by the very object: a resolved config never changes, and is asked for at every look. */
+  readonly #bySpec = new WeakMap<TargetSpec, Place>();
   readonly #seen = new Map<Target, { readonly statuses: readonly RevisionStatus[]; readonly at: EpochMs }>();
   /** By target. */
   readonly #highest = new Map<string, number>();
@@ -62,11 +64,15 @@ export class Targets implements Everywhere {
 
   /** The one that a release's config names. */
   of(spec: TargetSpec): Place {
+    const same = this.#bySpec.get(spec);
+    if (same !== undefined) return same;
     const key = canonicalJson(spec);
     const known = this.#targets.get(key);
+    if (known !== undefined) this.#bySpec.set(spec, known);
     if (known !== undefined) return known;
     const target = this.#deps.make(spec);
     this.#targets.set(key, target);
+    this.#bySpec.set(spec, target);
     for (const tell of this.#opened) tell();
     return target;
   }
@@ -201,6 +207,7 @@ export class Targets implements Everywhere {
   }
 
   #isCovered(key: string): boolean {
+    if (this.#targets.size === 1) return false;
     const mine = enginesOf(key);
     const keys = [...this.#targets.keys()];
     return keys.some((other, index) => {

@@ -20,8 +20,7 @@ export function untilChange(
   signal: AbortSignal,
   { of = "any", calmMs = 0 }: { readonly of?: ChangeKind; readonly calmMs?: number } = {},
 ): UntilChange {
-  const stop = new AbortController();
-  const link = linkedSignal([signal, stop.signal]);
+  const link = linkedSignal([signal]);
   const changed = changes
     .next(link.signal, of)
     .then(() => (calmMs === 0 ? undefined : clock.sleep(calmMs, link.signal)))
@@ -31,10 +30,7 @@ export function untilChange(
       await Promise.race([changed, clock.sleep(atMostMs, link.signal).catch(() => {})]);
       signal.throwIfAborted();
     },
-    release: () => {
-      stop.abort(looked);
-      link.release();
-    },
+    release: () => link.end(looked),
   };
 }
 

@@ -106,9 +106,16 @@ export async function accessorySpec(world: World, view: ReleaseView, accessory: 
 
 const secretsAt = (spec: EnvironmentSpec) => ({ product: spec.product, environment: secretsPlace(spec) });
 
+/** A resolved service never changes, and every look at what should run asks for its digest. */
 export function configDigest(service: ServiceSpec): Digest {
-  return digestOf(service);
+  const known = digests.get(service);
+  if (known !== undefined) return known;
+  const digest = digestOf(service);
+  digests.set(service, digest);
+  return digest;
 }
+
+const digests = new WeakMap<ServiceSpec, Digest>();
 
 function digestOf(value: unknown): Digest {
   return `sha256:${createHash("sha256")

@@ -32,6 +32,8 @@ export class LostHosts {
   readonly #world: World;
   readonly #rounds: Rounds;
   readonly #troubles: Troubles;
+  /** Hosts that are recorded as lost, by place: read once, because nobody else records it. */
+  readonly #lost = new Map<string, ReadonlySet<string>>();
 
   constructor(world: World) {
     this.#world = world;
@@ -52,7 +54,7 @@ export class LostHosts {
     const { db } = this.#world.store;
     const places = await placesOf(this.#world);
     for (const place of places) {
-      const lost = await lostBefore(db, place);
+      const lost = await this.#lostAt(place);
       for (const host of place.hosts) {
         if (host.awayForMs === null && host.askedMs !== null && lost.has(host.name)) await this.#back(place, host);
         if (host.awayForMs === null || (host.givenUp && lost.has(host.name))) continue;
@@ -66,6 +68,14 @@ export class LostHosts {
     }
   }
 
+  async #lostAt(place: Place): Promise<ReadonlySet<string>> {
+    const known = this.#lost.get(keyOf(place));
+    if (known !== undefined) return known;
+    const lost = await lostBefore(this.#world.store.db, place);
+    this.#lost.set(keyOf(place), lost);
+    return lost;
+  }
+
   #back(place: Place, host: HostStatus): Promise<void> {
     const reason = `host ${host.name} answers again; what is one too many there is stopped`;
     return this.#record(place, host, "host.back", reason);
@@ -75,6 +85,7 @@ export class LostHosts {
     const { store, clock, log, changes } = this.#world;
     const evidence = [["host", host.name] as const];
     const entry = { at: clock.now(), product, environment, release, event, actor: self, reason, evidence };
+    this.#lost.delete(keyOf({ product, environment }));
     await store.db.transaction().execute((trx) => appendHistory(trx, entry));
     log.warn(event, { environment, host: host.name, reason });
     changes.announce();
@@ -125,6 +136,8 @@ async function placesOf({ store, targets }: World): Promise<readonly Place[]> {
   }
   return places;
 }
+
+const keyOf = ({ product, environment }: Pick<Place, "product" | "environment">): string => `${product}/${environment}`;
 
 /** What is under way in any environment that has a host of this target: nothing is moved under its feet. */
 async function heldBy(db: Db, places: readonly Place[], { hosts }: DockerTargetSpec): Promise<string | null> {

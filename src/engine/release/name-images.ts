@@ -3,7 +3,7 @@ import { reasonOf } from "../../core/errors/error.ts";
 import type { DeploymentId, ServiceName } from "../../core/ids.ts";
 import type { World } from "../world.ts";
 import { repositoryIn } from "./images.ts";
-import { artifactsOf, releaseRow, viewOf } from "./read.ts";
+import { artifactsOf, releaseFacts, releaseView } from "./read.ts";
 
 /**
  * Gives the images of a release that has gone live the name of its environment and version in the registry: the same digest, so
@@ -17,9 +17,9 @@ export async function nameImages(world: World, id: DeploymentId, signal: AbortSi
     .where("id", "=", id)
     .executeTakeFirstOrThrow();
   if (deployment.phase !== "succeeded") return null;
-  const row = await releaseRow(db, deployment.release_id);
-  const { registry, services } = viewOf(row, deployment.environment).spec;
+  const { registry, services } = (await releaseView(db, deployment.release_id, deployment.environment)).spec;
   if (registry === null) return null;
+  const row = await releaseFacts(db, deployment.release_id);
   const artifacts = artifactsOf(row);
   const [, ...tags] = imageTags({
     commit: row.commit_hash,

@@ -95,6 +95,14 @@ function madeOf(environments: ReleaseConfig["environments"], environment: Enviro
   return template?.previews === undefined ? null : previewSpec(template, environment);
 }
 
-export function artifactsOf(row: Pick<ReleaseRow, "artifacts">): ReleaseArtifacts {
-  return parseArtifacts(row.artifacts);
+/** They never change either, and are asked for at every look at what should run. */
+export function artifactsOf({ artifacts: text }: Pick<ReleaseRow, "artifacts">): ReleaseArtifacts {
+  const known = parsed.get(text);
+  if (known !== undefined) return known;
+  if (parsed.size >= maxViews) parsed.delete(parsed.keys().next().value ?? "");
+  const artifacts = parseArtifacts(text);
+  parsed.set(text, artifacts);
+  return artifacts;
 }
+
+const parsed = new Map<string, ReleaseArtifacts>();

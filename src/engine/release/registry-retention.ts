@@ -7,7 +7,7 @@ import type { Registry } from "../../ports/registry.ts";
 import type { ReleaseRow } from "../../ports/tables.ts";
 import type { World } from "../world.ts";
 import { repositoryIn } from "./images.ts";
-import { artifactsOf, type ReleaseConfig } from "./read.ts";
+import { artifactsOf, type ReleaseConfig, releaseFacts } from "./read.ts";
 
 type Deps = Pick<World, "store" | "images" | "clock" | "log">;
 
@@ -23,12 +23,16 @@ const absent: Digest = `sha256:${"0".repeat(64)}`;
  * a registry refuses is told in the log, and by `doctor`.
  */
 export async function pruneRegistries(world: Deps, product: string, signal: AbortSignal): Promise<void> {
+  const newest = await newestOf(world, product);
+  const retained = newest === undefined ? [] : retainedRegistries(await releaseFacts(world.store.db, newest.id));
+  // Most have none, and of them not all that they ever released is read after each deployment.
+  if (retained.length === 0) return;
   const releases = await releasesOf(world, product);
   const made = imagesOf(releases);
   const needed = new Set(imagesOf(releases.filter((row) => row.pruned_at === null)).map(({ digest }) => digest));
   const services = new Set(made.filter(({ digest }) => !needed.has(digest)).map(({ service }) => service));
   if (services.size === 0) return;
-  for (const spec of retainedRegistries(releases)) {
+  for (const spec of retained) {
     const registry = world.images.registry(spec);
     try {
       for (const service of services) {
@@ -65,7 +69,7 @@ export async function prunedRegistries(
     .executeTakeFirst();
   if (newest === undefined) return [];
   const [image] = imagesOf([newest]);
-  return image === undefined ? [] : retainedRegistries([newest]).map((spec) => ({ spec, service: image.service }));
+  return image === undefined ? [] : retainedRegistries(newest).map((spec) => ({ spec, service: image.service }));
 }
 
 type Repository = {
@@ -105,10 +109,8 @@ async function pruneRepository(
 /**
  * By repository. Where environments share one, it keeps what any of them wants kept; one of them without a retention keeps all.
  */
-function retainedRegistries(releases: readonly ReleaseRow[]): readonly RetainedRegistry[] {
-  const [newest] = releases;
-  if (newest === undefined) return [];
-  const { environments } = JSON.parse(newest.config) as ReleaseConfig;
+function retainedRegistries({ config }: Pick<ReleaseRow, "config">): readonly RetainedRegistry[] {
+  const { environments } = JSON.parse(config) as ReleaseConfig;
   const found = new Map<string, KeptRegistrySpec>();
   for (const { registry } of Object.values<EnvironmentSpec>(environments)) {
     if (registry === null) continue;
@@ -128,6 +130,11 @@ function wider(a: KeptRegistrySpec, b: KeptRegistrySpec): RetainedRegistry["rete
 
 function isRetained(spec: KeptRegistrySpec): spec is RetainedRegistry {
   return (spec.retention ?? null) !== null;
+}
+
+function newestOf({ store }: Pick<World, "store">, product: string): Promise<Pick<ReleaseRow, "id"> | undefined> {
+  const newest = store.db.selectFrom("release").select("id").where("product", "=", product);
+  return newest.orderBy("number", "desc").limit(1).executeTakeFirst();
 }
 
 /** Newest first, also those that were pruned: they say what was made. */

@@ -25,11 +25,14 @@ export async function attempt<T>(
 ): Promise<Attempt<T>> {
   if (stop.aborted) throw new Stopped("stopped before it began");
   const control = new AbortController();
-  const over = new AbortController();
   const performed = run(perform, { key, signal: control.signal });
+  // Most steps have no time limit: then there is no clock to be stopped, and stopping one costs more than the rest of this.
+  const over = timeoutMs === undefined ? null : new AbortController();
+  let stopped = ignore;
   const interrupted = new Promise<"stopped" | "timed out">((resolve) => {
-    stop.addEventListener("abort", () => resolve("stopped"), { once: true, signal: over.signal });
-    if (timeoutMs !== undefined) clock.sleep(timeoutMs, over.signal).then(() => resolve("timed out"), ignore);
+    stopped = () => resolve("stopped");
+    stop.addEventListener("abort", stopped, { once: true });
+    if (timeoutMs !== undefined) clock.sleep(timeoutMs, over?.signal).then(() => resolve("timed out"), ignore);
   });
   try {
     const first = await Promise.race([performed, interrupted]);
@@ -39,12 +42,20 @@ export async function attempt<T>(
       hint: "raise its time limit if it only needs longer",
     });
     control.abort(first === "stopped" ? stop.reason : error);
-    await Promise.race([performed, clock.sleep(abortGraceMs, over.signal).catch(ignore)]);
+    await endOf(performed, clock);
     if (first === "stopped") throw new Stopped("stopped in flight");
     return { error, timedOut: true };
   } finally {
-    over.abort(done);
+    stop.removeEventListener("abort", stopped);
+    over?.abort(done);
   }
+}
+
+/** It ends, or its time to end is over. */
+async function endOf(performed: Promise<unknown>, clock: Clock): Promise<void> {
+  const ended = new AbortController();
+  await Promise.race([performed, clock.sleep(abortGraceMs, ended.signal).catch(ignore)]);
+  ended.abort(done);
 }
 
 async function run<T>(perform: (step: Step) => Promise<T>, step: Step): Promise<Attempt<T>> {
