@@ -57,6 +57,8 @@ export class Gateway {
   restarts = 0;
   readonly #deps: Deps;
   readonly #counters = new Map<RevisionId, Counters>();
+  /** What was told of a revision last, until it counts something more. */
+  readonly #told = new Map<RevisionId, EdgeCounters>();
   readonly #holds = new Map<string, Hold>();
   readonly #pauses = new Map<string, { untilMs: number; pauseMs: number }>();
   /** Addresses that a revision has had requests at. */
@@ -145,11 +147,19 @@ export class Gateway {
     const { timeline } = this.#deps;
     const revisions: Record<RevisionId, EdgeCounters> = {};
     for (const [id, counters] of this.#counters) {
-      const { byClass, latency } = counters;
-      revisions[id] = { ...counters, byClass: [...byClass], latency: latency.slice(), inflight: this.#inflight(id) };
+      const inflight = this.#inflight(id);
+      const told = this.#told.get(id);
+      revisions[id] = told !== undefined && told.inflight === inflight ? told : this.#tell(id, counters, inflight);
     }
     const at = Math.round(timeline.wallMs);
     return { at, generation: this.table?.generation ?? 0, revisions, unrouted: this.#unrouted };
+  }
+
+  #tell(id: RevisionId, counters: Counters, inflight: number): EdgeCounters {
+    const { byClass, latency } = counters;
+    const told: EdgeCounters = { ...counters, byClass: [...byClass], latency: latency.slice(), inflight };
+    this.#told.set(id, told);
+    return told;
   }
 
   /** What the users of a revision were answered. */
@@ -164,6 +174,7 @@ export class Gateway {
     this.flow();
     this.restarts += 1;
     this.#counters.clear();
+    this.#told.clear();
     for (const name of [...this.#holds.keys()]) this.hold(name, null);
     if (forgetful) this.table = null;
     else this.put(this.table);
@@ -275,7 +286,9 @@ export class Gateway {
     return count;
   }
 
+  /** For who counts: what was told of it before is old then. */
   #countersOf(id: RevisionId): Counters {
+    this.#told.delete(id);
     const known = this.#counters.get(id);
     if (known !== undefined) return known;
     const fresh = noCounters();

@@ -50,14 +50,16 @@ export type Shape = {
 export const canary = "hush-7f3a";
 
 const specs = new Map<string, EnvironmentSpec>();
+const known = new WeakMap<Shape, EnvironmentSpec>();
 
 /** The release's config, resolved by the real code. */
 export function specOf(shape: Shape): EnvironmentSpec {
+  const seen = known.get(shape);
+  if (seen !== undefined) return seen;
   const key = JSON.stringify(shape);
-  const known = specs.get(key);
-  if (known !== undefined) return known;
-  const spec = resolveEnvironment(inputOf(shape), environment);
+  const spec = specs.get(key) ?? resolveEnvironment(inputOf(shape), environment);
   specs.set(key, spec);
+  known.set(shape, spec);
   return spec;
 }
 

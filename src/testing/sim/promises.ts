@@ -106,7 +106,7 @@ export class Promises {
     this.#rows += 1;
     const { event, actor, reason, evidence } = row;
     if (actor === "" || reason === "" || row.at === 0) this.break("who, when, why", `${event} has no who, when or why`);
-    const tended = this.tending.onHistory(row, this.open(), this.live());
+    const tended = event.startsWith("instance.") ? this.tending.onHistory(row, this.open(), this.live()) : null;
     if (tended !== null) this.break("tended", tended);
     const live = event.startsWith("service.") ? this.live() : null;
     const scaled = this.scaling.onHistory(row, this.open(), live === null ? null : shapeOf(live));
@@ -276,7 +276,7 @@ export class Promises {
   /** As the engine reads them. */
   #attempts(): Attempt[] {
     const rows = this.#database().rows<DeploymentRow & { first: number; last: number; pruned_at: number | null }>(
-      `select d.*, r.pruned_at, (select min(id) from history where deployment_id = d.id) as first,
+      `select d.release_id, d.stable_id, d.kind, d.phase, d.ended_at, r.pruned_at, (select min(id) from history where deployment_id = d.id) as first,
          (select max(id) from history where deployment_id = d.id) as last
        from deployment d join release r on r.id = d.release_id where d.started_at is not null`,
     );

@@ -12,9 +12,10 @@ import { type Connection, connect, forKysely } from "../../drivers/stores/sqlite
 import { dialectOf } from "../../drivers/stores/sqlite/driver.ts";
 import type { Store } from "../../ports/store.ts";
 import type { Database, HistoryRow } from "../../ports/tables.ts";
-import { keepingQueries } from "../../store/kept-queries.ts";
+import { keepingQueries, keptQueries } from "../../store/kept-queries.ts";
 import { migrations } from "../../store/migrations/list.ts";
 import { type Life, never } from "./life.ts";
+import { Readings } from "./readings.ts";
 
 /** What a disk may do to a store. `commit`: what was written is undone when it is to be kept. `all`: nothing can be read either. */
 export type StoreTrouble = "commit" | "all" | null;
@@ -28,6 +29,9 @@ export type Noted = Omit<HistoryRow, "id">;
 export class SimDatabase {
   readonly connection: Connection;
   readonly #database: SqliteDatabase;
+  readonly #readings = new Readings();
+  /** Control planes are begun anew by the hundred here, and ask the same. */
+  readonly #queries = keptQueries();
   trouble: StoreTrouble = null;
   onHistory: (row: Noted) => void = () => {};
 
@@ -47,25 +51,27 @@ export class SimDatabase {
 
   /** Empty again, for the next world: to open one, and to prepare its statements, costs as much as several deployments. */
   reset(): void {
-    if (this.connection.isTransaction) this.connection.exec("rollback");
+    this.undo();
     const tables = this.rows<{ name: string }>("select name from sqlite_master where type = 'table'");
     const deletes = tables.map(({ name }) => `delete from ${name};`);
     // Every row goes, so none is left that refers to another.
     this.connection.exec(`pragma foreign_keys = off; ${deletes.join(" ")} pragma foreign_keys = on;`);
+    this.#readings.forget();
     this.trouble = null;
   }
 
   /** The store as one control plane has it open. */
   storeOf(life: Life): Store {
-    const driver = new SimDriver(life, this.#database, this);
+    const driver = new SimDriver(life, this);
     life.onDeath(() => {
       // The kernel closes its file, and SQLite undoes what was not committed.
-      if (this.connection.isTransaction) this.connection.exec("rollback");
+      this.undo();
     });
     const db = keepingQueries(
       new Kysely<Database>({ dialect: dialectOf(driver) }),
       (query) => driver.run(query),
       (query) => driver.runInTransaction(query),
+      this.#queries,
     );
     return {
       name: "simulated",
@@ -80,14 +86,46 @@ export class SimDatabase {
 
   /** Rows as they are, past every fault; not for the control plane. */
   rows<T>(sql: string, ...values: (string | number | null)[]): T[] {
-    return this.#database.prepare(sql).all(values) as T[];
+    return this.read(sql, values) as T[];
   }
 
   /** Writes a row, past every fault. */
   insert(table: string, row: Readonly<Record<string, string | number | null>>): void {
     const names = Object.keys(row);
     const marks = names.map(() => "?").join(", ");
-    this.#database.prepare(`insert into ${table} (${names.join(", ")}) values (${marks})`).run(Object.values(row));
+    this.write(`insert into ${table} (${names.join(", ")}) values (${marks})`, Object.values(row));
+  }
+
+  isReader(sql: string): boolean {
+    return this.#database.prepare(sql).reader;
+  }
+
+  /** The rows that a statement gives; it may also write. */
+  read(sql: string, values: readonly unknown[]): readonly unknown[] {
+    return this.#readings.rows(sql, values, () => {
+      this.#readings.wrote(sql);
+      return this.#database.prepare(sql).all(values) as Readonly<Record<string, unknown>>[];
+    });
+  }
+
+  write(
+    sql: string,
+    values: readonly unknown[],
+  ): { readonly changes: number | bigint; readonly lastInsertRowid: number | bigint } {
+    this.#readings.wrote(sql);
+    return this.#database.prepare(sql).run(values);
+  }
+
+  command(command: "begin" | "commit" | "rollback"): void {
+    this.#database.prepare(command).run([]);
+    if (command === "rollback") this.#readings.forget();
+  }
+
+  /** What is not committed is as if it had never been written. */
+  undo(): void {
+    if (!this.connection.isTransaction) return;
+    this.connection.exec("rollback");
+    this.#readings.forget();
   }
 
   /** Resolves when no control plane is in the middle of a transaction: what is read then is what was committed. */
@@ -119,8 +157,8 @@ class SimDriver implements Driver {
   readonly #waiting: (() => void)[] = [];
   #taken = false;
 
-  constructor(life: Life, database: SqliteDatabase, owner: SimDatabase) {
-    this.#connection = new SimConnection(life, database, owner);
+  constructor(life: Life, database: SimDatabase) {
+    this.#connection = new SimConnection(life, database);
   }
 
   async init(): Promise<void> {}
@@ -143,10 +181,10 @@ class SimDriver implements Driver {
     return this.#connection.run("rollback");
   }
 
-  /** A query by itself. */
+  /** A query by itself: what it does it does at once, so nobody else can want the connection meanwhile. */
   async run<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    if (this.#taken) await this.acquireConnection();
-    this.#taken = true;
+    if (!this.#taken) return this.#connection.executeQuery(query);
+    await this.acquireConnection();
     try {
       return await this.#connection.executeQuery(query);
     } finally {
@@ -174,39 +212,36 @@ class SimDriver implements Driver {
 
 class SimConnection implements DatabaseConnection {
   readonly #life: Life;
-  readonly #database: SqliteDatabase;
-  readonly #owner: SimDatabase;
+  readonly #database: SimDatabase;
   #uncommitted: Noted[] = [];
   #inTransaction = false;
 
-  constructor(life: Life, database: SqliteDatabase, owner: SimDatabase) {
+  constructor(life: Life, database: SimDatabase) {
     this.#life = life;
     this.#database = database;
-    this.#owner = owner;
   }
 
   async run(command: "begin" | "commit" | "rollback"): Promise<void> {
     if (!this.#life.touch()) return never();
-    const { trouble } = this.#owner;
+    const { trouble } = this.#database;
     if (command !== "rollback" && (trouble === "all" || (trouble === "commit" && command === "commit"))) throw failed();
-    this.#database.prepare(command).run([]);
+    this.#database.command(command);
     this.#inTransaction = command === "begin";
     const written = this.#uncommitted.splice(0);
-    if (command === "commit") for (const row of written) this.#owner.onHistory(row);
+    if (command === "commit") for (const row of written) this.#database.onHistory(row);
     if (!this.#life.touch()) return never();
   }
 
   async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
     if (!this.#life.touch()) return never();
-    if (this.#owner.trouble === "all") throw failed();
-    const statement = this.#database.prepare(sql);
-    if (statement.reader) {
-      const rows = statement.all(parameters) as R[];
+    if (this.#database.trouble === "all") throw failed();
+    if (this.#database.isReader(sql)) {
+      const rows = this.#database.read(sql, parameters) as R[];
       return this.#life.touch() ? { rows } : never();
     }
     // A write outside of a transaction is one by itself.
-    if (!this.#inTransaction && this.#owner.trouble === "commit") throw failed();
-    const { changes, lastInsertRowid } = statement.run(parameters);
+    if (!this.#inTransaction && this.#database.trouble === "commit") throw failed();
+    const { changes, lastInsertRowid } = this.#database.write(sql, parameters);
     if (sql.startsWith(historyInsert)) this.#note(sql, parameters);
     if (!this.#life.touch()) return never();
     return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
@@ -220,7 +255,7 @@ class SimConnection implements DatabaseConnection {
   #note(sql: string, parameters: readonly unknown[]): void {
     const row = Object.fromEntries(columnsOf(sql).map((name, index) => [name, parameters[index]])) as Noted;
     if (this.#inTransaction) this.#uncommitted.push(row);
-    else this.#owner.onHistory(row);
+    else this.#database.onHistory(row);
   }
 }
 
