@@ -24,7 +24,7 @@ type Deps = {
 /** Longer than this nobody waits for instances to go: what soon had to come back waits twice as long each time. */
 const longestDownMs = 40_000;
 /** Between two looks whether they are there. */
-const lookMs = 2_500;
+const lookMs = 1_000;
 
 /** How many users there are, which changes; and whether instances follow them. */
 export class Crowd {

@@ -37,7 +37,7 @@ export class Losing {
     const { random, world } = this.#deps;
     if (this.#host !== null || !random.chance(0.4)) return;
     const { timeline } = world();
-    const backMs = random.between(500, 30_000);
+    const backMs = random.between(500, 15_000);
     timeline.after(random.exponential(1_500), () => {
       if (this.#host !== null) return;
       this.#lose(random.below(world().machine.hosts));
@@ -77,7 +77,7 @@ export class Losing {
     }
     if (missing === null) add("lost hosts replaced");
     else if (isMatter()) promises.break("replaced", missing);
-    if (random.chance(0.5)) await timeline.wait(random.exponential(8_000));
+    if (random.chance(0.5)) await timeline.wait(random.exponential(4_000));
     this.back();
   }
 

@@ -4,7 +4,7 @@ import type { Revision } from "./machine.ts";
 import type { SimPlace } from "./target.ts";
 
 /** How long a host is away, by the configs there, until what it had is brought to the others. */
-export const lostAfterMs = 5_000;
+export const lostAfterMs = 3_000;
 
 const prefix = "ssh://host-";
 

@@ -82,8 +82,8 @@ function inputOf(shape: Shape): ProductInput {
     stopGrace: "5s",
     health: {
       path: "/up",
-      interval: "2s",
-      timeout: "1s",
+      interval: shape.tended ? "1s" : "2s",
+      timeout: shape.tended ? "500ms" : "1s",
       retries: 3,
       deadline: "30s",
       ...(shape.tended ? { restartAfter: "1s" } : {}),

@@ -55,7 +55,7 @@ const patienceMs = 15 * 60_000;
 /** After the last trouble the keeper has looked several times by then. */
 const restMs = 60_000;
 /** Between two looks whether all is at rest. */
-const lookMs = 2_500;
+const lookMs = 1_000;
 
 /** Until a person comes back to what they could not have done. */
 const againLaterMs = 60_000;

@@ -73,7 +73,7 @@ export function drawPrograms(
     Object.entries(spec.services).map(([name, { kind }]) => [
       name,
       {
-        readyMs: random.chance(0.1) ? random.between(200, 3_000) : random.between(5, 200),
+        readyMs: random.chance(0.1) ? random.between(60, 1_000) : random.between(5, 60),
         stopMs: random.between(2, 300),
         baseErrors: random.pick([0, 0, 0.0005, 0.002]),
         latencyMs: random.pick([4, 15, 60]),
