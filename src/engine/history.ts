@@ -55,6 +55,19 @@ export class Changes {
     for (const waiter of [...this.#waiting]) if (waiter.of === "any" || waiter.of === of) waiter.wake();
   }
 
+  /** Called at the next announcement, once; returns the way to end that. Taken before reading the store. */
+  once(wake: () => void, of: ChangeKind = "any"): () => void {
+    const waiter = {
+      of,
+      wake: () => {
+        this.#waiting.delete(waiter);
+        wake();
+      },
+    };
+    this.#waiting.add(waiter);
+    return () => void this.#waiting.delete(waiter);
+  }
+
   /** Resolves at the next announcement, or rejects when the signal is aborted. Take it before reading the store. */
   async next(signal: AbortSignal, of: ChangeKind = "any"): Promise<void> {
     signal.throwIfAborted();

@@ -21,16 +21,21 @@ export function untilChange(
   { of = "any", calmMs = 0 }: { readonly of?: ChangeKind; readonly calmMs?: number } = {},
 ): UntilChange {
   const link = linkedSignal([signal]);
-  const changed = changes
-    .next(link.signal, of)
-    .then(() => (calmMs === 0 ? undefined : clock.sleep(calmMs, link.signal)))
-    .catch(() => {});
+  let forget = (): void => {};
+  const announced = new Promise<void>((resolve) => {
+    forget = changes.once(resolve, of);
+  });
+  const calm = (): Promise<void> => announced.then(() => clock.sleep(calmMs, link.signal)).catch(() => {});
+  const changed = calmMs === 0 ? announced : calm();
   return {
     wait: async (atMostMs = lookMs) => {
       await Promise.race([changed, clock.sleep(atMostMs, link.signal).catch(() => {})]);
       signal.throwIfAborted();
     },
-    release: () => link.end(looked),
+    release: () => {
+      forget();
+      link.end(looked);
+    },
   };
 }
 

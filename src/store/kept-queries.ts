@@ -118,7 +118,10 @@ Object.setPrototypeOf(
 class Place {
   kept: Kept | null = null;
   readonly #made: { count: number };
-  readonly #next = new Map<unknown, Place>();
+  /** Most places lead on to one only. */
+  #onlyWord: unknown = null;
+  #only: Place | null = null;
+  #others: Map<unknown, Place> | null = null;
 
   constructor(made: { count: number }) {
     this.#made = made;
@@ -126,12 +129,17 @@ class Place {
 
   /** Null where there have been too many. */
   after(word: unknown): Place | null {
-    const known = this.#next.get(word);
+    if (this.#only !== null && this.#onlyWord === word) return this.#only;
+    const known = this.#others?.get(word);
     if (known !== undefined) return known;
     if (this.#made.count >= maxPlaces) return null;
     this.#made.count += 1;
     const place = new Place(this.#made);
-    this.#next.set(word, place);
+    if (this.#only === null) [this.#onlyWord, this.#only] = [word, place];
+    else {
+      this.#others ??= new Map();
+      this.#others.set(word, place);
+    }
     return place;
   }
 }

@@ -13,6 +13,7 @@ import { systemClock } from "../../lib/system-clock.ts";
 import type { Store } from "../../ports/store.ts";
 import { startRegistry, type TestRegistry } from "../../testing/hosts/registry.ts";
 import type { World } from "../world.ts";
+import { forgetReleases } from "./read.ts";
 import { askToRemove, prunedRegistries, pruneRegistries } from "./registry-retention.ts";
 
 const signal = new AbortController().signal;
@@ -73,6 +74,8 @@ async function productOf(
 ) {
   const repository = `${at.server.host}/acme/${at.name}`;
   const store: Store = await openSqliteStore({ directory: await mkdtemp(join(directory, "state-")) });
+  // Each test has releases of the same ids in a store of its own.
+  forgetReleases();
   onTestFinished(() => store.close());
   const registries = at.retentions.map((retention) => ({ repository, user: null, passwordFrom: null, retention }));
   const [production, staging = production] = registries.map((spec) => ({ registry: spec }));

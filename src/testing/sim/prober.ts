@@ -12,16 +12,22 @@ export function simProber(
 ): Prober {
   const { machine, timeline, place } = at;
   return {
-    http: ({ address, timeoutMs }, signal) =>
-      life.call(async (): Promise<ProbeAnswer> => {
+    http: ({ address, timeoutMs }, signal) => {
+      const instance = machine.at(address);
+      const isRefused = !machine.isListening(instance) && place.trouble !== "away" && place.trouble !== "hang";
+      // A refusal takes no time, and most probes of what starts are refused.
+      if (isRefused)
+        return life.call((): ProbeAnswer => {
+          signal.throwIfAborted();
+          return { is: "nothing", at: Math.round(timeline.wallMs), tookMs: 0, why: "connection refused" };
+        });
+      return life.call(async (): Promise<ProbeAnswer> => {
         signal.throwIfAborted();
         const begun = timeline.nowMs;
-        const instance = machine.at(address);
         const isCut = place.trouble === "away" || place.trouble === "hang";
         const condition = machine.isListening(instance) && !isCut ? machine.conditionOf(instance) : null;
         const latencyMs = instance?.revision.program.latencyMs ?? 0;
         const tookMs = isCut ? timeoutMs : condition === null ? 0 : (latencyMs / 4) * condition.latencyFactor;
-        // A refusal takes no time, and most probes of what starts are refused.
         if (tookMs > 0) await timeline.wait(Math.min(tookMs, timeoutMs));
         signal.throwIfAborted();
         const answered = { at: Math.round(timeline.wallMs), tookMs: timeline.nowMs - begun };
@@ -37,6 +43,7 @@ export function simProber(
           status: condition.healthy ? 200 : 503,
           body: condition.healthy ? "ok" : "sick",
         };
-      }),
+      });
+    },
   };
 }
