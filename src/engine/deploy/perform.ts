@@ -13,6 +13,7 @@ import { releaseView } from "../release/read.ts";
 import { scaleRows } from "../scale/held.ts";
 import type { EdgeSite } from "../traffic/sites.ts";
 import type { World } from "../world.ts";
+import { untilAble } from "./able.ts";
 import { ensureAccessories } from "./accessories.ts";
 import { untilAccessoriesWell } from "./accessories-well.ts";
 import type { BakeEnd } from "./bake.ts";
@@ -23,7 +24,6 @@ import {
   stopWorkersBefore,
   switchOver,
 } from "./predecessors.ts";
-import { shortOfStable } from "./remaining.ts";
 import { someoneAsks } from "./requests.ts";
 import { doubtOf } from "./second-look.ts";
 import {
@@ -173,11 +173,7 @@ async function verifyCandidates(
   const site = await siteOf(world, course);
   return untilAsked(world, deployment, signal, async (aborted) => {
     const seen = (running: readonly RevisionStatus[]): void => site.router.saw(running);
-    const result = verify(world, checked, aborted, seen).then(async (failure): Promise<DeploymentEvent> => {
-      if (failure !== null) return { is: "failed", failure };
-      const short = await shortOfStable(world, course, stage, { signal: aborted, seen });
-      return short.length === 0 ? { is: "healthy" } : { is: "healthy", short };
-    });
+    const result = untilAble(world, { course, stage, checked }, aborted, seen);
     // From the second step on the candidate has users: it is watched while its next instances start.
     return deployment.shifted === 0 ? result : Promise.race([result, watchOnly(world, deployment)(aborted)]);
   });
