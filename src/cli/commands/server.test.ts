@@ -107,7 +107,7 @@ describe("slipway server", () => {
 
   it.each([
     [["check", "http://host"], "is not a server"],
-    [["check", "-oProxyCommand=x"], "unknown option"],
+    [["check", "-oProxyCommand=x"], "has no option -oProxyCommand"],
     [["bootstrap", "--script-only", "--open", "22/sctp"], "--open"],
     [["bootstrap", "--script-only", "--trust", "0.0.0.0/0"], "not everything"],
     [["bootstrap", "--script-only", "--user", "root"], "--user"],
