@@ -228,19 +228,19 @@ describe("the forge", () => {
     // One look is over when the next begins.
     const looked = async () => {
       const { changes } = world;
-      const next = changes.next.bind(changes);
+      const once = changes.once.bind(changes);
       let looks = 0;
       const second = new Promise<void>((resolve) => {
-        changes.next = (...asked) => {
+        changes.once = (...asked) => {
           looks += 1;
           if (looks === 1) queueMicrotask(() => changes.announce());
           else resolve();
-          return next(...asked);
+          return once(...asked);
         };
       });
       open();
       await second;
-      changes.next = next;
+      changes.once = once;
       await reporter?.close();
     };
     await looked();
