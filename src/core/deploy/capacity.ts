@@ -28,6 +28,8 @@ export function keepingStable(course: Course, stage: number, short: readonly Sho
   const kept = course.stages.map((shares, index): Stage => {
     if (index !== stage) return shares;
     const whole = course.rollouts
+      // What goes all at once, or went before its successor came, is not there to be kept.
+      .filter((rollout) => leftOfStable(course, stage, rollout) > 0)
       .filter(({ service }) => short.some((each) => each.service === service))
       .flatMap(({ service, stableInstances }) => {
         const share = shares[service];
