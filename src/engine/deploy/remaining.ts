@@ -35,8 +35,7 @@ export async function shortOfStable(
   if (course.stable === null) return none;
   const sides = course.rollouts
     .map((rollout) => ({ rollout, count: leftOfStable(course, stage, rollout) }))
-    // What nobody needs is not looked at, nor waited for.
-    .filter(({ rollout }) => neededOfStable(course, stage, rollout) > 0);
+    .filter(({ count }) => count > 0);
   if (sides.length === 0) return none;
   const checked = await verified(world, course, { release: course.stable, sides, side: "stable" });
   const watching = linkedSignal([signal]);
