@@ -1,11 +1,11 @@
-import { Button, Group, Modal, Textarea } from "@mantine/core";
+import { Button, Group } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import type { DeploymentDetail } from "../../../src/api/contract.ts";
-import { post, wireOf } from "../api.ts";
+import { post } from "../api.ts";
 import { type Ask, asksOf } from "../asks.ts";
 import { useSession } from "../session.tsx";
-import { Trouble } from "./trouble.tsx";
+import { byHand, Reasoned } from "./reasoned.tsx";
 
 /** What a person may ask of a deployment that is under way; a button that does nothing says why. */
 export function Asks({ deployment }: { readonly deployment: DeploymentDetail }) {
@@ -36,49 +36,29 @@ type DialogProps = { readonly ask: Ask; readonly deployment: DeploymentDetail; r
 
 function AskDialog({ ask: { kind, label, will }, deployment, onClose }: DialogProps) {
   const { person } = useSession();
-  const [reason, setReason] = useState("");
   const step = deployment.canary?.step ?? null;
   const sent = useMutation({
-    mutationFn: () =>
+    mutationFn: (reason: string) =>
       post(`/v1/deployments/${deployment.id}/requests`, {
         kind,
         actor: person,
-        reason: reason.trim() || "by hand",
+        reason,
         // Only while it is at the step that was seen.
         ...(kind === "promote" && step !== null ? { step } : {}),
       }),
     onSuccess: onClose,
   });
-  const submit = (event: FormEvent): void => {
-    event.preventDefault();
-    sent.mutate();
-  };
   const { release, environment } = deployment;
   return (
-    <Modal opened onClose={onClose} title={`${label}: r${release.number} in ${environment}?`}>
-      <form onSubmit={submit} className="dialog">
-        <p>{will}</p>
-        <Textarea
-          label="Why (kept in the history)"
-          placeholder="by hand"
-          maxLength={500}
-          autosize
-          minRows={2}
-          value={reason}
-          onChange={(event) => setReason(event.currentTarget.value)}
-          data-autofocus
-        />
-        {sent.isError && <Trouble error={wireOf(sent.error)} />}
-        <Group justify="flex-end" gap="sm">
-          <span className="quiet small speaks">as {person}</span>
-          <Button variant="default" onClick={onClose}>
-            Leave it
-          </Button>
-          <Button type="submit" loading={sent.isPending} {...(kind === "cancel" ? { color: "red" } : {})}>
-            {label}
-          </Button>
-        </Group>
-      </form>
-    </Modal>
+    <Reasoned
+      title={`${label}: r${release.number} in ${environment}?`}
+      reason={byHand}
+      leave="Leave it"
+      confirm={{ label, isGrave: kind === "cancel" }}
+      doing={sent}
+      onClose={onClose}
+    >
+      <p>{will}</p>
+    </Reasoned>
   );
 }

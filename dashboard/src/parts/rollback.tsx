@@ -1,11 +1,12 @@
-import { Button, Group, Modal, Skeleton, Textarea } from "@mantine/core";
+import { Button, Skeleton } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import type { RollbackPlanView } from "../../../src/api/contract.ts";
 import { post, wireOf } from "../api.ts";
 import { useSession } from "../session.tsx";
 import { PlanSteps } from "./plan.tsx";
+import { byHand, Reasoned } from "./reasoned.tsx";
 import { Trouble } from "./trouble.tsx";
 
 /** Back to the last good release; what that means now is shown before it is done. */
@@ -24,7 +25,6 @@ export function RollbackButton({ environment }: { readonly environment: string }
 function RollbackDialog({ environment, onClose }: { readonly environment: string; readonly onClose: () => void }) {
   const { person, product } = useSession();
   const navigate = useNavigate();
-  const [reason, setReason] = useState("");
   const plan = useQuery({
     queryKey: ["rollback", environment],
     queryFn: () => post<RollbackPlanView>("/v1/rollbacks/plans", { product, environment }),
@@ -32,41 +32,24 @@ function RollbackDialog({ environment, onClose }: { readonly environment: string
     staleTime: 0,
   });
   const back = useMutation({
-    mutationFn: () => goBack(plan.data as RollbackPlanView, { product, environment, actor: person, reason }),
+    mutationFn: (reason: string) =>
+      goBack(plan.data as RollbackPlanView, { product, environment, actor: person, reason }),
     onSuccess: (id) => navigate({ to: "/deployments/$id", params: { id } }),
   });
-  const submit = (event: FormEvent): void => {
-    event.preventDefault();
-    back.mutate();
-  };
   return (
-    <Modal opened onClose={onClose} title={`Roll ${environment} back?`} size="lg">
-      <form onSubmit={submit} className="dialog">
-        {plan.isPending && <Skeleton height={90} radius="md" />}
-        {plan.isError && <Trouble error={wireOf(plan.error)} />}
-        {plan.isSuccess && <WhatWillHappen plan={plan.data} />}
-        <Textarea
-          label="Why (kept in the history)"
-          placeholder="by hand"
-          maxLength={500}
-          autosize
-          minRows={2}
-          value={reason}
-          onChange={(event) => setReason(event.currentTarget.value)}
-          data-autofocus
-        />
-        {back.isError && <Trouble error={wireOf(back.error)} />}
-        <Group justify="flex-end" gap="sm">
-          <span className="quiet small speaks">as {person}</span>
-          <Button variant="default" onClick={onClose}>
-            Leave it
-          </Button>
-          <Button type="submit" color="red" loading={back.isPending} disabled={!plan.isSuccess}>
-            Roll back
-          </Button>
-        </Group>
-      </form>
-    </Modal>
+    <Reasoned
+      title={`Roll ${environment} back?`}
+      wide
+      reason={byHand}
+      leave="Leave it"
+      confirm={{ label: "Roll back", isGrave: true, isReady: plan.isSuccess }}
+      doing={back}
+      onClose={onClose}
+    >
+      {plan.isPending && <Skeleton height={90} radius="md" />}
+      {plan.isError && <Trouble error={wireOf(plan.error)} />}
+      {plan.isSuccess && <WhatWillHappen plan={plan.data} />}
+    </Reasoned>
   );
 }
 
@@ -78,8 +61,7 @@ type Asked = {
 };
 
 /** What was shown and nothing else, also when something has ended meanwhile. Answers the deployment that goes back. */
-async function goBack(plan: RollbackPlanView, { product, environment, actor, reason: said }: Asked): Promise<string> {
-  const reason = said.trim() || "by hand";
+async function goBack(plan: RollbackPlanView, { product, environment, actor, reason }: Asked): Promise<string> {
   if (plan.is === "call off") {
     const { id } = plan.deployment;
     await post(`/v1/deployments/${id}/requests`, { kind: "cancel", actor, reason });

@@ -1,10 +1,11 @@
-import { Button, Group, Modal, Skeleton, Textarea } from "@mantine/core";
+import { Button, Group, Skeleton } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import type { DeploymentDetail, DeploymentView, EvidenceView, PlanView } from "../../../src/api/contract.ts";
 import { get, post, wireOf } from "../api.ts";
 import { useSession } from "../session.tsx";
 import { PlanSteps } from "./plan.tsx";
+import { byHand, Reasoned } from "./reasoned.tsx";
 import { Trouble } from "./trouble.tsx";
 
 type Verdict = "approved" | "rejected";
@@ -46,13 +47,11 @@ type DialogProps = WordProps & { readonly verdict: Verdict; readonly onClose: ()
 
 function WordDialog({ deployment, live, verdict, onSaid, onRefused, onClose }: DialogProps) {
   const { person } = useSession();
-  const [reason, setReason] = useState("");
   const isYes = verdict === "approved";
   const { id, environment, release } = deployment;
   const word = useMutation({
-    mutationFn: async (): Promise<Said> => {
-      const body = { verdict, actor: person, reason: reason.trim() || "approved by hand", live };
-      await post(`/v1/deployments/${id}/approvals`, body);
+    mutationFn: async (reason: string): Promise<Said> => {
+      await post(`/v1/deployments/${id}/approvals`, { verdict, actor: person, reason, live });
       const after = await get<DeploymentDetail>(`/v1/deployments/${id}`);
       const closed = (after.gates ?? []).filter(({ open }) => !open);
       const waits = closed.map(({ gate, says }) => `${gate} ${says}`).join("; ");
@@ -65,44 +64,22 @@ function WordDialog({ deployment, live, verdict, onSaid, onRefused, onClose }: D
     },
     onError: onRefused,
   });
-  const submit = (event: FormEvent): void => {
-    event.preventDefault();
-    word.mutate();
-  };
-  const title = `${isYes ? "Approve" : "Refuse"} r${release.number} ${release.version} for ${environment}?`;
   return (
-    <Modal opened onClose={onClose} title={title} size="lg">
-      <form onSubmit={submit} className="dialog">
-        {isYes ? <WhatWillHappen deployment={deployment} /> : <p>{refusalText(deployment)}</p>}
-        <Textarea
-          label={isYes ? "Why (kept in the history)" : "What has to be mended"}
-          placeholder={isYes ? "approved by hand" : ""}
-          description={isYes ? undefined : "Who asked for it reads this."}
-          required={!isYes}
-          maxLength={500}
-          autosize
-          minRows={2}
-          value={reason}
-          onChange={(event) => setReason(event.currentTarget.value)}
-          data-autofocus
-        />
-        {word.isError && <Trouble error={wireOf(word.error)} />}
-        <Group justify="flex-end" gap="sm">
-          <span className="quiet small speaks">as {person}</span>
-          <Button variant="default" onClick={onClose}>
-            Not now
-          </Button>
-          <Button
-            type="submit"
-            {...(isYes ? {} : { color: "red" })}
-            loading={word.isPending}
-            disabled={!isYes && reason.trim() === ""}
-          >
-            {isYes ? "Approve" : "Refuse"}
-          </Button>
-        </Group>
-      </form>
-    </Modal>
+    <Reasoned
+      title={`${isYes ? "Approve" : "Refuse"} r${release.number} ${release.version} for ${environment}?`}
+      wide
+      reason={
+        isYes
+          ? { ...byHand, otherwise: "approved by hand" }
+          : { label: "What has to be mended", description: "Who asked for it reads this." }
+      }
+      leave="Not now"
+      confirm={{ label: isYes ? "Approve" : "Refuse", isGrave: !isYes }}
+      doing={word}
+      onClose={onClose}
+    >
+      {isYes ? <WhatWillHappen deployment={deployment} /> : <p>{refusalText(deployment)}</p>}
+    </Reasoned>
   );
 }
 
