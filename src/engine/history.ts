@@ -72,20 +72,14 @@ export class Changes {
   async next(signal: AbortSignal, of: ChangeKind = "any"): Promise<void> {
     signal.throwIfAborted();
     await new Promise<void>((resolve, reject) => {
-      const end = (): void => {
-        this.#waiting.delete(waiter);
-        signal.removeEventListener("abort", abort);
-      };
-      const wake = (): void => {
-        end();
-        resolve();
-      };
       const abort = (): void => {
-        end();
+        forget();
         reject(signal.reason);
       };
-      const waiter = { of, wake };
-      this.#waiting.add(waiter);
+      const forget = this.once(() => {
+        signal.removeEventListener("abort", abort);
+        resolve();
+      }, of);
       signal.addEventListener("abort", abort, { once: true });
     });
   }

@@ -1,4 +1,4 @@
-import type { Course, Deployment, DeploymentEvent, Phase } from "../../core/deploy/deployment.ts";
+import type { Course, Deployment, DeploymentEvent } from "../../core/deploy/deployment.ts";
 import { defaultWaitAtMostMs } from "../../core/product/environment.ts";
 import type { DockerTargetSpec, EnvironmentSpec } from "../../core/product/spec.ts";
 import { formatDuration } from "../../core/product/units.ts";
@@ -7,6 +7,7 @@ import type { HostStatus } from "../../ports/hosts.ts";
 import { appendHistory } from "../history.ts";
 import { releaseView } from "../release/read.ts";
 import type { World } from "../world.ts";
+import { isGoingBack } from "./record.ts";
 
 const lookMs = 1_000;
 
@@ -25,7 +26,7 @@ export async function tellingOfHosts(
 ): Promise<DeploymentEvent | null> {
   const { spec } = await releaseView(world.store.db, course.release, course.environment);
   const { target } = spec;
-  if (target.driver !== "docker" || wayBack.has(phase.is) || world.targets.hosts(target).length === 0) return work();
+  if (target.driver !== "docker" || isGoingBack(phase) || world.targets.hosts(target).length === 0) return work();
   const teller = new Teller(world, { course, spec, target });
   const over = linkedSignal([signal]);
   const looking = keepTelling(world, teller, over.signal).catch(() => {});
@@ -40,8 +41,6 @@ export async function tellingOfHosts(
 
 /** Made once: a reason that is made costs a stack each time. */
 const ended = new Error("the work is done");
-
-const wayBack: ReadonlySet<Phase["is"]> = new Set(["restoring", "unshifting", "cleaning"]);
 
 async function keepTelling({ clock }: World, teller: Teller, signal: AbortSignal): Promise<never> {
   for (;;) {
