@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
-import { afterAll, beforeAll, expect, it } from "vitest";
-import type { DeploymentDetail } from "../src/api/contract.ts";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import type { DeploymentDetail, HistoryView } from "../src/api/contract.ts";
 import type { GateEvidence } from "../src/engine/gates/evidence.ts";
 import { freePorts } from "../src/testing/ports.ts";
 import { ended, type Plane, startPlane, tearDown } from "./fixture/plane.ts";
@@ -31,7 +31,7 @@ const server = `require("node:http")
   .listen(Number(process.env.PORT), process.env.HOST);`;
 
 /** Two hundred requests of its own server, by autocannon itself. */
-function write(path: string): void {
+function write(path: string, promotion?: "automatic"): void {
   const line = `"${process.execPath}" "${autocannon}" --connections 4 --amount 200 --json "$SLIPWAY_EDGE_URL${path}" > load.json`;
   const stress = {
     shell: line,
@@ -45,7 +45,15 @@ function write(path: string): void {
     {
       services: { web: { kind: "web", command: ["node", "server.js"], instances: 1, health: { path: "/up" } } },
       rollout: { bake: "10ms" },
-      environments: { staging, production: { ...production, promoteFrom: "staging", gates: { loadTest: true } } },
+      environments: {
+        staging,
+        production: {
+          ...production,
+          promoteFrom: "staging",
+          gates: { loadTest: true },
+          ...(promotion === undefined ? {} : { promotion }),
+        },
+      },
     },
   );
 }
@@ -97,4 +105,18 @@ it("a release begins in production when it has passed its load test in staging, 
     "load test",
     expect.stringMatching(/^step stress in staging failed: .*success 0\.00 %/),
   ]);
+});
+
+it("where it goes on by itself, its load test is begun by itself too", async () => {
+  write("/", "automatic");
+  const { release } = await runToEnd(plane, repository, { event: "deploy", release: true });
+  await ended(plane, await begin("staging", release ?? ""));
+  const asked = await vi.waitFor(async () => {
+    const path = "/v1/history?product=probe&environment=production";
+    const { history } = await plane.client.get<{ history: readonly HistoryView[] }>(path);
+    const found = history.find(({ event, actor }) => event === "deployment.gated" && actor === "slipway");
+    return found ?? Promise.reject(new Error("nothing was asked for"));
+  }, 60_000);
+  expect(asked.reason).toMatch(/^r\d has succeeded in staging \(dep_/);
+  expect(await ended(plane, asked.deployment ?? "")).toMatchObject({ phase: "succeeded" });
 });

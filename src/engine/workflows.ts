@@ -1,4 +1,5 @@
 import { accessoryKind, accessoryWorkflow } from "./accessories/workflow.ts";
+import { promoteOnwards } from "./commands/promote-onwards.ts";
 import { deployKind, deployWorkflow } from "./deploy/workflow.ts";
 import { stepWorkflow } from "./pipeline/step-workflow.ts";
 import { stepKind } from "./pipeline/turn.ts";
@@ -17,7 +18,10 @@ import type { World } from "./world.ts";
 /** Names the code of every kind of work there is. Before the engine is opened. */
 export function registerWorkflows(world: World): void {
   const { engine } = world;
-  engine.register(deployKind, deployWorkflow(world));
+  engine.register(
+    deployKind,
+    deployWorkflow(world, (course) => promoteOnwards(world, course)),
+  );
   engine.register(runKind, runWorkflow(world));
   engine.register(stepKind, stepWorkflow(world));
   engine.register(triggerKind, triggerWorkflow(world));

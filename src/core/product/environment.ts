@@ -32,6 +32,7 @@ export const environmentDefaults = {
   waitAtMost: "15m",
   whenLost: "wait",
   lostAfter: "2m",
+  promotion: "manual",
 } as const;
 
 /** How long a host is waited for where the config does not say. */
@@ -205,6 +206,12 @@ export const environmentSchema = named(
       meaning: "A release is only let in after it has succeeded in this environment.",
       default: "(none: every release is let in)",
       example: "staging",
+    }),
+    promotion: optional(choice(["manual", "automatic"]), {
+      meaning:
+        "Who takes a release here that has succeeded in `promoteFrom`: a person or a CI's job, or the control plane by itself, through the same gates. It begins the load tests that they ask for, too.",
+      default: environmentDefaults.promotion,
+      example: "automatic",
     }),
     gates: optional(gatesSchema, gatesDoc),
     previews: optional(previewsSchema, previewsDoc),

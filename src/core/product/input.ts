@@ -3031,6 +3031,13 @@ export interface EnvironmentInput {
    */
   promoteFrom?: string | undefined;
   /**
+   * Who takes a release here that has succeeded in `promoteFrom`: a person or a CI's job, or the control plane by
+   * itself, through the same gates. It begins the load tests that they ask for, too.
+   * @default "manual"
+   * @example "automatic"
+   */
+  promotion?: "manual" | "automatic" | undefined;
+  /**
    * What must be open before a deployment begins here. What is live holds with its own gates too, so a release that has
    * fewer must still pass those. A rollback passes all.
    * @default nothing: a deployment begins at once

@@ -81,7 +81,15 @@ export function resolveEnvironment(config: ProductConfig, name: string): Environ
     previews: here?.previews,
     composed,
     loadTests: loadTestsIn(config, here?.promoteFrom),
+    onwards: onwardsOf(config, name),
   });
+}
+
+/** Those that are promoted from it without anybody asking. */
+export function onwardsOf({ environments = {} }: Pick<ProductConfig, "environments">, name: string) {
+  return Object.entries(environments).flatMap(([other, { promoteFrom, promotion }]) =>
+    promoteFrom === name && promotion === "automatic" ? [environmentName(other)] : [],
+  );
 }
 
 export function resolveMerged(
@@ -93,12 +101,14 @@ export function resolveMerged(
     previews,
     composed,
     loadTests,
+    onwards,
   }: {
     readonly promoteFrom: string | null;
     readonly gates: GatesInput | undefined;
     readonly previews: PreviewsInput | undefined;
     readonly composed: ComposedEnvironment | null;
     readonly loadTests: readonly string[];
+    readonly onwards: readonly EnvironmentName[];
   },
 ): EnvironmentSpec {
   const services = Object.entries(product.services).map(([service, input]) => {
@@ -129,6 +139,7 @@ export function resolveMerged(
     edge: resolveEdge(product.edge ?? {}),
     promoteFrom: promoteFrom === null ? null : environmentName(promoteFrom),
     ...resolveGates(gates, product.teams ?? {}),
+    ...(onwards.length === 0 ? {} : { onwards }),
     ...(loadTests.length === 0 ? {} : { loadTests }),
     ...(template === null ? {} : { previews: template }),
     retention: { releases: product.retention?.releases ?? environmentDefaults.releases },

@@ -373,6 +373,7 @@ export const fullProduct: ProductInput = {
     },
     production: {
       promoteFrom: "staging",
+      promotion: "automatic",
       gates: {
         approval: { teams: ["ops"], people: ["linus"], count: 2, authorMayApprove: false, expires: "12h" },
         wait: "10m",

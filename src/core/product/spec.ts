@@ -27,6 +27,8 @@ export type EnvironmentSpec = {
   readonly loadTests?: readonly string[];
   /** A release is only let in after it has succeeded in this environment. */
   readonly promoteFrom: EnvironmentName | null;
+  /** Environments that take by themselves what has succeeded in this one. Absent: none. */
+  readonly onwards?: readonly EnvironmentName[];
   /** Absent where nothing has to be open, and in releases of before. */
   readonly gates?: GatesSpec;
   /** Of a template of previews, and of each that is made of it. */

@@ -198,11 +198,12 @@ describe("keys that do not go together", () => {
       environments: {
         staging: { promoteFrom: "production", services: { db: null, wbe: {} } },
         production: { promoteFrom: "staging" },
+        apart: { promotion: "automatic", edge: { listen: ":8090" } },
         later: { promoteFrom: "stagin", edge: { rateLimit: { requests: 3 } } },
       },
     };
     expect(`\n${report(product)}\n`).toBe(`
-slipway.config.ts: 20 problems, 6 warnings
+slipway.config.ts: 21 problems, 6 warnings
   environments.later.edge.rateLimit.per   missing; use a number and a unit (ms, s, m, h, d), such as 30s, 5m or 1h30m, from 1s to 1d
   services.web.env.PORT                   Slipway gives each instance a free port in PORT; leave it out and listen on it
   services.web.env.SLIPWAY_X              names that begin with SLIPWAY_ are set by Slipway; choose another
@@ -221,6 +222,7 @@ slipway.config.ts: 20 problems, 6 warnings
   services.db.health.deadline             the deadline (2s) is over before the start period (5s); make the deadline longer
   environments.later.promoteFrom          there is no environment "stagin"; did you mean "staging"?
   environments.staging.promoteFrom        staging → production → staging is a circle: no release could ever get in
+  environments.apart.promotion            nothing is promoted here; set promoteFrom to the environment before
   environments.staging.services.wbe       there is no service "wbe"; did you mean "web"?
   environments.production.edge.listen     production and staging both listen on port 8080 for every host; give one of them its own, such as ":8081", or other hosts in its routes
 

@@ -20,7 +20,7 @@ import { type ComposedEnvironment, type ComposeReader, composedEnvironment, name
 import type { ProductInput } from "./input.ts";
 import { mergeEnvironment } from "./merge.ts";
 import { type Located, type Path, type Problem, pathText, problemsOf, valueAt } from "./problems.ts";
-import { environmentNames, resolveMerged } from "./resolve.ts";
+import { environmentNames, onwardsOf, resolveMerged } from "./resolve.ts";
 import { type ProductConfig, productSchema } from "./schema.ts";
 import { aKindOf, show } from "./wording.ts";
 
@@ -105,6 +105,7 @@ function checkProduct(
         previews,
         composed,
         loadTests: loadTestsIn(product, promoteFrom ?? undefined),
+        onwards: onwardsOf(product, name),
       }),
       where,
       composed,

@@ -38,6 +38,8 @@ export type StartDeployment = {
   readonly overrideBudget?: boolean;
   /** Instead of what the config says. */
   readonly whenBusy?: RolloutSpec["whenBusy"];
+  /** What this one has asked for and still waits at its gates is called off. */
+  readonly overtakes?: string;
 };
 
 /**
@@ -200,7 +202,8 @@ async function makeRoom(
 ): Promise<boolean> {
   const place = { product: release.product, environment: input.environment };
   const open = await openDeployments(trx, place);
-  if (whenBusy === "replace" || input.kind === "rollback") await callOffGated(world, trx, { ...place, input, by: id });
+  if (whenBusy === "replace" || input.kind === "rollback" || input.overtakes !== undefined)
+    await callOffGated(world, trx, { ...place, input, by: id });
   if (open.length === 0) return true;
   if (whenBusy === "refuse") {
     const [first] = open;
@@ -234,6 +237,7 @@ async function callOffGated(
   },
 ): Promise<void> {
   for (const row of await gatedDeployments(trx, { product, environment })) {
+    if (input.overtakes !== undefined && row.created_by !== input.overtakes) continue;
     const reason = input.kind === "rollback" ? `${environment} goes back by ${by}; ask again` : `replaced by ${by}`;
     await cancelQueued(trx, row, { actor: input.actor, reason, now: world.clock.now() });
   }

@@ -23,9 +23,12 @@ export type DeployInput = { readonly deployment: string; readonly begun?: Deploy
 /**
  * One deployment from its turn in the queue to its end. Each round acts and records: what came of the effect is
  * the next event, `core` decides on it, and the decision commits before anything else is done. A crash anywhere repeats at
- * most the one effect in flight, and every effect looks before it acts.
+ * most the one effect in flight, and every effect looks before it acts. `onSuccess` may be repeated too.
  */
-export function deployWorkflow(world: World): Workflow<DeployInput, Json> {
+export function deployWorkflow(
+  world: World,
+  onSuccess: (course: Deployment["course"]) => Promise<void>,
+): Workflow<DeployInput, Json> {
   return async (ctx, input) => {
     const id = deploymentId(input.deployment);
     let deployment = input.begun ?? (await ctx.tx("begin", (trx) => recordBegin(trx, id, world.clock.now())));
@@ -37,11 +40,16 @@ export function deployWorkflow(world: World): Workflow<DeployInput, Json> {
         const { course } = deployment;
         world.stepConditions.forget(id);
         await ctx.step("name images", ({ signal }) => nameImages(world, id, signal));
-        await ctx.step("prune", async ({ signal }) => {
-          await releaseEverywhere(world, course);
-          if (deployment?.phase.is === "rollback-failed") await tellEdge(world, course);
-          return pruneQuietly(world, id, signal);
-        });
+        await ctx.step(
+          "promote and prune",
+          async ({ signal }) => {
+            await releaseEverywhere(world, course);
+            if (deployment?.phase.is === "rollback-failed") await tellEdge(world, course);
+            if (deployment?.phase.is === "succeeded") await onSuccess(course);
+            return pruneQuietly(world, id, signal);
+          },
+          patience,
+        );
         return deployment.phase.is;
       }
       const now = deployment;

@@ -1,6 +1,7 @@
 import type { Digest } from "../../core/ids.ts";
 import { AlertDesk } from "../../engine/alerts/desk.ts";
 import { CertificateReadings } from "../../engine/certificates/readings.ts";
+import { promoteOnwards } from "../../engine/commands/promote-onwards.ts";
 import { deployKind, deployWorkflow } from "../../engine/deploy/workflow.ts";
 import { SeenChecks } from "../../engine/forge/seen-checks.ts";
 import { SeenLooks } from "../../engine/gates/seen-looks.ts";
@@ -209,7 +210,10 @@ export class SimWorld {
     const plane = this.plane;
     const synced = edges.sync().catch(() => {});
     await Promise.race([synced, clock.sleep(edgeReadyMs)]);
-    engine.register(deployKind, deployWorkflow(world));
+    engine.register(
+      deployKind,
+      deployWorkflow(world, (course) => promoteOnwards(world, course)),
+    );
     new Keeper(world).open();
     if (this.#options.tended) this.#tend(world);
     if (this.#options.requestCpuMs !== null) this.#scale(world);

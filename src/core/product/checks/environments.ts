@@ -34,7 +34,13 @@ function promotion({ environments = {} }: ProductInput): readonly Finding[] {
         : `${[...cycle, cycle[0]].join(" → ")} is a circle: no release could ever get in`;
     return error(["environments", cycle[0]!, "promoteFrom"], message);
   });
-  return [...absent, ...circles];
+  const fromNowhere = names.flatMap((name) => {
+    const { promoteFrom, promotion: by } = environments[name]!;
+    if (by !== "automatic" || promoteFrom !== undefined) return [];
+    const message = "nothing is promoted here; set promoteFrom to the environment before";
+    return [error(["environments", name, "promotion"], message)];
+  });
+  return [...absent, ...circles, ...fromNowhere];
 }
 
 function unknownServices(

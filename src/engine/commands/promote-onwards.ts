@@ -1,0 +1,135 @@
+import { createHash } from "node:crypto";
+import type { Course } from "../../core/deploy/deployment.ts";
+import { isSlipwayError, type SlipwayError } from "../../core/errors/error.ts";
+import { deploymentId, type EnvironmentName, runId } from "../../core/ids.ts";
+import type { DeploymentRow } from "../../ports/tables.ts";
+import { deploymentRow } from "../deploy/record.ts";
+import { findEnvironment } from "../environment.ts";
+import { appendHistory } from "../history.ts";
+import { askedForRelease } from "../pipeline/asked.ts";
+import { releaseFacts, releaseView } from "../release/read.ts";
+import type { World } from "../world.ts";
+import { startDeployment } from "./start-deployment.ts";
+import { startRun } from "./start-run.ts";
+
+/** Who the history names when nobody asked: the machine itself. */
+const self = "slipway";
+
+/**
+ * Takes the release of a deployment that has succeeded to the environments that are promoted from there by themselves, through
+ * their gates, and begins the load tests that those ask for. An older promotion that nobody asked for and that still waits makes way.
+ * What refuses one, and a release that is older than what is live there, is in that environment's history. Safe to repeat: what it
+ * begins has names that follow from the deployment's.
+ */
+export async function promoteOnwards(world: World, { id, release, environment: from }: Course): Promise<void> {
+  const { db } = world.store;
+  const { onwards = [] } = (await releaseView(db, release, from)).spec;
+  if (onwards.length === 0) return;
+  const row = await deploymentRow(db, id);
+  // Whoever goes back wants nothing to go on from there.
+  if (row.kind === "rollback") return;
+  for (const environment of onwards) await guarded(world, row, environment, () => promote(world, row, environment));
+  const specs = await Promise.all(onwards.map(async (each) => (await releaseView(db, row.release_id, each)).spec));
+  const asking = specs.find(({ gates }) => gates?.loadTest === true);
+  if (asking !== undefined) await guarded(world, row, asking.environment, () => beginLoadTests(world, row));
+}
+
+async function promote(world: World, row: DeploymentRow, environment: EnvironmentName): Promise<void> {
+  const { db } = world.store;
+  const live = (await findEnvironment(db, { product: row.product, environment }))?.live_release_id ?? null;
+  if (live === row.release_id) return;
+  const release = await releaseFacts(db, row.release_id);
+  const there = live === null ? null : await releaseFacts(db, live);
+  if (there !== null && there.number > release.number) {
+    await note(world, row, {
+      environment,
+      event: "promotion.skipped",
+      reason: `r${there.number} is live, which is newer than r${release.number}; by hand: slipway promote ${environment} --release r${release.number}`,
+    });
+    return;
+  }
+  await startDeployment(world, {
+    id: deploymentId(`dep_${nameFrom(row.id, environment)}`),
+    environment,
+    release: row.release_id,
+    kind: "promotion",
+    actor: self,
+    reason: `r${release.number} has succeeded in ${row.environment} (${row.id})`,
+    overtakes: self,
+  });
+}
+
+/** As `slipway load-test` does, at the commit that is live. */
+async function beginLoadTests(world: World, row: DeploymentRow): Promise<void> {
+  const { db } = world.store;
+  const run = await db
+    .selectFrom("run")
+    .select(["repository", "commit_hash"])
+    .where("release_id", "=", row.release_id)
+    .executeTakeFirst();
+  if (run === undefined) return;
+  await startRun(world, {
+    id: runId(`run_${nameFrom(row.id, "load-test")}`),
+    product: row.product,
+    repository: run.repository,
+    revision: run.commit_hash,
+    dirty: false,
+    actor: self,
+    asked: { ...askedForRelease, release: false, loadTest: row.environment },
+  });
+}
+
+/** Nothing of this makes the deployment that has succeeded one that has not. */
+async function guarded(
+  world: World,
+  row: DeploymentRow,
+  environment: EnvironmentName,
+  work: () => Promise<void>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!isSlipwayError(error) || error.retryable) throw error;
+    await note(world, row, { environment, event: "promotion.refused", reason: saying(error) });
+  }
+}
+
+const saying = ({ code, message, hint }: SlipwayError): string =>
+  `${code}: ${message}${hint === undefined ? "" : `; ${hint}`}`;
+
+/** Once for each deployment. */
+async function note(
+  { store, clock, changes }: World,
+  { id, product, release_id }: DeploymentRow,
+  {
+    environment,
+    event,
+    reason,
+  }: { readonly environment: EnvironmentName; readonly event: string; readonly reason: string },
+): Promise<void> {
+  await store.db.transaction().execute(async (trx) => {
+    const told = await trx
+      .selectFrom("history")
+      .select("id")
+      .where("deployment_id", "=", id)
+      .where("environment", "=", environment)
+      .where("event", "=", event)
+      .executeTakeFirst();
+    if (told !== undefined) return;
+    await appendHistory(trx, {
+      at: clock.now(),
+      product,
+      environment,
+      deployment: id,
+      release: release_id,
+      event,
+      actor: self,
+      reason,
+    });
+  });
+  changes.announce();
+}
+
+/** Of the form that ids have. */
+const nameFrom = (...parts: readonly string[]): string =>
+  createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 12);
