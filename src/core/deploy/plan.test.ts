@@ -279,6 +279,13 @@ describe("a plan", () => {
     );
   });
 
+  it("says where it goes on by itself, and nothing of that for a release that is older", () => {
+    const environments = { production: {}, asia: { promoteFrom: "production", promotion: "automatic" as const } };
+    const of = (number: number) => side(number, { services: { web }, environments });
+    expect(plan(of(2), of(1)).steps.at(-1)).toBe("ask for it in asia then, by itself and through its gates");
+    expect(plan(of(1), of(2)).steps.at(-1)).toMatch(/^watch for/);
+  });
+
   it("of the release that is live says that there is nothing to do", () => {
     const live = side(1, { services: { web } });
     expect(plan(live, live).steps).toEqual(["nothing: this release is live already"]);

@@ -202,6 +202,10 @@ function stepsOf(course: Course, input: PlanInput): string[] {
       ? "no bake"
       : `watch for ${formatDuration(course.bakeMs)}: ${rules.join(", ") || "no rule is switched on"}`,
   );
+  // Nothing goes on from a way back.
+  const isNewer = input.live === null || input.release.number > input.live.number;
+  const onwards = isNewer ? (spec.onwards ?? []) : [];
+  steps.push(...onwards.map((environment) => `ask for it in ${environment} then, by itself and through its gates`));
   return steps;
 }
 
