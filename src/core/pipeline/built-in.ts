@@ -1,6 +1,6 @@
 import { type BuiltInStep, pipelineDefaults, scanFiles } from "../product/pipeline.ts";
 
-const [npmReport, pipReport] = scanFiles;
+const [nodeReport, pipReport] = scanFiles;
 
 /** What a directory of the checkout has that says how it is installed and checked. */
 export type Found = {
@@ -65,7 +65,7 @@ export function builtIn(uses: BuiltInStep, here: Found, top: Found): BuiltIn {
   // The builder makes an image: no command does.
   if (uses === "checkout" || uses === "image") return { is: "commands", commands: [], atTop: false };
   if (uses === "install") return install(here, top);
-  if (uses === "scan") return scan(here);
+  if (uses === "scan") return scan(here, top);
   if (uses === "publish") return publish(here, top);
   const script = scriptNames[uses].find((name) => Object.hasOwn(here.scripts ?? {}, name));
   if (script !== undefined) return one(...managerOf(here, top), "run", script);
@@ -87,19 +87,52 @@ function install(here: Found, top: Found): BuiltIn {
   };
 }
 
-/** Known advisories on what is locked; what they are is in files, and an exit code of 1 says only that there are some. */
-function scan({ files }: Found): BuiltIn {
-  const looked = (tool: string): readonly string[] => ["sh", "-euc", `${tool} || [ $? -eq 1 ]`];
+/**
+ * Known advisories on what is locked; what they are is in files, and an exit code of 1 says only that there are some. With that and
+ * nothing written it has failed.
+ */
+function scan(here: Found, top: Found): BuiltIn {
+  const looked = (tool: string, report: string): readonly string[] => [
+    "sh",
+    "-euc",
+    `${tool} || { [ $? -eq 1 ] && [ -s ${report} ]; }`,
+  ];
+  const node = nodeAudit(here, top);
   const commands = [
-    ...(files.includes("package-lock.json") || files.includes("npm-shrinkwrap.json")
-      ? [looked(`npm audit --json > ${npmReport}`)]
+    ...(node === null ? [] : [looked(`${node} > ${nodeReport}`, nodeReport)]),
+    // It writes nothing where it has found nothing.
+    ...(node !== null && lockOf(here) === "yarn"
+      ? [["sh", "-euc", `[ -s ${nodeReport} ] || echo '{}' > ${nodeReport}`]]
       : []),
-    ...(files.includes("requirements.txt")
-      ? [looked(`pip-audit --progress-spinner off --format json --output ${pipReport} --requirement requirements.txt`)]
+    ...(here.files.includes("requirements.txt")
+      ? [
+          looked(
+            `pip-audit --progress-spinner off --format json --output ${pipReport} --requirement requirements.txt`,
+            pipReport,
+          ),
+        ]
       : []),
   ];
   if (commands.length > 0) return { is: "commands", commands, atTop: false };
-  return { is: "nothing", missing: "there is no package-lock.json and no requirements.txt; give the step a command" };
+  return {
+    is: "nothing",
+    missing:
+      "there is no lock file of npm, pnpm, yarn (2 or newer) or bun, and no requirements.txt; give the step a command",
+  };
+}
+
+/** Null: there is no lock file, or it is of yarn's first line, which asks what registries answer no more. */
+function nodeAudit(here: Found, top: Found): string | null {
+  const tool = lockOf(here);
+  if (tool === null) return null;
+  const manager = managerOf(here, top).join(" ");
+  if (tool !== "yarn") return `${manager} audit --json`;
+  return isBerry(here) || isBerry(top) ? `${manager} npm audit --all --recursive --json` : null;
+}
+
+/** yarn from 2 on, which is another program. */
+function isBerry({ files, packageManager }: Found): boolean {
+  return files.includes(".yarnrc.yml") || /^yarn@(?:[2-9]|\d\d)/.test(packageManager ?? "");
 }
 
 /**
@@ -170,8 +203,7 @@ function nodeInstall(at: Found, top: Found): readonly string[] {
       return trusted === "" ? command : ["sh", "-euc", `${trusted}exec "$@"`, "install", ...command];
     }
     case "yarn": {
-      const berry = at.files.includes(".yarnrc.yml") || /^yarn@[2-9]/.test(at.packageManager ?? "");
-      return [...manager, "install", ...(isLocked ? [berry ? "--immutable" : "--frozen-lockfile"] : [])];
+      return [...manager, "install", ...(isLocked ? [isBerry(at) ? "--immutable" : "--frozen-lockfile"] : [])];
     }
     case "bun":
       return [...manager, "install", ...(isLocked ? ["--frozen-lockfile"] : [])];

@@ -120,7 +120,8 @@ const reportsSchema = named(
       example: ["reports/*.sarif"],
     }),
     scan: optional(globs(), {
-      meaning: "Findings as the JSON of npm audit, pip-audit, Bandit, Trivy or Gitleaks, or as SARIF; which, is seen.",
+      meaning:
+        "Findings as the JSON of the audits of npm, pnpm, yarn, bun or pip, of Bandit, Trivy or Gitleaks, or as SARIF; which, is seen.",
       default: "(none; those of the built-in scan)",
       example: ["npm-audit.json"],
     }),
@@ -241,7 +242,7 @@ const stepSchema = named(
   z.strictObject({
     uses: optional(choice(builtInSteps), {
       meaning:
-        "A built-in step: install runs the package manager that packageManager or the lock file names, lint, format, typecheck, unit and build what package.json or pyproject.toml has for it, scan npm audit and pip-audit where there are their lock files. integration brings up docker-compose.integration.yml, or with an image runs test:integration beside the accessories; image makes the service's image as a release would; publish brings the package to its registry, once for each version.",
+        "A built-in step: install runs the package manager that packageManager or the lock file names, lint, format, typecheck, unit and build what package.json or pyproject.toml has for it, scan the audit of the package manager whose lock file is there, and pip-audit. integration brings up docker-compose.integration.yml, or with an image runs test:integration beside the accessories; image makes the service's image as a release would; publish brings the package to its registry, once for each version.",
       default: "(the step's name, when that is one of them)",
       example: "unit",
     }),

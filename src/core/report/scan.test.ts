@@ -37,6 +37,38 @@ describe("what a scanner has written", () => {
     expect(() => read(failed)).toThrow("its tool has failed: 405 Method Not Allowed");
   });
 
+  it("is known as that of pnpm, yarn and bun too, and one advisory of a package is the same finding in all of them", () => {
+    const url = "https://github.com/advisories/GHSA-35jh-r3h4-6jhm";
+    const told = { title: "Command Injection in lodash", severity: "high", vulnerable_versions: "<4.17.21", url };
+    // pnpm 10.34.9 and 12.21.0, yarn 4.18.1 and bun 1.4.5, asked for lodash 4.17.11.
+    const findings = [{ version: "4.17.11", paths: [".>lodash"], dev: false }];
+    const pnpm = { advisories: { "1106913": { ...told, id: 1106913, module_name: "lodash", findings } }, metadata: {} };
+    const children = {
+      ID: 1106913,
+      Issue: told.title,
+      URL: url,
+      Severity: "high",
+      "Vulnerable Versions": "<4.17.21",
+      "Tree Versions": ["4.17.11"],
+      Dependents: ["top@workspace:."],
+    };
+    const old = { ID: "request (deprecation)", Issue: "request is deprecated", Severity: "moderate" };
+    const yarn = [children, old].map((each) => JSON.stringify({ value: "lodash", children: each })).join("\n");
+    const finding = { severity: "high", rule: "GHSA-35jh-r3h4-6jhm", package: "lodash <4.17.21", file: null };
+    const all = [read(pnpm), readScan(`${yarn}\n`, top), read({ lodash: [{ ...told, id: 1106913 }] })];
+    expect(all).toMatchObject([
+      [{ ...finding, tool: "pnpm audit" }],
+      [{ ...finding, tool: "yarn npm audit" }],
+      [{ ...finding, tool: "bun audit" }],
+    ]);
+    expect(new Set(all.flat().map(({ fingerprint }) => fingerprint)).size).toBe(1);
+    expect([read({ ...pnpm, advisories: {} }), read({})]).toEqual([[], []]);
+    // pnpm, whose registry is away.
+    expect(() => read({ error: { code: "ECONNREFUSED", message: "request to http://r/ failed" } })).toThrow(
+      "its tool has failed",
+    );
+  });
+
   it("is known as pip-audit's, new and old, which tells no severity", () => {
     // https://github.com/pypa/pip-audit/blob/main/README.md
     const dependencies = [
@@ -245,8 +277,8 @@ describe("a hostile report", () => {
       ["", "it is empty"],
       ["hello", "it is no JSON"],
       ['{"runs":3}', "it is no SARIF log"],
-      ['{"a":1}', "it is none of npm audit"],
-      ["3", "it is none of npm audit"],
+      ['{"a":1}', "it is none of the audits"],
+      ["3", "it is none of the audits"],
       ['{"auditReportVersion":2}', "it has no vulnerabilities"],
       ['{"SchemaVersion":2,"Results":[{"Vulnerabilities":[{}]}]}', "a finding has no id"],
     ] as const)

@@ -1,48 +1,35 @@
 import { type Finding, insideOf, printOf, severityOf } from "./finding.ts";
 import { fieldOf, isObject, lineOf, listOf, parseReport, textOf } from "./json.ts";
+import { readNodeAudit, yarnAudit, yarnLines } from "./node-audits.ts";
+import { packaged } from "./packaged.ts";
 import { readSarif } from "./sarif.ts";
 import { UnreadableReport } from "./xml.ts";
 
 /**
- * What a scanner has found: the JSON of npm audit, pip-audit, Bandit, Trivy or Gitleaks, or SARIF, told apart by what it is made of. Their
+ * What a scanner has found: the JSON of the audits of npm, pnpm, yarn and bun, of pip-audit, Bandit, Trivy or Gitleaks, or SARIF, told apart by what it is made of. Their
  * shapes: npm 11's and Bandit 1.6's own output; https://github.com/pypa/pip-audit/blob/main/README.md;
  * https://github.com/aquasecurity/trivy/tree/main/integration/testdata;
  * https://github.com/gitleaks/gitleaks/tree/master/testdata/expected/report. `top`: where the checkout was. Errors: UnreadableReport.
  */
 export function readScan(text: string, top: string): readonly Finding[] {
+  const lines = yarnLines(text);
+  if (lines !== null) return yarnAudit(lines);
   const report = parseReport(text);
   if (fieldOf(report, "runs") !== undefined) return readSarif(report, top);
-  if (fieldOf(report, "auditReportVersion") !== undefined) return npmAudit(report);
+  const audited = readNodeAudit(report);
+  if (audited !== null) return audited;
   if (fieldOf(report, "SchemaVersion") !== undefined) return trivy(report, top);
   if (isObject(fieldOf(report, "metrics")) && Array.isArray(fieldOf(report, "results"))) return bandit(report, top);
   if (Array.isArray(fieldOf(report, "dependencies"))) return pipAudit(listOf(fieldOf(report, "dependencies")));
   // An older pip-audit writes the list itself, and so does Gitleaks; of an empty one it is the same.
   if (Array.isArray(report))
     return report.some((one) => fieldOf(one, "vulns") !== undefined) ? pipAudit(report) : gitleaks(report, top);
-  const why = textOf(fieldOf(report, "message")) || textOf(fieldOf(report, "error", "summary"));
+  const why =
+    textOf(fieldOf(report, "message")) ||
+    textOf(fieldOf(report, "error", "summary") ?? fieldOf(report, "error", "message"));
   if (why !== "") throw new UnreadableReport(`its tool has failed: ${why}`);
-  throw new UnreadableReport("it is none of npm audit, pip-audit, Bandit, Trivy, Gitleaks and SARIF");
-}
-
-function npmAudit(report: unknown): readonly Finding[] {
-  const vulnerabilities = fieldOf(report, "vulnerabilities");
-  if (!isObject(vulnerabilities)) throw new UnreadableReport("it is no report of npm audit: it has no vulnerabilities");
-  return Object.values(vulnerabilities).flatMap((vulnerable) =>
-    // A text among them names another package of this list, through which this one is vulnerable.
-    listOf(fieldOf(vulnerable, "via"))
-      .filter(isObject)
-      .map((advisory) => {
-        const name = textOf(advisory.name);
-        const rule = /GHSA(-[0-9a-z]{4}){3}/.exec(textOf(advisory.url))?.[0] ?? `npm ${String(advisory.source)}`;
-        const range = textOf(advisory.range);
-        return packaged("npm audit", {
-          severity: advisory.severity,
-          rule,
-          message: advisory.title,
-          name,
-          version: range,
-        });
-      }),
+  throw new UnreadableReport(
+    "it is none of the audits of npm, pnpm, yarn, bun and pip, Bandit, Trivy, Gitleaks and SARIF",
   );
 }
 
@@ -148,24 +135,4 @@ function gitleaks(leaks: readonly unknown[], top: string): readonly Finding[] {
       package: null,
     };
   });
-}
-
-/** An advisory and a package make one finding, whichever tool found it and in which version. */
-function packaged(
-  tool: string,
-  said: Readonly<Record<"severity" | "rule" | "message" | "name" | "version", unknown>>,
-): Finding {
-  const [rule, name] = [textOf(said.rule), textOf(said.name)];
-  if (rule === "" || name === "")
-    throw new UnreadableReport(`it is no report of ${tool}: a finding has no ${rule === "" ? "id" : "package"}`);
-  return {
-    fingerprint: printOf("package", rule, name),
-    tool,
-    severity: severityOf(said.severity),
-    rule,
-    message: textOf(said.message),
-    file: null,
-    line: null,
-    package: `${name} ${textOf(said.version)}`.trim(),
-  };
 }
