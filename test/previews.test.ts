@@ -30,10 +30,8 @@ createServer((request, response) => {
 process.on("SIGTERM", () => process.exit(0));
 `;
 
-beforeAll(async () => {
-  forge = await TestForge.make();
-  product = await makeProduct({ bake: "0s", instances: 1 });
-  marks = join(forge.remote, "marks");
+/** Commits the config, with this beside what all previews here have. */
+function configure(own: object = {}): void {
   const listen = `127.0.0.1:${product.port}`;
   const data = {
     prepare: ["sh", "-c", 'cp web/template "$SLIPWAY_DATA_DIR/visitors"'],
@@ -44,7 +42,7 @@ beforeAll(async () => {
   const more = {
     environments: {
       production: { edge: { listen }, services: { web: { routes: ["shop.test"] } } },
-      preview: { edge: { listen }, previews: { host: "{name}.preview.test", limit: 2, data } },
+      preview: { edge: { listen }, previews: { host: "{name}.preview.test", limit: 2, data, ...own } },
     },
     triggers: {
       branches: { "feature/*": { deploy: "preview" } },
@@ -52,8 +50,15 @@ beforeAll(async () => {
       ...forge.triggers,
     },
   };
-  writeFileSync(join(product.directory, "web", "template"), "made of a template\n");
   product.commit("v1", "good", { bake: "0s", instances: 1, more });
+}
+
+beforeAll(async () => {
+  forge = await TestForge.make();
+  product = await makeProduct({ bake: "0s", instances: 1 });
+  marks = join(forge.remote, "marks");
+  writeFileSync(join(product.directory, "web", "template"), "made of a template\n");
+  configure();
   forge.join(product);
   plane = await startPlane(product);
   await forge.apply(plane, product.directory);
@@ -152,6 +157,36 @@ it("a branch has an environment and data of its own from its first push until it
   await gone(preview.name);
   expect(await isServed(host)).toBe(false);
   expect(readFileSync(marks, "utf8")).toBe(`${data}visitor of two\n`);
+});
+
+it("one sleeps when nobody asks it anything, and when the money of the month is spent, which also refuses the next push", async () => {
+  const rest = async (name: string) => (await previews()).find((each) => each.name === name)?.reason;
+  const patient = { timeout: 60_000, interval: 200 };
+  const instanceHour = 1_000;
+  configure({ sleep: "1s", cost: { instanceHour, perMonth: 1_000 } });
+  await forge.apply(plane, product.directory);
+  const { name, url } = await live("idle", "feature/idle");
+  await expect.poll(() => rest(name), patient).toBe("nobody has asked it anything for 1s");
+  // What has run is charged when it has been seen to have ended; how much it was is the machine's.
+  const running = async () => (await previews()).find((each) => each.name === name)?.instances;
+  await expect.poll(running, patient).toBe(0);
+  const { host } = new URL(url!);
+  expect((await visit(host)).status).toBe(200);
+
+  configure({ cost: { instanceHour, perMonth: 0.01 } });
+  await forge.apply(plane, product.directory);
+  await expect.poll(() => rest(name), patient).toMatch(/^previews have cost \d+\.\d\d of 0\.01 in this month$/);
+  await expect.poll(() => processesOf(host.split(".")[0]!), patient).toEqual([]);
+  const moved = forge.push("feat: costly", { branch: "feature/costly" });
+  const { id } = await forge.deliver(forge.pushBody(moved, "feature/costly"));
+  expect(await eventEnded(plane, id)).toMatchObject({
+    phase: "failed",
+    reason: expect.stringMatching(/previews have cost \d+\.\d\d of 0\.01 in this month$/),
+  });
+  configure();
+  await forge.apply(plane, product.directory);
+  await deleted("feature/idle");
+  await gone(name);
 });
 
 it("a control plane that is killed at every boundary of its making and of its removal begins nothing twice and leaves nothing", async () => {
