@@ -398,6 +398,7 @@ async function triesToLook(at: Plane, own: Repository): Promise<void> {
         [
           "set +e",
           ...tries,
+          `{ echo >> ${own.directory}/.git/config; } 2> /dev/null && echo wrote what git of the control plane obeys`,
           `umount ${state} 2> /dev/null && echo took the fence away`,
           `unshare --user --map-root-user --mount sh -c 'umount ${state}; cat ${state}/secrets.key' 2> /dev/null && echo took it away inside`,
           `nsenter --target ${at.child.pid} --mount cat ${state}/secrets.key 2> /dev/null && echo went out`,

@@ -8,19 +8,23 @@ import { whyNotExecutable } from "./executable.ts";
 import { Fence } from "./fence.ts";
 
 // A space and a backslash: they have a meaning in the table of mounts.
-const state = realpathSync(mkdtempSync(join(tmpdir(), "slipway fence\\")));
+const repository = realpathSync(mkdtempSync(join(tmpdir(), "slipway fence\\")));
+const state = join(repository, "state");
 const own = join(state, "runs", "own");
 const token = join(tmpdir(), `slipway-fence-token-${process.pid}`);
+mkdirSync(join(repository, ".git"));
+mkdirSync(state);
 const fence = await Fence.open({ directory: state, files: [token] });
 
 beforeAll(() => {
   for (const directory of ["own/source", "own/room", "other"])
     mkdirSync(join(state, "runs", directory), { recursive: true });
   writeFileSync(join(state, "secrets.key"), "key");
+  writeFileSync(join(repository, ".git", "config"), "[core]\n");
   writeFileSync(token, "token");
 });
 afterAll(() => {
-  for (const path of [state, token]) rmSync(path, { recursive: true, force: true });
+  for (const path of [repository, token]) rmSync(path, { recursive: true, force: true });
 });
 
 function jobOf(command: readonly string[], env: Readonly<Record<string, string>> = {}): StepJob {
@@ -60,6 +64,22 @@ describe.runIf(typeof fence !== "string")("the fence around a step", () => {
     expect(existsSync(join(state, "x"))).toBe(false);
     // Nothing of it is mounted out here.
     expect(readFileSync("/proc/self/mountinfo", "utf8")).not.toContain("fence");
+  });
+
+  it("lets a step read the repository around it, and nobody have the control plane's git run what the step has written there", async () => {
+    const git = join(repository, ".git");
+    writeFileSync(join(own, "source", "evil"), "[core]\n\tsshCommand = touch /evil\n");
+    const { stdout } = await inside(
+      [
+        `cat '${git}/config'`,
+        `{ cat evil >> '${git}/config'; } 2> /dev/null || echo refused`,
+        `mv '${git}' '${git}-old' 2> /dev/null || echo kept`,
+        `umount '${git}' 2> /dev/null || echo held`,
+        `mount -o remount,bind,rw '${git}' 2> /dev/null || echo sealed`,
+      ].join("; "),
+    );
+    expect(stdout).toBe("[core]\nrefused\nkept\nheld\nsealed\n");
+    expect(readFileSync(join(git, "config"), "utf8")).toBe("[core]\n");
   });
 
   it("leaves process, group, exit code, signal and environment as they are", async () => {

@@ -5,6 +5,7 @@ import { runCommand } from "../../../lib/run-command.ts";
 import { socketFolder } from "../../../lib/socket-path.ts";
 import type { UnitSpec } from "../../../lib/supervisor/contract.ts";
 import type { StepJob } from "../../../ports/executor.ts";
+import { gitDirectoriesAround } from "./git-directories.ts";
 import { MountRoom, type Way } from "./mount-room.ts";
 import { findTools, type Tools } from "./tools.ts";
 
@@ -44,19 +45,22 @@ type Kept = { readonly room: Promise<MountRoom>; users: number; idle: NodeJS.Tim
 
 /**
  * Puts steps into a mount namespace in which the state directory is an empty, read-only file system with nothing in it but their own
- * paths. Steps with the same paths, which are those of one run, share it: to enter it costs less than half of making it. It ends with the
+ * paths, and in which the git directory around it is read-only: what is in its config, the control plane's own git would run. Steps with the same paths, which are those of one run, share it: to enter it costs less than half of making it. It ends with the
  * last process in it. A step keeps its process id, its user, its streams and its signals.
  */
 export class Fence {
   readonly #hidden: Hidden;
   readonly #tools: Tools;
   readonly #way: Way;
+  /** Whether the git directory around the state directory is read-only in it. */
+  readonly #seals: boolean;
   readonly #kept = new Map<string, Kept>();
 
-  private constructor(hidden: Hidden, tools: Tools, way: Way) {
+  private constructor(hidden: Hidden, tools: Tools, { way, seals }: { readonly way: Way; readonly seals: boolean }) {
     this.#hidden = hidden;
     this.#tools = tools;
     this.#way = way;
+    this.#seals = seals;
   }
 
   /** Tries it. Answers why there can be none on this machine. */
@@ -65,12 +69,14 @@ export class Fence {
     const tools = findTools();
     if (typeof tools === "string") return tools;
     let why = "";
-    for (const way of waysOf(tools)) {
-      const fence = new Fence(hidden, tools, way);
-      const tried = await fence.#whyNot();
-      if (tried === null) return fence;
-      why = tried;
-    }
+    // Some systems let a user without rights hide what is theirs, and make nothing of it read-only.
+    for (const seals of [true, false])
+      for (const way of waysOf(tools)) {
+        const fence = new Fence(hidden, tools, { way, seals });
+        const tried = await fence.#whyNot();
+        if (tried === null) return fence;
+        why = tried;
+      }
     return why;
   }
 
@@ -89,7 +95,7 @@ export class Fence {
     };
     const room = await kept.room;
     const table = join(job.room, "fence");
-    writeFileSync(table, tableOf(this.#hidden, job.sees), { mode: 0o600 });
+    writeFileSync(table, this.#table(job.sees), { mode: 0o600 });
     const loading = Object.entries(job.env).filter(([name]) => loaderVariable.test(name));
     const later = loading.length === 0 ? [] : [this.#tools.env, ...loading.map(([name, value]) => `${name}=${value}`)];
     const step = [...this.#way.take, ...later, ...job.command];
@@ -103,6 +109,10 @@ export class Fence {
       env: Object.fromEntries(Object.entries(job.env).filter(([name]) => !loaderVariable.test(name))),
       started,
     };
+  }
+
+  #table(sees: readonly string[]): string {
+    return tableOf(this.#hidden, sees, this.#seals ? gitDirectoriesAround(this.#hidden.directory) : []);
   }
 
   #open(key: string, sees: readonly string[]): Kept {
@@ -119,7 +129,7 @@ export class Fence {
     tables += 1;
     const table = join(this.#hidden.directory, `fence-${process.pid}-${tables}`);
     try {
-      writeFileSync(table, tableOf(this.#hidden, sees), { mode: 0o600 });
+      writeFileSync(table, this.#table(sees), { mode: 0o600 });
       return await MountRoom.open(this.#tools, this.#way, table);
     } finally {
       rmSync(table, { force: true });
@@ -177,7 +187,7 @@ function identityOf(path: string): readonly [string, number] {
  * What is mounted, as fstab(5): the new state directory is made on a stage inside the old one, and put in its place when the step's
  * own paths are in it.
  */
-function tableOf({ directory, files }: Hidden, sees: readonly string[]): string {
+function tableOf({ directory, files }: Hidden, sees: readonly string[], sealed: readonly string[]): string {
   const stage = stageOf({ directory });
   const isInside = (path: string): boolean => !/^\.\.(\/|$)/.test(relative(directory, path));
   const elsewhere = (paths: readonly string[]) => paths.filter((path) => !isInside(path) && existsSync(path));
@@ -188,6 +198,7 @@ function tableOf({ directory, files }: Hidden, sees: readonly string[]): string 
     ...elsewhere([socketFolder()]).map((at) => empty(at, "size=4k,ro")),
     ...sees.filter(isInside).map((path) => bind(path, join(stage, relative(directory, path)), "bind,X-mount.mkdir")),
     ...elsewhere(files).map((file) => bind("/dev/null", realpathSync(file))),
+    ...elsewhere(sealed).map((at) => bind(at, at, "bind,ro")),
     // Last: after it nothing of what was there can be named.
     bind(stage, directory, "rbind,ro"),
   ].join("");
