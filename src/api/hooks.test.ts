@@ -1,6 +1,8 @@
 import { createHmac, randomBytes, randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
@@ -475,6 +477,18 @@ describe("a delivery", () => {
     expect(await codeOf("github", "push", {}, { "x-github-event": "" })).toEqual([400, "USAGE"]);
     const answer = await server.inject({ method: "GET", url: "/v1/status" });
     expect([answer.statusCode, answer.json().error.code]).toEqual([404, "NOT_FOUND"]);
+  });
+
+  it("is refused before its body is taken where it carries no proof", async () => {
+    await inForce("github");
+    const { port } = new URL(await server.listen({ host: "127.0.0.1", port: 0 }));
+    const socket = connect({ host: "127.0.0.1", port: Number(port) });
+    socket.write(
+      `POST /hooks/github HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${20 * 1024 ** 2}\r\n\r\n`,
+    );
+    const [answer] = (await once(socket.setEncoding("utf8"), "data")) as [string];
+    socket.destroy();
+    expect(answer).toMatch(/^HTTP\/1.1 401 [\s\S]*the delivery carries no x-hub-signature-256/);
   });
 
   it("may be a form, and may have 25 MB, and no more", async () => {

@@ -60,9 +60,9 @@ async function open(text: string): Promise<Socket> {
   return socket;
 }
 
-/** Of a webhook whose body never comes whole. */
-const slowHook =
-  "POST /hooks/github HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\ncontent-type: application/json\r\n\r\n{";
+/** Of a job whose body never comes whole. */
+const slowJob =
+  "POST /v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\ncontent-type: application/json\r\n\r\n{";
 const polling = (given: string) =>
   `POST /agent/leases HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${given}\r\ncontent-type: application/json\r\ncontent-length: 20\r\n\r\n{"labels":["linux"]}`;
 
@@ -89,7 +89,7 @@ async function inUse(use: "agents" | "others"): Promise<void> {
 
 describe("the connections of the outer listener", () => {
   it("let agents in when strangers have taken all that there are for webhooks", async () => {
-    for (let i = 0; i < connectionBudgets.others; i++) await open(slowHook);
+    for (let i = 0; i < connectionBudgets.others; i++) await open(slowJob);
     await inUse("others");
     expect(await anew()).toBe(200);
     // A way of agents without their token is a stranger's.

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { SlipwayError } from "../../core/errors/error.ts";
 import type { ForgeKind } from "../../core/product/forges.ts";
@@ -9,31 +10,51 @@ import { type Heard, type Noted, recordEvents, recordPing } from "../../engine/t
 import { settingsOf, triggersPlace } from "../../engine/triggers/settings.ts";
 import type { World } from "../../engine/world.ts";
 import { isSignatureOf, isToken } from "../../lib/sign/webhook.ts";
+import { BodyRoom, type Seat } from "../body-room.ts";
 
 /** What GitHub, which sends the largest, cuts its own at. Source: docs.github.com/en/webhooks, 2026-11. */
 const bodyLimitBytes = 25 * 1024 ** 2;
 
 type Webhook = NonNullable<TriggerSettings["webhook"]>;
+type Hook = FastifyRequest<{ Params: { forge: string } }>;
 type Answer = { readonly said: string; readonly events: readonly Noted[] };
 
 /**
  * `POST /hooks/<forge>`: takes a delivery whose proof is right, writes down what it says, and answers; what that begins goes on by
- * itself. Errors: UNAUTHORIZED, NOT_FOUND, SECRET_MISSING, USAGE, BODY_TOO_LARGE.
+ * itself. Errors: UNAUTHORIZED, NOT_FOUND, SECRET_MISSING, USAGE, BODY_TOO_LARGE, TOO_MANY_CONNECTIONS (large ones fill the room).
  */
 export function hookRoutes(server: FastifyInstance, world: World, product: string): void {
+  const room = new BodyRoom();
+  const seats = new WeakMap<FastifyRequest, Seat>();
+  server.addHook("preParsing", async (request, reply, payload) => {
+    seats.set(request, room.seatFor(reply.raw));
+    return payload;
+  });
   // The proof is over the bytes as they came.
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser("*", { parseAs: "buffer", bodyLimit: bodyLimitBytes }, (_request, body, done) =>
-    done(null, body),
+  server.addContentTypeParser(
+    "*",
+    { bodyLimit: bodyLimitBytes },
+    async (request: FastifyRequest, payload: IncomingMessage) => seats.get(request)?.read(payload, bodyLimitBytes),
   );
+  const listened = async ({ params: { forge } }: Hook): Promise<Webhook> => {
+    const { webhook } = (await settingsOf(world.store.db, product)).settings;
+    if (webhook === null || webhook.forge !== forge) throw elsewhere(forge, webhook);
+    return webhook;
+  };
 
   server.post<{ Params: { forge: string } }>(
     "/hooks/:forge",
-    { bodyLimit: bodyLimitBytes },
+    {
+      bodyLimit: bodyLimitBytes,
+      // Before anything of the body is taken.
+      onRequest: async (request) => {
+        const webhook = await listened(request);
+        await mayBeProven(world, { product, webhook, words: forgeWords[webhook.forge], request });
+      },
+    },
     async (request, reply): Promise<Answer> => {
-      const { settings } = await settingsOf(world.store.db, product);
-      const { webhook } = settings;
-      if (webhook === null || webhook.forge !== request.params.forge) throw elsewhere(request.params.forge, webhook);
+      const webhook = await listened(request);
       const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
       const words = forgeWords[webhook.forge];
       await mustBeProven(world, { product, webhook, words, request, body });
@@ -61,15 +82,16 @@ export function hookRoutes(server: FastifyInstance, world: World, product: strin
   );
 }
 
-type Delivered = {
+type Asking = {
   readonly product: string;
   readonly webhook: Webhook;
   readonly words: ForgeWords;
   readonly request: FastifyRequest;
-  readonly body: Buffer;
 };
+type Delivered = Asking & { readonly body: Buffer };
 
-async function mustBeProven(world: World, { product, webhook, words, request, body }: Delivered): Promise<void> {
+/** Whether there is a proof, and one that can be looked at without the body is right. Answers with it and with the secret. */
+async function mayBeProven(world: World, { product, webhook, words, request }: Asking) {
   const { by, headers } = words.proof;
   const secret = await newestSecret(world, { product, environment: triggersPlace, name: webhook.secret });
   if (secret === null)
@@ -79,12 +101,14 @@ async function mustBeProven(world: World, { product, webhook, words, request, bo
     });
   const proof = header(request, headers);
   if (proof === null) throw unproven(`the delivery carries no ${headers[0]}`, webhook);
-  const right = by === "hmac" ? isSignatureOf(body, secret.reveal(), proof) : isToken(secret.reveal(), proof);
-  if (!right)
-    throw unproven(
-      by === "hmac" ? "the signature is not that of this body" : "the token is not the right one",
-      webhook,
-    );
+  if (by === "token" && !isToken(secret.reveal(), proof)) throw unproven("the token is not the right one", webhook);
+  return { proof, secret };
+}
+
+async function mustBeProven(world: World, { body, ...asking }: Delivered): Promise<void> {
+  const { proof, secret } = await mayBeProven(world, asking);
+  if (asking.words.proof.by === "hmac" && !isSignatureOf(body, secret.reveal(), proof))
+    throw unproven("the signature is not that of this body", asking.webhook);
 }
 
 /** What is signed cannot be sent again under another name; a token proves nothing of the body. */
