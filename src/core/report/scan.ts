@@ -108,9 +108,11 @@ function trivy(report: unknown, top: string): readonly Finding[] {
           inFile(one, fieldOf(one, "ID"), fieldOf(one, "CauseMetadata", "StartLine"), fieldOf(one, "Message")),
         ),
       // What it matched is the secret.
-      ...listOf(fieldOf(result, "Secrets")).map((one) =>
-        inFile(one, fieldOf(one, "RuleID"), fieldOf(one, "StartLine"), fieldOf(one, "Title")),
-      ),
+      ...listOf(fieldOf(result, "Secrets")).map((one) => {
+        const found = inFile(one, fieldOf(one, "RuleID"), fieldOf(one, "StartLine"), fieldOf(one, "Title"));
+        // With its line: two secrets of one file are two.
+        return { ...found, fingerprint: printOf("Trivy", found.rule, file, found.message, found.line) };
+      }),
     ];
   });
 }

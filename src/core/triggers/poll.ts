@@ -7,6 +7,8 @@ export type Look = {
   readonly moved: readonly PushEvent[];
   /** What is there from before we began to look, and begins nothing. */
   readonly remembered: readonly { readonly ref: Ref; readonly after: string }[];
+  /** Paths of what is not there any more. It has gone when the next look does not find it either: one answer may be wrong. */
+  readonly missing: ReadonlySet<string>;
 };
 
 /** So many at once: a remote that has been exchanged for another must not begin a thousand runs. */
@@ -14,13 +16,13 @@ const maxMoved = 50;
 
 /**
  * What the refs of a remote say beside what is known of them. At the first look what nobody has heard of is only remembered; later it
- * is new. Refs that no trigger names are left out.
+ * is new. Refs that no trigger names are left out. `missing`: what the look before did not find.
  */
 export function lookAtRefs(
   refs: ReadonlyMap<string, string>,
   known: ReadonlyMap<string, KnownRef>,
   settings: TriggerSettings,
-  { first }: { readonly first: boolean },
+  { first, missing }: { readonly first: boolean; readonly missing: ReadonlySet<string> },
 ): Look {
   const moved: PushEvent[] = [];
   const remembered: { readonly ref: Ref; readonly after: string }[] = [];
@@ -33,11 +35,14 @@ export function lookAtRefs(
     if (before === null && first) remembered.push({ ref, after });
     else moved.push(push(ref, before, after));
   }
+  const gone = new Set<string>();
   for (const [path, { after }] of known) {
     const ref = parseRef(path);
-    if (ref !== null && !refs.has(path)) moved.push(push(ref, after, null));
+    if (ref === null || refs.has(path)) continue;
+    gone.add(path);
+    if (missing.has(path)) moved.push(push(ref, after, null));
   }
-  return { moved: moved.slice(0, maxMoved), remembered };
+  return { moved: moved.slice(0, maxMoved), remembered, missing: gone };
 }
 
 /** Who has pushed it is not known: git does not say. */

@@ -1,4 +1,4 @@
-import { reasonOf } from "../../core/errors/error.ts";
+import { reasonOf, SlipwayError } from "../../core/errors/error.ts";
 import type { EpochMs } from "../../core/ids.ts";
 import { refPath } from "../../core/triggers/event.ts";
 import { lookAtRefs } from "../../core/triggers/poll.ts";
@@ -16,6 +16,8 @@ export class Poller {
   readonly #world: World;
   readonly #rounds: Rounds;
   readonly #triedAt = new Map<string, EpochMs>();
+  /** By product: what its last look did not find. */
+  readonly #missing = new Map<string, ReadonlySet<string>>();
 
   constructor(world: World) {
     this.#world = world;
@@ -67,7 +69,16 @@ export class Poller {
     const { store, clock, newId } = this.#world;
     const rows = await store.db.selectFrom("trigger_ref").selectAll().where("product", "=", product).execute();
     const known = new Map(rows.map(({ ref, before, after }) => [ref, { before, after }]));
-    const { moved, remembered } = lookAtRefs(refs, known, settings, { first: row.polled_at === null });
+    // All that was ever there has not gone at once: what answers is empty, or another repository.
+    if (refs.size === 0 && known.size > 0)
+      throw new SlipwayError("GIT_FAILED", {
+        message: `${settings.remote} has no refs any more, and had ${known.size}: nothing is taken for deleted`,
+      });
+    const { moved, remembered, missing } = lookAtRefs(refs, known, settings, {
+      first: row.polled_at === null,
+      missing: this.#missing.get(product) ?? new Set(),
+    });
+    this.#missing.set(product, missing);
     // Whether it was heard of meanwhile is decided where it is written down.
     if (moved.length > 0)
       await recordEvents(this.#world, { product, source: "poll", delivery: newId(), digest: null }, moved);
