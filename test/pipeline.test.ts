@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { RunDetail } from "../src/api/contract.ts";
+import { laneOf } from "../src/core/pipeline/lane.ts";
 import { groupMembers, isAlive } from "../src/lib/supervisor/procfs.ts";
 import { type Plane, startPlane, tearDown } from "./fixture/plane.ts";
 import {
@@ -444,6 +446,25 @@ describe("a run", () => {
     expect(await plane.client.post(`/v1/runs/${id}/cancel`, { actor: "eve", reason: "" })).toEqual({
       cancelled: false,
     });
+  });
+
+  it("of one branch waits for the one before, and for no other branch's, nor for the one that makes a release", async () => {
+    const lane = (branch: string) => laneOf({ product: "probe", ref: branch, release: false, loadTest: null });
+    const other = ["b", "c", "d", "e", "f"].find((branch) => lane(branch) !== lane("a"));
+    const gate = join(repository.directory, "gate");
+    const waits = { waits: shell(`echo $$ > pid; until [ -e '${gate}' ]; do sleep 0.05; done`) };
+    repository.write({ steps: waits });
+    const first = await beginRun(plane, repository, { branch: "a" });
+    const second = await beginRun(plane, repository, { branch: "a" });
+    const beside = await beginRun(plane, repository, { branch: other ?? "" });
+    const making = await beginRun(plane, repository, { branch: "a", event: "deploy", release: true });
+    for (const id of [first, beside, making]) await said(id, "pid");
+    const { phase } = await plane.client.get<RunDetail>(`/v1/runs/${second}`);
+    expect(phase).toBe("queued");
+    writeFileSync(gate, "");
+    for (const id of [first, second, beside, making])
+      expect(await runWhen(plane, id, hasEnded)).toMatchObject({ phase: "succeeded" });
+    rmSync(gate);
   });
 
   it("survives kill -9 of the control plane: a finished step is not run again, and one under way is found again", async () => {

@@ -127,10 +127,10 @@ export class Keeper {
 
   async #startLostRuns(): Promise<void> {
     const { store, engine, clock, changes } = this.#world;
-    const open = await store.db.selectFrom("run").select(["id", "product"]).where("ended_at", "is", null).execute();
+    const open = await store.db.selectFrom("run").select("id").where("ended_at", "is", null).execute();
     for (const row of open) {
       const workflow = await engine.get(row.id);
-      if (workflow === null) await beginRun(this.#world, row);
+      if (workflow === null) await beginRun(this.#world, row.id);
       else if (workflow.status === "failed") {
         this.#world.log.error("run.workflow-failed", { run: row.id, reason: workflow.error });
         const reason = workflow.error ?? "it ended by a bug";

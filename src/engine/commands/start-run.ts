@@ -1,5 +1,6 @@
 import { SlipwayError } from "../../core/errors/error.ts";
 import { type ReleaseId, type RunId, runId } from "../../core/ids.ts";
+import { laneOf } from "../../core/pipeline/lane.ts";
 import type { EnvironmentSpec } from "../../core/product/spec.ts";
 import { resultOf } from "../../lib/result-of.ts";
 import type { RunRow } from "../../ports/tables.ts";
@@ -37,7 +38,7 @@ export async function startRun(
 ): Promise<{ readonly run: RunId | null; readonly release: ReleaseId | null }> {
   const { db } = world.store;
   if (input.id !== undefined && (await isThere(world, input.id))) {
-    await beginRun(world, { id: input.id, product: input.product });
+    await beginRun(world, input.id);
     return { run: input.id, release: null };
   }
   const asked = input.asked ?? askedForRelease;
@@ -73,7 +74,7 @@ export async function startRun(
       .values({ run_id: id, event, asked: JSON.stringify(rest) })
       .execute();
   });
-  await beginRun(world, { id, product: input.product });
+  await beginRun(world, id);
   world.changes.announce();
   return { run: id, release: null };
 }
@@ -119,12 +120,16 @@ const wordsOf = (parameters: Asked["parameters"]): string =>
       .sort(),
   );
 
-/** Starts the workflow of a run that is in the store: also by the sweep, when a crash came in between. Safe to repeat. */
-export async function beginRun(
-  world: World,
-  { id, product }: { readonly id: RunId; readonly product: string },
-): Promise<void> {
-  await world.engine.start(runKind, id, { run: id }, { lockKey: `run/${product}` });
+/** Starts the workflow of a run that is in the store, in its lane: also by the sweep, when a crash came in between. Safe to repeat. */
+export async function beginRun({ store: { db }, engine }: Pick<World, "store" | "engine">, id: RunId): Promise<void> {
+  const { product, commit_hash } = await db
+    .selectFrom("run")
+    .select(["product", "commit_hash"])
+    .where("id", "=", id)
+    .executeTakeFirstOrThrow();
+  const { branch, release, loadTest = null } = await askedOf(db, id);
+  const lockKey = laneOf({ product, ref: branch ?? commit_hash, release, loadTest });
+  await engine.start(runKind, id, { run: id }, { lockKey });
 }
 
 function mustBeClean(paths: readonly string[]): void {

@@ -88,6 +88,6 @@ export async function artifactsFile(
   if ((await stat(file).catch(() => null)) !== null) return { ...kept, file };
   throw new SlipwayError("NOT_FOUND", {
     message: `the artifacts of ${row.name} of ${row.run_id} are not kept any more`,
-    hint: "those of the newest 100 runs are",
+    hint: "those of the newest 100 runs, and of releases that are kept, are",
   });
 }

@@ -30,17 +30,24 @@ export async function sweepSteps(world: Pick<World, "store" | "executor" | "log"
   }
 }
 
-/** What a run needs no more when it has ended: its checkout. Its logs stay, as long as it is among the newest. */
+/** What a run needs no more when it has ended: its checkout. Its logs stay, as long as it is among the newest, or its release is kept. */
 export async function tidyRun(world: Pick<World, "store" | "runsDirectory">, run: string): Promise<null> {
   const { source, home, temporary } = workspaceOf(world, run);
   for (const directory of [source, home, temporary]) await rm(directory, { recursive: true, force: true });
-  const newest = await world.store.db
+  const { db } = world.store;
+  const newest = await db.selectFrom("run").select("id").orderBy("created_at", "desc").limit(keptRuns).execute();
+  const needed = await db
     .selectFrom("run")
-    .select("id")
-    .orderBy("created_at", "desc")
-    .limit(keptRuns)
+    .leftJoin("release", "release.id", "run.release_id")
+    .select("run.id")
+    .where(({ eb, or, and }) =>
+      or([
+        eb("run.ended_at", "is", null),
+        and([eb("release.id", "is not", null), eb("release.pruned_at", "is", null)]),
+      ]),
+    )
     .execute();
-  const kept = new Set<string>(newest.map(({ id }) => id));
+  const kept = new Set<string>([...newest, ...needed].map(({ id }) => id));
   const old = (await readdir(world.runsDirectory)).filter((name) => name.startsWith("run_") && !kept.has(name));
   for (const name of old) await rm(join(world.runsDirectory, name), { recursive: true, force: true });
   return null;

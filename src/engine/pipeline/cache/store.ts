@@ -98,8 +98,7 @@ export class StepCache {
         bytes: size + (packed?.bytes ?? 0),
       };
       await writeJsonFile(join(making, "kept.json"), all, { mode: 0o600, durable: false });
-      await rm(join(this.#directory, key), { recursive: true, force: true });
-      await rename(making, join(this.#directory, key));
+      await this.#put(making, key);
       await this.#makeRoom();
     } finally {
       await rm(making, { recursive: true, force: true });
@@ -120,8 +119,7 @@ export class StepCache {
       if (kept === null) return null;
       const all: Kept = { ...kept, elsewhere: true };
       await writeJsonFile(join(entry, "kept.json"), all, { mode: 0o600, durable: false });
-      await rm(join(this.#directory, key), { recursive: true, force: true });
-      await rename(entry, join(this.#directory, key));
+      await this.#put(entry, key);
       await this.#makeRoom();
       return all;
     } catch {
@@ -129,6 +127,16 @@ export class StepCache {
     } finally {
       await rm(making, { recursive: true, force: true });
     }
+  }
+
+  /** In the place of what is there. Two runs may keep the same at once: then the first stays, for both are results of one key. */
+  async #put(made: string, key: string): Promise<void> {
+    const place = join(this.#directory, key);
+    await rm(place, { recursive: true, force: true });
+    await rename(made, place).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
+      await rm(made, { recursive: true, force: true });
+    });
   }
 
   directoryOf(key: string): string {
