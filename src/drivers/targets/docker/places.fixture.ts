@@ -61,7 +61,8 @@ export async function sshPlace(count: number): Promise<Place & { machines: TestH
     name,
     url,
     address,
-    ssh: { controlDirectory, configFile: sshConfig },
+    // On a bridge of this machine: who is not there in 4 s has been cut off.
+    ssh: { controlDirectory, configFile: sshConfig, connectTimeoutMs: 4_000 },
   }));
   const place = await placeOf(hosts, machines.hosts, async () => {
     await machines.down();
