@@ -111,6 +111,31 @@ describe("a step with inputs", () => {
     expect(await go("2")).toBe("restored");
   });
 
+  it("is restored in another commit where it needs a built-in install, until what is installed may be another", async () => {
+    const lint = unique();
+    const pipeline = { steps: { install: {}, [lint]: { shell: "cat src/a", inputs: ["src"], needs: ["install"] } } };
+    const manifest = { name: "probe", version: "1.0.0" };
+    const go = async (own: object, version: string, other: string) => {
+      const lock = { ...manifest, version, lockfileVersion: 3, packages: { "": { ...manifest, version } } };
+      repository.write(pipeline, {
+        "package.json": JSON.stringify({ ...manifest, version, ...own }),
+        "package-lock.json": JSON.stringify(lock),
+        "src/a": "a",
+        other,
+      });
+      const run = await runToEnd(plane, repository);
+      expect(run.error).toBeNull();
+      return phasesOf(run);
+    };
+    expect(await go({}, "1.0.0", "1")).toEqual({ install: "passed", [lint]: "passed" });
+    expect(await go({}, "1.0.0", "2")).toEqual({ install: "passed", [lint]: "restored" });
+    expect((await go({}, "1.0.1", "2"))[lint]).toBe("passed");
+    // A script of its own may have anything installed.
+    const scripts = { postinstall: "true" };
+    expect((await go({ scripts }, "1.0.1", "2"))[lint]).toBe("passed");
+    expect((await go({ scripts }, "1.0.1", "3"))[lint]).toBe("passed");
+  });
+
   it("that reads what its inputs do not name is not kept, and it is said", async () => {
     const name = unique();
     repository.write(

@@ -16,6 +16,7 @@ import type { StepOutcome } from "../outcome.ts";
 import type { Attempting } from "../perform-step.ts";
 import type { StepSpec } from "../plan-steps.ts";
 import { type FileMark, filesOf, marksOf } from "./files.ts";
+import { installedFrom } from "./installed.ts";
 import { isInput, type ReadFinding, RunReads, tellsReads } from "./reads.ts";
 import type { SharedStore } from "./shared.ts";
 import type { Kept } from "./store.ts";
@@ -32,7 +33,7 @@ const mostWatched = 8;
 
 /**
  * A step with inputs is restored when one with the same key has passed before; else it runs, and what came of it is kept when it
- * is sure that it has read nothing else. A step without inputs only runs.
+ * is sure that it has read nothing else. A step without inputs only runs; a built-in install has a key for those that need it.
  */
 export async function restoredOrRun(
   world: World,
@@ -49,6 +50,7 @@ export async function restoredOrRun(
     if (kept !== null && (await putBack(world, on, keyed, kept))) return restoredBy(keyed, kept);
   }
   const watch = await watchOf(world, on);
+  const installing = keyed === null ? await keyOfInstall(world, on, watch.reads.files) : null;
   const alone = keyed !== null && (await world.stepCache.isUnclear(keyed.definition));
   const needed = withNeeds(watch, spec.step.id);
   const judged =
@@ -57,7 +59,7 @@ export async function restoredOrRun(
       : { inputs: isInput(spec.directory, dependedOn(on)), needs: (step: string) => needed.has(step) };
   const begun = world.clock.now();
   const { result, found } = await watch.reads.during({ name: spec.step.id, alone, judged }, run, signal);
-  if (keyed === null || result.phase !== "passed") return { ...result, key: keyed?.key ?? null };
+  if (keyed === null || result.phase !== "passed") return { ...result, key: keyed?.key ?? installing };
   const tookMs = world.clock.now() - begun;
   const note = await keptOrWhyNot(world, on, { keyed, result, tookMs, found });
   const reason = [result.reason, note].filter((part) => part !== "").join("; ");
@@ -176,6 +178,14 @@ async function keyNow(world: World, on: Attempting): Promise<Keyed> {
   const inputs = await marksOf(directory, await filesOf(directory, dependedOn(on)));
   const tools = await toolsFor(on, toolNamesOf(on, (await watchOf(world, on)).reads.files));
   return keyOf(world, on, { needed: await neededBy(world, on), inputs, tools });
+}
+
+/** Of a built-in install, as it is before it runs; null where more goes into it than is known, and of every other step. */
+async function keyOfInstall(world: World, on: Attempting, files: readonly string[]): Promise<string | null> {
+  const inputs = await installedFrom(on, files);
+  if (inputs === null) return null;
+  const tools = await toolsFor(on, toolNamesOf(on, files));
+  return keyOf(world, on, { needed: await neededBy(world, on), inputs, tools }).key;
 }
 
 /** What of the checkout its result depends on: what it makes may be in the commit too, and be read before it is made anew. */
