@@ -20,7 +20,7 @@ import { installedFrom } from "./installed.ts";
 import { isInput, type ReadFinding, RunReads, tellsReads } from "./reads.ts";
 import type { SharedStore } from "./shared.ts";
 import type { Kept } from "./store.ts";
-import { toolsOf, usualToolsOf } from "./tools.ts";
+import { systemText, toolsOf, usualToolsOf } from "./tools.ts";
 
 /** What of a key is known before it runs, to be compared after it. */
 export type Keyed = { readonly key: string; readonly definition: string; readonly inputs: readonly FileMark[] };
@@ -224,14 +224,14 @@ export function keyOf(world: World, on: Attempting, { needed, inputs, tools }: K
     ...((spec.step.container ?? null) === null ? {} : { container: spec.step.container as unknown as Json }),
   };
   const all = {
-    // Of 1 some were made by steps that were told their commit.
-    version: 2,
+    // Of 1 some were made by steps that were told their commit; 2 knew programs by their place.
+    version: 3,
     definition,
     parameters: input.parameters,
     secrets: Object.fromEntries(
       Object.entries(secrets).map(([name, value]) => [name, world.vault.fingerprint(new Secret(value))]),
     ),
-    system: `${process.platform} ${process.arch}`,
+    system: systemText(),
     tools,
     inputs,
     needs: needsOf(needed, run.dirty === 1 ? run.id : run.commit_hash),

@@ -1,4 +1,6 @@
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { open, readFile, realpath, stat } from "node:fs/promises";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -7,7 +9,7 @@ import { promisify } from "node:util";
 const usualTools = ["node", "npm"] as const;
 const python = "python3";
 const forPython = /(?:\.(?:py|pyi|ipynb)|(?:^|\/)(?:pyproject\.toml|setup\.cfg|Pipfile|requirements[^/]*\.txt))$/;
-/** A program that does not say its version within this is known by its file alone. */
+/** A large program that does not say its version within this is known by its file's place and times: it is the same nowhere else. */
 const versionMs = 10_000;
 
 /**
@@ -31,8 +33,9 @@ export function usualToolsOf(files: readonly string[], commands: readonly (reado
 }
 
 /**
- * Which program each name is, so that another version is another result: by its file, and where that is a script (which may be a
- * shim that chooses a version by directory) by what it says of itself there.
+ * Which program each name is, so that another version is another result, and the same on another machine is the same: by the file's
+ * content, of a large one by its size and what it says of itself, and of a script (which may be a shim that chooses a version by
+ * directory) by what it says there too.
  */
 export async function toolsOf(
   names: readonly string[],
@@ -42,34 +45,76 @@ export async function toolsOf(
   return Object.fromEntries(await Promise.all(all.map(async (name) => [name, await toolOf(name, at)] as const)));
 }
 
-async function toolOf(
-  name: string,
-  {
-    path,
-    directory,
-    env,
-  }: { readonly path: string; readonly directory: string; readonly env: Readonly<Record<string, string>> },
-): Promise<string> {
-  const file = await find(name, path);
+type At = { readonly path: string; readonly directory: string; readonly env: Readonly<Record<string, string>> };
+
+async function toolOf(name: string, at: At): Promise<string> {
+  const file = await find(name, at.path);
   if (file === null) return "none";
   const real = await realpath(file);
   const { size, mtimeMs, ino } = await stat(real);
   const identity = `${real} ${size} ${mtimeMs} ${ino}`;
-  if (!(await isScript(real))) return identity;
-  // npm and its like are scripts with their version beside them: a start of them takes a tenth of a second.
-  const version = await packageVersion(real);
-  if (version !== null) return `${identity} ${version}`;
-  const key = `${directory}\0${file}\0${identity}`;
-  let said = answers.get(key);
-  if (said === undefined) {
-    said = execute(file, ["--version"], { cwd: directory, env: { ...env }, timeout: versionMs }).then(
+  if (await isScript(real)) {
+    // npm and its like are scripts with their version beside them: a start of them takes a tenth of a second.
+    const version = (await packageVersion(real)) ?? (await saidBy(file, identity, at));
+    return `${await contentOf(real, identity)} ${version}`;
+  }
+  if (size <= mostReadBytes) return contentOf(real, identity);
+  const version = await saidBy(file, identity, at);
+  return version === "" ? identity : `${size} ${version}`;
+}
+
+/** Of the same file the same, so it is read once. */
+const contents = new Map<string, Promise<string>>();
+const mostReadBytes = 16 * 1024 ** 2;
+
+function contentOf(file: string, identity: string): Promise<string> {
+  return once(contents, identity, async () =>
+    createHash("sha256")
+      .update(await readFile(file))
+      .digest("hex"),
+  );
+}
+
+function saidBy(file: string, identity: string, { directory, env }: At): Promise<string> {
+  return once(answers, `${directory}\0${file}\0${identity}`, () =>
+    execute(file, ["--version"], { cwd: directory, env: { ...env }, timeout: versionMs }).then(
       ({ stdout, stderr }) => stdout.trim() || stderr.trim(),
       () => "",
-    );
-    answers.set(key, said);
-    for (const [old] of [...answers].slice(0, -mostAnswers)) answers.delete(old);
+    ),
+  );
+}
+
+function once(known: Map<string, Promise<string>>, key: string, ask: () => Promise<string>): Promise<string> {
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const answer = ask();
+  answer.catch(() => known.delete(key));
+  known.set(key, answer);
+  for (const [old] of [...known].slice(0, -mostAnswers)) known.delete(old);
+  return answer;
+}
+
+/**
+ * The machine as far as what is built on it depends on it: what is built for one C library may not run with another, and the
+ * distribution and its version say which that is.
+ */
+export const systemText = (() => {
+  let known: string | null = null;
+  return (): string => {
+    known ??= [process.platform, process.arch, distribution()].filter((part) => part !== "").join(" ");
+    return known;
+  };
+})();
+
+/** `debian 12`; empty where the system does not say. Source of the form: os-release(5). */
+function distribution(): string {
+  try {
+    const text = readFileSync("/etc/os-release", "utf8");
+    const of = (name: string): string => new RegExp(`^${name}="?([^"\\n]*)`, "m").exec(text)?.[1] ?? "";
+    return `${of("ID")} ${of("VERSION_ID")}`.trim();
+  } catch {
+    return "";
   }
-  return `${identity} ${await said}`;
 }
 
 async function find(name: string, path: string): Promise<string | null> {
