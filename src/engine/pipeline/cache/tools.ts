@@ -13,8 +13,8 @@ const forPython = /(?:\.(?:py|pyi|ipynb)|(?:^|\/)(?:pyproject\.toml|setup\.cfg|P
 const versionMs = 10_000;
 
 /**
- * What scripts have said of themselves in a directory, which is one run's. They are asked once there: what could make them say
- * something else is a step before, whose own key is in the keys of what needs it.
+ * What programs have said of themselves; scripts in a directory, which is one run's. They are asked once there: what could make them
+ * say something else is a step before, whose own key is in the keys of what needs it.
  */
 const answers = new Map<string, Promise<string>>();
 const mostAnswers = 64;
@@ -55,11 +55,12 @@ async function toolOf(name: string, at: At): Promise<string> {
   const identity = `${real} ${size} ${mtimeMs} ${ino}`;
   if (await isScript(real)) {
     // npm and its like are scripts with their version beside them: a start of them takes a tenth of a second.
-    const version = (await packageVersion(real)) ?? (await saidBy(file, identity, at));
+    const version = (await packageVersion(real)) ?? (await saidBy(file, `${at.directory}\0${file}\0${identity}`, at));
     return `${await contentOf(real, identity)} ${version}`;
   }
   if (size <= mostReadBytes) return contentOf(real, identity);
-  const version = await saidBy(file, identity, at);
+  // A program says the same in every directory, and a run should not wait for it.
+  const version = await saidBy(real, identity, at);
   return version === "" ? identity : `${size} ${version}`;
 }
 
@@ -75,8 +76,9 @@ function contentOf(file: string, identity: string): Promise<string> {
   );
 }
 
-function saidBy(file: string, identity: string, { directory, env }: At): Promise<string> {
-  return once(answers, `${directory}\0${file}\0${identity}`, () =>
+/** `key`: what it is asked once of. */
+function saidBy(file: string, key: string, { directory, env }: At): Promise<string> {
+  return once(answers, key, () =>
     execute(file, ["--version"], { cwd: directory, env: { ...env }, timeout: versionMs }).then(
       ({ stdout, stderr }) => stdout.trim() || stderr.trim(),
       () => "",
