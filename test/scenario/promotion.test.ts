@@ -98,7 +98,7 @@ it("a newer one takes the place of one that waits; an older one does not go on, 
   expect((await plane.ended(third!.id)).phase).toBe("succeeded");
   expect(await inStaging(two)).toBeUndefined();
   const newer =
-    "promotion.skipped r3 is live, which is newer than r2; by hand: slipway promote production --release r2";
+    "promotion.skipped r3 is there or on its way, which is newer than r2; by hand: slipway promote production --release r2";
   expect(await saidIn("production")).toEqual([newer]);
   expect((await plane.ended(await plane.rollback("staging"))).phase).toBe("succeeded");
   expect((await asked("production")).filter(({ phase }) => phase === "gated")).toEqual([]);

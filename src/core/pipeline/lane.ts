@@ -6,7 +6,7 @@ export const checkLanes = 3;
 /** What says beside which others a run goes. */
 export type LaneOf = {
   readonly product: string;
-  /** The branch it is for, else what it was asked for by: a commit, `HEAD`. */
+  /** The branch it is for, where one was named, else its commit. */
   readonly ref: string;
   /** Whether it makes a release. */
   readonly release: boolean;

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import type { Course } from "../../core/deploy/deployment.ts";
-import { isSlipwayError, type SlipwayError } from "../../core/errors/error.ts";
-import { deploymentId, type EnvironmentName, runId } from "../../core/ids.ts";
+import { isSlipwayError, reasonOf, type SlipwayError } from "../../core/errors/error.ts";
+import { deploymentId, type EnvironmentName, type ReleaseId, runId } from "../../core/ids.ts";
 import type { DeploymentRow } from "../../ports/tables.ts";
+import { gatedDeployments, openDeployments } from "../deploy/open.ts";
 import { deploymentRow } from "../deploy/record.ts";
 import { findEnvironment } from "../environment.ts";
 import { appendHistory } from "../history.ts";
@@ -28,25 +29,32 @@ export async function promoteOnwards(world: World, { id, release, environment: f
   const row = await deploymentRow(db, id);
   // Whoever goes back wants nothing to go on from there.
   if (row.kind === "rollback") return;
-  for (const environment of onwards) await guarded(world, row, environment, () => promote(world, row, environment));
-  const specs = await Promise.all(onwards.map(async (each) => (await releaseView(db, row.release_id, each)).spec));
-  const asking = specs.find(({ gates }) => gates?.loadTest === true);
-  if (asking !== undefined) await guarded(world, row, asking.environment, () => beginLoadTests(world, row));
+  const asked: EnvironmentName[] = [];
+  for (const environment of onwards)
+    await guarded(world, row, environment, async () => {
+      if (await promote(world, row, environment)) asked.push(environment);
+    });
+  for (const environment of asked) {
+    const { gates } = (await releaseView(db, row.release_id, environment)).spec;
+    if (gates?.loadTest === true) return guarded(world, row, environment, () => beginLoadTests(world, row));
+  }
 }
 
-async function promote(world: World, row: DeploymentRow, environment: EnvironmentName): Promise<void> {
+/** Whether it was asked for. */
+async function promote(world: World, row: DeploymentRow, environment: EnvironmentName): Promise<boolean> {
   const { db } = world.store;
-  const live = (await findEnvironment(db, { product: row.product, environment }))?.live_release_id ?? null;
-  if (live === row.release_id) return;
-  const release = await releaseFacts(db, row.release_id);
-  const there = live === null ? null : await releaseFacts(db, live);
-  if (there !== null && there.number > release.number) {
+  const { product } = row;
+  const live = (await findEnvironment(db, { product, environment }))?.live_release_id ?? null;
+  if (live === row.release_id) return false;
+  const { number } = await releaseFacts(db, row.release_id);
+  const newest = await newestOf(world, { product, environment, live });
+  if (newest > number) {
     await note(world, row, {
       environment,
       event: "promotion.skipped",
-      reason: `r${there.number} is live, which is newer than r${release.number}; by hand: slipway promote ${environment} --release r${release.number}`,
+      reason: `r${newest} is there or on its way, which is newer than r${number}; by hand: slipway promote ${environment} --release r${number}`,
     });
-    return;
+    return false;
   }
   await startDeployment(world, {
     id: deploymentId(`dep_${nameFrom(row.id, environment)}`),
@@ -54,9 +62,23 @@ async function promote(world: World, row: DeploymentRow, environment: Environmen
     release: row.release_id,
     kind: "promotion",
     actor: self,
-    reason: `r${release.number} has succeeded in ${row.environment} (${row.id})`,
+    reason: `r${number} has succeeded in ${row.environment} (${row.id})`,
+    // What is under way is somebody's, and goes to its end.
+    whenBusy: "queue",
     overtakes: self,
   });
+  return true;
+}
+
+/** The highest number among what is live there, is under way and waits; 0: nothing is. */
+async function newestOf(
+  { store: { db } }: World,
+  at: { readonly product: string; readonly environment: EnvironmentName; readonly live: ReleaseId | null },
+): Promise<number> {
+  const waiting = [...(await openDeployments(db, at)), ...(await gatedDeployments(db, at))];
+  const releases = [...waiting.map(({ release_id }) => release_id), ...(at.live === null ? [] : [at.live])];
+  const numbers = await Promise.all(releases.map(async (id) => (await releaseFacts(db, id)).number));
+  return Math.max(0, ...numbers);
 }
 
 /** As `slipway load-test` does, at the commit that is live. */
@@ -79,7 +101,7 @@ async function beginLoadTests(world: World, row: DeploymentRow): Promise<void> {
   });
 }
 
-/** Nothing of this makes the deployment that has succeeded one that has not. */
+/** Nothing of this makes the deployment that has succeeded one that has not: what goes wrong is said, and that is all. */
 async function guarded(
   world: World,
   row: DeploymentRow,
@@ -89,8 +111,9 @@ async function guarded(
   try {
     await work();
   } catch (error) {
-    if (!isSlipwayError(error) || error.retryable) throw error;
-    await note(world, row, { environment, event: "promotion.refused", reason: saying(error) });
+    world.log.warn("promotion.refused", { deployment: row.id, environment, reason: reasonOf(error) });
+    if (isSlipwayError(error))
+      await note(world, row, { environment, event: "promotion.refused", reason: saying(error) });
   }
 }
 

@@ -41,7 +41,7 @@ export function deployWorkflow(
         world.stepConditions.forget(id);
         await ctx.step("name images", ({ signal }) => nameImages(world, id, signal));
         await ctx.step(
-          "promote and prune",
+          "prune",
           async ({ signal }) => {
             await releaseEverywhere(world, course);
             if (deployment?.phase.is === "rollback-failed") await tellEdge(world, course);

@@ -35,6 +35,8 @@ export async function tidyRun(world: Pick<World, "store" | "runsDirectory">, run
   const { source, home, temporary } = workspaceOf(world, run);
   for (const directory of [source, home, temporary]) await rm(directory, { recursive: true, force: true });
   const { db } = world.store;
+  // Before it is asked what is needed: a run that begins meanwhile is not among them.
+  const there = (await readdir(world.runsDirectory)).filter((name) => name.startsWith("run_"));
   const newest = await db.selectFrom("run").select("id").orderBy("created_at", "desc").limit(keptRuns).execute();
   const needed = await db
     .selectFrom("run")
@@ -48,7 +50,7 @@ export async function tidyRun(world: Pick<World, "store" | "runsDirectory">, run
     )
     .execute();
   const kept = new Set<string>([...newest, ...needed].map(({ id }) => id));
-  const old = (await readdir(world.runsDirectory)).filter((name) => name.startsWith("run_") && !kept.has(name));
-  for (const name of old) await rm(join(world.runsDirectory, name), { recursive: true, force: true });
+  for (const name of there.filter((each) => !kept.has(each)))
+    await rm(join(world.runsDirectory, name), { recursive: true, force: true });
   return null;
 }

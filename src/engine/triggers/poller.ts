@@ -17,7 +17,7 @@ export class Poller {
   readonly #rounds: Rounds;
   readonly #triedAt = new Map<string, EpochMs>();
   /** By product: what its last look did not find. */
-  readonly #missing = new Map<string, ReadonlySet<string>>();
+  readonly #missing = new Map<string, { readonly of: EpochMs; readonly refs: ReadonlySet<string> }>();
 
   constructor(world: World) {
     this.#world = world;
@@ -74,11 +74,13 @@ export class Poller {
       throw new SlipwayError("GIT_FAILED", {
         message: `${settings.remote} has no refs any more, and had ${known.size}: nothing is taken for deleted`,
       });
+    const before = this.#missing.get(product);
     const { moved, remembered, missing } = lookAtRefs(refs, known, settings, {
       first: row.polled_at === null,
-      missing: this.#missing.get(product) ?? new Set(),
+      // Triggers that were applied since may ask another remote.
+      missing: before?.of === row.applied_at ? before.refs : new Set(),
     });
-    this.#missing.set(product, missing);
+    this.#missing.set(product, { of: row.applied_at, refs: missing });
     // Whether it was heard of meanwhile is decided where it is written down.
     if (moved.length > 0)
       await recordEvents(this.#world, { product, source: "poll", delivery: newId(), digest: null }, moved);

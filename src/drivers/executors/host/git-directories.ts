@@ -2,8 +2,8 @@ import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
 /**
- * The git directories of the repository that a directory lies in: its own, and of a worktree or a submodule those that its `.git`
- * names. Source of the forms: gitrepository-layout(5). None where there is no repository, or one that cannot be read.
+ * The git directories of the repository that a directory lies in: its own, and of a worktree or a submodule its `.git` file
+ * and those that this names. Source of the forms: gitrepository-layout(5). None where there is no repository, or one that cannot be read.
  */
 export function gitDirectoriesAround(directory: string): readonly string[] {
   for (let at = directory; ; at = dirname(at)) {
@@ -20,7 +20,7 @@ function named(file: string): readonly string[] {
     if (at === undefined) return [];
     const own = resolve(dirname(file), at);
     const common = join(own, "commondir");
-    const all = [own, ...(existsSync(common) ? [resolve(own, readFileSync(common, "utf8").trim())] : [])];
+    const all = [file, own, ...(existsSync(common) ? [resolve(own, readFileSync(common, "utf8").trim())] : [])];
     return all.filter((path) => existsSync(path)).map((path) => realpathSync(path));
   } catch {
     return [];

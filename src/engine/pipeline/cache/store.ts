@@ -132,11 +132,13 @@ export class StepCache {
   /** In the place of what is there. Two runs may keep the same at once: then the first stays, for both are results of one key. */
   async #put(made: string, key: string): Promise<void> {
     const place = join(this.#directory, key);
-    await rm(place, { recursive: true, force: true });
+    const before = join(this.#directory, `making-${randomBytes(6).toString("hex")}`);
+    await rename(place, before).catch(() => undefined);
     await rename(made, place).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
       await rm(made, { recursive: true, force: true });
     });
+    await rm(before, { recursive: true, force: true });
   }
 
   directoryOf(key: string): string {
