@@ -91,7 +91,7 @@ test("headers of the policy are set where the service has not set its own, on pa
   expect(answer.headers["x-trace-id"]).toMatch(/^[0-9a-f]{32}$/);
   expect(a.heads[0]?.headers.traceparent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/);
   expect(a.heads[0]?.headers.traceparent).toContain(answer.headers["x-trace-id"]);
-  await made.edge.hold("web", { maxMs: 50, maxQueued: 0 });
+  await made.edge.hold("web", { maxMs: 60_000, maxQueued: 0 });
   const page = await ask(port, "/");
   expect(page.status).toBe(503);
   expect(page.headers).toMatchObject({ "x-frame-options": "DENY", "x-backend": "default" });
