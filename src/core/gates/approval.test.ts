@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { nothingSeen } from "../forge/check.ts";
 import { releaseId } from "../ids.ts";
 import type { ApprovalSpec, GatesSpec } from "../product/gates-spec.ts";
+import { shortened } from "../release/commit.ts";
 import { type Approval, readApprovals, whyNotCounted } from "./approval.ts";
 import { decideGates, type GateInput } from "./decide.ts";
 import { authorsOf, isNamed, personOf } from "./person.ts";
@@ -38,7 +39,7 @@ const input = (more: Partial<GateInput> = {}): GateInput => ({
 
 describe("a person", () => {
   it("is the same from every machine, whatever the letters; named with a machine, only from there", () => {
-    expect(["Ada", "ada@laptop", " ada@example.org"].map(personOf)).toEqual(["ada", "ada", "ada"]);
+    expect(["Ada", "ada@laptop", " ada@example.org"].map((name) => personOf(name))).toEqual(["ada", "ada", "ada"]);
     expect([isNamed("ada", "ADA@ci"), isNamed("linus@desk", "linus@ci"), isNamed("linus@desk", "Linus@desk")]).toEqual([
       true,
       false,
@@ -51,6 +52,34 @@ describe("a person", () => {
     const authors = authorsOf([commit, commit]);
     expect(authors).toEqual(["Ken T", "ken@example.org"]);
     expect(whyNotCounted(spec({ people: null }), { authors }, "ken@laptop")).toContain("somebody else has to approve");
+  });
+
+  it("is found by the login in the address that a forge writes for those who hide theirs", () => {
+    const hidden = ["1024+ada@users.noreply.github.com", "7-ada@users.noreply.gitlab.com", "7-ada@example.org"];
+    expect(hidden.map((name) => personOf(name))).toEqual(["ada", "ada", "7-ada"]);
+  });
+
+  it("who wrote it with the author wrote it too", () => {
+    const body =
+      "Together.\n\nCo-authored-by: Grace H <grace@example.org>\nco-authored-by:<1+ada@users.noreply.github.com>\nCo-authored-by: nobody";
+    const commit = { hash: "c0ffee", author: "Ken", email: "ken@example.org", at: 0, subject: "", body };
+    const authors = authorsOf([commit]);
+    const counts = ["grace", "ada", "ken", "nobody", "linus"].map(
+      (by) => whyNotCounted(spec({ people: null }), { authors }, by) === null,
+    );
+    expect(counts).toEqual([false, false, false, true, true]);
+    const long = shortened({ ...commit, body: `${"x".repeat(5_000)}\n${body}` });
+    expect(authorsOf([long])).toEqual(authors);
+  });
+
+  it("is one under all the names that a config says", () => {
+    const otherNames = { "ada lovelace": "ada", "lovelace@example.org": "ada", al: "ada" };
+    const known = spec({ people: ["ada", "grace"], count: 2, otherNames });
+    expect(whyNotCounted(known, { authors: ["Lovelace@example.org"] }, "ada@laptop")).toContain("somebody else");
+    expect(whyNotCounted(known, { authors: ["lovelace@elsewhere.org"] }, "ada@laptop")).toBeNull();
+    expect(whyNotCounted(known, { authors: ["ken"] }, "AL@desk")).toBeNull();
+    expect(readApprovals(known, asked, [yes("al@desk"), yes("ada")]).open).toBe(false);
+    expect(readApprovals(known, asked, [yes("al@desk"), yes("grace")]).open).toBe(true);
   });
 });
 

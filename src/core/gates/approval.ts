@@ -22,9 +22,11 @@ export type Asked = {
 
 /** Why the word of this person does not count here; null when it does. */
 export function whyNotCounted(spec: ApprovalSpec, asked: Pick<Asked, "authors">, by: string): string | null {
-  if (spec.people !== null && !spec.people.some((listed) => isNamed(listed, by)))
+  const { people, otherNames } = spec;
+  if (people !== null && !people.some((listed) => isNamed(listed, by, otherNames)))
     return `${by} is not among those who may approve: ${namesOf(spec)}`;
-  if (spec.authorMayApprove || !asked.authors.some((author) => personOf(author) === personOf(by))) return null;
+  const person = personOf(by, otherNames);
+  if (spec.authorMayApprove || !asked.authors.some((author) => personOf(author, otherNames) === person)) return null;
   return `${by} wrote, made or asked for it, and somebody else has to approve`;
 }
 
@@ -44,6 +46,7 @@ export function expiresAt(spec: ApprovalSpec, asked: Pick<Asked, "at">): EpochMs
  * named with why.
  */
 export function readApprovals(spec: ApprovalSpec, asked: Asked, approvals: readonly Approval[]): GateReading {
+  const person = (by: string): string => personOf(by, spec.otherNames);
   const counted = new Map<string, Approval>();
   const left: { readonly by: string; readonly why: string }[] = [];
   for (const approval of approvals) {
@@ -51,7 +54,7 @@ export function readApprovals(spec: ApprovalSpec, asked: Asked, approvals: reado
     const why = whyNotCounted(spec, asked, by);
     if (why !== null) left.push({ by, why });
     else if (approval.live !== asked.live) left.push({ by, why: `${by} approved before another release went live` });
-    else if (!counted.has(personOf(by))) counted.set(personOf(by), approval);
+    else if (!counted.has(person(by))) counted.set(person(by), approval);
   }
   const missing = spec.count - counted.size;
   const given = [...counted.values()].map(({ by, reason }) => `${by} (${reason})`).join(", ");
@@ -59,7 +62,7 @@ export function readApprovals(spec: ApprovalSpec, asked: Asked, approvals: reado
   if (missing <= 0) return { gate: "approval", open: true, says: approved.join(), opensAt: null };
   const number = given === "" ? `${missing}` : `${missing} more`;
   // Who has looked again since is counted, and the first look is no news.
-  const without = left.filter(({ by }) => !counted.has(personOf(by))).map(({ why }) => why);
+  const without = left.filter(({ by }) => !counted.has(person(by))).map(({ why }) => why);
   const says = [
     ...approved,
     `waits for ${number} ${missing === 1 ? "approval" : "approvals"} from ${namesOf(spec)}`,

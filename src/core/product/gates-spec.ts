@@ -1,3 +1,5 @@
+import type { OtherNames } from "../gates/person.ts";
+
 /** What must be open before a deployment begins. */
 export type GatesSpec = {
   readonly approval: ApprovalSpec | null;
@@ -48,6 +50,8 @@ export type ApprovalSpec = {
   readonly from: string;
   /** Everybody who may approve; null is anybody. */
   readonly people: readonly string[] | null;
+  /** What else people are called. Absent: nobody is called anything else. */
+  readonly otherNames?: OtherNames;
   readonly count: number;
   readonly authorMayApprove: boolean;
   /** Notifiers that are told that a deployment waits. Absent: none. */

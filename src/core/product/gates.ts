@@ -21,6 +21,16 @@ export const teamsDoc = {
   allowed: 'names and people, such as { ops: ["ada", "grace"] }',
 } as const;
 
+export const peopleSchema = z.record(name("person"), people());
+
+export const peopleDoc = {
+  meaning:
+    "What else a person is called, for gates: by git, the forge and machines. Whoever wrote a commit under one of them may not approve it under another. With an @ it is the whole name, without one what stands before it.",
+  default: {},
+  example: { ada: ["Ada Lovelace", "lovelace@example.com"] },
+  allowed: 'people and their other names, such as { ada: ["Ada Lovelace", "lovelace@example.com"] }',
+} as const;
+
 const approvalShape = {
   teams: optional(z.array(name("team")).min(1).max(20), {
     meaning: "Whose members may approve. With neither teams nor people it is anybody.",

@@ -122,6 +122,13 @@ export interface ProductInput {
    */
   teams?: Record<string, string[]> | undefined;
   /**
+   * What else a person is called, for gates: by git, the forge and machines. Whoever wrote a commit under one of them
+   * may not approve it under another. With an @ it is the whole name, without one what stands before it.
+   * @default {}
+   * @example { ada: ["Ada Lovelace", "lovelace@example.com"] }
+   */
+  people?: Record<string, string[]> | undefined;
+  /**
    * Which files slipway synth writes, for those who stay with other tools; slipway synth --check finds drift.
    * @default only what the command names
    * @example { github: true, compose: true, deployment: true }

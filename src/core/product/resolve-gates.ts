@@ -1,17 +1,38 @@
+import type { OtherNames } from "../gates/person.ts";
 import { gatesDefaults } from "./gates.ts";
 import type { ApprovalSpec, BudgetSpec, FreezeSpec, GatesSpec, StepGatesSpec, WindowSpec } from "./gates-spec.ts";
-import type { ApprovalInput, BudgetInput, FreezeInput, GatesInput, StepGatesInput, WindowInput } from "./input.ts";
+import type {
+  ApprovalInput,
+  BudgetInput,
+  FreezeInput,
+  GatesInput,
+  ProductInput,
+  StepGatesInput,
+  WindowInput,
+} from "./input.ts";
 import { ms, ratio } from "./resolve-values.ts";
 
-export type Teams = Readonly<Record<string, readonly string[]>>;
+/** Who there is, for gates. */
+export type People = { readonly teams: Teams; readonly otherNames: OtherNames };
+type Teams = Readonly<Record<string, readonly string[]>>;
+
+export function resolvePeople({ teams = {}, people = {} }: Pick<ProductInput, "teams" | "people">): People {
+  const others = Object.entries(people).flatMap(([person, names]) => names.map((name) => [name, person] as const));
+  return {
+    teams,
+    otherNames: Object.fromEntries(others.map(([name, person]) => [plainName(name), plainName(person)])),
+  };
+}
+
+const plainName = (name: string): string => name.trim().toLowerCase();
 
 /** Nothing where the environment has no gates, so that a config without them is what it was. */
-export function resolveGates(gates: GatesInput | undefined, teams: Teams): { readonly gates?: GatesSpec } {
+export function resolveGates(gates: GatesInput | undefined, people: People): { readonly gates?: GatesSpec } {
   if (gates === undefined || Object.keys(gates).length === 0) return {};
   const { approval, windows = [], freezes = [], wait, baked, loadTest, checks, checksExpire, budget, when } = gates;
   return {
     gates: {
-      approval: approval === undefined ? null : resolveApproval(approval, teams),
+      approval: approval === undefined ? null : resolveApproval(approval, people),
       windows: windows.map(resolveWindow),
       freezes: freezes.map(resolveFreeze),
       waitMs: wait === undefined ? 0 : ms(wait),
@@ -27,12 +48,15 @@ export function resolveGates(gates: GatesInput | undefined, teams: Teams): { rea
 }
 
 /** The same for a step of a canary. */
-export function resolveStepGates(gates: StepGatesInput | undefined, teams: Teams): { readonly gates?: StepGatesSpec } {
+export function resolveStepGates(
+  gates: StepGatesInput | undefined,
+  people: People,
+): { readonly gates?: StepGatesSpec } {
   if (gates === undefined || Object.keys(gates).length === 0) return {};
   const { approval, windows = [], freezes = [], wait, when = [] } = gates;
   return {
     gates: {
-      approval: approval === undefined ? null : resolveApproval(approval, teams),
+      approval: approval === undefined ? null : resolveApproval(approval, people),
       windows: windows.map(resolveWindow),
       freezes: freezes.map(resolveFreeze),
       waitMs: wait === undefined ? 0 : ms(wait),
@@ -59,12 +83,13 @@ function resolveWindow({ cron, duration, timeZone = gatesDefaults.timeZone }: Wi
 }
 
 /** Members as they are when the release is made: a later config names others for releases to come. */
-function resolveApproval(approval: ApprovalInput, teams: Teams): ApprovalSpec {
+function resolveApproval(approval: ApprovalInput, { teams, otherNames }: People): ApprovalSpec {
   const { teams: named = [], people = [] } = approval;
   const all = [...new Set([...named.flatMap((team) => teams[team] ?? []), ...people])];
   return {
     from: [...named, ...people].join(", ") || "anybody",
     people: all.length === 0 ? null : all,
+    ...(Object.keys(otherNames).length === 0 ? {} : { otherNames }),
     count: approval.count ?? gatesDefaults.count,
     authorMayApprove: approval.authorMayApprove ?? false,
     ...(approval.notify === undefined ? {} : { notify: approval.notify }),

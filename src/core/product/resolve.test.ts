@@ -191,6 +191,7 @@ describe("an environment", () => {
             approval: {
               from: "ops, ada",
               people: ["ada", "grace@example.com"],
+              otherNames: { "ada lovelace": "ada", "lovelace@example.com": "ada" },
               count: 1,
               authorMayApprove: false,
               expiresMs: 43_200_000,

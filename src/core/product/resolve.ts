@@ -26,7 +26,7 @@ import type {
 } from "./input.ts";
 import { type Merged, mergeEnvironment } from "./merge.ts";
 import { accessoryOver, besideComposed, serviceOver } from "./resolve-composed.ts";
-import { resolveGates, resolveStepGates, type Teams } from "./resolve-gates.ts";
+import { type People, resolveGates, resolvePeople, resolveStepGates } from "./resolve-gates.ts";
 import {
   resolveAccessory,
   resolveContainer,
@@ -118,6 +118,7 @@ export function resolveMerged(
     return [told.name, composed === null ? told : besideComposed(told, composed)] as const;
   });
   const template = previews === undefined ? null : resolvePreviews(previews);
+  const people = resolvePeople(product);
   const accessories = Object.entries(product.accessories ?? {}).map(([accessory, input]) => {
     const under = composed?.accessories[accessory];
     const told = resolveAccessory(accessory, input);
@@ -135,10 +136,10 @@ export function resolveMerged(
     metrics: Object.entries(product.metrics ?? {}).map(([each, input]) => resolveMetric(each, input)),
     registry: resolveKeptRegistry(product.registry),
     target: resolveTarget(product.target, product.registry),
-    rollout: resolveRollout(product.rollout ?? {}, product.teams ?? {}),
+    rollout: resolveRollout(product.rollout ?? {}, people),
     edge: resolveEdge(product.edge ?? {}),
     promoteFrom: promoteFrom === null ? null : environmentName(promoteFrom),
-    ...resolveGates(gates, product.teams ?? {}),
+    ...resolveGates(gates, people),
     ...(onwards.length === 0 ? {} : { onwards }),
     ...(loadTests.length === 0 ? {} : { loadTests }),
     ...(template === null ? {} : { previews: template }),
@@ -289,11 +290,11 @@ function resolveBatch(batch: NonNullable<RolloutInput["batch"]>): RolloutSpec["b
   return typeof batch === "number" ? { instances: batch } : ratio(batch);
 }
 
-function resolveRollout(rollout: RolloutInput, teams: Teams): RolloutSpec {
+function resolveRollout(rollout: RolloutInput, people: People): RolloutSpec {
   const strategy = rollout.strategy ?? rolloutDefaults.strategy;
   return {
     strategy,
-    ...(strategy === "canary" ? { canary: resolveCanary(rollout, teams) } : {}),
+    ...(strategy === "canary" ? { canary: resolveCanary(rollout, people) } : {}),
     bakeMs: ms(rollout.bake ?? rolloutDefaults.bake),
     batch: resolveBatch(rollout.batch ?? rolloutDefaults.batch),
     ...(rollout.endEarly === undefined || rollout.endEarly === rolloutDefaults.endEarly
@@ -348,7 +349,7 @@ function resolveRules(rules: RulesInput): RolloutSpec["rules"] {
   };
 }
 
-function resolveCanary(rollout: RolloutInput, teams: Teams): CanarySpec {
+function resolveCanary(rollout: RolloutInput, people: People): CanarySpec {
   const { synthetic = false } = rollout;
   const bake = rollout.stepBake ?? rolloutDefaults.stepBake;
   const promotion = rollout.promotion ?? rolloutDefaults.promotion;
@@ -359,7 +360,7 @@ function resolveCanary(rollout: RolloutInput, teams: Teams): CanarySpec {
         weight: ratio(own.weight),
         bakeMs: ms(own.bake ?? bake),
         promotion: own.promotion ?? promotion,
-        ...resolveStepGates(own.gates, teams),
+        ...resolveStepGates(own.gates, people),
       };
     }),
     minimum: rollout.stepMinimum ?? rolloutDefaults.stepMinimum,

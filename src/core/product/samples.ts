@@ -311,6 +311,7 @@ export const fullProduct: ProductInput = {
   },
   notifiers: { team: { urlFrom: "SLACK_WEBHOOK", format: "slack" } },
   teams: { ops: ["ada", "grace@example.com"] },
+  people: { ada: ["Ada Lovelace", "lovelace@example.com"] },
   synth: {
     github: true,
     jenkins: true,

@@ -4,7 +4,7 @@ import type { ComposedEnvironment } from "./composed.ts";
 import { edgeSchema } from "./edge.ts";
 import { environmentDefaults, environmentSchema, retentionSchema, targetSchema } from "./environment.ts";
 import { flagServerDoc, flagServerSchema, flagsByName, flagsDoc } from "./flags.ts";
-import { teamsDoc, teamsSchema } from "./gates.ts";
+import { peopleDoc, peopleSchema, teamsDoc, teamsSchema } from "./gates.ts";
 import type { ProductInput } from "./input.ts";
 import { named, optional, required } from "./key.ts";
 import { pipelineDoc, pipelineSchema } from "./pipeline.ts";
@@ -90,6 +90,7 @@ export const productSchema = named(
     flagServer: optional(flagServerSchema, flagServerDoc),
     notifiers: optional(notifiersByName, notifiersDoc),
     teams: optional(teamsSchema, teamsDoc),
+    people: optional(peopleSchema, peopleDoc),
     synth: optional(synthSchema, synthDoc),
     environments: optional(z.record(environmentText(), environmentSchema), {
       meaning: "The named places of the product, each with what is different there.",

@@ -286,6 +286,7 @@ test("gates that could never open, or that name what is not there, are refused",
   const product = {
     ...withWeb({}),
     teams: { ops: ["ada", "grace"] },
+    people: { al: ["Ada", "al@example.org"], ada: ["AL@example.org"], ken: ["ken", "ken"] },
     environments: {
       one: environment({ approval: { teams: ["op"] } }),
       two: environment({ approval: { teams: ["ops"], people: ["ada"], count: 3 } }),
@@ -297,12 +298,14 @@ test("gates that could never open, or that name what is not there, are refused",
   };
   expect(`\n${report(product)}\n`).toMatchInlineSnapshot(`
     "
-    slipway.config.ts: 5 problems
+    slipway.config.ts: 7 problems
       environments.three.gates.windows[0].cron       "9 to 5" is not a cron (it has 3 fields); use five fields such as "0 9 * * mon-thu", or one local time such as "2026-12-20T00:00"
       environments.three.gates.freezes[0].cron       "0 0 30 2 *" is not a cron (it never comes); use five fields such as "0 9 * * mon-thu", or one local time such as "2026-12-20T00:00"
       environments.three.gates.freezes[0].timeZone   "Europe/Atlantis" is not a time zone; use a time zone such as "Europe/Berlin" or "UTC"
       environments.one.gates.approval.teams[0]       there is no team "op"; did you mean "ops"?
       environments.two.gates.approval.count          3 people must approve, and there are 2 who may
+      people.al[0]                                   it is ada who is called that
+      people.ada[0]                                  it is al who is called that
     "
   `);
 });

@@ -1,12 +1,15 @@
+import { personOf } from "../../gates/person.ts";
 import { loadTestsIn } from "../../pipeline/resolve.ts";
 import { nearest } from "../guess.ts";
 import type { ApprovalInput, BudgetInput, ProductInput, RolloutInput, RolloutOverride } from "../input.ts";
 import type { Path } from "../problems.ts";
+import { type People, resolvePeople } from "../resolve-gates.ts";
 import { error, type Finding } from "./finding.ts";
 
 /** Gates that could never open: of teams that are not there, of more people than there are, of an environment before that there is not. */
 export function checkGates(product: ProductInput): readonly Finding[] {
-  const { environments = {}, teams = {}, rollout, triggers, name } = product;
+  const { environments = {}, rollout, triggers, name } = product;
+  const people = resolvePeople(product);
   const own = Object.entries(environments).flatMap(([environment, { gates, promoteFrom }]) => {
     if (gates?.baked !== undefined && promoteFrom === undefined) {
       const message = "there is nowhere to have lived: set promoteFrom to the environment before";
@@ -33,12 +36,26 @@ export function checkGates(product: ProductInput): readonly Finding[] {
       const at = ["environments", environment, "gates", "approval", "notify", silent];
       return [error(at, `there is no notifier "${gates?.approval?.notify?.[silent]}"`, { because: [["notifiers"]] })];
     }
-    return approvalOf(gates?.approval, ["environments", environment, "gates"], teams);
+    return approvalOf(gates?.approval, ["environments", environment, "gates"], people);
   });
   const steps = Object.entries(environments).flatMap(([environment, place]) =>
-    stepsOf(place.rollout, ["environments", environment], teams),
+    stepsOf(place.rollout, ["environments", environment], people),
   );
-  return [...own, ...stepsOf(rollout, [], teams), ...steps];
+  return [...own, ...stepsOf(rollout, [], people), ...steps, ...twoPeople(product)];
+}
+
+/** A name that is two people's: nobody could say whose work it is. */
+function twoPeople({ people = {} }: ProductInput): readonly Finding[] {
+  const owners = new Map(Object.keys(people).map((person) => [person.toLowerCase(), person]));
+  return Object.entries(people).flatMap(([person, names]) =>
+    names.flatMap((name, index) => {
+      const plain = name.trim().toLowerCase();
+      const owner = owners.get(plain) ?? person;
+      owners.set(plain, owner);
+      if (owner === person) return [];
+      return [error(["people", person, index], `it is ${owner} who is called that`, { because: [["people", owner]] })];
+    }),
+  );
 }
 
 /** A budget of what is not there would never be spent. */
@@ -94,18 +111,20 @@ function checksOf(
 function stepsOf(
   rollout: RolloutInput | RolloutOverride | null | undefined,
   at: Path,
-  teams: Teams,
+  people: People,
 ): readonly Finding[] {
   return (rollout?.steps ?? []).flatMap((step, index) =>
     typeof step === "string"
       ? []
-      : approvalOf(step.gates?.approval, [...at, "rollout", "steps", index, "gates"], teams),
+      : approvalOf(step.gates?.approval, [...at, "rollout", "steps", index, "gates"], people),
   );
 }
 
-type Teams = Readonly<Record<string, readonly string[]>>;
-
-function approvalOf(approval: ApprovalInput | undefined, gates: Path, teams: Teams): readonly Finding[] {
+function approvalOf(
+  approval: ApprovalInput | undefined,
+  gates: Path,
+  { teams, otherNames }: People,
+): readonly Finding[] {
   if (approval === undefined) return [];
   const at = [...gates, "approval"];
   const named = approval.teams ?? [];
@@ -118,7 +137,8 @@ function approvalOf(approval: ApprovalInput | undefined, gates: Path, teams: Tea
     return [error([...at, "teams", index], `there is no team "${team}"; ${advice}`, more)];
   });
   if (unknown.length > 0) return unknown;
-  const people = new Set([...named.flatMap((team) => teams[team] ?? []), ...(approval.people ?? [])]);
+  const listed = [...named.flatMap((team) => teams[team] ?? []), ...(approval.people ?? [])];
+  const people = new Set(listed.map((name) => personOf(name, otherNames)));
   const count = approval.count ?? 1;
   if (people.size === 0 || people.size >= count) return [];
   const has = people.size === 1 ? "there is 1 who may" : `there are ${people.size} who may`;
