@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Deployment } from "../../src/core/deploy/deployment.ts";
 import { type DeploymentId, environmentName, type ReleaseId } from "../../src/core/ids.ts";
 import { approve } from "../../src/engine/commands/approve.ts";
-import { lock } from "../../src/engine/commands/lock.ts";
+import { lock, unlock } from "../../src/engine/commands/lock.ts";
 import { promoteOnwards } from "../../src/engine/commands/promote-onwards.ts";
 import type { DeploymentRow } from "../../src/ports/tables.ts";
 import { Plane } from "./plane.fixture.ts";
@@ -105,11 +105,34 @@ it("a newer one takes the place of one that waits; an older one does not go on, 
   expect(await saidIn("production")).toEqual([newer]);
 });
 
+it("waits where it is locked, and begins when that is over; the newest alone", async () => {
+  const at = { product: plane.product.name, actor: "grace" };
+  const [production, asia] = ["production", "asia"].map((name) => ({ ...at, environment: environmentName(name) }));
+  await lock(plane.world, { ...production!, reason: "an incident" });
+  await lock(plane.world, { ...asia!, reason: "an incident" });
+  const fourth = await inStaging(await version("v4"));
+  const five = await version("v5");
+  const fifth = await inStaging(five);
+  expect(await plane.row(fourth!.id)).toMatchObject({ phase: "cancelled" });
+  expect(fifth?.reason).toContain("locked by grace: an incident");
+  await yes(fifth!.id);
+  expect(await plane.row(fifth!.id)).toMatchObject({ phase: "gated" });
+  await unlock(plane.world, { ...production!, reason: "it is over" });
+  expect((await plane.ended(fifth!.id)).phase).toBe("succeeded");
+  // Without gates of its own it waits for the lock alone.
+  const [last] = await asked("asia");
+  expect(last).toMatchObject({ release_id: five, phase: "gated", reason: "locked by grace: an incident" });
+  await unlock(plane.world, { ...asia!, reason: "it is over" });
+  expect((await plane.ended(last!.id)).phase).toBe("succeeded");
+});
+
 it("what refuses it is in the history of where it was to go, and the deployment before has succeeded all the same", async () => {
-  const at = { product: plane.product.name, environment: environmentName("production") };
-  await lock(plane.world, { ...at, actor: "grace", reason: "an incident" });
-  expect(await inStaging(await version("v4"))).toBeUndefined();
-  expect((await saidIn("production")).at(-1)).toBe(
-    "promotion.refused ENVIRONMENT_LOCKED: production is locked by grace: an incident; run: slipway unlock production, or ask grace",
+  const six = await version("v6");
+  const waiting = await inStaging(six);
+  await plane.world.store.db.updateTable("release").set({ pruned_at: 1 }).where("id", "=", six).execute();
+  await yes(waiting!.id);
+  expect((await plane.ended(waiting!.id)).phase).toBe("succeeded");
+  expect((await saidIn("asia")).at(-1)).toContain(
+    "promotion.refused ARTIFACT_MISSING: the artifacts of r6 were pruned",
   );
 });

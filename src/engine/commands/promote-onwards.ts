@@ -65,6 +65,8 @@ async function promote(world: World, row: DeploymentRow, environment: Environmen
     reason: `r${number} has succeeded in ${row.environment} (${row.id})`,
     // What is under way is somebody's, and goes to its end.
     whenBusy: "queue",
+    // Nobody would ask again for it, and an older one that waits there would begin instead.
+    whenLocked: "wait",
     overtakes: self,
   });
   return true;

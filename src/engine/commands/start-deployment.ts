@@ -38,6 +38,8 @@ export type StartDeployment = {
   readonly overrideBudget?: boolean;
   /** Instead of what the config says. */
   readonly whenBusy?: RolloutSpec["whenBusy"];
+  /** What a locked environment does with it: `wait` is at its gates, until it is unlocked. Default: `refuse`. */
+  readonly whenLocked?: "refuse" | "wait";
   /** What this one has asked for and still waits at its gates is called off. */
   readonly overtakes?: string;
 };
@@ -46,7 +48,7 @@ export type StartDeployment = {
  * Puts a deployment in the environment's queue and starts its workflow, or lets it wait at its gates. Where nothing is before it,
  * its first state is recorded in the same transaction: another one would stand between the request and the first program that
  * starts. A rollback passes every gate, and calls off what waits there: that was asked for on top of what is taken away. Errors: UNKNOWN_RELEASE, UNKNOWN_ENVIRONMENT,
- * ARTIFACT_MISSING, SECRET_MISSING, ENVIRONMENT_LOCKED (a rollback passes), PREVIEW_REFUSED, PROMOTION_REFUSED, DEPLOYMENT_IN_PROGRESS.
+ * ARTIFACT_MISSING, SECRET_MISSING, ENVIRONMENT_LOCKED (a rollback passes, and some wait), PREVIEW_REFUSED, PROMOTION_REFUSED, DEPLOYMENT_IN_PROGRESS.
  */
 export async function startDeployment(world: World, input: StartDeployment): Promise<DeploymentId> {
   const { row: release, view } = await releaseIn(world.store.db, input.release, input.environment);
@@ -63,7 +65,7 @@ export async function startDeployment(world: World, input: StartDeployment): Pro
     const place = await findEnvironment(trx, at);
     await mustBeAllowed(trx, place, { release, spec, input });
     const live = place?.live_release_id ?? null;
-    const mustPass = await mustPassGates(trx, release, input, live);
+    const mustPass = await mustPassGates(trx, release, input, place);
     const whenBusy = input.whenBusy ?? spec.rollout.whenBusy;
     const isFree = await makeRoom(world, trx, { release, input, id, whenBusy, mustPass });
     if (place === undefined) await insertEnvironment(world, trx, at);
@@ -116,14 +118,17 @@ async function isThere(trx: Trx, id: DeploymentId, { environment, release }: Sta
   });
 }
 
-/** Has it gates to pass: its own, or those of what is live? */
+/** Has it gates to pass: its own, those of what is live, or a lock? */
 async function mustPassGates(
   trx: Trx,
   { id }: ReleaseRow,
   { environment, kind }: StartDeployment,
-  live: ReleaseId | null,
+  place: EnvironmentRow | undefined,
 ): Promise<boolean> {
-  return kind !== "rollback" && (await policiesIn(trx, { release: id, environment, live })).length > 0;
+  if (kind === "rollback") return false;
+  if (place?.locked_by != null) return true;
+  const live = place?.live_release_id ?? null;
+  return (await policiesIn(trx, { release: id, environment, live })).length > 0;
 }
 
 type Changes = { readonly live: ReleaseId | null; readonly commits: readonly Commit[] };
@@ -168,7 +173,7 @@ async function mustBeAllowed(
     input,
   }: { readonly release: ReleaseRow; readonly spec: EnvironmentSpec; readonly input: StartDeployment },
 ): Promise<void> {
-  if (row?.locked_by != null && input.kind !== "rollback") {
+  if (row?.locked_by != null && input.kind !== "rollback" && input.whenLocked !== "wait") {
     throw new SlipwayError("ENVIRONMENT_LOCKED", {
       message: `${input.environment} is locked by ${row.locked_by}: ${row.locked_reason}`,
       evidence: [["since", timeText(row.locked_at ?? 0, "UTC")]],
