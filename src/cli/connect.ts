@@ -133,10 +133,11 @@ async function answers(client: Client, running: Running, at: StateDirectory, pat
  * It is idle nearly all the time on machines that have other things to do with their memory. A young generation of 1 MB and one
  * arena of the C library instead of eight: 104 MB where it was 138, with three services as processes (2026-11-26). Its old generation is
  * tidied at 40 MB, and then whenever it has grown by a fifth, not first at 80 and then when it has doubled or more: 37 MB of it live
- * with twenty services on three hosts, and the rest was garbage, up to 145 MB of it.
+ * with twenty services on three hosts, and the rest was garbage, up to 145 MB of it. What streams through is told of by
+ * lib/stream-garbage.ts, which needs the collector's name.
  */
 const thrift = {
-  flags: ["--max-semi-space-size=1", "--initial-old-space-size=40", "--heap-growing-percent=20"],
+  flags: ["--max-semi-space-size=1", "--initial-old-space-size=40", "--heap-growing-percent=20", "--expose-gc"],
   env: { MALLOC_ARENA_MAX: "1" },
 } as const;
 

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, type Hash, randomBytes } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { join, posix } from "node:path";
@@ -8,6 +8,7 @@ import { createGunzip, createGzip } from "node:zlib";
 import { Parser, type ReadEntry } from "tar";
 import { z } from "zod";
 import { readJsonFile, writeJsonFile } from "../json-file.ts";
+import { streamed } from "../stream-garbage.ts";
 import {
   type Descriptor,
   type Digest,
@@ -52,14 +53,15 @@ const archiveManifest = z
 /**
  * Keeps the one image of an archive as `docker save` (or the engine's `images/get`) writes it, old and new form. Each layer is
  * checked against the config, and the manifest is made from config and layers alone: the same image gives the same digest,
- * whatever the engine and the moment. A layer that is known already is not compressed again. Errors: OciError.
+ * whatever the engine and the moment. A layer that is known already is not compressed again, and where the archive names it by its
+ * content, as engines since 25 do, it is not even written down. Errors: OciError.
  */
 export async function importArchive(layout: Layout, archive: Readable, options: ImportOptions): Promise<ImportedImage> {
   const scratchHome = join(layout.directory, "scratch");
   await mkdir(scratchHome, { recursive: true });
   const scratch = await mkdtemp(join(scratchHome, "import-"));
   try {
-    const entries = await unpack(archive, scratch, options);
+    const entries = await unpack(layout, archive, scratch, options);
     const manifestFile = entries.get("manifest.json");
     if (manifestFile === undefined) throw new OciError("CORRUPT", "the archive has no manifest.json: it is no image");
     const [found] = parse(await small(manifestFile), archiveManifest, "archive's manifest.json");
@@ -95,12 +97,23 @@ export async function importArchive(layout: Layout, archive: Readable, options: 
   }
 }
 
-type Entries = ReadonlyMap<string, { readonly file: string } | { readonly link: string }>;
-type Unpacked = { readonly file: string };
+type Written = { readonly file: string; readonly digest: Digest };
+/** What the archive has of a layer that is kept already is let go. */
+type Known = { readonly diffId: Digest; readonly layer: Descriptor };
+type Unpacked = Written | Known;
+type Entries = ReadonlyMap<string, Unpacked | { readonly link: string }>;
+
+/** The name of a blob in an OCI layout, which says what is in it. */
+const blobName = /^blobs\/sha256\/([0-9a-f]{64})$/;
 
 /** Writes the archive's files under names of ours: nothing that the archive says becomes a path. */
-async function unpack(archive: Readable, scratch: string, options: ImportOptions): Promise<Map<string, Unpacked>> {
-  const entries = new Map<string, { readonly file: string } | { readonly link: string }>();
+async function unpack(
+  layout: Layout,
+  archive: Readable,
+  scratch: string,
+  options: ImportOptions,
+): Promise<Map<string, Unpacked>> {
+  const entries = new Map<string, Unpacked | { readonly link: string }>();
   const maxBytes = options.maxBytes ?? defaultMaxBytes;
   let bytes = 0;
   const work: Promise<void>[] = [];
@@ -116,9 +129,17 @@ async function unpack(archive: Readable, scratch: string, options: ImportOptions
     if (entry.type !== "File" && entry.type !== "OldFile") return void entry.resume();
     bytes += entry.size;
     if (bytes > maxBytes) throw new OciError("TOO_LARGE", `the archive is larger than ${maxBytes} bytes`);
+    const hex = blobName.exec(name)?.[1];
+    const diffId: Digest | null = hex === undefined ? null : `sha256:${hex}`;
+    const layer = diffId === null ? null : await keptLayer(layout, diffId, options);
+    if (diffId !== null && layer !== null) {
+      entries.set(name, { diffId, layer });
+      return void entry.resume();
+    }
     const file = join(scratch, randomBytes(8).toString("hex"));
-    entries.set(name, { file });
-    await pipeline(entry as AsyncIterable<Buffer>, createWriteStream(file, { flags: "wx" }));
+    const hash = createHash("sha256");
+    await pipeline(entry as AsyncIterable<Buffer>, hashing(hash), createWriteStream(file, { flags: "wx" }));
+    entries.set(name, { file, digest: `sha256:${hash.digest("hex")}` });
   };
   const parser = new Parser({
     strict: true,
@@ -142,6 +163,16 @@ async function unpack(archive: Readable, scratch: string, options: ImportOptions
   return resolved;
 }
 
+/** Passes everything on, and has read it by then: what has been written need not be read again to be checked. */
+function hashing(hash: Hash): (chunks: AsyncIterable<Buffer>) => AsyncIterable<Buffer> {
+  return async function* (chunks) {
+    for await (const chunk of chunks) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  };
+}
+
 /** Feeds the parser with regard to its own pace; rejects with what goes wrong on either side. */
 async function drained(archive: Readable, parser: Parser, signal: AbortSignal): Promise<void> {
   const ended = new Promise<void>((resolve, reject) => {
@@ -154,6 +185,7 @@ async function drained(archive: Readable, parser: Parser, signal: AbortSignal): 
   try {
     signal.throwIfAborted();
     for await (const chunk of archive) {
+      streamed(chunk as Buffer);
       if (written(parser, chunk as Buffer)) continue;
       await Promise.race([new Promise((resolve) => parser.once("drain", resolve)), ended]);
     }
@@ -184,7 +216,7 @@ function unreadable(cause: unknown): OciError {
 function follow(entries: Entries, name: string): Unpacked | null {
   let at = entries.get(name);
   for (let hops = 0; hops < 8 && at !== undefined; hops++) {
-    if ("file" in at) return at;
+    if (!("link" in at)) return at;
     at = entries.get(at.link);
   }
   return null;
@@ -197,7 +229,9 @@ function fileOf(entries: ReadonlyMap<string, Unpacked>, name: string): Unpacked 
   return found;
 }
 
-async function small({ file }: Unpacked): Promise<Buffer> {
+async function small(entry: Unpacked): Promise<Buffer> {
+  if (!("file" in entry)) throw new OciError("CORRUPT", "a document of the archive is one of its layers");
+  const { file } = entry;
   if ((await stat(file)).size > maxManifestBytes)
     throw new OciError("TOO_LARGE", "a document of the archive is too large");
   return readFile(file);
@@ -205,21 +239,32 @@ async function small({ file }: Unpacked): Promise<Buffer> {
 
 const knownLayer = z.object({ mediaType: z.string(), digest: digestShape, size: z.int() });
 
+const noteOf = (layout: Layout, diffId: Digest, { compress = "gzip" }: ImportOptions): string =>
+  join(layout.directory, "layers", `${diffId.slice(7)}.${compress}.json`);
+
+/** The layer in the form that is kept, as an earlier image had it; null when it is not there. */
+async function keptLayer(layout: Layout, diffId: Digest, options: ImportOptions): Promise<Descriptor | null> {
+  const remembered = knownLayer.safeParse(await readJsonFile(noteOf(layout, diffId, options)));
+  return remembered.success && (await layout.has(remembered.data.digest)) ? remembered.data : null;
+}
+
 /** The layer in the form that is kept; the same for the same content, because the first form is remembered. */
-async function keepLayer(
-  layout: Layout,
-  diffId: Digest,
-  { file }: Unpacked,
-  options: ImportOptions,
-): Promise<Descriptor> {
-  const compress = options.compress ?? "gzip";
-  const note = join(layout.directory, "layers", `${diffId.slice(7)}.${compress}.json`);
+async function keepLayer(layout: Layout, diffId: Digest, entry: Unpacked, options: ImportOptions): Promise<Descriptor> {
+  const differs = (seen: Digest): OciError =>
+    new OciError("CORRUPT", `a layer is ${seen}, and its image's config says ${diffId}`);
+  if (!("file" in entry)) {
+    if (entry.diffId !== diffId) throw differs(entry.diffId);
+    return entry.layer;
+  }
+  const { compress = "gzip" } = options;
+  const { file } = entry;
   const isGzip = await beginsAsGzip(file);
-  const plain = (): Readable => (isGzip ? createReadStream(file).compose(createGunzip()) : createReadStream(file));
-  const seen = await digestOfStream(plain(), options.signal);
-  if (seen !== diffId) throw new OciError("CORRUPT", `a layer is ${seen}, and its image's config says ${diffId}`);
-  const remembered = knownLayer.safeParse(await readJsonFile(note));
-  if (remembered.success && (await layout.has(remembered.data.digest))) return remembered.data;
+  const seen = isGzip
+    ? await digestOfStream(createReadStream(file).compose(createGunzip()), options.signal)
+    : entry.digest;
+  if (seen !== diffId) throw differs(seen);
+  const kept = await keptLayer(layout, diffId, options);
+  if (kept !== null) return kept;
   const packed =
     isGzip || compress === "none"
       ? createReadStream(file)
@@ -230,7 +275,7 @@ async function keepLayer(
     ...blob,
   };
   await mkdir(join(layout.directory, "layers"), { recursive: true });
-  await writeJsonFile(note, descriptor, { mode: 0o644 });
+  await writeJsonFile(noteOf(layout, diffId, options), descriptor, { mode: 0o644 });
   return descriptor;
 }
 

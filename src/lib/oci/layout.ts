@@ -4,6 +4,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promis
 import { dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { readJsonFile, writeJsonFile } from "../json-file.ts";
+import { streamed } from "../stream-garbage.ts";
 import {
   type Descriptor,
   type Digest,
@@ -83,6 +84,7 @@ export class Layout {
             throw new OciError("TOO_LARGE", `a blob is larger than ${expected.maxBytes} bytes`);
           hash.update(chunk);
           await file.writeFile(chunk);
+          streamed(chunk);
         }
         await file.sync();
       } finally {
@@ -283,6 +285,7 @@ async function* checked(file: AsyncIterable<Buffer>, digest: Digest | null): Asy
   let last: Buffer | null = null;
   for await (const chunk of file) {
     hash?.update(chunk);
+    streamed(chunk);
     if (last !== null) yield last;
     last = chunk;
   }

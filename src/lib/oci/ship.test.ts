@@ -1,7 +1,9 @@
-import { mkdtemp, open, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
+import { create } from "tar";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { z } from "zod";
 import { makeAuthority } from "../../testing/conformance/edge/authority.ts";
@@ -266,4 +268,41 @@ it.each([
   onTestFinished(() => rm(scratch, { recursive: true, force: true }));
   const refused = importArchive(await Layout.open(scratch), Readable.from([content]), { signal });
   await expect(refused).rejects.toMatchObject({ code: "CORRUPT" });
+});
+
+describe("an archive that names its layers by their content", () => {
+  const hexOf = (content: string): string => createHash("sha256").update(content).digest("hex");
+  const layerOf = "the layer of the first image";
+
+  /** As engines since 25 write it, with `content` under the layer's name. */
+  async function archiveOf(home: string, content: string, diffId: string): Promise<Readable> {
+    const config = JSON.stringify({
+      architecture: "amd64",
+      os: "linux",
+      config: {},
+      rootfs: { type: "layers", diff_ids: [`sha256:${diffId}`] },
+    });
+    const [blob, layer] = [`blobs/sha256/${hexOf(config)}`, `blobs/sha256/${hexOf(layerOf)}`];
+    await mkdir(join(home, "blobs/sha256"), { recursive: true });
+    await writeFile(join(home, blob), config);
+    await writeFile(join(home, layer), content);
+    await writeFile(join(home, "manifest.json"), JSON.stringify([{ Config: blob, Layers: [layer] }]));
+    return Readable.from(create({ cwd: home }, [blob, layer, "manifest.json"]));
+  }
+
+  it("is not read again where a layer is kept, which is taken for no other", async () => {
+    const scratch = await mkdtemp(join(tmpdir(), "slipway-ship-"));
+    onTestFinished(() => rm(scratch, { recursive: true, force: true }));
+    const kept = await Layout.open(join(scratch, "layout"));
+    const home = join(scratch, "archive");
+    const first = await importArchive(kept, await archiveOf(home, layerOf, hexOf(layerOf)), { signal });
+    const again = await importArchive(kept, await archiveOf(home, "never looked at", hexOf(layerOf)), { signal });
+    expect(again).toEqual(first);
+    const other = importArchive(kept, await archiveOf(home, layerOf, hexOf("another")), { signal });
+    await expect(other).rejects.toMatchObject({ code: "CORRUPT" });
+    // Nothing is kept of it: what comes under its name is read, and is found to be something else.
+    const fresh = await Layout.open(join(scratch, "fresh"));
+    const wrong = importArchive(fresh, await archiveOf(home, "something else", hexOf(layerOf)), { signal });
+    await expect(wrong).rejects.toMatchObject({ code: "CORRUPT" });
+  });
 });

@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { Header, Pax } from "tar";
+import { streamed } from "../../../../lib/stream-garbage.ts";
 import type { ContextEntry } from "./entries.ts";
 
 const blockBytes = 512;
@@ -29,7 +30,10 @@ export async function* contentOf(entry: ContextEntry & { readonly type: "file" }
     return;
   }
   const file = await open(entry.file, constants.O_RDONLY | constants.O_NOFOLLOW);
-  yield* file.createReadStream({ highWaterMark: readBytes }) as AsyncIterable<Buffer>;
+  for await (const chunk of file.createReadStream({ highWaterMark: readBytes }) as AsyncIterable<Buffer>) {
+    streamed(chunk);
+    yield chunk;
+  }
 }
 
 function headerOf(entry: ContextEntry): Buffer {
