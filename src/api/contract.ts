@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { self } from "../core/actor.ts";
 import type { Failure } from "../core/deploy/deployment.ts";
 import type { Plan } from "../core/deploy/plan.ts";
 import type { Evidence, WireError } from "../core/errors/error.ts";
@@ -30,7 +31,11 @@ import type { TransferView } from "./transfer-contract.ts";
 
 /** What the CLI, the dashboard and scripts say to a control plane, and what they get back. Everything else is private. */
 export const name = z.string().min(1).max(80);
-export const person = z.string().min(1).max(120);
+export const person = z
+  .string()
+  .min(1)
+  .max(120)
+  .refine((who) => who !== self, `${self} is what does things by itself here, and nobody's name`);
 export const reason = z.string().max(500);
 
 /** What a CI says of its job. */

@@ -133,6 +133,12 @@ describe("a link to the dashboard", () => {
     expect(saidBy(await post("/v1/dashboard/links", ours, { actor: "ada" }))).toEqual([401, "UNAUTHORIZED"]);
   });
 
+  it("is made for nobody who goes by the name of what does things by itself", async () => {
+    expect(saidBy(await post("/v1/dashboard/links", bearer, { actor: "slipway" }))).toEqual([400, "USAGE"]);
+    expect(saidBy(await aWord(bearer, "slipway"))).toEqual([400, "USAGE"]);
+    expect(saidBy(await aWord(bearer, "slipway@laptop"))).toEqual([404, "UNKNOWN_DEPLOYMENT"]);
+  });
+
   it("opens nothing from another page, and is not used up by one that tries", async () => {
     const code = await makeLink();
     for (const headers of strangers) expect(saidBy(await open(code, headers))).toEqual([403, "FORBIDDEN"]);

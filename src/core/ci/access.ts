@@ -1,3 +1,4 @@
+import { self } from "../actor.ts";
 import { textMatcher } from "../pipeline/glob.ts";
 
 export const ciVerbs = ["deploy", "promote", "rollback"] as const;
@@ -40,7 +41,9 @@ export function grantOf(
   }
   if (allowed.length === 0) return { is: "refused", why };
   const subject = text(claims.sub) ?? text(claims.iss) ?? "?";
-  const actor = text(claims.actor) ?? text(claims.user_login) ?? subject;
+  const named = text(claims.actor) ?? text(claims.user_login);
+  // Somebody may be called so at a forge.
+  const actor = named === null || named === self ? subject : named;
   const isMerge = claims.event_name === "pull_request" || claims.event_name === "pull_request_target";
   const commit = isMerge ? null : text(claims.sha);
   return { is: "granted", grant: { allowed, subject: subject.slice(0, 300), actor: actor.slice(0, 100), commit } };

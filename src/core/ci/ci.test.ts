@@ -141,6 +141,11 @@ describe("claims", () => {
     expect(why({ ...claims, ref: { toString: "refs/heads/main" } })).toContain("it says nothing of ref");
   });
 
+  it("of somebody who is called as the control plane is are their job's", () => {
+    const answer = grantOf({ ...claims, actor: "slipway" }, [rule]);
+    expect(answer.is === "granted" ? answer.grant.actor : "refused").toBe("repo:acme/shop");
+  });
+
   it("of a pull request name no commit that could be fetched", () => {
     const answer = grantOf({ ...claims, event_name: "pull_request" }, [rule]);
     expect(answer.is === "granted" ? answer.grant.commit : "refused").toBeNull();

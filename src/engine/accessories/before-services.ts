@@ -1,11 +1,9 @@
+import { self } from "../../core/actor.ts";
 import type { ReleaseView } from "../../core/deploy/course.ts";
 import { isSlipwayError } from "../../core/errors/error.ts";
 import { untilAccessoriesWellAgain } from "../deploy/accessories-well.ts";
 import { appendHistory } from "../history.ts";
 import type { World } from "../world.ts";
-
-/** Who acts when no rule and no person has asked. */
-const self = "slipway";
 
 type Wait = { readonly release: ReleaseView["id"]; isOver: boolean };
 

@@ -1,3 +1,4 @@
+import { self } from "../../core/actor.ts";
 import { decideGates } from "../../core/gates/decide.ts";
 import type { EpochMs } from "../../core/ids.ts";
 import type { Notice } from "../../core/judge/rule/notice.ts";
@@ -93,7 +94,7 @@ export class ApprovalTeller {
     const signal = AbortSignal.any([this.#rounds.signal, AbortSignal.timeout(sendMs)]);
     await tellPeople(this.#world, { release: row.release_id, names }, notice, signal);
     const { product, environment, id: deployment, release_id: release } = row;
-    const what = { event: told, actor: "slipway", reason: `told ${names.join(", ")}: ${reading.says}` };
+    const what = { event: told, actor: self, reason: `told ${names.join(", ")}: ${reading.says}` };
     await store.db
       .transaction()
       .execute((trx) => appendHistory(trx, { at: clock.now(), product, environment, deployment, release, ...what }));

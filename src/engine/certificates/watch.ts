@@ -1,3 +1,4 @@
+import { self } from "../../core/actor.ts";
 import { standingOf } from "../../core/certificates/standing.ts";
 import { type CertificateTold, certificateNews } from "../../core/certificates/watch.ts";
 import { timeText } from "../../core/gates/window.ts";
@@ -18,7 +19,6 @@ import type { World } from "../world.ts";
 /** Long enough that two looks do not meet one attempt of a renewal, short enough for certificates that live for hours. */
 const lookMs = 600_000;
 const sendMs = 20_000;
-const self = "slipway";
 const toldEvent = "certificate.told";
 
 /** An environment with something live behind an edge with TLS. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { self } from "../../core/actor.ts";
 import type { Course } from "../../core/deploy/deployment.ts";
 import { isSlipwayError, reasonOf, type SlipwayError } from "../../core/errors/error.ts";
 import { deploymentId, type EnvironmentName, type ReleaseId, runId } from "../../core/ids.ts";
@@ -12,9 +13,6 @@ import { releaseFacts, releaseView } from "../release/read.ts";
 import type { World } from "../world.ts";
 import { startDeployment } from "./start-deployment.ts";
 import { startRun } from "./start-run.ts";
-
-/** Who the history names when nobody asked: the machine itself. */
-const self = "slipway";
 
 /**
  * Takes the release of a deployment that has succeeded to the environments that are promoted from there by themselves, through

@@ -1,3 +1,4 @@
+import { self } from "../../core/actor.ts";
 import type { Course, Deployment, DeploymentEvent } from "../../core/deploy/deployment.ts";
 import { defaultWaitAtMostMs } from "../../core/product/environment.ts";
 import type { DockerTargetSpec, EnvironmentSpec } from "../../core/product/spec.ts";
@@ -10,9 +11,6 @@ import type { World } from "../world.ts";
 import { isGoingBack } from "./record.ts";
 
 const lookMs = 1_000;
-
-/** Who acts when no rule and no person has asked. */
-const self = "slipway";
 
 /**
  * Does what a phase asks, and records meanwhile which hosts are away and what that means to this deployment, once each: nobody should have to

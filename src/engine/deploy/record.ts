@@ -1,4 +1,5 @@
 import type { OnConflictBuilder } from "kysely";
+import { self } from "../../core/actor.ts";
 import { type Clocks, dated, redated } from "../../core/deploy/clocks.ts";
 import { courseOf } from "../../core/deploy/course.ts";
 import { begin, decide } from "../../core/deploy/decide.ts";
@@ -19,9 +20,6 @@ import { appendHistory } from "../history.ts";
 import { artifactsOf, releaseFacts, releaseView } from "../release/read.ts";
 import { heldCounts } from "../scale/held.ts";
 import { openRequests, requestEvent } from "./requests.ts";
-
-/** Who the history names when nobody asked: the machine itself. */
-const self = "slipway";
 
 /** Fixes the course from what is live now, records the first state and its revisions. Repeating it changes nothing. */
 export async function recordBegin(trx: Trx, id: DeploymentId, now: EpochMs): Promise<Deployment | null> {

@@ -1,3 +1,4 @@
+import { self } from "../../core/actor.ts";
 import type { Evidence } from "../../core/errors/error.ts";
 import { decideGates, type GateDecision } from "../../core/gates/decide.ts";
 import type { DeploymentId } from "../../core/ids.ts";
@@ -43,7 +44,7 @@ export async function lookAtGates(world: World, trx: Trx, id: DeploymentId): Pro
       const { code, reason } = decision;
       if (code === null) throw new Error(`${id} is over without a code`);
       const failure = { code, message: reason, evidence: evidenceOf(decision), service: null };
-      await endBeforeBegin(trx, row, { failure, actor: "slipway", now });
+      await endBeforeBegin(trx, row, { failure, actor: self, now });
       return { moved: true, decision, go: nothing };
     }
     case "open": {
@@ -60,7 +61,7 @@ export async function lookAtGates(world: World, trx: Trx, id: DeploymentId): Pro
         deployment: id,
         release: row.release_id,
         event: "deployment.queued",
-        actor: "slipway",
+        actor: self,
         reason: `its gates are open: ${decision.reason}`,
         evidence: evidenceOf(decision),
       });

@@ -1,3 +1,4 @@
+import { self } from "../../core/actor.ts";
 import type { Traffic, TrafficTarget } from "../../core/deploy/traffic.ts";
 import type { EnvironmentName, EpochMs } from "../../core/ids.ts";
 import { lastUse, overAge, shouldSleep, type Use } from "../../core/previews/decide.ts";
@@ -16,9 +17,6 @@ import { charge, previewOf, setPreview, spentNow } from "./rows.ts";
 const lookMs = 2_000;
 /** What runs is charged so often, besides every change of how much that is. */
 const chargeMs = 60_000;
-/** Who the history names when nobody asked. */
-const self = "slipway";
-
 /** How often it is looked whether somebody waits for one that sleeps. */
 const askedMs = 150;
 /** One that could not be started is tried again for those who wait after this. */

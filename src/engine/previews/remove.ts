@@ -1,3 +1,4 @@
+import { self } from "../../core/actor.ts";
 import { noTraffic } from "../../core/deploy/traffic.ts";
 import { isSlipwayError, reasonOf } from "../../core/errors/error.ts";
 import { type EnvironmentName, environmentName, type Json, type ReleaseId } from "../../core/ids.ts";
@@ -57,7 +58,7 @@ export async function startLostRemoval(world: World, row: PreviewRow): Promise<v
   const { engine, log } = world;
   const id = removalId(row);
   const clearing = `${id}/clear`;
-  const input: Input = { product: row.product, environment: row.name, actor: "slipway", reason: row.reason };
+  const input: Input = { product: row.product, environment: row.name, actor: self, reason: row.reason };
   const first = await engine.get(id);
   if (first === null) return engine.start(removeKind, id, input);
   let last = first.status === "failed" ? first : await engine.get(clearing);

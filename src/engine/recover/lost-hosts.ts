@@ -1,3 +1,4 @@
+import { self } from "../../core/actor.ts";
 import type { EnvironmentName, ReleaseId } from "../../core/ids.ts";
 import type { DockerTargetSpec, TargetSpec } from "../../core/product/spec.ts";
 import { decideLostHost, defaultLostHost, type LostHost } from "../../core/recover/lost-host.ts";
@@ -20,9 +21,6 @@ type Place = {
   readonly target: DockerTargetSpec;
   readonly hosts: readonly HostStatus[];
 };
-
-/** Who acts when no rule and no person has asked. */
-const self = "slipway";
 
 /**
  * Gives up hosts that do not answer for too long, where the config says so: from then on what is missing starts on the others, as

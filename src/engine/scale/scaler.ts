@@ -1,3 +1,4 @@
+import { self } from "../../core/actor.ts";
 import type { EnvironmentName, ReleaseId } from "../../core/ids.ts";
 import type { EnvironmentSpec, ScaleSpec, ServiceSpec } from "../../core/product/spec.ts";
 import { instancesNow } from "../../core/scale/count.ts";
@@ -157,7 +158,7 @@ export class Scaler {
         to: () => decision.to,
         mode: "auto",
         past: afterDecision(service.scale, pastOf(row), decision, clock.now()),
-        actor: "slipway",
+        actor: self,
         reason: () => decision.reason,
       }),
     );
@@ -180,7 +181,7 @@ export class Scaler {
         environment,
         release,
         event: "service.scale-suggested",
-        actor: "slipway",
+        actor: self,
         reason: `${service.name} ${decision.reason} (only suggested)`,
       }),
     );
