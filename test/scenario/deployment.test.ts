@@ -75,11 +75,9 @@ describe("a deployment of a good release", () => {
       { r1: 1, r2: 1 },
       { r2: 1 },
     ]);
-    expect(plane.product.told(here).filter((line) => line.startsWith("worker"))).toEqual([
-      "worker v1 starts",
-      "worker v2 starts",
-      "worker v1 stops",
-    ]);
+    // A program says that it starts when it has loaded: the one before may have been told to stop by then.
+    const told = plane.product.told(here).filter((line) => line.startsWith("worker"));
+    expect(told.sort()).toEqual(["worker v1 starts", "worker v1 stops", "worker v2 starts"]);
   });
 
   it("deployed once more changes nothing", async () => {
