@@ -2,6 +2,7 @@ import { openAsBlob } from "node:fs";
 import { open } from "node:fs/promises";
 import { type LeaseView, ourMark } from "../../api/agent-contract.ts";
 import { digestHeader } from "../../api/digest-header.ts";
+import { reasonOf } from "../../core/errors/error.ts";
 import type { JobEnd } from "../../ports/executor.ts";
 import { certificateTrouble } from "./certificate.ts";
 
@@ -65,9 +66,23 @@ export class Link {
     await (await this.#ask("POST", `leases/${id}/beat`, () => "{}", jsonHeaders, signal)).text();
   }
 
-  /** Writes what the step works on to a file. Answers its digest. */
+  /** Writes what the step works on to a file, from its beginning again when the connection is cut in the middle. Answers its digest. */
   async workspace(id: string, file: string, signal: AbortSignal): Promise<string> {
-    const answer = await this.#ask("GET", `leases/${id}/workspace`, () => null, {}, signal);
+    for (;;) {
+      const answer = await this.#ask("GET", `leases/${id}/workspace`, () => null, {}, signal);
+      try {
+        await this.#write(answer, file);
+        return answer.headers.get(digestHeader) ?? "";
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!isCut(error)) throw error;
+        this.#log(`the connection was cut while ${id} was fetched: ${[reasonOf(error), ...causeOf(error)].join(": ")}`);
+        await new Promise((resolve) => setTimeout(resolve, againMs));
+      }
+    }
+  }
+
+  async #write(answer: Response, file: string): Promise<void> {
     const to = await open(file, "w", 0o600);
     try {
       for await (const chunk of answer.body ?? []) {
@@ -77,7 +92,6 @@ export class Link {
     } finally {
       await to.close();
     }
-    return answer.headers.get(digestHeader) ?? "";
   }
 
   /** Answers how much of the log is there. */
@@ -166,6 +180,11 @@ export class Link {
     if ([400, 401, 403, 404, 413].includes(answer.status)) throw new NotOurs(said);
     throw new Error(`it answered ${answer.status} ${said}`);
   }
+}
+
+/** As `fetch` says that a body has ended too early; what the disk says has a code of its own. */
+function isCut(error: unknown): error is TypeError {
+  return error instanceof TypeError;
 }
 
 function causeOf({ cause }: Error): readonly string[] {
