@@ -86,6 +86,11 @@ test.each(["/etc/passwd", "../../outside", "..", "a/../../x", "."])(
     const packing = packDirectory(at("source"), at("a.tar"));
     if (target === "." || target === "..") await packing;
     else await expect(packing).rejects.toMatchObject({ code: "UNSAFE" });
+    const leftOut: string[] = [];
+    const onLeftOut = (path: string, to: string) => void leftOut.push(`${path} -> ${to}`);
+    const { files } = await packDirectory(at("source"), at("b.tar"), { onLeftOut });
+    const leadsOut = target !== "." && target !== "..";
+    expect([files, leftOut]).toEqual(leadsOut ? [1, [`lib/link -> ${target}`]] : [2, []]);
   },
 );
 

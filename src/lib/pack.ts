@@ -39,7 +39,8 @@ const blockBytes = 512;
  * Packs a directory into a tar file of which every byte follows from names, contents, link targets and the executable bit
  * alone: not from times, owners, the umask, hard links or the order of the disk. So the digest is a digest of the content, and
  * the same files give the same artifact on every machine. `file` appears only when it is whole. `skip` is asked with each
- * path relative to the directory, with `/`; `onEntry` is told of what is in the archive, as it was written there.
+ * path relative to the directory, with `/`; `onEntry` is told of what is in the archive, as it was written there. A link that leads
+ * out of the directory is refused (`UNSAFE`), or left out where `onLeftOut` is there to be told of it.
  */
 export async function packDirectory(
   directory: string,
@@ -48,12 +49,13 @@ export async function packDirectory(
     readonly limits?: PackLimits;
     readonly skip?: (path: string) => boolean;
     readonly onEntry?: (entry: PackedEntry) => void;
+    readonly onLeftOut?: (path: string, target: string) => void;
   } = {},
 ): Promise<Packed> {
   const limits = options.limits ?? defaultPackLimits;
   const temporary = `${file}.${randomBytes(4).toString("hex")}.tmp`;
   try {
-    const entries = await walk(directory, options.skip ?? (() => false), limits);
+    const entries = await walk(directory, limits, options);
     const output = await open(temporary, "wx", 0o600);
     try {
       const writer = new TarWriter(output, limits.bytes, options.onEntry ?? null);
@@ -77,7 +79,14 @@ type Entry =
   | { readonly type: "File"; readonly path: string; readonly size: number; readonly executable: boolean };
 
 /** Every entry below the directory, each directory before what is in it, in byte order of the names. */
-async function walk(root: string, skip: (path: string) => boolean, limits: PackLimits): Promise<Entry[]> {
+async function walk(
+  root: string,
+  limits: PackLimits,
+  {
+    skip = () => false,
+    onLeftOut,
+  }: { readonly skip?: (path: string) => boolean; readonly onLeftOut?: (path: string, target: string) => void },
+): Promise<Entry[]> {
   const entries: Entry[] = [];
   const visit = async (prefix: string): Promise<void> => {
     const names = await readdir(join(root, prefix));
@@ -93,10 +102,9 @@ async function walk(root: string, skip: (path: string) => boolean, limits: PackL
         await visit(`${path}/`);
       } else if (stat.isSymbolicLink()) {
         const target = await readlink(join(root, path));
-        if (!staysInside(path, target)) {
-          throw new PackError("UNSAFE", `the link ${path} -> ${target} leads out of the directory that is packed`);
-        }
-        entries.push({ type: "SymbolicLink", path, target });
+        if (staysInside(path, target)) entries.push({ type: "SymbolicLink", path, target });
+        else if (onLeftOut !== undefined) onLeftOut(path, target);
+        else throw new PackError("UNSAFE", `the link ${path} -> ${target} leads out of the directory that is packed`);
       } else if (stat.isFile()) {
         entries.push({ type: "File", path, size: stat.size, executable: (stat.mode & 0o111) !== 0 });
       } else {

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { list } from "tar";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { besideService } from "../../core/compose/stack.ts";
 import { systemClock } from "../../lib/system-clock.ts";
@@ -85,6 +86,20 @@ describe("the desk of agents", () => {
       ),
     );
     expect((await desk.take(asking("newer", true), now()))?.job.key).toBe("composed");
+  });
+
+  it("sends a checkout without the links that lead out of it, and says which", async () => {
+    for (let index = 1; index <= 6; index += 1) await symlink("/usr/bin/python3", join(directory, `python${index}`));
+    await symlink("python1", join(directory, "inside"));
+    void handOut("linked", null);
+    const pass = asking("here", false);
+    const taken = await desk.take(pass, now());
+    const { file } = await desk.workspace(pass, taken?.id ?? "");
+    const names: string[] = [];
+    await list({ file, onReadEntry: ({ path }) => void names.push(path) });
+    expect(names.filter((name) => /python|inside/.test(name))).toEqual(["inside"]);
+    const five = [1, 2, 3, 4, 5].map((index) => `python${index} -> /usr/bin/python3`).join(", ");
+    expect(lines.at(-1)).toBe(`the agent does not get links that lead out of the checkout: ${five} and 1 more\n`);
   });
 
   it("ends the wait of an agent whose token is revoked, and takes from it what it has", async () => {

@@ -15,6 +15,8 @@ import { type AgentPass, tokenRevoked } from "./token.ts";
 
 /** What is looked at by itself, without news: whether an agent is late, or nobody has come. */
 const lookMs = 1_000;
+/** Of what is left out. */
+const mostNamed = 5;
 
 type Deps = Pick<World, "clock" | "log" | "newId">;
 type AwayJob = StepJob & { readonly away: JobAway };
@@ -168,11 +170,11 @@ export class AgentDesk implements Executor {
     if (!(await this.#say(open, { is: "beat", id }))) throw notInHand();
   }
 
-  /** What the step works on, packed once. */
+  /** What the step works on, packed once. A link that leads out of it is another thing on another machine, and is left out. */
   async workspace(pass: AgentPass, id: string): Promise<{ readonly packed: Packed; readonly file: string }> {
     const open = this.#held(pass, id);
     const file = fileOf(open.job, "workspace.tar");
-    open.packed ??= packDirectory(open.job.away.top, file);
+    open.packed ??= this.#packed(open, file);
     try {
       return { packed: await open.packed, file };
     } catch (error) {
@@ -180,6 +182,19 @@ export class AgentDesk implements Executor {
       this.#tell();
       throw notInHand();
     }
+  }
+
+  async #packed({ job, onOutput }: Open, file: string): Promise<Packed> {
+    const leftOut: string[] = [];
+    const onLeftOut = (path: string, target: string): void => void leftOut.push(`${path} -> ${target}`);
+    const packed = await packDirectory(job.away.top, file, { onLeftOut });
+    if (leftOut.length > 0) {
+      const more = leftOut.length > mostNamed ? ` and ${leftOut.length - mostNamed} more` : "";
+      const named = leftOut.slice(0, mostNamed).join(", ");
+      this.#deps.log.warn("agent.links_left_out", { ...job.labels, links: `${named}${more}` });
+      onOutput(Buffer.from(`the agent does not get links that lead out of the checkout: ${named}${more}\n`));
+    }
+    return packed;
   }
 
   /** Appends what is not there yet. Answers how much there is: from there the agent goes on. May be repeated. */
