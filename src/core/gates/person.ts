@@ -31,10 +31,10 @@ export function authorsOf(commits: readonly Commit[]): readonly string[] {
   const names = commits.flatMap(({ author, email, body }) => [
     author,
     ...(email === undefined ? [] : [email]),
-    ...[...body.matchAll(coAuthor)].flatMap(([, name = "", address = ""]) => [name, address]),
+    ...[...body.matchAll(coAuthor)].flatMap(([, name = "", address = ""]) => [name.trim(), address]),
   ]);
   return [...new Set(names)];
 }
 
 /** As GitHub and GitLab read it: `Co-authored-by: Ada <ada@example.org>`, a line of its own. */
-const coAuthor = /^co-authored-by:[ \t]*([^<\n]*?)[ \t]*<([^>\n]+)>/gim;
+const coAuthor = /^co-authored-by:([^<\n]*)<([^>\n]+)>/gim;

@@ -61,6 +61,7 @@ describe("a commit that is kept", () => {
     const line = fc.oneof(
       fc.string({ maxLength: 200 }),
       fc.constant("BREAKING CHANGE: all of it"),
+      fc.constant(`Co-authored-by: ${"A".repeat(400)} <ada@example.org>`),
       fc.constant("x".repeat(30_000)),
     );
     fc.assert(

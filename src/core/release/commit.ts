@@ -40,15 +40,16 @@ export function readCommit({ subject, body }: Pick<Commit, "subject" | "body">):
 const maxSubjectChars = 500;
 const maxBodyChars = 2_000;
 
-/** Lines that something is decided by: whether it breaks something, and who else wrote it. */
-const decisive = /^(?:BREAKING[ -]CHANGE: |co-authored-by:)/i;
+/** Lines that something is decided by: whether it breaks something, then who else wrote it. */
+const decisive = [/^BREAKING[ -]CHANGE: /, /^co-authored-by:/i];
 
 /** The commit with no more of its message than is kept; what is decided by always is. */
 export function shortened(commit: Commit): Commit {
   const { subject, body } = commit;
   if (subject.length <= maxSubjectChars && body.length <= maxBodyChars) return commit;
-  const lines = body.split("\n").filter((line) => decisive.test(line));
-  const rest = lines.join("\n").slice(0, maxBodyChars / 2);
+  const lines = body.split("\n");
+  const kept = decisive.flatMap((pattern) => lines.filter((line) => pattern.test(line)));
+  const rest = kept.join("\n").slice(0, maxBodyChars / 2);
   return {
     ...commit,
     subject: subject.slice(0, maxSubjectChars),
