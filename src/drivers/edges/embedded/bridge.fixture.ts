@@ -23,7 +23,8 @@ afterAll(async () => (await shared).authority.dispose());
  */
 export async function makeBridgedEdge(version: "h1" | "h2"): Promise<EmbeddedUnderTest> {
   const { authority, files } = await shared;
-  const made = await makeEmbeddedEdge();
+  // What several workers do together is tried in plain HTTP, and here in HTTP/2.
+  const made = await makeEmbeddedEdge(version === "h1" ? { workers: 1 } : {});
   const bridges = new Map<number, { readonly tlsPort: number; close(): Promise<void> }>();
 
   const bridged = (edge: Edge): Edge => ({
