@@ -2,7 +2,6 @@ import { openAsBlob } from "node:fs";
 import { open } from "node:fs/promises";
 import { type LeaseView, ourMark } from "../../api/agent-contract.ts";
 import { digestHeader } from "../../api/digest-header.ts";
-import { reasonOf } from "../../core/errors/error.ts";
 import type { JobEnd } from "../../ports/executor.ts";
 import { certificateTrouble } from "./certificate.ts";
 
@@ -76,7 +75,7 @@ export class Link {
       } catch (error) {
         signal.throwIfAborted();
         if (!isCut(error)) throw error;
-        this.#log(`the connection was cut while ${id} was fetched: ${[reasonOf(error), ...causeOf(error)].join(": ")}`);
+        this.#log(`the connection was cut while ${id} was fetched: ${wordsOf(error)}`);
         await new Promise((resolve) => setTimeout(resolve, againMs));
       }
     }
@@ -138,7 +137,7 @@ export class Link {
         if (error instanceof NotOurs) throw error;
         signal.throwIfAborted();
         cause = (error as Error).cause;
-        return [(error as Error).message, ...causeOf(error as Error)].join(": ");
+        return wordsOf(error as Error);
       });
       if (typeof trouble !== "string") {
         this.#trouble = "";
@@ -187,8 +186,9 @@ function isCut(error: unknown): error is TypeError {
   return error instanceof TypeError;
 }
 
-function causeOf({ cause }: Error): readonly string[] {
-  return cause === undefined ? [] : [String(cause)];
+/** With its cause: that alone says why a `fetch` has failed. */
+function wordsOf({ message, cause }: Error): string {
+  return cause === undefined ? message : `${message}: ${String(cause)}`;
 }
 
 /** So many bytes at most: it may be of a stranger. */

@@ -1,4 +1,4 @@
-import type { OtherNames } from "../gates/person.ts";
+import { type OtherNames, plainName } from "../gates/person.ts";
 import { gatesDefaults } from "./gates.ts";
 import type { ApprovalSpec, BudgetSpec, FreezeSpec, GatesSpec, StepGatesSpec, WindowSpec } from "./gates-spec.ts";
 import type {
@@ -23,8 +23,6 @@ export function resolvePeople({ teams = {}, people = {} }: Pick<ProductInput, "t
     otherNames: Object.fromEntries(others.map(([name, person]) => [plainName(name), plainName(person)])),
   };
 }
-
-const plainName = (name: string): string => name.trim().toLowerCase();
 
 /** Nothing where the environment has no gates, so that a config without them is what it was. */
 export function resolveGates(gates: GatesInput | undefined, people: People): { readonly gates?: GatesSpec } {

@@ -129,11 +129,9 @@ async function unpack(
     if (entry.type !== "File" && entry.type !== "OldFile") return void entry.resume();
     bytes += entry.size;
     if (bytes > maxBytes) throw new OciError("TOO_LARGE", `the archive is larger than ${maxBytes} bytes`);
-    const hex = blobName.exec(name)?.[1];
-    const diffId: Digest | null = hex === undefined ? null : `sha256:${hex}`;
-    const layer = diffId === null ? null : await keptLayer(layout, diffId, options);
-    if (diffId !== null && layer !== null) {
-      entries.set(name, { diffId, layer });
+    const known = await knownUnder(layout, name, options);
+    if (known !== null) {
+      entries.set(name, known);
       return void entry.resume();
     }
     const file = join(scratch, randomBytes(8).toString("hex"));
@@ -161,6 +159,15 @@ async function unpack(
     if (target !== null) resolved.set(name, target);
   }
   return resolved;
+}
+
+/** What is kept already of what an archive has under a name that says its content; null for anything else. */
+async function knownUnder(layout: Layout, name: string, options: ImportOptions): Promise<Known | null> {
+  const hex = blobName.exec(name)?.[1];
+  if (hex === undefined) return null;
+  const diffId: Digest = `sha256:${hex}`;
+  const layer = await keptLayer(layout, diffId, options);
+  return layer === null ? null : { diffId, layer };
 }
 
 /** Passes everything on, and has read it by then: what has been written need not be read again to be checked. */

@@ -1,4 +1,4 @@
-import { personOf } from "../../gates/person.ts";
+import { personOf, plainName } from "../../gates/person.ts";
 import { loadTestsIn } from "../../pipeline/resolve.ts";
 import { nearest } from "../guess.ts";
 import type { ApprovalInput, BudgetInput, ProductInput, RolloutInput, RolloutOverride } from "../input.ts";
@@ -46,10 +46,10 @@ export function checkGates(product: ProductInput): readonly Finding[] {
 
 /** A name that is two people's: nobody could say whose work it is. */
 function twoPeople({ people = {} }: ProductInput): readonly Finding[] {
-  const owners = new Map(Object.keys(people).map((person) => [person.toLowerCase(), person]));
+  const owners = new Map(Object.keys(people).map((person) => [plainName(person), person]));
   return Object.entries(people).flatMap(([person, names]) =>
     names.flatMap((name, index) => {
-      const plain = name.trim().toLowerCase();
+      const plain = plainName(name);
       const owner = owners.get(plain) ?? person;
       owners.set(plain, owner);
       if (owner === person) return [];
